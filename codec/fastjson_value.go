@@ -1,0 +1,320 @@
+package codec
+
+import "math"
+
+// number reads a number and returns its digits as they stand, without a
+// leading plus; float reports whether it has a point or an exponent.
+func (r *jsonReader) number() (text []byte, float bool) {
+	start := r.i
+	if r.i < len(r.b) && (r.b[r.i] == '-' || r.b[r.i] == '+') {
+		if r.b[r.i] == '+' {
+			start++
+		}
+		r.i++
+	}
+	if !r.digits() {
+		r.fail("not a number")
+		return nil, false
+	}
+	if r.i < len(r.b) && r.b[r.i] == '.' {
+		float = true
+		r.i++
+		r.digits() // none is fine: 5. is 5
+	}
+	if r.i < len(r.b) && r.b[r.i]|0x20 == 'e' {
+		float = true
+		r.i++
+		if r.i < len(r.b) && (r.b[r.i] == '+' || r.b[r.i] == '-') {
+			r.i++
+		}
+		if !r.digits() {
+			r.fail("exponent without digits")
+			return nil, false
+		}
+	}
+	if r.i < len(r.b) && (isWordByte(r.b[r.i]) || r.b[r.i] == '.') {
+		r.fail("not a number")
+		return nil, false
+	}
+	return r.b[start:r.i], float
+}
+
+func (r *jsonReader) digits() bool {
+	start := r.i
+	for r.i < len(r.b) && isDigit(r.b[r.i]) {
+		r.i++
+	}
+	return r.i > start
+}
+
+func isNumberStart(c byte) bool { return isDigit(c) || c == '-' || c == '+' }
+
+// int64 reads a whole number between lo and hi: plain, as a string, with a
+// fraction that is cut off, or as a boolean. Null and the empty string are not
+// ok and change nothing.
+// Java: IntegerCodec, LongCodec, TypeUtils#castToInt.
+func (r *jsonReader) int64(lo, hi int64) (v int64, ok bool) {
+	c := r.peek()
+	switch {
+	case isNumberStart(c):
+		text, float := r.number()
+		if float {
+			v, ok = truncate(text)
+		} else {
+			v, ok = parseDecimal(text)
+		}
+	case c == '"' || c == '\'':
+		text := r.quoted(c)
+		if len(text) == 0 || string(text) == "null" || string(text) == "NULL" {
+			return 0, false
+		}
+		v, ok = parseDecimal(withoutZeroFraction(withoutCommas(text)))
+	case r.null():
+		return 0, false
+	case r.literal("true"):
+		return 1, true
+	case r.literal("false"):
+		return 0, true
+	}
+	if !ok || v < lo || v > hi {
+		r.fail("not a number, or out of range")
+		return 0, false
+	}
+	return v, true
+}
+
+// intMember reads an int member into v, and leaves it alone on null.
+func (r *jsonReader) intMember(v *int32) {
+	if n, ok := r.int64(math.MinInt32, math.MaxInt32); ok {
+		*v = int32(n)
+	}
+}
+
+// longMember reads a long member into v, and leaves it alone on null.
+func (r *jsonReader) longMember(v *int64) {
+	if n, ok := r.int64(math.MinInt64, math.MaxInt64); ok {
+		*v = n
+	}
+}
+
+// withoutCommas takes out the commas that group digits. Java: TypeUtils#castToInt.
+func withoutCommas(b []byte) []byte {
+	for i := range b {
+		if b[i] != ',' {
+			continue
+		}
+		out := append(make([]byte, 0, len(b)), b[:i]...)
+		for _, c := range b[i:] {
+			if c != ',' {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	return b
+}
+
+// withoutZeroFraction cuts off a fraction of zeros, the only fraction a number
+// in quotes may have. Java: TypeUtils.NUMBER_WITH_TRAILING_ZEROS_PATTERN.
+func withoutZeroFraction(b []byte) []byte {
+	i := len(b)
+	for i > 0 && b[i-1] == '0' {
+		i--
+	}
+	if i > 0 && b[i-1] == '.' {
+		return b[:i-1]
+	}
+	return b
+}
+
+// bool reads a boolean member. Null and the empty string are not ok.
+// Java: BooleanCodec, TypeUtils#castToBoolean.
+func (r *jsonReader) bool() (v, ok bool) {
+	c := r.peek()
+	switch {
+	case isNumberStart(c):
+		text, float := r.number()
+		n, ok := int64(0), false
+		if float {
+			n, ok = truncate(text)
+		} else {
+			n, ok = parseDecimal(text)
+		}
+		if ok {
+			return n == 1, true
+		}
+	case c == '"' || c == '\'':
+		text := r.quoted(c)
+		switch {
+		case len(text) == 0 || string(text) == "null" || string(text) == "NULL":
+			return false, false
+		case equalFold(text, "true") || string(text) == "1" || equalFold(text, "y") || equalFold(text, "t"):
+			return true, true
+		case equalFold(text, "false") || string(text) == "0" || equalFold(text, "n") || equalFold(text, "f"):
+			return false, true
+		}
+	case r.null():
+		return false, false
+	case r.literal("true"):
+		return true, true
+	case r.literal("false"):
+		return false, true
+	}
+	r.fail("not a boolean")
+	return false, false
+}
+
+// equalFold reports whether b equals the lower-case ASCII word, ignoring case.
+func equalFold(b []byte, word string) bool {
+	if len(b) != len(word) {
+		return false
+	}
+	for i := range b {
+		if lower(b[i]) != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// text reads a string member: a string, or any other value as Java prints it.
+// It returns nil for null, and UTF-8 always.
+// Java: StringCodec#deserialze.
+func (r *jsonReader) text() []byte {
+	c := r.peek()
+	switch {
+	case c == '"' || c == '\'':
+		return validText(r.quoted(c))
+	case isNumberStart(c):
+		text, float := r.number()
+		if !float || r.err != nil {
+			return text
+		}
+		out, ok := appendDecimal(nil, text)
+		if !ok {
+			r.fail("exponent out of range")
+			return nil
+		}
+		return out
+	case r.null():
+		return nil
+	}
+	return r.appendValue(nil)
+}
+
+// appendValue reads any value and appends it as fastjson would write it again.
+// Recursion ends at maxDepth.
+// Differs from Java: members keep the order they were sent in, and duplicates.
+func (r *jsonReader) appendValue(dst []byte) []byte {
+	c := r.peek()
+	switch {
+	case c == '{':
+		return r.appendObject(dst)
+	case c == '[':
+		dst = append(dst, '[')
+		first := true
+		for ok := r.array() && r.element(); ok; ok = r.element() {
+			if !first {
+				dst = append(dst, ',')
+			}
+			first = false
+			dst = r.appendValue(dst)
+		}
+		return append(dst, ']')
+	case c == '"' || c == '\'':
+		return appendString(dst, validText(r.quoted(c)), DialectLegacy)
+	case isNumberStart(c):
+		text, float := r.number()
+		if !float || r.err != nil {
+			return append(dst, text...)
+		}
+		dst, ok := appendDecimal(dst, text)
+		if !ok {
+			r.fail("exponent out of range")
+		}
+		return dst
+	case r.null():
+		return append(dst, "null"...)
+	case r.literal("true"):
+		return append(dst, "true"...)
+	case r.literal("false"):
+		return append(dst, "false"...)
+	}
+	r.fail("not a value")
+	return dst
+}
+
+func (r *jsonReader) appendObject(dst []byte) []byte {
+	dst = append(dst, '{')
+	first := true
+	if !r.object() {
+		return dst
+	}
+	for {
+		name, ok := r.member(anyNames)
+		if !ok {
+			return append(dst, '}')
+		}
+		if r.null() { // Java: MapSerializer leaves null values out
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = appendString(dst, validText(name), DialectLegacy)
+		dst = append(dst, ':')
+		dst = r.appendValue(dst)
+	}
+}
+
+// skip steps over any value. Recursion ends at maxDepth.
+func (r *jsonReader) skip() {
+	c := r.peek()
+	switch {
+	case c == '{':
+		if r.object() {
+			for _, ok := r.member(anyNames); ok; _, ok = r.member(anyNames) {
+				r.skip()
+			}
+		}
+	case c == '[':
+		for ok := r.array() && r.element(); ok; ok = r.element() {
+			r.skip()
+		}
+	case c == '"' || c == '\'':
+		r.quoted(c)
+	case isNumberStart(c):
+		r.number()
+	default:
+		if !r.null() && !r.literal("true") && !r.literal("false") {
+			r.fail("not a value")
+		}
+	}
+}
+
+// smartName writes name into buf in the form fastjson compares when no member
+// has the exact name: lower case, without underscores and dashes. It returns
+// nil for names too long to match anything.
+// Java: JavaBeanDeserializer#smartMatch, TypeUtils#fnv1a_64_extract.
+func smartName(buf *[32]byte, name []byte) []byte {
+	n := 0
+	for _, c := range name {
+		if c == '_' || c == '-' {
+			continue
+		}
+		if n == len(buf) {
+			return nil
+		}
+		buf[n] = lower(c)
+		n++
+	}
+	return buf[:n]
+}

@@ -1,0 +1,118 @@
+package codec
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// What a stranger sends must not cost many times what it cost to send.
+
+func TestTooManyExtFields(t *testing.T) {
+	pairs := make([]string, 0, 2*(maxExtFields+1))
+	for range maxExtFields + 1 {
+		pairs = append(pairs, "a", "b")
+	}
+	for _, st := range []SerializeType{SerializeJSON, SerializeRocketMQ} {
+		var c, got Command
+		var headerErr *HeaderError
+		c.Ext = extFields(pairs...)
+		if err := got.Decode(AppendRequest(nil, st, &c)); !errors.As(err, &headerErr) {
+			t.Errorf("%s, %d ext fields: %v; want a HeaderError", st, len(c.Ext), err)
+		}
+		c.Ext = c.Ext[1:]
+		if err := got.Decode(AppendRequest(nil, st, &c)); err != nil || len(got.Ext) != maxExtFields {
+			t.Errorf("%s, %d ext fields: %v, read %d", st, len(c.Ext), err, len(got.Ext))
+		}
+		if err := got.Decode(loadFrame(t, "route_request")); err != nil || cap(got.Ext) > maxKeptExtFields {
+			t.Errorf("%s: %v, room for %d ext fields kept", st, err, cap(got.Ext))
+		}
+	}
+}
+
+func TestManyNullExtFields(t *testing.T) {
+	var h strings.Builder
+	h.WriteString(`{"extFields":{"last":"x"`)
+	for i := range maxExtFields - 3 {
+		h.WriteString(`,"n`)
+		h.WriteByte('a' + byte(i%26))
+		h.WriteString(`":null`)
+	}
+	h.WriteString(`,"last":null,"last":"y"}}`)
+	var c Command
+	if err := c.Decode(frameOf(SerializeJSON, []byte(h.String()), nil)); err != nil || show(c.Ext) != "last=y" {
+		t.Errorf("%v, ext %.100s; want last=y", err, show(c.Ext))
+	}
+}
+
+func TestTooManyEntries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds bodies of a million entries")
+	}
+	t.Parallel()
+	repeat := func(before, entry, after string, n int) []byte {
+		return []byte(before + strings.Repeat(entry+",", n-1) + entry + after)
+	}
+	for _, tt := range []struct{ name, before, entry, after string }{
+		{"topics", `{"topicConfigSerializeWrapper":{"topicConfigTable":{`, `"":{}`, `}}}`},
+		{"filter servers", `{"filterServerList":[`, `""`, `]}`},
+	} {
+		for n, ok := range map[int]bool{maxEntries: true, maxEntries + 1: false} {
+			var b RegisterBrokerBody
+			if err := b.Decode(repeat(tt.before, tt.entry, tt.after, n), Version, false, nowMillis); (err == nil) != ok {
+				t.Errorf("%d %s: %v", n, tt.name, err)
+			}
+			if err := b.Decode([]byte("{}"), Version, false, nowMillis); err != nil || cap(b.Topics) > maxKeptTopics {
+				t.Errorf("%v, room for %d topics kept", err, cap(b.Topics))
+			}
+		}
+	}
+	var d TopicRouteData
+	if err := d.Decode(repeat(`{"queueDatas":[`, `{}`, `]}`, maxEntries+1)); err == nil {
+		t.Errorf("%d queue datas: no error", len(d.QueueDatas))
+	}
+	lines := make([]string, maxEntries+1)
+	for i := range lines {
+		lines[i] = "A 1 1 6 MULTI_TAG"
+	}
+	var b RegisterBrokerBody
+	b.reset(nowMillis)
+	if err := b.decodeCompact(compactOf("{}", len(lines), lines, "[]"), true, nowMillis); err == nil {
+		t.Errorf("%d topics in a compact body: no error", len(lines))
+	}
+}
+
+func TestInflatedMemoryIsNotKept(t *testing.T) {
+	var b RegisterBrokerBody
+	body := append(compactOf("{}", 0, nil, "[]"), make([]byte, maxKeptInflated)...)
+	if err := b.Decode(Compress(nil, body), Version, true, nowMillis); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Decode([]byte("{}"), Version, false, nowMillis); err != nil || cap(b.inflated) > maxKeptInflated {
+		t.Errorf("%v, %d bytes kept", err, cap(b.inflated))
+	}
+}
+
+// TestDecodeBorrows: windows are into the frame, strings are not.
+func TestDecodeBorrows(t *testing.T) {
+	frame := loadFrame(t, "route_request")
+	var c Command
+	if err := c.Decode(frame); err != nil {
+		t.Fatal(err)
+	}
+	topic, _ := c.Ext.Get("topic")
+	frame[bytes.IndexByte(frame, 'T')] = 'U'
+	if string(topic) != "U" {
+		t.Errorf("topic %q is not a window into the frame", topic)
+	}
+	body := []byte(realBody)
+	var b RegisterBrokerBody
+	if err := b.Decode(body, Version, false, nowMillis); err != nil {
+		t.Fatal(err)
+	}
+	clear(body)
+	if b.Mappings[0].Key != "StaticT" || b.Mappings[0].Info.Bname != "broker-a" {
+		t.Errorf("mapping %+v changed with the body", b.Mappings[0])
+	}
+}

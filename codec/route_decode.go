@@ -1,0 +1,210 @@
+package codec
+
+import (
+	"math"
+	"slices"
+	"strings"
+)
+
+// Decode reads a TopicRouteData in either dialect and replaces everything d
+// held; brokers send one with REGISTER_TOPIC_IN_NAMESRV, of which only
+// QueueDatas means anything. All strings are owned. Lists keep their order;
+// what Java keeps in maps is sorted. It fails with a *BodyError.
+// Java: RemotingSerializable#decode(byte[], TopicRouteData.class).
+func (d *TopicRouteData) Decode(body []byte) error {
+	*d = TopicRouteData{}
+	var r jsonReader
+	r.begin(body)
+	if r.object() {
+		for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
+			d.readMember(&r, name)
+		}
+	}
+	r.end()
+	if r.err != nil {
+		return r.err.inBody("TopicRouteData")
+	}
+	return nil
+}
+
+func (d *TopicRouteData) readMember(r *jsonReader, name []byte) {
+	var buf [32]byte
+	switch string(smartName(&buf, name)) {
+	case "brokerdatas":
+		d.BrokerDatas = readList(r, (*BrokerData).read)
+	case "filterservertable":
+		d.FilterServerTable = r.filterServers()
+	case "ordertopicconf":
+		conf := r.text()
+		d.OrderTopicConf, d.HasOrderTopicConf = string(conf), conf != nil
+	case "queuedatas":
+		d.QueueDatas = readList(r, (*QueueData).read)
+	case "topicqueuemappingbybroker":
+		d.QueueMappingByBroker = r.queueMappings()
+	default:
+		r.skip()
+	}
+}
+
+// readList reads an array of objects, or null, which is nil.
+func readList[T any](r *jsonReader, read func(*T, *jsonReader)) []T {
+	if r.null() || !r.array() {
+		return nil
+	}
+	list := []T{}
+	for ok := r.element(); ok && r.room(len(list)); ok = r.element() {
+		var v T
+		read(&v, r)
+		list = append(list, v)
+	}
+	return list
+}
+
+func (b *BrokerData) read(r *jsonReader) {
+	if !r.object() {
+		return
+	}
+	for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
+		var buf [32]byte
+		switch string(smartName(&buf, name)) {
+		case "cluster":
+			b.Cluster = string(r.text())
+		case "brokername":
+			b.BrokerName = string(r.text())
+		case "brokeraddrs":
+			b.BrokerAddrs = r.brokerAddrs()
+		case "enableactingmaster":
+			if v, ok := r.bool(); ok {
+				b.EnableActingMaster = v
+			}
+		case "zonename":
+			zone := r.text()
+			b.ZoneName, b.HasZoneName = string(zone), zone != nil
+		default:
+			r.skip()
+		}
+	}
+}
+
+func (q *QueueData) read(r *jsonReader) {
+	if !r.object() {
+		return
+	}
+	for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
+		var buf [32]byte
+		switch string(smartName(&buf, name)) {
+		case "brokername":
+			q.BrokerName = string(r.text())
+		case "readqueuenums":
+			r.intMember(&q.ReadQueueNums)
+		case "writequeuenums":
+			r.intMember(&q.WriteQueueNums)
+		case "perm":
+			r.intMember(&q.Perm)
+		case "topicsysflag":
+			r.intMember(&q.TopicSysFlag)
+		default:
+			r.skip()
+		}
+	}
+}
+
+// brokerAddrs reads a map of broker ids to addresses, or null.
+func (r *jsonReader) brokerAddrs() []BrokerAddr {
+	if r.null() || !r.object() {
+		return nil
+	}
+	addrs := []BrokerAddr{}
+	for name, ok := r.member(anyNames); ok; name, ok = r.member(anyNames) {
+		id, ok := parseDecimal(name)
+		if !ok {
+			r.fail("broker id out of range")
+			break
+		}
+		addrs = append(addrs, BrokerAddr{ID: id, Addr: string(r.text())})
+	}
+	return sortedByKey(addrs, func(a, b *BrokerAddr) int {
+		switch {
+		case a.ID < b.ID:
+			return -1
+		case a.ID > b.ID:
+			return 1
+		}
+		return 0
+	})
+}
+
+// filterServers reads a map of addresses to lists, or null.
+func (r *jsonReader) filterServers() []FilterServers {
+	if r.null() || !r.object() {
+		return nil
+	}
+	table := []FilterServers{}
+	for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
+		if !r.room(len(table)) {
+			break
+		}
+		f := FilterServers{Addr: string(validText(name))}
+		f.Servers = readList(r, func(s *string, r *jsonReader) { *s = string(r.text()) })
+		table = append(table, f)
+	}
+	return sortedByKey(table, func(a, b *FilterServers) int { return strings.Compare(a.Addr, b.Addr) })
+}
+
+// queueMappings reads a map of broker names to mappings, or null.
+func (r *jsonReader) queueMappings() []BrokerQueueMapping {
+	if r.null() || !r.object() {
+		return nil
+	}
+	table := []BrokerQueueMapping{}
+	for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
+		if !r.room(len(table)) {
+			break
+		}
+		m := BrokerQueueMapping{BrokerName: string(validText(name))}
+		r.queueMapping(&m.Info)
+		table = append(table, m)
+	}
+	return sortedByKey(table, func(a, b *BrokerQueueMapping) int { return strings.Compare(a.BrokerName, b.BrokerName) })
+}
+
+// queueIDs reads a map of integers, or null. Brokers write its keys unquoted.
+func (r *jsonReader) queueIDs() []QueueID {
+	if r.null() || !r.object() {
+		return nil
+	}
+	ids := []QueueID{}
+	for name, ok := r.member(anyNames); ok; name, ok = r.member(anyNames) {
+		logic, ok := parseInt32(name)
+		if !ok {
+			r.fail("queue number out of range")
+			break
+		}
+		physical, ok := r.int64(math.MinInt32, math.MaxInt32)
+		if !ok { // Java: a ConcurrentHashMap takes no null
+			r.fail("queue number is null")
+			break
+		}
+		ids = append(ids, QueueID{Logic: logic, Physical: int32(physical)})
+	}
+	return sortedByKey(ids, func(a, b *QueueID) int { return int(int64(a.Logic) - int64(b.Logic)) })
+}
+
+// sortedByKey sorts what was read of a map; of equal keys the last one stays.
+func sortedByKey[T any](list []T, compare func(a, b *T) int) []T {
+	inOrder := true
+	for i := 1; i < len(list) && inOrder; i++ {
+		inOrder = compare(&list[i-1], &list[i]) < 0
+	}
+	if inOrder { // as every peer of ours sends it
+		return list
+	}
+	slices.SortStableFunc(list, func(a, b T) int { return compare(&a, &b) })
+	kept := list[:0]
+	for i := range list {
+		if i+1 == len(list) || compare(&list[i], &list[i+1]) != 0 {
+			kept = append(kept, list[i])
+		}
+	}
+	return kept
+}
