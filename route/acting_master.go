@@ -1,0 +1,48 @@
+package route
+
+import (
+	"cmp"
+	"slices"
+
+	"gonamesrv/codec"
+)
+
+// isPrimeSlave reports whether a member that registers with the given ID
+// publishes its topics although it is a slave: it is the smallest member of a
+// set without master, and its release knows of acting masters at all.
+// Java: RouteInfoManager#registerBroker, isPrimeSlave.
+func (s *brokerSet) isPrimeSlave(id int64, oldVersion bool) bool {
+	return !oldVersion && id != masterID && s.members[0].id == id
+}
+
+// standsIn reports whether the smallest member of b is shown as its master
+// for a topic with the given queue data: the set has lost its master, wants a
+// stand-in, and the queues are read only, so that nobody writes to a slave.
+// Java: RouteInfoManager#pickupTopicRouteData, needActingMaster.
+func standsIn(b *Broker, q queueData) bool {
+	return b.EnableActingMaster && !b.hasMaster() && q.perm&permWrite == 0
+}
+
+// promote shows the smallest ID of d, whose addresses are in ascending order
+// of ID, as ID 0.
+func promote(d *codec.BrokerData) {
+	d.BrokerAddrs[0].ID = masterID
+	slices.SortStableFunc(d.BrokerAddrs, func(a, b codec.BrokerAddr) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// wipeIfMasterless takes the write permission from all topics of a set that
+// has just lost its master and leaves the smallest slave to stand in.
+// Java: RouteInfoManager#cleanTopicByUnRegisterRequests.
+func (t *Table) wipeIfMasterless(s *brokerSet) {
+	if !s.members[0].enableActingMaster || s.member(masterID) != nil {
+		return
+	}
+	for id := range s.topics.all {
+		e := t.topicByID[id]
+		q, _ := e.queue(s.id)
+		if q.perm&permWrite != 0 {
+			q.perm &^= permWrite
+			t.putQueue(e, "", s, q)
+		}
+	}
+}

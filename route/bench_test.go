@@ -1,0 +1,247 @@
+package route
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"gonamesrv/codec"
+)
+
+// benchBody is a registration of the topics first, first+1, … with the given
+// data version counter. Topics whose number is in changed get other queues.
+func benchBody(first, n int, counter int64, changed func(i int) bool) *codec.RegisterBrokerBody {
+	b := &codec.RegisterBrokerBody{DataVersion: codec.DataVersion{Timestamp: 1_700_000_000_000, Counter: counter}}
+	for i := first; i < first+n; i++ {
+		queues := int32(8)
+		if changed(i) {
+			queues = 16
+		}
+		name := benchTopic(i)
+		b.Topics = append(b.Topics, codec.TopicConfig{Name: name, Key: name, ReadQueueNums: queues, WriteQueueNums: queues, Perm: 6})
+	}
+	return b
+}
+
+func benchTopic(i int) []byte { return fmt.Appendf(nil, "bench-topic-%07d", i) }
+
+func never(int) bool  { return false }
+func always(int) bool { return true }
+
+func benchRegistration(broker int, b *codec.RegisterBrokerBody) *Registration {
+	return &Registration{
+		RegistrationHeader: RegistrationHeader{
+			Cluster:       fmt.Sprintf("cluster-%d", broker/100),
+			BrokerName:    fmt.Sprintf("broker-%05d", broker),
+			BrokerAddr:    fmt.Sprintf("10.0.%d.%d:10911", broker/256, broker%256),
+			TimeoutMillis: DefaultHeartbeatTimeoutMillis,
+			OldVersion:    true,
+		},
+		Conn: uint64(broker + 1),
+		Body: b,
+	}
+}
+
+// benchTable is a table with the given number of topics, each on two brokers.
+func benchTable(topics int) *Table {
+	t := New(Options{})
+	const perBroker = 10_000
+	for first, broker := 0, 0; first < topics; first, broker = first+perBroker, broker+2 {
+		body := benchBody(first, min(perBroker, topics-first), 1, never)
+		for i := range 2 {
+			if _, err := t.RegisterBroker(1, benchRegistration(broker+i, body)); err != nil {
+				panic(err)
+			}
+		}
+	}
+	return t
+}
+
+// BenchmarkRouteRead is one route request from frame to frame, without a
+// socket: decode the header, look the topic up, append the reply.
+func BenchmarkRouteRead(b *testing.B) {
+	for _, topics := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprintf("topics=%d", topics), func(b *testing.B) {
+			t := benchTable(topics)
+			frames := make([][]byte, min(topics, 100_000))
+			for i := range frames {
+				frames[i] = codec.AppendRequest(nil, codec.SerializeJSON, &codec.Command{
+					Code: codec.ReqGetRouteInfoByTopic, Version: codec.Version, Opaque: int32(i),
+					Ext: codec.ExtFields{{Name: []byte("topic"), Value: benchTopic(i * (topics / len(frames)))}},
+				})
+			}
+			rand.Shuffle(len(frames), func(i, j int) { frames[i], frames[j] = frames[j], frames[i] })
+			var cmd codec.Command
+			var out []byte
+			read := func(frame []byte) {
+				var h codec.GetRouteInfoRequestHeader
+				if err := cmd.Decode(frame); err != nil {
+					b.Fatal(err)
+				}
+				h.Decode(cmd.Ext)
+				v := t.View()
+				e, ok := v.Topic(h.Topic)
+				if !ok {
+					b.Fatalf("no route for %s", h.Topic)
+				}
+				reply := codec.Reply{Opaque: cmd.Opaque, Body: v.RouteBody(e, codec.DialectStrict, false)}
+				out = codec.AppendReply(out[:0], codec.SerializeJSON, &reply)
+			}
+			for _, f := range frames {
+				read(f)
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				read(frames[i])
+				if i++; i == len(frames) {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkRegister is one registration of 10,000 topics from its encoded body
+// on, by one of eight brokers that all serve the same topics.
+func BenchmarkRegister(b *testing.B) {
+	const topics = 10_000
+	cases := []struct {
+		name    string
+		changed func(i int) bool
+		bump    bool
+	}{
+		{"unchanged", never, false},
+		{"bumped", never, true},
+		{"one_changed", func(i int) bool { return i == 5_000 }, true},
+		{"all_changed", always, true},
+	}
+	for _, c := range cases {
+		b.Run(c.name, func(b *testing.B) {
+			t := New(Options{})
+			for i := range 8 {
+				if _, err := t.RegisterBroker(1, benchRegistration(i, benchBody(0, topics, 1, never))); err != nil {
+					b.Fatal(err)
+				}
+			}
+			// Two bodies that differ as the case says, sent in turn.
+			bodies := [2][]byte{benchBody(0, topics, 1, never).AppendJSON(nil), benchBody(0, topics, 1, never).AppendJSON(nil)}
+			if c.bump {
+				bodies[1] = benchBody(0, topics, 2, c.changed).AppendJSON(nil)
+			}
+			var decoded codec.RegisterBrokerBody
+			r := benchRegistration(0, nil)
+			decodes := 0
+			i := 0
+			register := func() {
+				body := bodies[i%2]
+				i++
+				r.BodyHash = HashBody(body, codec.Version, false)
+				if _, ok := t.RegisterUnchanged(1, r); ok {
+					return
+				}
+				decodes++
+				if err := decoded.Decode(body, codec.Version, false, 1); err != nil {
+					b.Fatal(err)
+				}
+				r.Body = &decoded
+				if _, err := t.RegisterBroker(1, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+			register()
+			decodes = 0
+			b.ReportAllocs()
+			for b.Loop() {
+				register()
+			}
+			if (decodes > 0) != c.bump {
+				b.Fatalf("%d of %d registrations were decoded", decodes, b.N)
+			}
+		})
+	}
+}
+
+// BenchmarkUnregister takes a broker with 10,000 topics out, alone on its
+// topics or as one of eight.
+func BenchmarkUnregister(b *testing.B) {
+	for _, brokers := range []int{1, 8} {
+		b.Run(fmt.Sprintf("brokers=%d", brokers), func(b *testing.B) {
+			t := New(Options{})
+			body := benchBody(0, 10_000, 1, never)
+			for i := range brokers {
+				if _, err := t.RegisterBroker(1, benchRegistration(i, body)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			r := benchRegistration(0, body)
+			b.ReportAllocs()
+			for b.Loop() {
+				t.UnregisterBrokers(Unregistration{r.Cluster, r.BrokerName, r.BrokerAddr})
+				b.StopTimer()
+				if _, err := t.RegisterBroker(1, r); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// BenchmarkPublishOneTopic changes one topic and publishes, beside ever more
+// topics that do not change.
+func BenchmarkPublishOneTopic(b *testing.B) {
+	for _, topics := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("topics=%d", topics), func(b *testing.B) {
+			t := benchTable(topics)
+			r := benchRegistration(0, nil)
+			bodies := [2]*codec.RegisterBrokerBody{benchBody(500, 1, 2, never), benchBody(500, 1, 3, always)}
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Body = bodies[i%2]
+				i++
+				if _, err := t.RegisterBroker(1, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkHeapPerEntry reports what one topic on one broker costs, of three
+// million: with the same 10,000 topics on 300 brokers, and with 750,000 topics
+// on four brokers each.
+func BenchmarkHeapPerEntry(b *testing.B) {
+	shapes := []struct {
+		name  string
+		first func(broker int) int // number of the broker's first topic
+	}{
+		{"same_topics", func(int) int { return 0 }},
+		{"four_brokers_each", func(broker int) int { return broker / 4 * 10_000 }},
+	}
+	for _, s := range shapes {
+		b.Run(s.name, func(b *testing.B) {
+			for b.Loop() {
+				before := heapInUse()
+				t := New(Options{})
+				for broker := range 300 {
+					if _, err := t.RegisterBroker(1, benchRegistration(broker, benchBody(s.first(broker), 10_000, 1, never))); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(heapInUse()-before)/3e6, "heap-B/entry")
+				runtime.KeepAlive(t)
+			}
+		})
+	}
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

@@ -1,0 +1,48 @@
+// Package route is what the name server knows: which brokers are alive, which
+// topics they serve, and how clients reach them.
+//
+// It does not know sockets, frames, requests, clocks, goroutines or logs. The
+// time is an argument (now, in milliseconds since the Unix epoch), changes are
+// reported as events, and the bytes of a request have been decoded before.
+//
+// The six tables keep their Java names:
+//
+//	topicQueueTable             topic             -> broker name -> queue data
+//	brokerAddrTable             broker name       -> broker ID   -> address
+//	clusterAddrTable            cluster           -> broker names
+//	brokerLiveTable             (cluster, address)-> last sign of life
+//	filterServerTable           (cluster, address)-> filter servers
+//	topicQueueMappingInfoTable  topic             -> broker name -> static mapping
+//
+// A Table holds them. Changes are serial, under one lock that is held only
+// while indexes are updated and pointers swapped: the body of a registration
+// is decoded before. Each change publishes a View: an immutable picture of all
+// tables that shares with its predecessor whatever did not change. Readers
+// load the newest View with one atomic instruction, take no lock and wait for
+// nobody.
+//
+//	RegisterBroker, UnregisterBrokers,
+//	ConnClosed, ScanNotActiveBroker
+//	            |  mu
+//	            v
+//	  Table: tables + indexes ----publish----> View  <---- readers
+//	            ^                                |
+//	            +---- Heartbeat (atomic) --------+
+//
+// A change costs what changed. The indexes that see to it: the topics of each
+// broker set (brokerSet.topics), the members kept by each live entry
+// (liveBroker.owners), the brokers of each connection (Table.byConn) and the
+// queue of those that may have expired (Table.expiry). A registration that
+// repeats the previous one is recognised by the hash of its body and decodes
+// nothing (RegisterUnchanged). The encoded answer to a route request is made by
+// the first reader and lives with its TopicEntry (View.RouteBody).
+//
+// What holds after every change is written down in CheckInvariants; what each
+// change means, in the plain words of one map per table, in reference_test.go.
+//
+// Strings and slices given to a Table are copied when they are kept; those
+// that a View hands out never change.
+//
+// Read table.go first, then register.go and view.go. The counterpart in
+// RocketMQ 5.3 is org.apache.rocketmq.namesrv.routeinfo.RouteInfoManager.
+package route

@@ -1,0 +1,45 @@
+package route
+
+// An Event says what a change did, for logs and counters.
+type Event struct {
+	Kind       EventKind
+	Cluster    string
+	BrokerName string
+	BrokerID   int64
+	Addr       string
+	Topics     int                // broker set removed: how many topics it was taken from
+	MinID      *MinBrokerIDChange // MinBrokerIDChanged only
+}
+
+// An EventKind is the kind of an Event.
+type EventKind uint8
+
+// What can happen.
+const (
+	BrokerRegistered    EventKind = iota // a member that was not known before
+	RegistrationRefused                  // for its single topic or its state version
+	BrokerUnregistered                   // by its own request
+	BrokerDisplaced                      // its ID or its address was taken over by another registration
+	BrokerConnLost                       // the connection of its last registration was closed
+	BrokerExpired                        // silent for longer than its timeout
+	BrokerSetRemoved                     // the last member of a broker name has gone
+	MinBrokerIDChanged                   // the smallest ID of a broker name has changed
+)
+
+// A MinBrokerIDChange is what the members of a broker set may be told when the
+// smallest broker ID among them changes.
+// Java: RouteInfoManager#notifyMinBrokerIdChanged.
+type MinBrokerIDChange struct {
+	MinBrokerID       int64
+	MinBrokerAddr     string
+	HABrokerAddr      string   // of the new smallest ID; empty when a member left
+	OfflineBrokerAddr string   // of the member that left; empty on registration
+	Receivers         []string // addresses
+}
+
+// emit remembers an event until the change is published. Under mu.
+func (t *Table) emit(e Event) {
+	if t.onEvent != nil {
+		t.events = append(t.events, e)
+	}
+}

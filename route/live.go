@@ -1,0 +1,162 @@
+package route
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"math"
+	"slices"
+	"sync/atomic"
+
+	"gonamesrv/codec"
+)
+
+// DefaultHeartbeatTimeoutMillis is how long a broker may be silent when its
+// registration does not say. Java: RouteInfoManager.DEFAULT_BROKER_CHANNEL_EXPIRED_TIME.
+const DefaultHeartbeatTimeoutMillis = 120_000
+
+// A BrokerKey identifies one live broker. Java: BrokerAddrInfo.
+type BrokerKey struct {
+	Cluster string
+	Addr    string
+}
+
+// A LiveInfo is one row of brokerLiveTable as readers see it. Only its time of
+// last contact changes once it is published.
+// Java: BrokerLiveInfo.
+type LiveInfo struct {
+	DataVersion     codec.DataVersion
+	NullDataVersion bool // the broker registered "dataVersion":null, which equals nothing
+
+	key  string // liveKey
+	live *liveBroker
+}
+
+func (l *LiveInfo) trieKey() string { return l.key }
+
+// A liveBroker is the writer's side of a LiveInfo. Under mu, except lastUpdate.
+type liveBroker struct {
+	key           BrokerKey
+	lastUpdate    atomic.Int64 // milliseconds; heartbeats store it without the lock
+	timeoutMillis int64
+	conn          uint64 // connection of the last registration
+	haServerAddr  string
+	info          *LiveInfo
+	owners        []owner // never empty: a live entry goes with its last owner
+	applied       appliedRegistration
+
+	deadline int64 // when to look again; never later than lastUpdate + timeoutMillis was when it was set
+	index    int   // in the expiry queue
+}
+
+// An owner is a member kept by a live entry.
+type owner struct {
+	set    *brokerSet
+	member *member
+}
+
+// liveKey joins cluster and address so that no two pairs give the same key.
+func liveKey[S string | []byte](dst []byte, cluster, addr S) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(cluster)))
+	dst = append(dst, cluster...)
+	return append(dst, addr...)
+}
+
+// live returns the writer's side of a live broker, nil when it is unknown.
+func (t *Table) live(k BrokerKey) *liveBroker {
+	var buf [128]byte
+	if li, ok := t.brokerLiveTable.get(window(liveKey(buf[:0], k.Cluster, k.Addr))); ok {
+		return li.live
+	}
+	return nil
+}
+
+// deadlineMillis returns when l expires if nothing more is heard of it.
+func (l *liveBroker) deadlineMillis() int64 {
+	last, timeout := l.lastUpdate.Load(), l.timeoutMillis
+	if timeout > 0 && last > math.MaxInt64-timeout {
+		return math.MaxInt64
+	}
+	return last + timeout
+}
+
+// bind makes conn the connection whose loss removes l. Connection 0 is none.
+func (t *Table) bind(l *liveBroker, conn uint64) {
+	if l.conn == conn {
+		return
+	}
+	t.unbind(l)
+	l.conn = conn
+	if conn != 0 {
+		t.byConn[conn] = append(t.byConn[conn], l)
+	}
+}
+
+func (t *Table) unbind(l *liveBroker) {
+	rest := slices.DeleteFunc(t.byConn[l.conn], func(x *liveBroker) bool { return x == l })
+	if len(rest) == 0 {
+		delete(t.byConn, l.conn)
+		return
+	}
+	t.byConn[l.conn] = rest
+}
+
+// dropLive removes a live entry that has no owner any more, and the filter
+// servers beside it.
+func (t *Table) dropLive(l *liveBroker) {
+	t.unbind(l)
+	heap.Remove(&t.expiry, l.index)
+	t.brokerLiveTable.remove(t.edition, l.info.key)
+	delete(t.filterServerTable, l.key)
+}
+
+// Heartbeat notes a sign of life of a broker, and reports whether the broker
+// is known. Lock-free.
+// Java: RouteInfoManager#updateBrokerInfoUpdateTimestamp.
+func (t *Table) Heartbeat(nowMillis int64, cluster, addr []byte) bool {
+	li, ok := t.View().Live(cluster, addr)
+	if ok {
+		li.live.lastUpdate.Store(nowMillis)
+	}
+	return ok
+}
+
+// Live returns the live entry of a broker. cluster and addr are borrowed.
+func (v *View) Live(cluster, addr []byte) (*LiveInfo, bool) {
+	var buf [128]byte
+	return v.live.get(window(liveKey(buf[:0], cluster, addr)))
+}
+
+// Live returns how many brokers are alive.
+func (v *View) LiveCount() int { return v.live.size }
+
+// IsBrokerTopicConfigChanged reports whether dv differs from the data version
+// the broker registered with. A broker without live entry counts as changed.
+// Java: RouteInfoManager#isBrokerTopicConfigChanged.
+func (l *LiveInfo) IsBrokerTopicConfigChanged(dv codec.DataVersion) bool {
+	return l == nil || l.NullDataVersion || !l.DataVersion.Equal(dv)
+}
+
+// An expiryQueue orders live brokers by when to look at them again. A
+// heartbeat does not touch it: an entry that comes up too early is put back.
+type expiryQueue []*liveBroker
+
+func (q expiryQueue) Len() int           { return len(q) }
+func (q expiryQueue) Less(i, j int) bool { return q[i].deadline < q[j].deadline }
+func (q expiryQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+
+func (q *expiryQueue) Push(x any) {
+	l := x.(*liveBroker)
+	l.index = len(*q)
+	*q = append(*q, l)
+}
+
+func (q *expiryQueue) Pop() any {
+	old := *q
+	l := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	return l
+}

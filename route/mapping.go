@@ -1,0 +1,91 @@
+package route
+
+import (
+	"sort"
+
+	"gonamesrv/codec"
+)
+
+// topicMappings is one row of topicQueueMappingInfoTable: where the logical
+// queues of a static topic live, per broker name. It never changes once
+// published.
+type topicMappings struct {
+	byBroker []codec.BrokerQueueMapping // in ascending order of BrokerName, never empty
+}
+
+func (m *topicMappings) find(brokerName string) (i int, ok bool) {
+	if m == nil {
+		return 0, false
+	}
+	b := m.byBroker
+	i = sort.Search(len(b), func(i int) bool { return b[i].BrokerName >= brokerName })
+	return i, i < len(b) && b[i].BrokerName == brokerName
+}
+
+// with returns m with the mapping of one broker name added or replaced.
+func (m *topicMappings) with(info codec.TopicQueueMappingInfo) *topicMappings {
+	row := codec.BrokerQueueMapping{BrokerName: info.Bname, Info: info}
+	if m == nil {
+		return &topicMappings{byBroker: []codec.BrokerQueueMapping{row}}
+	}
+	i, ok := m.find(info.Bname)
+	if !ok {
+		return &topicMappings{byBroker: insertAt(m.byBroker, i, row)}
+	}
+	c := copyOf(m.byBroker)
+	c[i] = row
+	return &topicMappings{byBroker: c}
+}
+
+// without returns m without the mapping of one broker name, nil when nothing
+// is left.
+func (m *topicMappings) without(brokerName string) *topicMappings {
+	i, ok := m.find(brokerName)
+	if !ok {
+		return m
+	}
+	if len(m.byBroker) == 1 {
+		return nil
+	}
+	return &topicMappings{byBroker: removeAt(m.byBroker, i)}
+}
+
+// putMapping stores a broker's static mapping of one topic. A mapping whose
+// topic does not list that broker name is left out: it could never be cleaned
+// up. overwrite false keeps a mapping that is there already. Under mu.
+//
+// Differs from Java: RouteInfoManager never removes a mapping, and loses one
+// for good when its topic is deleted and comes back with an unchanged data
+// version. Here a mapping goes with its queue data and comes back with it.
+func (t *Table) putMapping(topic string, info codec.TopicQueueMappingInfo, overwrite bool) {
+	e, ok := t.topicQueueTable.get(topic)
+	if !ok {
+		return
+	}
+	s := t.set(info.Bname)
+	if s == nil {
+		return
+	}
+	if _, ok := e.find(s.id); !ok {
+		return
+	}
+	if i, ok := e.mappings.find(info.Bname); ok && (!overwrite || sameMapping(e.mappings.byBroker[i].Info, info)) {
+		return
+	}
+	s.topicsEdition++
+	t.storeTopic(&TopicEntry{name: e.name, id: e.id, queues: e.queues, mappings: e.mappings.with(info)})
+}
+
+func sameMapping(a, b codec.TopicQueueMappingInfo) bool {
+	if a.Topic != b.Topic || a.Scope != b.Scope || a.TotalQueues != b.TotalQueues || a.Bname != b.Bname ||
+		a.Epoch != b.Epoch || a.Dirty != b.Dirty || len(a.CurrIDMap) != len(b.CurrIDMap) ||
+		(a.CurrIDMap == nil) != (b.CurrIDMap == nil) {
+		return false
+	}
+	for i := range a.CurrIDMap {
+		if a.CurrIDMap[i] != b.CurrIDMap[i] {
+			return false
+		}
+	}
+	return true
+}

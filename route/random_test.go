@@ -1,0 +1,265 @@
+package route
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"gonamesrv/codec"
+)
+
+// TestTableAgainstReference runs random histories against Table and against
+// the plain maps of reference_test.go. After every step the invariants hold,
+// and readers are shown the same, byte for byte.
+func TestTableAgainstReference(t *testing.T) {
+	registrations, unchanged := 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		acting := rapid.Bool().Draw(rt, "supportActingMaster")
+		h := &history{rt: rt, table: New(Options{}), ref: newReference(acting), now: 1_000_000}
+		steps := rapid.IntRange(1, 50).Draw(rt, "steps")
+		for range steps {
+			h.step()
+			h.compare()
+		}
+		registrations += h.registrations
+		unchanged += h.unchanged
+	})
+	t.Logf("%d of %d registrations recognised as unchanged", unchanged, registrations)
+	if unchanged == 0 {
+		t.Error("no registration was recognised as unchanged: that path has not been tried")
+	}
+}
+
+// A history is one random run.
+type history struct {
+	rt    *rapid.T
+	table *Table
+	ref   *reference
+	now   int64
+	sent  []*Registration
+
+	registrations, unchanged int
+}
+
+var (
+	randomClusters = []string{"c1", "c2", "c3"}
+	randomNames    = []string{"b1", "b2", "b3", "b4"}
+	randomIDs      = []int64{0, 1, 2, 10, 200}
+	randomAddrs    = []string{"a1", "a2", "a3", "a4", "a5", "a6"}
+	randomTopics   = []string{"T0", "T1", "T2", "T3", "rmq_sys_SYNC_BROKER_MEMBER_b1"}
+	randomTimeouts = []int64{120_000, 120_000, 10_000, 0, -5}
+)
+
+func pick[T any](h *history, from []T, label string) T {
+	return rapid.SampledFrom(from).Draw(h.rt, label)
+}
+
+func (h *history) step() {
+	h.now += int64(pick(h, []int{0, 1, 500, 9_000, 61_000}, "pause"))
+	switch pick(h, []string{"register", "register", "register", "repeat", "repeat", "unregister", "close", "heartbeat", "scan", "command"}, "step") {
+	case "register":
+		h.register(h.registration())
+	case "repeat":
+		if len(h.sent) > 0 {
+			r := *pick(h, h.sent, "again")
+			r.Conn = uint64(rapid.IntRange(0, 4).Draw(h.rt, "conn"))
+			h.register(&r)
+		}
+	case "unregister":
+		u := Unregistration{pick(h, randomClusters, "cluster"), pick(h, randomNames, "name"), pick(h, randomAddrs, "addr")}
+		h.table.UnregisterBrokers(u)
+		if k := (BrokerKey{u.Cluster, u.BrokerAddr}); h.ref.live[k] != nil {
+			h.ref.leave(u.BrokerName, k)
+		}
+	case "close":
+		conn := uint64(rapid.IntRange(1, 4).Draw(h.rt, "conn"))
+		h.table.ConnClosed(conn)
+		h.ref.connClosed(conn)
+	case "heartbeat":
+		k := BrokerKey{pick(h, randomClusters, "cluster"), pick(h, randomAddrs, "addr")}
+		l := h.ref.live[k]
+		if got, want := h.table.Heartbeat(h.now, []byte(k.Cluster), []byte(k.Addr)), l != nil; got != want {
+			h.rt.Fatalf("Heartbeat(%v) = %v, want %v", k, got, want)
+		}
+		if l != nil {
+			l.last = h.now
+		}
+	case "scan":
+		h.table.ScanNotActiveBroker(h.now)
+		h.ref.scan(h.now)
+	default:
+		h.command(pick(h, []string{"wipe", "add", "topic", "delete"}, "command"))
+	}
+}
+
+// command does what an operator may.
+func (h *history) command(what string) {
+	name, topic := pick(h, randomNames, "name"), pick(h, randomTopics, "topic")
+	switch what {
+	case "wipe":
+		if got, want := h.table.WipeWritePermOfBroker(name), h.ref.changePerm(name, func(p int32) int32 { return p &^ 2 }); got != want {
+			h.rt.Fatalf("wipe of %s: %d topics, want %d", name, got, want)
+		}
+	case "add":
+		if got, want := h.table.AddWritePermOfBroker(name), h.ref.changePerm(name, func(int32) int32 { return 6 }); got != want {
+			h.rt.Fatalf("add of %s: %d topics, want %d", name, got, want)
+		}
+	case "topic":
+		q := []codec.QueueData{{BrokerName: name, ReadQueueNums: 3, WriteQueueNums: 3, Perm: 6, TopicSysFlag: pick(h, []int32{0, 1, 2, 3}, "flag")}}
+		if rapid.Bool().Draw(h.rt, "second") {
+			q = append(q, codec.QueueData{BrokerName: pick(h, randomNames, "other"), Perm: 4})
+		}
+		if got, want := h.table.RegisterTopic(topic, q), h.ref.registerTopic(topic, q); got != want {
+			h.rt.Fatalf("topic %s with %+v: %v, want %v", topic, q, got, want)
+		}
+	case "delete":
+		cluster := pick(h, append([]string{""}, randomClusters...), "cluster")
+		if cluster == "" {
+			h.table.DeleteTopic(topic)
+		} else {
+			h.table.DeleteTopicInCluster(topic, cluster)
+		}
+		h.ref.deleteTopic(topic, cluster)
+	}
+}
+
+func (h *history) registration() *Registration {
+	r := &Registration{
+		RegistrationHeader: RegistrationHeader{
+			Cluster:             pick(h, randomClusters, "cluster"),
+			BrokerName:          pick(h, randomNames, "name"),
+			BrokerAddr:          pick(h, randomAddrs, "addr"),
+			BrokerID:            pick(h, randomIDs, "id"),
+			HAServerAddr:        pick(h, []string{"", "ha1", "ha2"}, "ha"),
+			ZoneName:            pick(h, []string{"", "z1"}, "zone"),
+			TimeoutMillis:       pick(h, randomTimeouts, "timeout"),
+			DeleteMissingTopics: rapid.Bool().Draw(h.rt, "delete"),
+		},
+		Conn: uint64(rapid.IntRange(0, 4).Draw(h.rt, "conn")),
+	}
+	r.HasZoneName = r.ZoneName != ""
+	switch pick(h, []string{"absent", "false", "true"}, "acting") {
+	case "absent":
+		r.OldVersion = true
+	case "true":
+		r.EnableActingMaster = true
+	}
+	b := &codec.RegisterBrokerBody{DataVersion: codec.DataVersion{
+		StateVersion: int64(rapid.IntRange(0, 2).Draw(h.rt, "state")),
+		Timestamp:    7,
+		Counter:      int64(rapid.IntRange(0, 2).Draw(h.rt, "counter")),
+	}}
+	for _, name := range randomTopics {
+		if !rapid.Bool().Draw(h.rt, name) {
+			continue
+		}
+		queues := int32(rapid.IntRange(1, 2).Draw(h.rt, "queues"))
+		b.Topics = append(b.Topics, codec.TopicConfig{
+			Name: []byte(name), Key: []byte(name), ReadQueueNums: queues, WriteQueueNums: queues,
+			Perm: pick(h, []int32{4, 6, 7}, "perm"), TopicSysFlag: pick(h, []int32{0, 1}, "flag"),
+		})
+	}
+	for _, name := range randomTopics[:2] {
+		if rapid.IntRange(0, 3).Draw(h.rt, "mapping") == 0 {
+			b.Mappings = append(b.Mappings, codec.RegisteredMapping{Key: name, Info: codec.TopicQueueMappingInfo{
+				Topic: name, Scope: "__global__", TotalQueues: 2, Epoch: int64(rapid.IntRange(1, 2).Draw(h.rt, "epoch")),
+				Bname: pick(h, []string{r.BrokerName, r.BrokerName, "b2"}, "bname"), CurrIDMap: []codec.QueueID{{Logic: 0, Physical: 1}},
+			}})
+		}
+	}
+	switch pick(h, []string{"null", "none", "one", "two"}, "filters") {
+	case "null":
+		b.FilterServersNull = true
+	case "one":
+		b.FilterServers = []string{"f1"}
+	case "two":
+		b.FilterServers = []string{"f1", "f2"}
+	}
+	hash := fnv.New64a()
+	fmt.Fprintf(hash, "%+v", b)
+	r.BodyHash = hash.Sum64() | 1
+	r.Body = b
+	h.sent = append(h.sent, r)
+	return r
+}
+
+// register does what the server does: it tries the cheap way first. The
+// reference always goes through the body.
+func (h *history) register(r *Registration) {
+	h.registrations++
+	got, ok := h.table.RegisterUnchanged(h.now, r)
+	var err error
+	if ok {
+		h.unchanged++
+	} else {
+		got, err = h.table.RegisterBroker(h.now, r)
+	}
+	want, wantErr := h.ref.register(h.now, r)
+	if got != want || err != wantErr {
+		h.rt.Fatalf("register %+v\nwith body %+v\n got %+v, %v\nwant %+v, %v", r.RegistrationHeader, r.Body, got, err, want, wantErr)
+	}
+}
+
+func (h *history) compare() {
+	if err := h.table.CheckInvariants(); err != nil {
+		h.rt.Fatal(err)
+	}
+	v := h.table.View()
+	for _, topic := range randomTopics {
+		for _, d := range []codec.Dialect{codec.DialectLegacy, codec.DialectStrict} {
+			var got []byte
+			if e, ok := v.Topic([]byte(topic)); ok {
+				got = v.RouteBody(e, d, h.ref.acting)
+			}
+			if want := h.ref.route(topic, d); string(got) != string(want) {
+				h.rt.Fatalf("route of %s\n got %s\nwant %s", topic, got, want)
+			}
+		}
+	}
+	if got, want := v.ClusterInfo(), h.ref.clusterInfo(); string(got) != string(want) {
+		h.rt.Fatalf("cluster info\n got %s\nwant %s", got, want)
+	}
+	h.compareLists(v)
+	for _, c := range randomClusters {
+		for _, a := range randomAddrs {
+			li, ok := v.Live([]byte(c), []byte(a))
+			l := h.ref.live[BrokerKey{c, a}]
+			if ok != (l != nil) || ok && (li.DataVersion != l.dv || li.live.lastUpdate.Load() != l.last || li.live.conn != l.conn) {
+				h.rt.Fatalf("live entry of %s %s: got %+v, want %+v", c, a, li, l)
+			}
+		}
+	}
+}
+
+func (h *history) compareLists(v *View) {
+	same := func(what string, got, want []byte) {
+		if string(got) != string(want) {
+			h.rt.Fatalf("%s\n got %s\nwant %s", what, got, want)
+		}
+	}
+	same("all topics", v.AllTopicList(), h.ref.topicList(func(map[string]codec.QueueData) bool { return true }))
+	same("system topics", v.SystemTopicList(), h.ref.systemTopics())
+	clusters := h.ref.lists()
+	for _, c := range append([]string{"unknown"}, randomClusters...) {
+		same("topics of "+c, v.TopicsByCluster(c), h.ref.topicList(func(queues map[string]codec.QueueData) bool {
+			for name := range queues {
+				if clusters[c][name] {
+					return true
+				}
+			}
+			return false
+		}))
+	}
+	byFlag := func(flags ...int32) []byte {
+		return h.ref.topicList(func(queues map[string]codec.QueueData) bool {
+			return slices.Contains(flags, queues[slices.Min(slices.Collect(maps.Keys(queues)))].TopicSysFlag)
+		})
+	}
+	same("unit topics", v.TopicsByUnit(UnitTopics), byFlag(1, 3))
+	same("unit subscriptions", v.TopicsByUnit(UnitSubTopics), byFlag(2, 3))
+	same("unit subscriptions without units", v.TopicsByUnit(UnitSubTopicsNoUnits), byFlag(2))
+}

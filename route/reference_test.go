@@ -1,0 +1,391 @@
+package route
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"gonamesrv/codec"
+)
+
+// A reference is the name server's state kept in the most obvious way: plain
+// maps, full scans, no index. It is the judge of Table: whatever the history,
+// both must show readers the same.
+type reference struct {
+	acting bool // supportActingMaster
+
+	groups  map[string]*refGroup                              // brokerAddrTable
+	live    map[BrokerKey]*refLive                            // brokerLiveTable
+	filters map[BrokerKey][]string                            // filterServerTable
+	topics  map[string]map[string]codec.QueueData             // topicQueueTable
+	maps    map[string]map[string]codec.TopicQueueMappingInfo // topicQueueMappingInfoTable
+}
+
+type refGroup struct {
+	cluster string
+	members map[int64]*refMember
+}
+
+type refMember struct {
+	addr     string
+	acting   bool
+	zone     string
+	hasZone  bool
+	clusters map[string]bool // those it is registered under
+}
+
+type refLive struct {
+	last, timeout int64
+	dv            codec.DataVersion
+	conn          uint64
+	ha            string
+}
+
+func newReference(acting bool) *reference {
+	return &reference{
+		acting:  acting,
+		groups:  map[string]*refGroup{},
+		live:    map[BrokerKey]*refLive{},
+		filters: map[BrokerKey][]string{},
+		topics:  map[string]map[string]codec.QueueData{},
+		maps:    map[string]map[string]codec.TopicQueueMappingInfo{},
+	}
+}
+
+func (g *refGroup) minID() int64 { return slices.Min(slices.Collect(maps.Keys(g.members))) }
+
+// register follows RouteInfoManager#registerBroker step by step, with the
+// differences that Table documents.
+func (f *reference) register(now int64, r *Registration) (RegisterResult, error) {
+	key := BrokerKey{r.Cluster, r.BrokerAddr}
+	g := f.groups[r.BrokerName]
+	if g != nil {
+		if m := g.members[r.BrokerID]; m != nil && m.addr != r.BrokerAddr {
+			if l := f.live[BrokerKey{r.Cluster, m.addr}]; l != nil && l.dv.StateVersion > r.Body.DataVersion.StateVersion {
+				return RegisterResult{}, nil
+			}
+		}
+	}
+	first := g == nil || g.members[r.BrokerID] == nil
+	if first && len(r.Body.Topics) == 1 {
+		return RegisterResult{}, ErrSingleTopic
+	}
+	old := f.live[key]
+	changed := old == nil || old.dv != r.Body.DataVersion
+	if g == nil {
+		g = &refGroup{cluster: r.Cluster, members: map[int64]*refMember{}}
+		f.groups[r.BrokerName] = g
+	}
+	m := g.members[r.BrokerID]
+	if m == nil || m.addr != r.BrokerAddr {
+		m = &refMember{addr: r.BrokerAddr, clusters: map[string]bool{}}
+		g.members[r.BrokerID] = m
+	}
+	for id, o := range g.members {
+		if id != r.BrokerID && o.addr == r.BrokerAddr {
+			delete(g.members, id)
+		}
+	}
+	m.acting, m.zone, m.hasZone = r.EnableActingMaster, r.ZoneName, r.HasZoneName
+	m.clusters[r.Cluster] = true
+	f.live[key] = &refLive{last: now, timeout: r.TimeoutMillis, dv: r.Body.DataVersion, conn: r.Conn, ha: r.HAServerAddr}
+	if !r.Body.FilterServersNull {
+		f.filters[key] = r.Body.FilterServers
+		if len(r.Body.FilterServers) == 0 {
+			delete(f.filters, key)
+		}
+	}
+	prime := !r.OldVersion && r.BrokerID != 0 && g.minID() == r.BrokerID
+	if r.BrokerID == 0 || prime {
+		f.registerTopics(r, changed, first)
+	}
+	f.collect()
+	return f.result(r), nil
+}
+
+func (f *reference) registerTopics(r *Registration, changed, first bool) {
+	if r.DeleteMissingTopics && len(r.Body.Mappings) == 0 {
+		for topic, queues := range f.topics {
+			if !slices.ContainsFunc(r.Body.Topics, func(tc codec.TopicConfig) bool { return string(tc.Key) == topic }) {
+				delete(queues, r.BrokerName)
+			}
+		}
+	}
+	for _, tc := range r.Body.Topics {
+		topic := string(tc.Name)
+		if _, ok := f.topics[topic][r.BrokerName]; ok && !first && !changed {
+			continue
+		}
+		q := codec.QueueData{BrokerName: r.BrokerName, ReadQueueNums: tc.ReadQueueNums, WriteQueueNums: tc.WriteQueueNums, Perm: tc.Perm, TopicSysFlag: tc.TopicSysFlag}
+		if r.BrokerID != 0 && r.EnableActingMaster {
+			q.Perm &^= 2
+		}
+		if f.topics[topic] == nil {
+			f.topics[topic] = map[string]codec.QueueData{}
+		}
+		f.topics[topic][r.BrokerName] = q
+	}
+	for _, m := range r.Body.Mappings {
+		if f.maps[m.Key] == nil {
+			f.maps[m.Key] = map[string]codec.TopicQueueMappingInfo{}
+		}
+		if _, ok := f.maps[m.Key][m.Info.Bname]; !ok || changed || first {
+			f.maps[m.Key][m.Info.Bname] = m.Info
+		}
+	}
+}
+
+// collect removes what nothing refers to any more.
+func (f *reference) collect() {
+	for name, g := range f.groups {
+		for id, m := range g.members {
+			for c := range m.clusters {
+				if f.live[BrokerKey{c, m.addr}] == nil {
+					delete(m.clusters, c)
+				}
+			}
+			if len(m.clusters) == 0 {
+				delete(g.members, id)
+			}
+		}
+		if len(g.members) == 0 {
+			delete(f.groups, name)
+		}
+	}
+	for k := range f.live {
+		owned := false
+		for _, g := range f.groups {
+			for _, m := range g.members {
+				owned = owned || m.addr == k.Addr && m.clusters[k.Cluster]
+			}
+		}
+		if !owned {
+			delete(f.live, k)
+			delete(f.filters, k)
+		}
+	}
+	for topic, queues := range f.topics {
+		for name := range queues {
+			if f.groups[name] == nil {
+				delete(queues, name)
+			}
+		}
+		if len(queues) == 0 {
+			delete(f.topics, topic)
+		}
+	}
+	for topic, infos := range f.maps {
+		for name := range infos {
+			if _, ok := f.topics[topic][name]; !ok {
+				delete(infos, name)
+			}
+		}
+		if len(infos) == 0 {
+			delete(f.maps, topic)
+		}
+	}
+}
+
+// leave takes live entries from the members of one broker name, or of all.
+func (f *reference) leave(name string, keys ...BrokerKey) {
+	reduced := map[string]bool{}
+	for n, g := range f.groups {
+		for _, m := range g.members {
+			for _, k := range keys {
+				if m.addr == k.Addr && m.clusters[k.Cluster] && (name == "" || name == n) {
+					delete(m.clusters, k.Cluster)
+					reduced[n] = true
+				}
+			}
+		}
+		f.dropMembers(g)
+	}
+	for n := range reduced {
+		g := f.groups[n]
+		if len(g.members) == 0 || !g.members[g.minID()].acting || g.members[0] != nil {
+			continue
+		}
+		for _, queues := range f.topics {
+			if q, ok := queues[n]; ok {
+				q.Perm &^= 2
+				queues[n] = q
+			}
+		}
+	}
+	f.collect()
+}
+
+func (f *reference) dropMembers(g *refGroup) {
+	for id, m := range g.members {
+		if len(m.clusters) == 0 {
+			delete(g.members, id)
+		}
+	}
+}
+
+func (f *reference) connClosed(conn uint64) {
+	f.leave("", f.keys(func(l *refLive) bool { return l.conn == conn })...)
+}
+
+func (f *reference) scan(now int64) {
+	f.leave("", f.keys(func(l *refLive) bool { return l.last+l.timeout < now })...)
+}
+
+func (f *reference) keys(pick func(*refLive) bool) []BrokerKey {
+	var keys []BrokerKey
+	for k, l := range f.live {
+		if pick(l) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+func (f *reference) result(r *Registration) RegisterResult {
+	m := f.groups[r.BrokerName].members[0]
+	if r.BrokerID == 0 || m == nil {
+		return RegisterResult{}
+	}
+	l := f.live[BrokerKey{r.Cluster, m.addr}]
+	if l == nil {
+		return RegisterResult{}
+	}
+	return RegisterResult{HAServerAddr: l.ha, MasterAddr: m.addr}
+}
+
+// brokerData returns a group as readers see it.
+func (f *reference) brokerData(name string) codec.BrokerData {
+	g := f.groups[name]
+	first := g.members[g.minID()]
+	d := codec.BrokerData{Cluster: g.cluster, BrokerName: name, EnableActingMaster: first.acting, ZoneName: first.zone, HasZoneName: first.hasZone}
+	for _, id := range slices.Sorted(maps.Keys(g.members)) {
+		d.BrokerAddrs = append(d.BrokerAddrs, codec.BrokerAddr{ID: id, Addr: g.members[id].addr})
+	}
+	return d
+}
+
+// route returns the encoded route of a topic, nil when there is none.
+func (f *reference) route(topic string, d codec.Dialect) []byte {
+	queues, ok := f.topics[topic]
+	if !ok {
+		return nil
+	}
+	var data codec.TopicRouteData
+	filters := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(queues)) {
+		b := f.brokerData(name)
+		for _, a := range b.BrokerAddrs {
+			k := BrokerKey{b.Cluster, a.Addr}
+			if servers := f.filters[k]; servers != nil && f.groups[name].members[a.ID].clusters[b.Cluster] {
+				if _, ok := filters[a.Addr]; !ok {
+					filters[a.Addr] = servers
+				}
+			}
+		}
+		if f.acting && !strings.HasPrefix(topic, "rmq_sys_SYNC_BROKER_MEMBER_") && b.EnableActingMaster && b.BrokerAddrs[0].ID > 0 && queues[name].Perm&2 == 0 {
+			b.BrokerAddrs[0].ID = 0
+		}
+		data.QueueDatas = append(data.QueueDatas, queues[name])
+		data.BrokerDatas = append(data.BrokerDatas, b)
+		if info, ok := f.maps[topic][name]; ok {
+			data.QueueMappingByBroker = append(data.QueueMappingByBroker, codec.BrokerQueueMapping{BrokerName: name, Info: info})
+		}
+	}
+	for _, addr := range slices.Sorted(maps.Keys(filters)) {
+		data.FilterServerTable = append(data.FilterServerTable, codec.FilterServers{Addr: addr, Servers: filters[addr]})
+	}
+	return data.AppendJSON(nil, d)
+}
+
+// clusterInfo returns the encoded brokers and clusters.
+func (f *reference) clusterInfo() []byte {
+	var info codec.ClusterInfo
+	for _, name := range slices.Sorted(maps.Keys(f.groups)) {
+		info.BrokerAddrTable = append(info.BrokerAddrTable, f.brokerData(name))
+	}
+	clusters := f.lists()
+	for _, c := range slices.Sorted(maps.Keys(clusters)) {
+		info.ClusterAddrTable = append(info.ClusterAddrTable, codec.ClusterNames{Cluster: c, BrokerNames: slices.Sorted(maps.Keys(clusters[c]))})
+	}
+	return info.AppendJSON(nil)
+}
+
+// changePerm returns how many topics a broker name serves, and changes each.
+func (f *reference) changePerm(name string, change func(int32) int32) (n int) {
+	for _, queues := range f.topics {
+		if q, ok := queues[name]; ok {
+			q.Perm = change(q.Perm)
+			queues[name] = q
+			n++
+		}
+	}
+	return n
+}
+
+func (f *reference) registerTopic(topic string, queueDatas []codec.QueueData) bool {
+	for _, q := range queueDatas {
+		if f.groups[q.BrokerName] == nil {
+			return false
+		}
+	}
+	for _, q := range queueDatas {
+		if f.topics[topic] == nil {
+			f.topics[topic] = map[string]codec.QueueData{}
+		}
+		f.topics[topic][q.BrokerName] = q
+	}
+	return true
+}
+
+// deleteTopic removes a topic, or the brokers of one cluster from it.
+func (f *reference) deleteTopic(topic, cluster string) {
+	for name := range f.topics[topic] {
+		if cluster == "" || f.lists()[cluster][name] {
+			delete(f.topics[topic], name)
+		}
+	}
+	f.collect()
+}
+
+// lists returns clusterAddrTable.
+func (f *reference) lists() map[string]map[string]bool {
+	clusters := map[string]map[string]bool{}
+	for name, g := range f.groups {
+		list := map[string]bool{g.cluster: true}
+		for _, m := range g.members {
+			maps.Copy(list, m.clusters)
+		}
+		for c := range list {
+			if clusters[c] == nil {
+				clusters[c] = map[string]bool{}
+			}
+			clusters[c][name] = true
+		}
+	}
+	return clusters
+}
+
+// topicList returns an encoded list of topics.
+func (f *reference) topicList(pick func(queues map[string]codec.QueueData) bool) []byte {
+	var list codec.TopicList
+	for _, topic := range slices.Sorted(maps.Keys(f.topics)) {
+		if pick(f.topics[topic]) {
+			list.Topics = append(list.Topics, topic)
+		}
+	}
+	return list.AppendJSON(nil)
+}
+
+// systemTopics returns the encoded names of clusters and brokers.
+func (f *reference) systemTopics() []byte {
+	names := map[string]bool{}
+	for c, brokers := range f.lists() {
+		names[c] = true
+		maps.Copy(names, brokers)
+	}
+	list := codec.TopicList{Topics: slices.Sorted(maps.Keys(names))}
+	for _, name := range slices.Sorted(maps.Keys(f.groups))[:min(1, len(f.groups))] {
+		list.BrokerAddr, list.HasBrokerAddr = f.brokerData(name).BrokerAddrs[0].Addr, true
+	}
+	return list.AppendJSON(nil)
+}

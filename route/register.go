@@ -1,0 +1,325 @@
+package route
+
+import (
+	"container/heap"
+	"errors"
+	"hash/maphash"
+	"slices"
+
+	"gonamesrv/codec"
+)
+
+// ErrSingleTopic refuses the first registration of a broker when it carries
+// exactly one topic: it is an incremental one that has overtaken the full one,
+// and would make the name server believe that it knows all topics.
+// Java: RouteInfoManager#registerBroker, "Can't register topicConfigWrapper".
+var ErrSingleTopic = errors.New("route: first registration carries a single topic")
+
+// A RegistrationHeader is what a registration says besides its body. Its
+// strings are owned.
+type RegistrationHeader struct {
+	Cluster       string
+	BrokerName    string
+	BrokerAddr    string
+	BrokerID      int64
+	HAServerAddr  string // empty when the broker gave none
+	ZoneName      string
+	HasZoneName   bool
+	TimeoutMillis int64 // how long the broker may be silent
+	// EnableActingMaster wants a slave to stand in for a lost master.
+	EnableActingMaster bool
+	// OldVersion says that the field enableActingMaster was absent: a broker
+	// before 5.0, whose slaves never publish topics.
+	OldVersion bool
+	// DeleteMissingTopics removes topics that the body does not list.
+	// Java: deleteTopicWithBrokerRegistration.
+	DeleteMissingTopics bool
+}
+
+// A Registration is one REGISTER_BROKER request.
+type Registration struct {
+	RegistrationHeader
+	Conn uint64 // the connection it came over; 0 is none
+	// BodyHash identifies the encoded body, so that the same body again need not
+	// be decoded; 0 says that the same bytes may mean something else next time.
+	BodyHash uint64
+	Body     *codec.RegisterBrokerBody // borrowed
+}
+
+// A RegisterResult is what a registering slave is told of its master. Both are
+// empty for a master, or when no master is alive.
+// Java: RegisterBrokerResult.
+type RegisterResult struct {
+	HAServerAddr string
+	MasterAddr   string
+}
+
+// An appliedRegistration is what has been applied for a live broker, as far as
+// it matters to recognise a repetition.
+type appliedRegistration struct {
+	header        RegistrationHeader
+	bodyHash      uint64
+	set           *brokerSet
+	setVersion    uint64 // set.published.version afterwards
+	topicsEdition uint64 // set.topicsEdition afterwards
+}
+
+var bodySeed = maphash.MakeSeed()
+
+// HashBody returns the BodyHash of an encoded body that was sent by a broker
+// of the given version. It is keyed with a random number of this process, 64
+// bits wide, and compared only with the previous body of the same broker: that
+// two bodies share it by chance is a matter of 1 in 10^19 changes.
+func HashBody(body []byte, version int32, compressed bool) uint64 {
+	var h maphash.Hash
+	h.SetSeed(bodySeed)
+	// The version and the flag decide how the bytes are read.
+	maphash.WriteComparable(&h, version)
+	maphash.WriteComparable(&h, compressed)
+	h.Write(body)
+	return h.Sum64() | 1
+}
+
+// RegisterUnchanged applies a registration without looking at its body, if
+// everything it could change is still as the previous registration of this
+// broker with the same header and body left it. It reports whether that was
+// so; if not, nothing has happened, and RegisterBroker is to be called.
+func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterResult, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.live(BrokerKey{r.Cluster, r.BrokerAddr})
+	if l == nil || r.BodyHash == 0 {
+		return RegisterResult{}, false
+	}
+	a := &l.applied
+	if a.bodyHash != r.BodyHash || a.header != r.RegistrationHeader || t.set(r.BrokerName) != a.set ||
+		a.set.published.version != a.setVersion || a.set.topicsEdition != a.topicsEdition ||
+		!a.set.member(r.BrokerID).saidBy(r) {
+		return RegisterResult{}, false
+	}
+	l.lastUpdate.Store(nowMillis)
+	t.bind(l, r.Conn)
+	return t.resultFor(a.set, r), true
+}
+
+// RegisterBroker applies a registration. It returns ErrSingleTopic, and has
+// changed nothing, when the registration is refused. A registration with an
+// outdated state version is refused too, but the broker is not told.
+// Java: RouteInfoManager#registerBroker.
+func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult, error) {
+	t.mu.Lock()
+	defer t.unlock()
+	s := t.set(r.BrokerName)
+	if s != nil && t.isStale(s, r) {
+		t.emit(r.event(RegistrationRefused))
+		return RegisterResult{}, nil
+	}
+	if (s == nil || s.member(r.BrokerID) == nil) && len(r.Body.Topics) == 1 {
+		t.emit(r.event(RegistrationRefused))
+		return RegisterResult{}, ErrSingleTopic
+	}
+	if s == nil {
+		s = t.newSet(r.BrokerName, r.Cluster)
+	}
+	var oldMin int64
+	if len(s.members) > 0 {
+		oldMin = s.members[0].id
+	}
+
+	l := t.live(BrokerKey{r.Cluster, r.BrokerAddr})
+	changed := l == nil || r.Body.NullDataVersion || l.info.IsBrokerTopicConfigChanged(r.Body.DataVersion)
+	if l == nil {
+		l = &liveBroker{key: BrokerKey{r.Cluster, r.BrokerAddr}, index: -1}
+	}
+	first := t.admit(s, l, r)
+	t.keepAlive(nowMillis, l, r)
+	t.putFilterServers(l.key, r.Body.FilterServers, r.Body.FilterServersNull)
+	for _, o := range l.owners {
+		t.refresh(o.set)
+	}
+	if r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion) {
+		t.applyTopics(s, r, changed, first)
+	}
+	if r.BrokerID < oldMin {
+		t.emitNewMinimum(s, r)
+	}
+	l.applied = appliedRegistration{
+		header:        r.RegistrationHeader,
+		bodyHash:      r.BodyHash,
+		set:           s,
+		setVersion:    s.published.version,
+		topicsEdition: s.topicsEdition,
+	}
+	if r.mapsOthers() {
+		// What becomes of those mappings depends on sets that are not watched.
+		l.applied.bodyHash = 0
+	}
+	return t.resultFor(s, r), nil
+}
+
+// mapsOthers reports whether the body has a static mapping of another broker
+// name than its own. No real broker sends one.
+func (r *Registration) mapsOthers() bool {
+	return slices.ContainsFunc(r.Body.Mappings, func(m codec.RegisteredMapping) bool { return m.Info.Bname != r.BrokerName })
+}
+
+// isStale reports whether another address holds the ID with a newer state
+// version: a master deposed by the controller must not take its place back.
+//
+// Differs from Java: RouteInfoManager#registerBroker has by then changed the
+// set's flags, dropped the sender's former ID and its live entry.
+func (t *Table) isStale(s *brokerSet, r *Registration) bool {
+	m := s.member(r.BrokerID)
+	if m == nil || m.addr == r.BrokerAddr {
+		return false
+	}
+	l := t.live(BrokerKey{r.Cluster, m.addr})
+	return l != nil && l.info.DataVersion.StateVersion > r.Body.DataVersion.StateVersion
+}
+
+// admit makes the broker of r a member of s, kept by l, and reports whether
+// its ID was free. An address has one ID in a set: a slave that became master
+// gives its old ID up.
+func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool) {
+	m := s.member(r.BrokerID)
+	first = m == nil
+	if m != nil && m.addr != r.BrokerAddr {
+		t.emit(Event{Kind: BrokerDisplaced, Cluster: r.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr})
+		t.leave(s, m)
+		m = nil
+	}
+	if m == nil {
+		m = &member{id: r.BrokerID, addr: r.BrokerAddr}
+		s.join(m)
+		t.emit(r.event(BrokerRegistered))
+	}
+	m.enableActingMaster = r.EnableActingMaster
+	m.zoneName, m.hasZoneName = r.ZoneName, r.HasZoneName
+	t.link(s, m, l)
+	for _, o := range slices.Clone(s.members) {
+		if o != m && o.addr == r.BrokerAddr {
+			t.leave(s, o)
+		}
+	}
+	return first
+}
+
+// saidBy reports whether the flags of m are those of r. The member may have
+// registered with others since, under another cluster.
+func (m *member) saidBy(r *Registration) bool {
+	return m.enableActingMaster == r.EnableActingMaster && m.zoneName == r.ZoneName && m.hasZoneName == r.HasZoneName
+}
+
+// keepAlive makes l the live entry of the broker of r.
+func (t *Table) keepAlive(nowMillis int64, l *liveBroker, r *Registration) {
+	l.lastUpdate.Store(nowMillis)
+	l.timeoutMillis = r.TimeoutMillis
+	l.haServerAddr = r.HAServerAddr
+	l.deadline = l.deadlineMillis()
+	if l.index < 0 {
+		heap.Push(&t.expiry, l)
+	} else {
+		heap.Fix(&t.expiry, l.index)
+	}
+	t.bind(l, r.Conn)
+	b := r.Body
+	if l.info != nil && l.info.NullDataVersion == b.NullDataVersion && l.info.DataVersion == b.DataVersion {
+		return
+	}
+	l.info = &LiveInfo{
+		DataVersion:     b.DataVersion,
+		NullDataVersion: b.NullDataVersion,
+		key:             string(liveKey(nil, r.Cluster, r.BrokerAddr)),
+		live:            l,
+	}
+	t.brokerLiveTable.put(t.edition, l.info)
+}
+
+// applyTopics stores what the body says of topics. With an unchanged data
+// version, what is there stays as it is (a wiped permission survives), and
+// only what is missing is added.
+// Java: RouteInfoManager#registerBroker, createAndUpdateQueueData.
+func (t *Table) applyTopics(s *brokerSet, r *Registration, changed, first bool) {
+	b := r.Body
+	if r.DeleteMissingTopics && len(b.Mappings) == 0 {
+		t.dropMissing(s, b.Topics)
+	}
+	readOnly := r.BrokerID != masterID && r.EnableActingMaster
+	for i := range b.Topics {
+		tc := &b.Topics[i]
+		q := newQueueData(s.id, tc)
+		if readOnly {
+			q.perm &^= permWrite
+		}
+		e, ok := t.topicQueueTable.get(window(tc.Name))
+		if !ok {
+			t.putQueue(nil, string(tc.Name), s, q)
+			continue
+		}
+		if old, ok := e.queue(s.id); ok && (old == q || !first && !changed) {
+			continue
+		}
+		t.putQueue(e, "", s, q)
+	}
+	for i := range b.Mappings {
+		t.putMapping(b.Mappings[i].Key, b.Mappings[i].Info, changed || first)
+	}
+}
+
+// dropMissing takes s from every topic that the table of its registration does
+// not list by key.
+func (t *Table) dropMissing(s *brokerSet, topics []codec.TopicConfig) {
+	listed := make(map[string]struct{}, len(topics))
+	for i := range topics {
+		listed[window(topics[i].Key)] = struct{}{} // the map does not outlive the body
+	}
+	for id := range s.topics.all {
+		if e := t.topicByID[id]; !has(listed, e.name) {
+			t.dropQueue(e, s)
+		}
+	}
+}
+
+func has(set map[string]struct{}, key string) bool {
+	_, ok := set[key]
+	return ok
+}
+
+// resultFor returns what the broker of r is told.
+func (t *Table) resultFor(s *brokerSet, r *Registration) RegisterResult {
+	if r.BrokerID == masterID {
+		return RegisterResult{}
+	}
+	m := s.member(masterID)
+	if m == nil {
+		return RegisterResult{}
+	}
+	l := t.live(BrokerKey{r.Cluster, m.addr})
+	if l == nil {
+		return RegisterResult{}
+	}
+	return RegisterResult{HAServerAddr: l.haServerAddr, MasterAddr: m.addr}
+}
+
+// emitNewMinimum tells all but the new smallest member, or that one if it is
+// alone.
+// Java: RouteInfoManager#notifyMinBrokerIdChanged, chooseBrokerAddrsToNotify.
+func (t *Table) emitNewMinimum(s *brokerSet, r *Registration) {
+	c := &MinBrokerIDChange{
+		MinBrokerID:   s.members[0].id,
+		MinBrokerAddr: s.members[0].addr,
+		HABrokerAddr:  r.HAServerAddr,
+	}
+	for i, m := range s.members {
+		if i > 0 || len(s.members) == 1 {
+			c.Receivers = append(c.Receivers, m.addr)
+		}
+	}
+	e := r.event(MinBrokerIDChanged)
+	e.MinID = c
+	t.emit(e)
+}
+
+func (r *Registration) event(kind EventKind) Event {
+	return Event{Kind: kind, Cluster: r.Cluster, BrokerName: r.BrokerName, BrokerID: r.BrokerID, Addr: r.BrokerAddr}
+}

@@ -1,0 +1,108 @@
+package route
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"gonamesrv/codec"
+)
+
+// A View is the state of a Table at one moment. It never changes, so a reader
+// takes no lock and sees all tables as of the same change.
+type View struct {
+	topics  trie[*TopicEntry]
+	live    trie[*LiveInfo]
+	brokers *brokerTable
+	names   *lazyBody   // the encoded list of all topics; shared by Views with the same topics
+	lists   *topicLists // further lists, of this View alone
+}
+
+// A brokerTable is the brokerAddrTable of a View, shared by all Views between
+// two changes of a broker set.
+type brokerTable struct {
+	version      uint64
+	byName       trie[*Broker]
+	byID         []*Broker
+	clusterInfo  lazyBody
+	systemTopics lazyBody
+}
+
+// A lazyBody is an encoded answer that the first reader makes. Readers that
+// come at the same time may each make it; all make the same bytes.
+type lazyBody struct{ p atomic.Pointer[[]byte] }
+
+func (l *lazyBody) get(encode func() []byte) []byte {
+	if b := l.p.Load(); b != nil {
+		return *b
+	}
+	b := encode()
+	l.p.Store(&b)
+	return b
+}
+
+// A bodySet holds the encoded routes of one TopicEntry. Its bodies never
+// change; a further dialect makes a new bodySet.
+type bodySet struct {
+	// stamp is the newest brokerTable.version these bodies are known to be
+	// right for. They stay right as long as no broker set of the topic changes.
+	stamp  atomic.Uint64
+	acting bool      // whether acting masters were shown as masters
+	bodies [2][]byte // by codec.Dialect; nil where nobody has asked yet
+}
+
+// window makes a string of b without copying it. The string is good for as
+// long as b does not change: for a look-up, never to be kept.
+func window(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// Topic returns the entry of a topic. name is borrowed.
+func (v *View) Topic(name []byte) (*TopicEntry, bool) { return v.topics.get(window(name)) }
+
+// Broker returns the broker set with the given name. name is borrowed.
+func (v *View) Broker(name []byte) (*Broker, bool) { return v.brokers.byName.get(window(name)) }
+
+// TopicCount returns the number of topics.
+func (v *View) TopicCount() int { return v.topics.size }
+
+// BrokerCount returns the number of broker sets.
+func (v *View) BrokerCount() int { return v.brokers.byName.size }
+
+// RouteBody returns the encoded route of a topic of this View. acting says
+// whether a slave may stand in for a lost master (the configuration key
+// supportActingMaster). The bytes are shared by all readers and never change.
+//
+// The first reader of a dialect encodes it; all others get the same bytes, at
+// the price of one comparison as long as no broker set has changed at all
+// since, and of one per broker of the topic else.
+func (v *View) RouteBody(e *TopicEntry, d codec.Dialect, acting bool) []byte {
+	old := e.bodies.Load()
+	valid := old != nil && old.acting == acting && v.stillRight(e, old)
+	if valid && old.bodies[d] != nil {
+		return old.bodies[d]
+	}
+	fresh := &bodySet{acting: acting}
+	fresh.stamp.Store(v.brokers.version)
+	if valid {
+		fresh.bodies = old.bodies
+	}
+	data := v.PickupTopicRouteData(e, acting)
+	fresh.bodies[d] = data.AppendJSON(nil, d)
+	e.bodies.CompareAndSwap(old, fresh) // lost to another reader: its bodies are as good
+	return fresh.bodies[d]
+}
+
+// stillRight reports whether bodies encoded from e show its broker sets as v
+// knows them. Bodies of a later View than v count as right: that View had been
+// published before they were made.
+func (v *View) stillRight(e *TopicEntry, b *bodySet) bool {
+	stamp := b.stamp.Load()
+	if v.brokers.version <= stamp {
+		return true
+	}
+	for i := range e.queues {
+		if v.brokers.byID[e.queues[i].set].version > stamp {
+			return false
+		}
+	}
+	b.stamp.CompareAndSwap(stamp, v.brokers.version)
+	return true
+}
