@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	firstPause = 5 * time.Millisecond
+	longPause  = time.Second // Netty pauses as long after each failed accept
+
+	// handOvers is how many connections may be on their way to a loop. gnet
+	// answers when the loop gets round to it, which on a busy loop takes
+	// milliseconds; one at a time would be a hundred connections a second.
+	handOvers = 64
+
+	// fdReserve is what connections leave of RLIMIT_NOFILE for files, logs,
+	// loops, other listeners, and for hand-overs, which have two descriptors
+	// for a moment.
+	fdReserve = 128 + handOvers
+)
+
+// connectionLimit returns how many connections may be open. 0 means no limit.
+func connectionLimit(configured, maxFiles int) int {
+	if configured > 0 || maxFiles == 0 {
+		return configured
+	}
+	return max(1, maxFiles-fdReserve, maxFiles/2)
+}
+
+// acceptAll accepts until the listener is closed. No error ends it: whatever
+// the reason, EMFILE above all, it pauses and goes on, as Netty does, and
+// connections already open do not notice. It returns when the last hand-over
+// is done.
+func (e *Engine) acceptAll() {
+	var (
+		pause  time.Duration
+		work   sync.WaitGroup
+		slots  = make(chan struct{}, handOvers)
+		failed = make(chan error, 1) // a hand-over failed since the last accept
+	)
+	defer work.Wait()
+	for {
+		var err error
+		if e.fewFilesLeft() {
+			work.Wait()
+			err = e.acceptCarefully()
+		} else {
+			err = e.acceptQuickly(&work, slots, failed)
+		}
+		if err == nil {
+			select {
+			case err = <-failed:
+			default:
+				pause = 0
+				continue
+			}
+		}
+		if e.stopping.Load() || errors.Is(err, net.ErrClosed) {
+			return
+		}
+		e.acceptErrors.Add(1)
+		pause = min(max(2*pause, firstPause), longPause)
+		e.acceptLog.warn(e.o.Logger, "accept failed", "err", err, "pause", pause)
+		select {
+		case <-e.stop:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// fewFilesLeft reports whether descriptors may run out. It cannot be while
+// MaxConnections has its default.
+func (e *Engine) fewFilesLeft() bool {
+	return e.maxFiles > 0 && e.open.Load()+fdReserve > int64(e.maxFiles)
+}
+
+// acceptQuickly accepts one connection and leaves its hand-over to a goroutine
+// that lives as long as that takes.
+func (e *Engine) acceptQuickly(work *sync.WaitGroup, slots chan struct{}, failed chan<- error) error {
+	c, nc, err := e.acceptOne()
+	if c == nil {
+		return err
+	}
+	slots <- struct{}{}
+	work.Go(func() {
+		defer func() { <-slots }()
+		if err := e.handOver(c, nc); err != nil {
+			select {
+			case failed <- err:
+			default:
+			}
+		}
+	})
+	return nil
+}
+
+// acceptCarefully accepts one connection only if there is a descriptor for its
+// hand-over too. Without, a peer who could have waited in the backlog would be
+// accepted to be cut off at once.
+func (e *Engine) acceptCarefully() error {
+	spare, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	c, nc, err := e.acceptOne()
+	spare.Close()
+	if c == nil {
+		return err
+	}
+	return e.handOver(c, nc)
+}
+
+// acceptOne accepts one connection and counts it in, or refuses it, and then c
+// is nil. The limit is applied before the hand-over: gnet has no way to refuse
+// a connection without opening it.
+func (e *Engine) acceptOne() (c *conn, nc net.Conn, err error) {
+	if nc, err = e.ln.Accept(); err != nil {
+		return nil, nil, err
+	}
+	if e.maxConnections > 0 && e.open.Load() >= e.maxConnections {
+		e.refused.Add(1)
+		e.refusedLog.warn(e.o.Logger, "connection refused",
+			"remote", nc.RemoteAddr().String(), "maxConnections", e.maxConnections)
+		nc.Close()
+		return nil, nil, nil
+	}
+	if c, err = e.prepare(nc); err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	e.open.Add(1)
+	e.accepted.Add(1)
+	return c, nc, nil
+}
+
+// prepare sets what is to be set on nc and makes our side of it. Whatever can
+// fail is done here rather than by gnet, whose Enroll leaks its duplicate of
+// the descriptor when it fails half-way (v2.10.0, by its source).
+func (e *Engine) prepare(nc net.Conn) (*conn, error) {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil, fmt.Errorf("engine: accepted a %T", nc)
+	}
+	if e.o.SendBuffer > 0 {
+		if err := tcp.SetWriteBuffer(e.o.SendBuffer); err != nil {
+			return nil, err
+		}
+	}
+	if e.o.RecvBuffer > 0 {
+		if err := tcp.SetReadBuffer(e.o.RecvBuffer); err != nil {
+			return nil, err
+		}
+	}
+	remote, ok := tcp.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return nil, errors.New("engine: accepted a connection without an address")
+	}
+	c := newConn(e, remote.String())
+	dropZone(remote)
+	if local, ok := tcp.LocalAddr().(*net.TCPAddr); ok {
+		dropZone(local)
+	}
+	return c, nil
+}
+
+// dropZone forgets the zone of a link-local IPv6 address. When a connection
+// closes, gnet v2.10.0 puts the memory of the zone string into a pool of
+// writable slices; net shares that string among all connections.
+func dropZone(a *net.TCPAddr) { a.Zone = "" }
+
+// handOver gives nc to a loop, which serves it as c, and closes nc: gnet works
+// on a duplicate. It returns after Opened was called.
+func (e *Engine) handOver(c *conn, nc net.Conn) error {
+	_, err := e.client.EnrollContext(nc, c) // closes nc in any case
+	if err == nil && c.opened.Load() {
+		return nil
+	}
+	// A loop that could not register the descriptor says nothing: Enroll
+	// returns nil and OnOpen is never called.
+	e.open.Add(-1)
+	e.accepted.Add(^uint64(0))
+	if err == nil {
+		err = errors.New("event loop did not take it")
+	}
+	return fmt.Errorf("engine: hand over %s: %w", c.remote, err)
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"testing"
+)
+
+func TestConnectionLimit(t *testing.T) {
+	for _, tt := range []struct{ configured, files, want int }{
+		{100, 1024, 100},
+		{5000, 1024, 5000}, // the operator knows best
+		{0, 0, 0},
+		{0, 65536, 65536 - fdReserve},
+		{0, 200, 100},
+		{0, 1, 1},
+	} {
+		if got := connectionLimit(tt.configured, tt.files); got != tt.want {
+			t.Errorf("connectionLimit(%d, %d) = %d, want %d", tt.configured, tt.files, got, tt.want)
+		}
+	}
+}
+
+func TestMaxConnections(t *testing.T) {
+	s := serve(t, &testHandler{}, func(o *Options) { o.MaxConnections = 3 })
+	var open []*client
+	for range 3 {
+		c := s.dial()
+		c.ping("in")
+		open = append(open, c)
+	}
+	for range 10 {
+		s.dial().wantClosed()
+	}
+	for _, c := range open {
+		c.ping("not disturbed")
+	}
+	open[0].Close()
+	eventually(t, "place free", func() bool { return s.Stats().Open == 2 })
+	s.dial().ping("in")
+	if st := s.Stats(); st.Refused != 10 || st.Accepted != 4 || st.AcceptErrors != 0 {
+		t.Errorf("stats %+v, want 10 refused, 4 accepted, no accept errors", st)
+	}
+}
+
+// A shakyListener fails when told to.
+type shakyListener struct {
+	net.Listener
+	failures atomic.Int32
+}
+
+func (l *shakyListener) Accept() (net.Conn, error) {
+	if l.failures.Add(-1) >= 0 {
+		return nil, errors.New("accept: no luck today")
+	}
+	return l.Listener.Accept()
+}
+
+func TestAcceptErrorsArePausedOver(t *testing.T) {
+	log := &logBuffer{}
+	e, err := New(&testHandler{}, Options{Addr: "127.0.0.1:0", Split: splitInt32, Logger: log.logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	l := &shakyListener{Listener: e.ln}
+	l.failures.Store(4)
+	e.ln = l
+	s := run(t, e, &testHandler{})
+	s.dial().ping("at last")
+	if n := s.Stats().AcceptErrors; n != 4 {
+		t.Errorf("%d accept errors, want 4", n)
+	}
+	if !log.has("accept failed") {
+		t.Error("accept errors not logged")
+	}
+}
+
+// Zones are shared strings of package net, and gnet would recycle their memory.
+func TestZonesAreKeptFromGnet(t *testing.T) {
+	a := &net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 9876, Zone: "eth0"}
+	text := a.String()
+	dropZone(a)
+	if a.Zone != "" || text != "[fe80::1%eth0]:9876" {
+		t.Errorf("zone %q, address said as %q", a.Zone, text)
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	ln, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here: ", err)
+	}
+	ln.Close()
+	conns := make(chan Conn, 2)
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) { o.Addr = ":0" })
+	port := s.Addr().(*net.TCPAddr).Port
+	six := dial(t, fmt.Sprintf("[::1]:%d", port))
+	six.ping("six")
+	if got, want := (<-conns).RemoteAddr(), six.LocalAddr().String(); got != want {
+		t.Errorf("remote %q, want %q", got, want)
+	}
+	four := dial(t, fmt.Sprintf("127.0.0.1:%d", port))
+	four.ping("four")
+	if got, want := (<-conns).RemoteAddr(), four.LocalAddr().String(); got != want {
+		t.Errorf("remote %q, want %q", got, want)
+	}
+}

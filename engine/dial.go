@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// The calls in this file are the only ones that connect to somebody. They
+// block, so no loop may make them; what they open is not a [Conn], belongs to
+// no loop and is not counted. Each closes its connection before it returns.
+
+// SendOnce connects to addr, writes b and closes the connection. Connecting
+// may take as long as connect, name lookup included; writing as long as write.
+// The end of ctx ends the connecting. A nil error means that the kernel has
+// the bytes, not that the peer has read them.
+func SendOnce(ctx context.Context, addr string, b []byte, connect, write time.Duration) error {
+	connecting, cancel := context.WithTimeout(ctx, connect)
+	defer cancel()
+	c, err := connectTo(connecting, addr)
+	if err != nil {
+		return err
+	}
+	c.SetWriteDeadline(time.Now().Add(write))
+	_, err = c.Write(b)
+	return errors.Join(err, c.Close())
+}
+
+// Ask connects to addr, writes a request and returns the first frame that
+// comes back, cut by split. All of it ends with ctx, which must have an end;
+// the memory of the answer grows with what has arrived, not with the length
+// it announces.
+func Ask(ctx context.Context, addr string, request []byte, split SplitFunc) ([]byte, error) {
+	c, err := connectTo(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	// Closing is what wakes a blocked Read when ctx ends; the loser of two
+	// Closes fails without harm.
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer c.Close()
+	defer stop()
+	if _, err := c.Write(request); err != nil {
+		return nil, because(ctx, err)
+	}
+	var frame []byte
+	for buf := make([]byte, 16<<10); ; {
+		n, err := c.Read(buf)
+		frame = append(frame, buf[:n]...)
+		size, bad := split(frame)
+		switch {
+		case bad != nil:
+			return nil, fmt.Errorf("%w: %w", ErrMalformed, bad)
+		case size > 0 && size <= len(frame):
+			return frame[:size], nil
+		case errors.Is(err, io.EOF):
+			return nil, because(ctx, io.ErrUnexpectedEOF)
+		case err != nil:
+			return nil, because(ctx, err)
+		}
+	}
+}
+
+func connectTo(ctx context.Context, addr string) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: -1} // nothing here lives long enough
+	d.SetMultipathTCP(false)
+	return d.DialContext(ctx, "tcp", addr)
+}
+
+// because returns why ctx has ended if it has, and err otherwise: that the
+// connection was closed under a Read is not the reason but its consequence.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}

@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// peer listens, and serves the one connection it gets with f.
+func peer(t *testing.T, f func(net.Conn)) (addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		f(c)
+	}()
+	t.Cleanup(func() { ln.Close(); <-done })
+	return ln.Addr().String()
+}
+
+// nobody returns an address that refuses connections.
+func nobody(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	return ln.Addr().String()
+}
+
+func TestSendOnce(t *testing.T) {
+	const budget = 10 * time.Second
+	t.Run("all bytes and then the end", func(t *testing.T) {
+		got := make(chan []byte, 1)
+		addr := peer(t, func(c net.Conn) {
+			b, _ := io.ReadAll(c)
+			got <- b
+		})
+		if err := SendOnce(t.Context(), addr, []byte("notice"), budget, budget); err != nil {
+			t.Fatal(err)
+		}
+		if b := <-got; string(b) != "notice" {
+			t.Errorf("the peer has read %q", b)
+		}
+	})
+	t.Run("nobody there", func(t *testing.T) {
+		if err := SendOnce(t.Context(), nobody(t), []byte("x"), budget, budget); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("no address", func(t *testing.T) {
+		if err := SendOnce(t.Context(), "nonsense", []byte("x"), budget, budget); err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("a peer that does not read", func(t *testing.T) {
+		release := make(chan struct{})
+		addr := peer(t, func(net.Conn) { <-release })
+		defer close(release)
+		err := SendOnce(t.Context(), addr, make([]byte, 64<<20), budget, 20*time.Millisecond)
+		var timeout net.Error
+		if !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("given up before it begins", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := SendOnce(ctx, nobody(t), []byte("x"), budget, budget); err == nil || errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("error is %v", err)
+		}
+	})
+}
+
+func TestAsk(t *testing.T) {
+	answer := append(binary.BigEndian.AppendUint32(nil, 40_000), bytes.Repeat([]byte("a"), 40_000)...)
+	ask := func(t *testing.T, f func(net.Conn)) ([]byte, error) {
+		return Ask(t.Context(), peer(t, f), []byte("\x00\x00\x00\x01q"), splitInt32)
+	}
+	t.Run("an answer in pieces, and more behind it", func(t *testing.T) {
+		got, err := ask(t, func(c net.Conn) {
+			io.ReadFull(c, make([]byte, 5))
+			for b := append(bytes.Clone(answer), "more"...); len(b) > 0; {
+				n := min(len(b), 9_999)
+				c.Write(b[:n])
+				b = b[n:]
+			}
+		})
+		if err != nil || !bytes.Equal(got, answer) {
+			t.Errorf("answer of %d bytes, error %v", len(got), err)
+		}
+	})
+	t.Run("half an answer", func(t *testing.T) {
+		_, err := ask(t, func(c net.Conn) { io.ReadFull(c, make([]byte, 5)); c.Write(answer[:50]) })
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("no frame", func(t *testing.T) {
+		_, err := ask(t, func(c net.Conn) { io.ReadFull(c, make([]byte, 5)); c.Write([]byte("\xff\xff\xff\xff")) })
+		if !errors.Is(err, ErrMalformed) {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("no answer", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		addr := peer(t, func(c net.Conn) {
+			io.ReadFull(c, make([]byte, 5))
+			cancel()          // while the asker waits
+			c.Read([]byte{0}) // until it has closed
+		})
+		if _, err := Ask(ctx, addr, []byte("\x00\x00\x00\x01q"), splitInt32); !errors.Is(err, context.Canceled) {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("nobody there", func(t *testing.T) {
+		if _, err := Ask(t.Context(), nobody(t), nil, splitInt32); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("error is %v", err)
+		}
+	})
+}

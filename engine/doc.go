@@ -1,0 +1,67 @@
+// Package engine serves frames over TCP: it owns sockets, event loops, bounded
+// executors and every buffer between them.
+//
+// It does not know what a frame means. How to cut the stream is told to it by
+// a [SplitFunc], what to answer by a [Handler]. It knows nothing of RocketMQ,
+// topics or brokers, keeps no state but connections, and has no TLS.
+//
+//	peer ──► listener ──► acceptor ──► loop ──► Split ──► Handler.Serve ──► out ─┐
+//	 ▲                    limit,       │                    │                    │
+//	 │                    pauses       │             Executor.Submit             │
+//	 │                                 │                    ▼                    │
+//	 │                                 │    lane ──► worker ──► Task ──► Send    │
+//	 │                                 │                                  │      │
+//	 └──────────── one write ◄─────────┴──────── outbox ◄─────────────────┘ ◄────┘
+//
+// # Life of a connection
+//
+// The acceptor takes it from the listener, refuses it if there are too many,
+// and hands it to the loop with the fewest. The loop calls Opened. From then
+// on each read is a turn: its whole frames are served in order, what they
+// append to out leaves in one write, and the beginning of a frame that is not
+// yet whole is kept. A turn is never more than 64 KiB of requests, so that no
+// connection starves the others of its loop. The connection ends, and Closed
+// is called once, when the peer leaves (a half-close is a leave; Netty does
+// the same), a write fails, the stream cannot be cut, the handler panics,
+// Close is called, the peer is silent for too long or does not read its
+// replies, or the engine stops.
+//
+// # Which goroutine runs what
+//
+//   - The acceptor, one: accepts, counts, pauses after an error. Up to 64
+//     goroutines that live for the length of a hand-over help it.
+//   - A loop, Options.Loops of them, each with its share of the connections:
+//     Split, Opened, Serve, Closed, all reading and all writing. It never
+//     blocks. What a type says is "loop only" needs no lock.
+//   - A worker, ExecutorOptions.Workers of them per [Executor]: Tasks and
+//     posts. One connection's run in order and never two at a time.
+//   - The ticker, one: tells the loops once a second to read their clock.
+//   - Any goroutine: the methods of [Conn], [Executor] and Engine.Stats.
+//
+// No goroutine belongs to a connection. Lock order: conn.mu, then loop.mu;
+// Executor.mu stands alone.
+//
+// # Whose bytes are whose
+//
+// A frame and out are borrowed by Serve or the Task until it returns. Bytes
+// given to Send and Submit are copied. What is read lies in gnet's buffer and
+// is served from there; only what is unfinished at the end of a turn is
+// copied, into a buffer of the connection that grows with the bytes that came
+// and not with the length they announce. An idle connection has no buffer.
+//
+// # What gnet does, and is kept from doing
+//
+// The loops are those of a gnet.Client, gnet v2.10.0, level-triggered. Probed
+// with that version: its own acceptor ends the whole server on the first
+// EMFILE, hence ours; it recovers no panic, hence a recover in every callback;
+// a failed Write closes the connection before it returns, with the descriptor
+// number free for reuse, hence nothing touches a connection after one; it
+// limits nothing and says nothing when output has drained, hence the choke
+// list; its tasks overtake each other, hence outboxes; a loop that fails ends
+// without a word, hence the sentinels.
+//
+// Read first handler.go, then turn.go, then executor.go.
+//
+// Java: remoting's NettyRemotingServer and NettyRemotingAbstract, and the
+// executors of NamesrvController. Version 5.3.
+package engine

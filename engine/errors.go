@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"os"
+)
+
+// Why the engine closed a connection, as given to [Handler.Closed].
+var (
+	// ErrMalformed is wrapped by the error of a stream that cannot be cut
+	// into frames.
+	ErrMalformed = errors.New("engine: malformed frame")
+	// ErrIdle means that for [Options.IdleTimeout] neither a whole frame
+	// came nor a write was finished.
+	ErrIdle = errors.New("engine: connection idle")
+	// ErrPanic means that the handler or a task panicked over this connection.
+	ErrPanic = errors.New("engine: handler panicked")
+	// ErrSlowReader means that the peer does not read what it asked for.
+	ErrSlowReader = errors.New("engine: peer does not read its replies")
+	// ErrOverloaded means that all connections together hold too many bytes
+	// of unfinished frames.
+	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames")
+	// ErrShutdown means that the engine is being stopped.
+	ErrShutdown = errors.New("engine: shutting down")
+)
+
+// errGone stops a turn whose connection has died under it. It is never
+// reported: the death has its own reason.
+var errGone = errors.New("engine: connection gone")
+
+// A closeKind is the column of [Stats] in which a closed connection is counted.
+type closeKind int
+
+const (
+	closedLocal closeKind = iota
+	closedByPeer
+	closedIdle
+	closedMalformed
+	closedPanic
+	closedSlowReader
+	closedWriteError
+	closedOverloaded
+	closedShutdown
+	numCloseKinds
+)
+
+// kindOf sorts the reason of a close into its column.
+func kindOf(err error) closeKind {
+	var sys *os.SyscallError
+	switch {
+	case err == nil:
+		return closedLocal
+	case errors.Is(err, ErrMalformed):
+		return closedMalformed
+	case errors.Is(err, ErrIdle):
+		return closedIdle
+	case errors.Is(err, ErrPanic):
+		return closedPanic
+	case errors.Is(err, ErrSlowReader):
+		return closedSlowReader
+	case errors.Is(err, ErrOverloaded):
+		return closedOverloaded
+	case errors.Is(err, ErrShutdown):
+		return closedShutdown
+	case errors.As(err, &sys):
+		if sys.Syscall == "write" || sys.Syscall == "writev" {
+			return closedWriteError
+		}
+		return closedByPeer
+	case errors.Is(err, io.EOF):
+		return closedByPeer
+	}
+	return closedLocal
+}

@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"runtime/debug"
+
+	"github.com/panjf2000/gnet/v2"
+)
+
+// A sentinel is the context of the silent connection that stands for a loop.
+type sentinel struct{ l *loop }
+
+// An events receives gnet's callbacks, each on the loop of its connection.
+type events struct {
+	gnet.BuiltinEventEngine
+	e *Engine
+}
+
+// OnOpen gives c its loop and tells the handler. The acceptor is waiting.
+func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
+	switch c := gc.Context().(type) {
+	case *sentinel:
+		c.l.begin(gc.EventLoop())
+	case *conn:
+		l := ev.loopOf(gc.EventLoop())
+		if l == nil {
+			return nil, gnet.Close
+		}
+		c.loop, c.gc = l, gc
+		c.opened.Store(true)
+		c.alive.Store(true)
+		l.addIdle(c)
+		if l.guard(c, func() { ev.e.h.Opened(c) }) {
+			c.cause = ErrPanic
+			return nil, gnet.Close
+		}
+	}
+	return nil, gnet.None
+}
+
+// OnTraffic is called once for what one read has brought.
+func (ev *events) OnTraffic(gc gnet.Conn) gnet.Action {
+	// All of it is taken, always: gnet keeps leftovers in a ring that it
+	// grows slowly and recycles for ever, and does not call again for them.
+	data, _ := gc.Next(-1)
+	c, ok := gc.Context().(*conn)
+	if !ok || c.gone {
+		return gnet.None
+	}
+	return c.loop.turn(c, data)
+}
+
+// OnClose is the end of c, whoever wanted it: gnet calls it for every
+// connection that was opened, once, while the descriptor is still ours.
+func (ev *events) OnClose(gc gnet.Conn, err error) gnet.Action {
+	switch c := gc.Context().(type) {
+	case *sentinel:
+		c.l.end()
+		ev.e.loopEnded(c.l)
+	case *conn:
+		if c.loop != nil && !c.gone {
+			c.loop.closed(c, err)
+		}
+	}
+	return gnet.None
+}
+
+func (ev *events) loopOf(el gnet.EventLoop) *loop {
+	for _, l := range ev.e.loops {
+		if l.el == el {
+			return l
+		}
+	}
+	return nil
+}
+
+// guard calls f and reports whether it panicked.
+func (l *loop) guard(c *conn, f func()) (panicked bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			panicked = true
+			l.notePanic(c, p)
+		}
+	}()
+	f()
+	return false
+}
+
+func (l *loop) notePanic(c *conn, p any) {
+	l.e.panics.Add(1)
+	l.e.o.Logger.Error("handler panicked", "conn", c.id, "remote", c.remote,
+		"panic", p, "stack", string(debug.Stack()))
+}
+
+// closed takes c off every list, writes what its outbox still holds as far as
+// the peer takes it, counts, and tells the handler.
+func (l *loop) closed(c *conn, err error) {
+	outbox, reason := c.die()
+	if outbox != nil {
+		if err == nil {
+			// Not after an error: the peer is gone. gnet flushes once more
+			// after OnClose and drops the rest.
+			_, _ = c.gc.Write(outbox.B)
+			l.bytesOut.Add(uint64(len(outbox.B)))
+		}
+		l.e.bufs.put(outbox)
+	}
+	c.gc = nil
+	l.removeIdle(c)
+	l.unchoke(c)
+	l.dropInput(c)
+
+	cause := c.closeCause(err, reason)
+	l.e.open.Add(-1)
+	l.e.closed[kindOf(cause)].Add(1)
+	l.noteClosed(c, cause)
+	l.guard(c, func() { l.e.h.Closed(c, cause) })
+}
+
+// closeCause returns why c died: our own reason, or the one given to Close, or
+// what gnet says, who says nothing when its loop ends.
+func (c *conn) closeCause(err, reason error) error {
+	switch {
+	case c.cause != nil:
+		return c.cause
+	case c.closing.Load():
+		return reason
+	case err == nil:
+		return ErrShutdown
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	}
+	return err
+}
+
+// noteClosed logs the misbehaviour of peers, sparingly.
+func (l *loop) noteClosed(c *conn, cause error) {
+	switch kindOf(cause) {
+	case closedMalformed:
+		l.e.malformedLog.warn(l.e.o.Logger, "malformed frame", "conn", c.id, "remote", c.remote, "err", cause)
+	case closedSlowReader, closedOverloaded:
+		l.e.slowLog.warn(l.e.o.Logger, "connection cut off", "conn", c.id, "remote", c.remote, "err", cause)
+	}
+}
+
+// begin tells the loop which of gnet's it is. The acceptor starts after that.
+func (l *loop) begin(el gnet.EventLoop) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.el = el
+}
+
+// end makes the loop refuse tasks from now on.
+func (l *loop) end() {
+	if l.chokeTimer != nil {
+		l.chokeTimer.Stop()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+}

@@ -1,0 +1,470 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A fakeConn is a Conn without a socket, as other packages use in tests.
+type fakeConn struct {
+	id uint64
+
+	mu     sync.Mutex
+	sends  []string
+	reason error
+}
+
+func (c *fakeConn) ID() uint64         { return c.id }
+func (c *fakeConn) RemoteAddr() string { return "fake" }
+func (c *fakeConn) Alive() bool        { return true }
+
+func (c *fakeConn) Send(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sends = append(c.sends, string(b))
+}
+
+func (c *fakeConn) Close(reason error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reason = reason
+}
+
+func (c *fakeConn) sent() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.sends...)
+}
+
+func newExecutor(t testing.TB, o ExecutorOptions) *Executor {
+	x := NewExecutor(o)
+	t.Cleanup(x.Close)
+	return x
+}
+
+// block makes the executor's worker wait with a task of a connection of its
+// own until the returned function is called.
+func block(t testing.TB, x *Executor) (release func()) {
+	t.Helper()
+	entered, ch := make(chan struct{}), make(chan struct{})
+	if !x.Submit(&fakeConn{id: 1 << 40}, nil, func(_ Conn, _, out []byte) []byte {
+		close(entered)
+		<-ch
+		return out
+	}) {
+		t.Fatal("blocking task refused")
+	}
+	<-entered
+	return sync.OnceFunc(func() { close(ch) })
+}
+
+func echoTask(_ Conn, frame, out []byte) []byte { return append(out, frame...) }
+
+func TestExecutorOrderPerConnection(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 8, Queue: 1 << 20})
+	const conns, tasks = 50, 500
+	var (
+		wg      sync.WaitGroup
+		next    [conns]atomic.Int64
+		running [conns]atomic.Int32
+		moved   atomic.Int64
+	)
+	wg.Add(conns * tasks)
+	cs := make([]*fakeConn, conns)
+	for i := range cs {
+		cs[i] = &fakeConn{id: uint64(i)}
+	}
+	var submitters sync.WaitGroup
+	for i, c := range cs {
+		submitters.Go(func() {
+			for j := range tasks {
+				x.Submit(c, nil, func(_ Conn, _, out []byte) []byte {
+					defer wg.Done()
+					if running[i].Add(1) != 1 {
+						t.Errorf("two tasks of connection %d at once", i)
+					}
+					if got := next[i].Add(1) - 1; got != int64(j) {
+						t.Errorf("connection %d: task %d runs as number %d", i, j, got)
+					}
+					if rand.IntN(20) == 0 {
+						runtime.Gosched()
+						moved.Add(1)
+					}
+					running[i].Add(-1)
+					return out
+				})
+			}
+		})
+	}
+	submitters.Wait()
+	wg.Wait()
+	eventually(t, "all counted", func() bool { return x.Stats().Completed == conns*tasks })
+	if st := x.Stats(); st.Depth != 0 || st.Running != 0 || st.Bytes != 0 || st.Rejected != 0 {
+		t.Errorf("stats %+v, want all zero but Completed", st)
+	}
+	eventually(t, "no lane kept without work", func() bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return len(x.foreign) == 0
+	})
+}
+
+func TestExecutorRunsConnectionsInParallel(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 4})
+	var meet sync.WaitGroup
+	meet.Add(4)
+	done := make(chan struct{}, 4)
+	for i := range 4 {
+		x.Submit(&fakeConn{id: uint64(i)}, nil, func(_ Conn, _, out []byte) []byte {
+			meet.Done()
+			meet.Wait() // returns only when all four run
+			done <- struct{}{}
+			return out
+		})
+	}
+	for range 4 {
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatal("four workers do not run four connections at once")
+		}
+	}
+}
+
+func TestExecutorQueueFull(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 1, Queue: 10})
+	release := block(t, x)
+	defer release()
+	c := &fakeConn{}
+	for i := range 10 {
+		if !x.Submit(c, []byte("x"), echoTask) {
+			t.Fatalf("task %d of 10 refused", i)
+		}
+	}
+	for range 3 {
+		if x.Submit(c, []byte("x"), echoTask) {
+			t.Fatal("task beyond the queue accepted")
+		}
+	}
+	if st := x.Stats(); st.Depth != 10 || st.Rejected != 3 || st.Running != 1 {
+		t.Errorf("stats %+v, want depth 10, rejected 3, running 1", st)
+	}
+	posted := make(chan struct{})
+	x.Post(c, func() { close(posted) }) // never refused
+	release()
+	<-posted
+	if got := strings.Join(c.sent(), ""); got != strings.Repeat("x", 10) {
+		t.Errorf("sent %q, want ten x", got)
+	}
+	eventually(t, "room again", func() bool { return x.Submit(c, nil, echoTask) })
+}
+
+func TestExecutorMaxBytes(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 1, MaxBytes: 100 << 10})
+	release := block(t, x)
+	defer release()
+	// The blocking task's frame is empty, but its buffer may not be.
+	base := x.Stats().Bytes
+	c := &fakeConn{}
+	big := make([]byte, 70<<10) // above the pools' sizes, so taken exactly
+	if !x.Submit(c, big, echoTask) {
+		t.Fatal("first frame refused")
+	}
+	if x.Submit(c, big, echoTask) {
+		t.Fatal("second frame accepted beyond MaxBytes")
+	}
+	if got, want := x.Stats().Bytes, base+70<<10; got != want {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+	release()
+	eventually(t, "bytes given back", func() bool { return x.Stats().Bytes == 0 })
+	// A frame above the limit would never run if it were not let in alone.
+	if !x.Submit(c, make([]byte, 200<<10), echoTask) {
+		t.Error("giant frame refused though nothing else waits")
+	}
+}
+
+func TestExecutorOwnsItsFrames(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 1})
+	release := block(t, x)
+	c := &fakeConn{}
+	frame := []byte("mine")
+	x.Submit(c, frame, echoTask)
+	copy(frame, "XXXX") // the loop reuses its buffer
+	release()
+	eventually(t, "sent", func() bool { return len(c.sent()) == 1 })
+	if got := c.sent()[0]; got != "mine" {
+		t.Errorf("task saw %q, want %q", got, "mine")
+	}
+}
+
+func TestExecutorPostRunsAfterTasks(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 4})
+	for round := range 100 {
+		c := &fakeConn{id: uint64(round)}
+		var ran atomic.Int32
+		for range 100 {
+			x.Submit(c, nil, func(_ Conn, _, out []byte) []byte {
+				ran.Add(1)
+				return out
+			})
+		}
+		done := make(chan int32)
+		x.Post(c, func() { done <- ran.Load() })
+		if got := <-done; got != 100 {
+			t.Fatalf("post ran after %d of 100 tasks", got)
+		}
+	}
+}
+
+// One Send per batch is what makes pipelining cheap.
+func TestExecutorSendsOncePerBatch(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 1})
+	release := block(t, x)
+	c := &fakeConn{}
+	for range 3 * turnTasks {
+		x.Submit(c, []byte("x"), echoTask)
+	}
+	release()
+	eventually(t, "all sent", func() bool { return len(strings.Join(c.sent(), "")) == 3*turnTasks })
+	// More than three only if the machine was so slow that turnTime passed.
+	if got := len(c.sent()); got > 6 {
+		t.Errorf("%d sends for %d tasks, want 3", got, 3*turnTasks)
+	}
+}
+
+func TestExecutorSendsBigRepliesEarly(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 1})
+	release := block(t, x)
+	c := &fakeConn{}
+	for range 4 {
+		x.Submit(c, nil, func(_ Conn, _, out []byte) []byte { return append(out, make([]byte, flushSize)...) })
+	}
+	release()
+	eventually(t, "all sent", func() bool { return len(c.sent()) == 4 })
+}
+
+// A connection with a thousand tasks must not keep one with a single task
+// waiting for all of them.
+func TestExecutorFairness(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 1})
+	release := block(t, x)
+	var before atomic.Int32
+	greedy, modest := &fakeConn{id: 1}, &fakeConn{id: 2}
+	for range 1000 {
+		x.Submit(greedy, nil, func(_ Conn, _, out []byte) []byte { before.Add(1); return out })
+	}
+	got := make(chan int32, 1)
+	x.Submit(modest, nil, func(_ Conn, _, out []byte) []byte { got <- before.Load(); return out })
+	release()
+	if n := <-got; n > turnTasks {
+		t.Errorf("%d tasks of the greedy connection ran first, want at most %d", n, turnTasks)
+	}
+}
+
+func TestExecutorPanic(t *testing.T) {
+	log := &logBuffer{}
+	x := newExecutor(t, ExecutorOptions{Name: "default", Workers: 1, Logger: log.logger()})
+	release := block(t, x)
+	bad, good := &fakeConn{id: 1}, &fakeConn{id: 2}
+	x.Submit(bad, []byte("a"), echoTask)
+	x.Submit(bad, []byte("b"), func(_ Conn, frame, out []byte) []byte {
+		_ = append(out, "half a reply"...)
+		panic("boom in task")
+	})
+	x.Submit(bad, []byte("c"), echoTask)
+	x.Submit(good, []byte("d"), echoTask)
+	x.Post(bad, func() { panic("boom in post") })
+	release()
+	eventually(t, "all done", func() bool {
+		st := x.Stats()
+		return st.Completed == 5 && st.Depth == 0 && st.Panics == 2 && len(good.sent()) == 1 && st.Bytes == 0
+	})
+	eventually(t, "sent", func() bool { return strings.Join(bad.sent(), "") == "ac" })
+	if !errors.Is(bad.reason, ErrPanic) || good.reason != nil {
+		t.Errorf("closed with %v and %v, want ErrPanic and nil", bad.reason, good.reason)
+	}
+	if !log.has("boom in task") || !log.has("executor=default") || !log.has("goroutine") {
+		t.Error("panic not logged with executor and stack")
+	}
+}
+
+func TestExecutorCloseRunsWhatIsQueued(t *testing.T) {
+	x := NewExecutor(ExecutorOptions{Workers: 2})
+	var ran atomic.Int32
+	for i := range 1000 {
+		x.Submit(&fakeConn{id: uint64(i % 10)}, nil, func(_ Conn, _, out []byte) []byte { ran.Add(1); return out })
+	}
+	x.Close()
+	if n := ran.Load(); n != 1000 {
+		t.Errorf("%d of 1000 tasks ran", n)
+	}
+	if x.Submit(&fakeConn{}, []byte("x"), echoTask) {
+		t.Error("task accepted after Close")
+	}
+	x.Post(&fakeConn{}, func() { t.Error("post runs after Close") })
+	if st := x.Stats(); st.Depth != 0 || st.Bytes != 0 {
+		t.Errorf("stats %+v after Close, want nothing queued", st)
+	}
+	x.Close() // again is harmless
+}
+
+// throughExecutor serves every frame on x and says goodbye in order.
+func throughExecutor(x *Executor, task Task) *testHandler {
+	return &testHandler{serve: func(c Conn, frame, out []byte) []byte {
+		if !x.Submit(c, frame, task) {
+			return append(out, textFrame("busy")...)
+		}
+		return out
+	}}
+}
+
+func TestPipelinedInOrderThroughExecutor(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 8})
+	s := serve(t, throughExecutor(x, echoTask), nil)
+	var wg sync.WaitGroup
+	for range 4 {
+		c := s.dial()
+		wg.Go(func() {
+			const n = 1000
+			var all []byte
+			for i := range n {
+				all = append(all, textFrame("request %d", i)...)
+			}
+			go c.Write(all)
+			for i := range n {
+				got, err := readFrame(c)
+				if want := fmt.Sprintf("request %d", i); err != nil || string(got) != want {
+					t.Errorf("got %q, %v, want %q", got, err, want)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestQueueFullIsAnsweredAtOnce(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 1, Queue: 1})
+	release := block(t, x)
+	defer release()
+	s := serve(t, throughExecutor(x, echoTask), nil)
+	c := s.dial()
+	c.send(append(textFrame("waits"), textFrame("too many")...))
+	c.want("busy")
+	release()
+	c.want("waits")
+}
+
+func TestTaskPanicClosesThatConnectionOnly(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 2})
+	s := serve(t, throughExecutor(x, func(_ Conn, frame, out []byte) []byte {
+		if string(frame[4:]) == "bomb" {
+			panic("boom")
+		}
+		return append(out, frame...)
+	}), nil)
+	good, bad := s.dial(), s.dial()
+	good.ping("before")
+	bad.send(textFrame("bomb"))
+	bad.wantClosed()
+	good.ping("after")
+	eventually(t, "counted", func() bool { return s.Stats().ClosedPanic == 1 })
+}
+
+// Requests received are executed, also when their connection is gone, and the
+// news of its end comes after them.
+func TestTasksOfDeadConnectionRunBeforeItsPost(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 4})
+	release := block(t, x)
+	defer release()
+	var ran atomic.Int32
+	gone := make(chan int32, 1)
+	h := throughExecutor(x, func(_ Conn, frame, out []byte) []byte {
+		ran.Add(1)
+		return append(out, frame...)
+	})
+	h.closed = func(c Conn, _ error) { x.Post(c, func() { gone <- ran.Load() }) }
+	s := serve(t, h, nil)
+	c := s.dial()
+	for range 100 {
+		c.send(textFrame("x"))
+	}
+	c.CloseWrite()
+	io.Copy(io.Discard, c)
+	release()
+	if n := <-gone; n != 100 {
+		t.Errorf("%d tasks ran before the post, want 100", n)
+	}
+}
+
+// Two executors must not share a lane.
+func TestLanesOfTwoExecutors(t *testing.T) {
+	a := newExecutor(t, ExecutorOptions{Workers: 1})
+	b := newExecutor(t, ExecutorOptions{Workers: 1})
+	release := block(t, a)
+	defer release()
+	s := serve(t, &testHandler{serve: func(c Conn, frame, out []byte) []byte {
+		x := a
+		if string(frame[4:]) == "b" {
+			x = b
+		}
+		x.Submit(c, frame, echoTask)
+		return out
+	}}, nil)
+	c := s.dial()
+	c.send(append(textFrame("a"), textFrame("b")...))
+	c.want("b") // not held up by a
+	release()
+	c.want("a")
+}
+
+func TestLaneIsMadeOnce(t *testing.T) {
+	var xs [3]*Executor
+	for i := range xs {
+		xs[i] = newExecutor(t, ExecutorOptions{Workers: 1})
+	}
+	for range 100 {
+		c := &conn{}
+		var got [3][8]*lane
+		var wg sync.WaitGroup
+		for i := range xs {
+			for j := range 8 {
+				wg.Go(func() { got[i][j] = c.lane(xs[i]) })
+			}
+		}
+		wg.Wait()
+		for i := range xs {
+			for j := range 8 {
+				if got[i][j] != got[i][0] || got[i][j].x != xs[i] {
+					t.Fatal("a connection has two lanes in one executor")
+				}
+			}
+		}
+	}
+}
+
+func TestSubmitDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool forget on purpose")
+	}
+	x := newExecutor(t, ExecutorOptions{Workers: 1})
+	c := &conn{dead: true, e: &Engine{}}
+	done := make(chan struct{})
+	task := func(_ Conn, _, out []byte) []byte { done <- struct{}{}; return out }
+	frame := make([]byte, 300)
+	if n := testing.AllocsPerRun(1000, func() {
+		x.Submit(c, frame, task)
+		<-done
+	}); n >= 1 {
+		t.Errorf("%.2f allocations per task, want less than 1", n)
+	}
+}

@@ -1,0 +1,30 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+)
+
+// A gnetLogger lets gnet speak through slog. gnet keeps the logger it was
+// given last as its process-wide default; with several engines in a process
+// its messages may come out of another engine's logger.
+type gnetLogger struct {
+	log *slog.Logger
+}
+
+func (g gnetLogger) write(level slog.Level, format string, args []any) {
+	if g.log.Enabled(context.Background(), level) {
+		g.log.Log(context.Background(), level, "gnet", "text", fmt.Sprintf(format, args...))
+	}
+}
+
+func (g gnetLogger) Debugf(format string, args ...any) { g.write(slog.LevelDebug, format, args) }
+
+// Infof writes at level Debug: "starting gnet client" is no news to an operator.
+func (g gnetLogger) Infof(format string, args ...any)  { g.write(slog.LevelDebug, format, args) }
+func (g gnetLogger) Warnf(format string, args ...any)  { g.write(slog.LevelWarn, format, args) }
+func (g gnetLogger) Errorf(format string, args ...any) { g.write(slog.LevelError, format, args) }
+
+// Fatalf does not exit: whether the process dies is not gnet's decision.
+func (g gnetLogger) Fatalf(format string, args ...any) { g.write(slog.LevelError, format, args) }

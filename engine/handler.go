@@ -1,0 +1,65 @@
+package engine
+
+// A SplitFunc reports the whole size of the first frame in b, length prefix
+// and all. The size may exceed len(b): the rest has then not arrived yet.
+// 0 and no error mean that b is too short to tell. An error, a negative size
+// or one above [Options.MaxFrame] is a violation of the protocol and closes
+// the connection; frames that came before it are served and answered.
+//
+// It is called on the loops, often, and must be fast, free of side effects
+// and must not keep b.
+type SplitFunc func(b []byte) (n int, err error)
+
+// A Handler gives meaning to frames. The engine calls it from many loops at
+// once, but for any one connection from one goroutine only, in the order
+// Opened, Serve (any number of times), Closed.
+//
+// No method may block: a loop that waits, waits for all its connections.
+// A panic in any of them is logged and counted and costs that connection only.
+type Handler interface {
+	// Opened says that c was accepted. It may already Send and Close.
+	Opened(c Conn)
+
+	// Serve handles one whole frame, as cut by the SplitFunc, length prefix
+	// included, and returns out with the reply appended to it, in the manner
+	// of strconv.AppendInt. A handler without a reply, or one who will Send
+	// it later, returns out unchanged. The replies to all frames that came
+	// with one read leave in one write.
+	//
+	// frame and out are borrowed until Serve returns: what must live longer
+	// is copied. The frame may be read only.
+	Serve(c Conn, frame, out []byte) []byte
+
+	// Closed says that c is gone: exactly once for every connection that
+	// Opened was called for, and nothing else follows. err tells why: io.EOF
+	// or a read error when the peer left, a write error, [ErrIdle],
+	// [ErrSlowReader], [ErrPanic], [ErrOverloaded], [ErrShutdown], an error
+	// that wraps [ErrMalformed], or the reason that was given to Conn.Close.
+	Closed(c Conn, err error)
+}
+
+// A Conn is one accepted connection. All methods are safe from any goroutine,
+// also after the connection has died.
+type Conn interface {
+	// ID returns a number that no other connection of this process has or
+	// will ever have. The first is 1.
+	ID() uint64
+
+	// RemoteAddr returns the peer's address as host:port.
+	RemoteAddr() string
+
+	// Send queues a copy of b to be written and returns at once; b is the
+	// caller's again. Bytes sent by one goroutine leave in order, and what
+	// is sent before the loop gets round to it leaves in one write. Against
+	// replies that Serve appends to out there is no order. On a dead
+	// connection it does nothing.
+	Send(b []byte)
+
+	// Close asks the loop to close the connection. What was sent before is
+	// written as far as the peer takes it without waiting; no further frame
+	// is served. reason becomes the err of [Handler.Closed]; the first one wins.
+	Close(reason error)
+
+	// Alive reports whether the connection is still open.
+	Alive() bool
+}

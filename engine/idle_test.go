@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestSilentConnectionIsClosed(t *testing.T) {
+	h := &testHandler{}
+	s, clock := serveInTime(t, h, nil)
+	c := s.dial()
+	eventually(t, "accepted", func() bool { return s.Stats().Open == 1 })
+	clock.advance(120 * time.Second)
+	if st := s.Stats(); st.ClosedIdle != 0 {
+		t.Error("closed before its 120 s were over")
+	}
+	clock.advance(2 * time.Second)
+	c.wantClosed()
+	if st := s.Stats(); st.ClosedIdle != 1 {
+		t.Errorf("stats %+v, want one closed as idle", st)
+	}
+	if !errors.Is(h.lastCause(), ErrIdle) {
+		t.Errorf("Closed got %v, want ErrIdle", h.lastCause())
+	}
+}
+
+// The ticker itself, in real time.
+func TestSilenceIsNoticed(t *testing.T) {
+	s := serve(t, &testHandler{}, func(o *Options) {
+		o.IdleTimeout = func() time.Duration { return 20 * time.Millisecond }
+	})
+	began := time.Now()
+	s.dial().wantClosed()
+	if took := time.Since(began); took < 20*time.Millisecond {
+		t.Errorf("closed after %v, want not before 20ms", took)
+	}
+}
+
+// Whole frames keep a connection alive; the bytes of a frame that is never
+// finished do not.
+func TestDribblingIsSilence(t *testing.T) {
+	s, clock := serveInTime(t, &testHandler{}, nil)
+	active, dribbling := s.dial(), s.dial()
+	eventually(t, "accepted", func() bool { return s.Stats().Open == 2 })
+	dribble := []byte{0, 0, 0x10, 0}
+	bytesIn := uint64(0)
+	for range 119 {
+		active.ping("x")
+		dribbling.send(dribble)
+		bytesIn += 5 + uint64(len(dribble))
+		eventually(t, "read", func() bool { return s.Stats().BytesIn == bytesIn })
+		dribble = dribble[:1]
+		clock.advance(time.Second)
+	}
+	clock.advance(3 * time.Second)
+	dribbling.wantClosed()
+	active.ping("still here")
+	if st := s.Stats(); st.ClosedIdle != 1 || st.Open != 1 {
+		t.Errorf("stats %+v, want one closed as idle, one open", st)
+	}
+}
+
+func TestFrameWithoutReplyIsASignOfLife(t *testing.T) {
+	s, clock := serveInTime(t, &testHandler{serve: func(_ Conn, _, out []byte) []byte { return out }}, nil)
+	c := s.dial()
+	for i := range 5 {
+		c.send(textFrame("oneway"))
+		eventually(t, "served", func() bool { return s.Stats().Frames == uint64(i+1) })
+		clock.advance(100 * time.Second)
+	}
+	if st := s.Stats(); st.Open != 1 {
+		t.Error("closed though it spoke")
+	}
+}
+
+func TestWritingIsASignOfLife(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s, clock := serveInTime(t, &testHandler{opened: func(c Conn) { conns <- c }}, nil)
+	c := s.dial()
+	conn := <-conns
+	for range 5 {
+		clock.advance(100 * time.Second)
+		conn.Send(textFrame("news"))
+		c.want("news")
+	}
+	if !conn.Alive() {
+		t.Error("closed though it was written to")
+	}
+	clock.advance(122 * time.Second)
+	c.wantClosed()
+}
+
+// Each connection lives by the timeout of its birth.
+func TestIdleTimeoutIsReadPerConnection(t *testing.T) {
+	var timeout atomic.Int64
+	s, clock := serveInTime(t, &testHandler{}, func(o *Options) {
+		o.IdleTimeout = func() time.Duration { return time.Duration(timeout.Load()) }
+		o.Loops = 1
+	})
+	never := s.dial()
+	never.ping("x")
+	timeout.Store(int64(time.Hour))
+	long := s.dial()
+	long.ping("x")
+	timeout.Store(int64(time.Minute))
+	short := s.dial()
+	short.ping("x")
+	clock.advance(62 * time.Second)
+	short.wantClosed()
+	never.ping("still here")
+	long.ping("still here")
+	s.onLoop(s.loops[0], func() {
+		if n := len(s.loops[0].idles); n != 1 {
+			t.Errorf("%d idle lists, want 1: nobody lives by the minute any more", n)
+		}
+	})
+	clock.advance(time.Hour + 2*time.Second)
+	long.wantClosed()
+	never.ping("still here")
+	if st := s.Stats(); st.ClosedIdle != 2 || st.Open != 1 {
+		t.Errorf("stats %+v, want two closed as idle, one open", st)
+	}
+}
+
+// A slow peer that does read what it asked for is not silent.
+func TestDrainingIsASignOfLife(t *testing.T) {
+	s, clock := serveInTime(t, &testHandler{serve: blower(3 << 20)}, func(o *Options) {
+		smallSockets(o)
+		o.ChokedTime = time.Hour
+	})
+	c := s.dial()
+	c.SetReadBuffer(16 << 10)
+	c.send(textFrame("x"))
+	eventually(t, "choked", func() bool { return s.Stats().Choked == 1 })
+	b := make([]byte, 8<<10)
+	for total := 0; total < 2<<20; total += len(b) {
+		if _, err := io.ReadFull(c, b); err != nil {
+			t.Fatalf("after %d bytes: %v", total, err)
+		}
+		clock.advance(time.Second)
+	}
+	// What the kernel has taken meanwhile may be noticed late.
+	clock.advance(2 * 125 * time.Second)
+	if st := s.Stats(); st.ClosedIdle != 1 {
+		t.Errorf("stats %+v, want closed as idle once it reads no more", st)
+	}
+}
+
+// An idleList is what tick relies on: the longest silent is in front.
+func TestIdleListOrder(t *testing.T) {
+	l := newLoop(&Engine{o: Options{IdleTimeout: func() time.Duration { return time.Second }}}, 0)
+	a, b, c := &conn{id: 1}, &conn{id: 2}, &conn{id: 3}
+	for _, x := range []*conn{a, b, c} {
+		l.addIdle(x)
+	}
+	order := func() (ids []uint64) {
+		for x := l.idles[0].head; x != nil; x = x.idleNex {
+			ids = append(ids, x.id)
+		}
+		return ids
+	}
+	check := func(want ...uint64) {
+		t.Helper()
+		got := order()
+		if len(got) != len(want) {
+			t.Fatalf("order %v, want %v", got, want)
+		}
+		for i := range got {
+			if got[i] != want[i] {
+				t.Fatalf("order %v, want %v", got, want)
+			}
+		}
+	}
+	check(1, 2, 3)
+	l.now = 1
+	l.touch(a)
+	check(2, 3, 1)
+	l.touch(a)
+	l.touch(c)
+	check(2, 1, 3)
+	l.removeIdle(a)
+	check(2, 3)
+	l.removeIdle(a)
+	l.removeIdle(c)
+	check(2)
+	l.removeIdle(b)
+	check()
+}

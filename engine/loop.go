@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+	"github.com/valyala/bytebufferpool"
+)
+
+// A loop is our side of one of gnet's event loops: what its connections share.
+// Unless noted, fields and methods are for the loop's goroutine only.
+type loop struct {
+	e     *Engine
+	index int
+	el    gnet.EventLoop // constant once the engine accepts
+
+	now    time.Duration              // Engine.now as of the last tick
+	out    *bytebufferpool.ByteBuffer // replies of the present turn, nil between turns
+	served uint64                     // frames served in the present turn
+	idles  []*idleList
+
+	chokedList  []*conn // choked connections, and dead ones until the next scan
+	chokedSpare []*conn
+	chokeTimer  *time.Timer
+
+	flushTask, scanTask, tickTask gnet.Runnable
+
+	tickWaiting atomic.Bool // a tick is queued and has not run
+
+	frames, bytesIn, bytesOut atomic.Uint64
+
+	mu    sync.Mutex // guards the following; taken after conn.mu
+	ended bool       // gnet's loop is ending or has ended: nothing may be executed on it
+	ready []*conn    // connections with something in the outbox or to be closed
+	spare []*conn    // the other half of the double buffer; loop only
+}
+
+func newLoop(e *Engine, index int) *loop {
+	l := &loop{e: e, index: index}
+	l.flushTask = l.guarded(l.flushReady)
+	l.scanTask = l.guarded(l.scanChoked)
+	l.tickTask = l.guarded(l.tick)
+	return l
+}
+
+// guarded wraps a task of ours. gnet recovers nothing: a panic on a loop ends
+// the process.
+func (l *loop) guarded(f func()) gnet.Runnable {
+	return gnet.RunnableFunc(func(context.Context) error {
+		defer func() {
+			if p := recover(); p != nil {
+				l.e.panics.Add(1)
+				l.e.o.Logger.Error("panic on event loop", "loop", l.index, "panic", p, "stack", string(debug.Stack()))
+			}
+		}()
+		f()
+		return nil // any other value could end the loop
+	})
+}
+
+// execute runs task on the loop, soon. gnet does not keep such tasks in order
+// (probed with v2.10.0: not beyond 1,024 waiting), so none of ours relies on
+// it. Safe from any goroutine.
+func (l *loop) execute(task gnet.Runnable) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.executeLocked(task)
+}
+
+// executeLocked drops the task if the loop has ended: gnet would write to a
+// descriptor that is closed or belongs to somebody else.
+func (l *loop) executeLocked(task gnet.Runnable) {
+	if !l.ended {
+		_ = l.el.Execute(context.Background(), task) // fails only on a loop that has ended
+	}
+}
+
+// wake lists c for the next flush. Its one caller is conn.wakeLocked.
+func (l *loop) wake(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ready = append(l.ready, c)
+	if len(l.ready) == 1 {
+		l.executeLocked(l.flushTask)
+	}
+}
+
+// flushReady writes the outboxes of all listed connections. One task serves
+// them all; one for each would cost an allocation or two per reply.
+func (l *loop) flushReady() {
+	l.mu.Lock()
+	list := l.ready
+	l.ready = l.spare[:0]
+	l.mu.Unlock()
+	for _, c := range list {
+		l.flush(c)
+	}
+	clear(list)
+	if cap(list) > 4096 {
+		list = nil
+	}
+	l.mu.Lock()
+	l.spare = list[:0]
+	l.mu.Unlock()
+}
+
+// flush writes c's outbox and obeys its Close.
+func (l *loop) flush(c *conn) {
+	out := c.takeOutbox()
+	if out != nil {
+		if !c.gone && len(out.B) > 0 {
+			l.writeBytes(c, out.B)
+		}
+		l.e.bufs.put(out)
+	}
+	if c.closing.Load() {
+		l.close(c, nil)
+	}
+}
+
+// writeBytes gives b to gnet, which sends or copies it, and checks the water
+// marks. It reports whether c has survived: a failed Write has closed it, and
+// has called OnClose, before it returns.
+func (l *loop) writeBytes(c *conn, b []byte) bool {
+	if c.gc.OutboundBuffered() > l.e.o.MaxUnsent {
+		l.close(c, ErrSlowReader)
+		return false
+	}
+	_, err := c.gc.Write(b)
+	if err != nil || c.gone {
+		return false
+	}
+	l.bytesOut.Add(uint64(len(b)))
+	l.settle(c)
+	return true
+}
+
+// settle looks at how much of what was written is still unsent.
+func (l *loop) settle(c *conn) {
+	c.unsent = c.gc.OutboundBuffered()
+	switch {
+	case c.unsent == 0:
+		l.touch(c) // a finished write is a sign of life
+	case c.unsent > l.e.o.HighWater && !c.choked:
+		l.choke(c)
+	}
+}
+
+// close closes c now. cause, unless nil, is why; a reason given to Close comes
+// before it.
+func (l *loop) close(c *conn, cause error) {
+	if c.gone {
+		return
+	}
+	if c.cause == nil {
+		c.cause = cause
+	}
+	_ = l.el.Close(c.gc) // fails only if the descriptor was bad, and is closed then
+}

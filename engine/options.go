@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+)
+
+// Defaults of [Options].
+const (
+	defaultMaxFrame    = 16 << 20
+	defaultIdleTimeout = 120 * time.Second
+	defaultHighWater   = 64 << 10
+	defaultLowWater    = 32 << 10
+	defaultChokedInput = 1 << 20
+	defaultChokedTime  = 60 * time.Second
+	defaultMaxUnsent   = 64 << 20
+	defaultMaxPartial  = 1 << 30
+	maxLoops           = 255 // gnet's own limit
+)
+
+// Options are the knobs of an [Engine]. They are copied by [New].
+type Options struct {
+	// Network is "tcp", "tcp4" or "tcp6". Empty: "tcp".
+	Network string
+
+	// Addr is where to listen, host:port. An empty host is every address,
+	// IPv4 and IPv6; port 0 takes a free port, see [Engine.Addr].
+	// (Java: bindAddress, listenPort)
+	Addr string
+
+	// Loops is the number of event loops, at most 255. 0: half the CPUs, at
+	// least 1 and at most 3: more loops than that cost CPU when the peers
+	// share the machine. (Java: serverSelectorThreads, 3)
+	Loops int
+
+	// Split cuts the stream into frames. Required.
+	Split SplitFunc
+
+	// MaxFrame is the largest size, in bytes, that Split may report; beyond
+	// it the connection is closed. 0: 16 MiB.
+	// (Java: com.rocketmq.remoting.frameMaxLength, 16777216)
+	MaxFrame int
+
+	// IdleTimeout is asked once for every accepted connection and says how
+	// long it may stay silent; a result of 0 or less means for ever. Only a
+	// whole frame or a finished write breaks the silence, bytes of an
+	// unfinished frame do not. The close comes up to two seconds late.
+	// nil: 120 s. (Java: serverChannelMaxIdleTimeSeconds)
+	IdleTimeout func() time.Duration
+
+	// HighWater is the number of unsent bytes above which a connection is
+	// choked: none of its frames is served until the peer has read them down
+	// to LowWater. 0: 64 KiB and 32 KiB, Netty's marks.
+	// (Java: writeBufferHighWaterMark, writeBufferLowWaterMark)
+	HighWater int
+	LowWater  int
+
+	// ChokedInput is how many bytes a choked connection may send before it
+	// is closed, its first waiting frame not counted. 0: 1 MiB.
+	ChokedInput int
+
+	// ChokedTime is how long a connection may stay choked before it is
+	// closed. 0: 60 s.
+	ChokedTime time.Duration
+
+	// MaxUnsent closes a connection for which more replies come while so
+	// many bytes already wait for the peer to read. 0: 64 MiB.
+	MaxUnsent int
+
+	// MaxPartial is the number of bytes that unfinished and choked frames of
+	// all connections together may occupy; a connection that asks for more
+	// is closed. 0: 1 GiB.
+	MaxPartial int64
+
+	// MaxConnections is the number of connections served at the same time;
+	// those beyond it are closed as soon as they are accepted. 0: as many as
+	// RLIMIT_NOFILE allows less a reserve of 192, but at least half of it; no
+	// limit where the system sets none.
+	MaxConnections int
+
+	// SendBuffer and RecvBuffer set SO_SNDBUF and SO_RCVBUF of every
+	// connection. 0: the system's choice.
+	// (Java: serverSocketSndBufSize, serverSocketRcvBufSize)
+	SendBuffer int
+	RecvBuffer int
+
+	// Logger receives what the engine and gnet have to say. nil: nobody.
+	Logger *slog.Logger
+
+	// tick is how often the loops read the clock and look for silent
+	// connections. 0: 1 s. Tests set it shorter.
+	tick time.Duration
+}
+
+// Validate reports every fault of o at once, or nil.
+func (o Options) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("engine: "+format, args...))
+	}
+	switch o.Network {
+	case "", "tcp", "tcp4", "tcp6":
+	default:
+		fault("Network %q is not tcp, tcp4 or tcp6", o.Network)
+	}
+	if _, _, err := net.SplitHostPort(o.Addr); err != nil {
+		fault("Addr: %w", err)
+	}
+	if o.Split == nil {
+		fault("Split is missing")
+	}
+	if o.Loops > maxLoops {
+		fault("Loops %d is above %d", o.Loops, maxLoops)
+	}
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"Loops", int64(o.Loops)},
+		{"MaxFrame", int64(o.MaxFrame)},
+		{"HighWater", int64(o.HighWater)},
+		{"LowWater", int64(o.LowWater)},
+		{"ChokedInput", int64(o.ChokedInput)},
+		{"ChokedTime", int64(o.ChokedTime)},
+		{"MaxUnsent", int64(o.MaxUnsent)},
+		{"MaxPartial", o.MaxPartial},
+		{"MaxConnections", int64(o.MaxConnections)},
+		{"SendBuffer", int64(o.SendBuffer)},
+		{"RecvBuffer", int64(o.RecvBuffer)},
+	} {
+		if f.value < 0 {
+			fault("%s %d is negative", f.name, f.value)
+		}
+	}
+	if d := o.withDefaults(); d.LowWater > d.HighWater {
+		fault("LowWater %d is above HighWater %d", d.LowWater, d.HighWater)
+	}
+	return errors.Join(faults...)
+}
+
+// withDefaults returns o with every zero replaced by what it stands for.
+// MaxConnections is left alone: its default is known when the engine starts.
+func (o Options) withDefaults() Options {
+	o.Network = cmp.Or(o.Network, "tcp")
+	o.Loops = cmp.Or(o.Loops, max(1, min(3, runtime.NumCPU()/2)))
+	o.MaxFrame = cmp.Or(o.MaxFrame, defaultMaxFrame)
+	o.HighWater = cmp.Or(o.HighWater, defaultHighWater)
+	o.LowWater = cmp.Or(o.LowWater, min(defaultLowWater, o.HighWater))
+	o.ChokedInput = cmp.Or(o.ChokedInput, defaultChokedInput)
+	o.ChokedTime = cmp.Or(o.ChokedTime, defaultChokedTime)
+	o.MaxUnsent = cmp.Or(o.MaxUnsent, defaultMaxUnsent)
+	o.MaxPartial = cmp.Or(o.MaxPartial, defaultMaxPartial)
+	o.tick = cmp.Or(o.tick, time.Second)
+	if o.IdleTimeout == nil {
+		o.IdleTimeout = func() time.Duration { return defaultIdleTimeout }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// A Stats is a reading of an engine's counters. Each is exact; together they
+// are not of one instant.
+type Stats struct {
+	Open     int    // connections open now
+	Accepted uint64 // connections handed to a loop since the start
+	Refused  uint64 // connections closed on arrival, MaxConnections being reached
+
+	AcceptErrors uint64 // failures to accept or to hand over; each is followed by a pause
+	Panics       uint64 // panics in Opened, Serve and Closed
+	Frames       uint64 // frames given to Serve
+	BytesIn      uint64 // bytes read
+	BytesOut     uint64 // bytes given to the kernel or waiting for it
+	PartialBytes int64  // bytes held now for unfinished and choked frames
+	Choked       int    // connections that do not read their replies now
+
+	// Closed connections by what ended them. The sum is Accepted - Open.
+	ClosedByPeer     uint64 // the peer closed, half-closed or reset
+	ClosedLocal      uint64 // Conn.Close
+	ClosedIdle       uint64
+	ClosedMalformed  uint64
+	ClosedPanic      uint64
+	ClosedSlowReader uint64
+	ClosedWriteError uint64
+	ClosedOverloaded uint64
+	ClosedShutdown   uint64
+}
+
+// Stats returns the counters. Safe from any goroutine.
+func (e *Engine) Stats() Stats {
+	s := Stats{
+		Open:         int(e.open.Load()),
+		Accepted:     e.accepted.Load(),
+		Refused:      e.refused.Load(),
+		AcceptErrors: e.acceptErrors.Load(),
+		Panics:       e.panics.Load(),
+		PartialBytes: e.partial.Load(),
+		Choked:       int(e.choked.Load()),
+
+		ClosedByPeer:     e.closed[closedByPeer].Load(),
+		ClosedLocal:      e.closed[closedLocal].Load(),
+		ClosedIdle:       e.closed[closedIdle].Load(),
+		ClosedMalformed:  e.closed[closedMalformed].Load(),
+		ClosedPanic:      e.closed[closedPanic].Load(),
+		ClosedSlowReader: e.closed[closedSlowReader].Load(),
+		ClosedWriteError: e.closed[closedWriteError].Load(),
+		ClosedOverloaded: e.closed[closedOverloaded].Load(),
+		ClosedShutdown:   e.closed[closedShutdown].Load(),
+	}
+	for _, l := range e.loops {
+		s.Frames += l.frames.Load()
+		s.BytesIn += l.bytesIn.Load()
+		s.BytesOut += l.bytesOut.Load()
+	}
+	return s
+}
+
+// A sparingLog lets one line a second through and counts what it holds back:
+// peers decide how often a peer misbehaves. Safe from any goroutine.
+type sparingLog struct {
+	next atomic.Int64 // Unix nanoseconds before which nothing is written
+	held atomic.Int64
+}
+
+// warn writes the line if none was written within the last second.
+func (s *sparingLog) warn(log *slog.Logger, msg string, args ...any) {
+	now := time.Now().UnixNano()
+	next := s.next.Load()
+	if now < next || !s.next.CompareAndSwap(next, now+int64(time.Second)) {
+		s.held.Add(1)
+		return
+	}
+	if held := s.held.Swap(0); held > 0 {
+		args = append(args, "suppressed", held)
+	}
+	log.Warn(msg, args...)
+}

@@ -1,0 +1,47 @@
+//go:build unix
+
+package engine
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+)
+
+// sentinelPair returns two ends of a stream that nobody writes to: one for a
+// loop to watch, one to hold.
+func sentinelPair() (watched net.Conn, held *os.File, err error) {
+	syscall.ForkLock.RLock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	end := os.NewFile(uintptr(fds[0]), "sentinel")
+	held = os.NewFile(uintptr(fds[1]), "sentinel")
+	watched, err = net.FileConn(end) // a duplicate
+	end.Close()
+	if err != nil {
+		held.Close()
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	return watched, held, nil
+}
+
+// maxOpenFiles returns the soft limit of file descriptors, which the Go
+// runtime has raised to the hard one at start, or 0 if there is none.
+func maxOpenFiles() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	if uint64(limit.Cur) > 1<<30 {
+		return 0
+	}
+	return int(limit.Cur)
+}
