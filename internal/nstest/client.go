@@ -1,0 +1,143 @@
+package nstest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"gonamesrv/codec"
+)
+
+// timeout bounds every wait of a test: far longer than anything takes, far
+// shorter than a test run.
+const timeout = 20 * time.Second
+
+// A Client is one connection to a name server. For one goroutine.
+type Client struct {
+	t      testing.TB
+	conn   net.Conn
+	opaque int32
+}
+
+// Dial connects; the connection is closed when the test ends.
+func Dial(t testing.TB, addr string) *Client {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, timeout)
+	if err != nil {
+		t.Fatalf("connect to the server: %v", err)
+	}
+	c := &Client{t: t, conn: conn}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// Close closes the connection.
+func (c *Client) Close() { c.conn.Close() }
+
+// CloseWrite sends a FIN.
+func (c *Client) CloseWrite() { c.conn.(*net.TCPConn).CloseWrite() }
+
+// LocalAddr returns the client's own address.
+func (c *Client) LocalAddr() string { return c.conn.LocalAddr().String() }
+
+// Frame encodes a request with a JSON header and the next opaque.
+func (c *Client) Frame(r *codec.Command) []byte {
+	c.opaque++
+	r.Opaque = c.opaque
+	return codec.AppendRequest(nil, r.SerializeType, r)
+}
+
+// Write sends bytes as they are.
+func (c *Client) Write(b []byte) {
+	c.t.Helper()
+	if err := c.TryWrite(b); err != nil {
+		c.t.Fatalf("write to the server: %v", err)
+	}
+}
+
+// TryWrite sends bytes to a server that may have closed the connection.
+func (c *Client) TryWrite(b []byte) error {
+	c.conn.SetWriteDeadline(time.Now().Add(timeout))
+	_, err := c.conn.Write(b)
+	return err
+}
+
+// ReadFrame returns the next frame the server sends.
+func (c *Client) ReadFrame() []byte {
+	c.t.Helper()
+	frame, err := c.TryReadFrame(timeout)
+	if err != nil {
+		c.t.Fatalf("read from the server: %v", err)
+	}
+	return frame
+}
+
+// TryReadFrame returns the next frame, or what came instead within d.
+func (c *Client) TryReadFrame(d time.Duration) ([]byte, error) {
+	c.conn.SetReadDeadline(time.Now().Add(d))
+	var length [4]byte
+	if _, err := io.ReadFull(c.conn, length[:]); err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint32(length[:]))
+	if n > codec.MaxFrameLength {
+		return nil, fmt.Errorf("reply of %d bytes", n)
+	}
+	frame := append(make([]byte, 0, 4+n), length[:]...)
+	frame = frame[:4+n]
+	_, err := io.ReadFull(c.conn, frame[4:])
+	return frame, err
+}
+
+// Read returns the next reply.
+func (c *Client) Read() *codec.Command {
+	c.t.Helper()
+	reply := new(codec.Command)
+	if err := reply.Decode(c.ReadFrame()); err != nil {
+		c.t.Fatalf("decode the reply: %v", err)
+	}
+	if !reply.Flag.IsResponse() {
+		c.t.Fatalf("the server sent a request: %+v", reply)
+	}
+	return reply
+}
+
+// Do sends a request and returns its reply.
+func (c *Client) Do(r *codec.Command) *codec.Command {
+	c.t.Helper()
+	c.Write(c.Frame(r))
+	reply := c.Read()
+	if reply.Opaque != r.Opaque {
+		c.t.Fatalf("opaque of the reply is %d, want %d", reply.Opaque, r.Opaque)
+	}
+	return reply
+}
+
+// MustClose waits until the server closes the connection without sending
+// anything more.
+func (c *Client) MustClose() {
+	c.t.Helper()
+	c.conn.SetReadDeadline(time.Now().Add(timeout))
+	rest, err := io.ReadAll(c.conn)
+	var netErr net.Error
+	if errors.As(err, &netErr) && netErr.Timeout() {
+		c.t.Fatalf("the server did not close the connection within %v", timeout)
+	}
+	if len(rest) > 0 {
+		c.t.Fatalf("the server sent %q before it closed the connection", rest)
+	}
+}
+
+// Eventually waits until ok returns true.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(timeout); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", timeout, what)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package nstest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"gonamesrv/codec"
+)
+
+// Request builds a request of the newest version; fields are name, value,
+// name, value, …
+func Request(code codec.RequestCode, fields ...string) *codec.Command {
+	c := &codec.Command{Code: code, Version: codec.Version}
+	for i := 0; i+1 < len(fields); i += 2 {
+		c.Ext = append(c.Ext, codec.ExtField{Name: []byte(fields[i]), Value: []byte(fields[i+1])})
+	}
+	return c
+}
+
+// Route asks for the route of a topic.
+func Route(topic string) *codec.Command {
+	return Request(codec.ReqGetRouteInfoByTopic, "topic", topic)
+}
+
+// A Broker is what a test broker says of itself.
+type Broker struct {
+	Cluster, Name, Addr string
+	ID                  int64
+	Counter             int64 // of its data version
+	Topics              []string
+	Fields              []string // further ext fields: name, value, …
+}
+
+// Register is the broker's registration, as a 5.x broker sends it.
+func (b Broker) Register() *codec.Command {
+	return b.withBody(codec.ReqRegisterBroker, b.Body())
+}
+
+// Body is the plain body of the registration.
+func (b Broker) Body() []byte {
+	body := codec.RegisterBrokerBody{DataVersion: codec.DataVersion{Timestamp: 1_700_000_000_000, Counter: b.Counter}}
+	for _, name := range b.Topics {
+		body.Topics = append(body.Topics, codec.TopicConfig{Name: []byte(name), Key: []byte(name), ReadQueueNums: 4, WriteQueueNums: 4, Perm: 6})
+	}
+	return body.AppendJSON(nil)
+}
+
+func (b Broker) withBody(code codec.RequestCode, body []byte) *codec.Command {
+	fields := []string{
+		"brokerName", b.Name, "brokerAddr", b.Addr, "clusterName", b.Cluster,
+		"brokerId", strconv.FormatInt(b.ID, 10), "haServerAddr", b.Addr + "1",
+		"enableActingMaster", "false", "compressed", "false",
+		"bodyCrc32", fmt.Sprint(codec.BodyCRC32(body)),
+	}
+	c := Request(code, slices.Concat(fields, b.Fields)...)
+	c.Body = body
+	return c
+}
+
+// Unregister is the broker's farewell.
+func (b Broker) Unregister() *codec.Command {
+	return Request(codec.ReqUnregisterBroker, "brokerName", b.Name, "brokerAddr", b.Addr, "clusterName", b.Cluster,
+		"brokerId", strconv.FormatInt(b.ID, 10))
+}
