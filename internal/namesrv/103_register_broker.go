@@ -1,0 +1,97 @@
+package namesrv
+
+import (
+	"errors"
+	"math"
+
+	"gonamesrv/codec"
+	"gonamesrv/route"
+)
+
+// REGISTER_BROKER: a broker says who it is and which topics it serves.
+//
+// Asked by  brokers, at start, when topics change, and then every 30 s
+// Runs      in the default pool; takes the table's lock once the body is decoded
+// Java      DefaultRequestProcessor#registerBroker, RouteInfoManager#registerBroker
+// Replies   SUCCESS + the master's addresses + the order topics | SYSTEM_ERROR
+// Differs   mandatory fields are checked, nothing is half applied; zlib bodies
+//           are recognised even when the header denies it (all 5.x brokers do)
+
+// noTimestamp stands for a data version that the body left out, and that Java
+// then dates with the time of decoding: it is another one each time.
+const noTimestamp = math.MinInt64
+
+func registerBroker(s *Server, r *request) (codec.Reply, error) {
+	var h codec.RegisterBrokerRequestHeader
+	h.Decode(r.cmd.Ext)
+	if h.BodyCRC32 != 0 && h.BodyCRC32 != codec.BodyCRC32(r.cmd.Body) {
+		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkCRCMismatch, ext: noFields}
+	}
+	reg, err := newRegistration(s.config(), r, &h)
+	if err != nil {
+		return codec.Reply{}, err
+	}
+	now := s.nowMillis()
+	result, unchanged := s.table.RegisterUnchanged(now, reg)
+	if !unchanged {
+		if err := r.body.Decode(r.cmd.Body, r.cmd.Version, h.Compressed, noTimestamp); err != nil {
+			return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
+		}
+		reg.Body = &r.body
+		if r.body.DataVersion.Timestamp == noTimestamp {
+			r.body.DataVersion.Timestamp = now
+			reg.BodyHash = 0
+		}
+		result, err = s.table.RegisterBroker(now, reg)
+		if errors.Is(err, route.ErrSingleTopic) {
+			return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkRegisterFailed, ext: noFields}
+		}
+	}
+	s.brokerConns.add(r.conn)
+	reply := codec.Reply{Ext: noFields}
+	if s.config().ReturnOrderTopicConfigToBroker {
+		reply.Body = s.kv.orderTable()
+	}
+	if result.HAServerAddr != "" {
+		reply.Ext = append(reply.Ext, codec.Field{Name: "haServerAddr", Value: result.HAServerAddr})
+	}
+	if result.MasterAddr != "" {
+		reply.Ext = append(reply.Ext, codec.Field{Name: "masterAddr", Value: result.MasterAddr})
+	}
+	return reply, nil
+}
+
+// newRegistration is all of a registration but its decoded body.
+func newRegistration(cfg *Config, r *request, h *codec.RegisterBrokerRequestHeader) (*route.Registration, error) {
+	switch {
+	case len(h.ClusterName) == 0:
+		return nil, missing("clusterName")
+	case len(h.BrokerName) == 0:
+		return nil, missing("brokerName")
+	case len(h.BrokerAddr) == 0:
+		return nil, missing("brokerAddr")
+	case !h.HasBrokerID:
+		return nil, missing("brokerId")
+	}
+	reg := &route.Registration{
+		RegistrationHeader: route.RegistrationHeader{
+			Cluster:             string(h.ClusterName),
+			BrokerName:          string(h.BrokerName),
+			BrokerAddr:          string(h.BrokerAddr),
+			BrokerID:            h.BrokerID,
+			HAServerAddr:        string(h.HAServerAddr),
+			ZoneName:            string(h.ZoneName),
+			HasZoneName:         h.ZoneName != nil,
+			TimeoutMillis:       route.DefaultHeartbeatTimeoutMillis,
+			EnableActingMaster:  h.EnableActingMaster,
+			OldVersion:          !h.HasEnableActingMaster,
+			DeleteMissingTopics: cfg.DeleteTopicWithBrokerRegistration,
+		},
+		Conn:     r.conn.ID(),
+		BodyHash: route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed),
+	}
+	if h.HasHeartbeatTimeoutMillis {
+		reg.TimeoutMillis = h.HeartbeatTimeoutMillis
+	}
+	return reg, nil
+}

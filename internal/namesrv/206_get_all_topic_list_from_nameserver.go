@@ -1,0 +1,18 @@
+package namesrv
+
+import "gonamesrv/codec"
+
+// GET_ALL_TOPIC_LIST_FROM_NAMESERVER: the names of all topics.
+//
+// Asked by  mqadmin, the Go client's admin
+// Runs      in the default pool; reads the published view, takes no lock
+// Java      DefaultRequestProcessor#getAllTopicListFromNameserver
+// Replies   SUCCESS + TopicList | SYSTEM_ERROR when enableAllTopicList is off
+// Differs   ascending order (Java: hash order)
+
+func getAllTopicListFromNameserver(s *Server, _ *request) (codec.Reply, error) {
+	if !s.config().EnableAllTopicList {
+		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkDisabled}
+	}
+	return codec.Reply{Body: s.table.View().AllTopicList()}, nil
+}

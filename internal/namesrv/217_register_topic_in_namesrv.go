@@ -1,0 +1,27 @@
+package namesrv
+
+import "gonamesrv/codec"
+
+// REGISTER_TOPIC_IN_NAMESRV: a broker has created one topic.
+//
+// Asked by  5.x brokers with enableSingleTopicRegister
+// Runs      in the default pool; takes the table's lock
+// Java      DefaultRequestProcessor#registerTopicToNamesrv
+// Replies   SUCCESS, also when it is not stored | SYSTEM_ERROR for a broken body
+// Differs   all queue datas are stored or none
+
+func registerTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
+	var h codec.TopicRequestHeader
+	h.Decode(r.cmd.Ext)
+	if len(r.cmd.Body) == 0 {
+		return codec.Reply{}, nil
+	}
+	var data codec.TopicRouteData
+	if err := data.Decode(r.cmd.Body); err != nil {
+		return codec.Reply{}, err
+	}
+	if len(h.Topic) > 0 {
+		s.table.RegisterTopic(string(h.Topic), data.QueueDatas)
+	}
+	return codec.Reply{}, nil
+}

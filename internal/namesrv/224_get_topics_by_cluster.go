@@ -1,0 +1,21 @@
+package namesrv
+
+import "gonamesrv/codec"
+
+// GET_TOPICS_BY_CLUSTER: the topics that a cluster's brokers serve.
+//
+// Asked by  mqadmin
+// Runs      in the default pool; reads the published view, takes no lock
+// Java      DefaultRequestProcessor#getTopicsByCluster
+// Replies   SUCCESS + TopicList, empty for an unknown cluster | SYSTEM_ERROR
+//           when enableTopicList is off
+// Differs   ascending order (Java: hash order)
+
+func getTopicsByCluster(s *Server, r *request) (codec.Reply, error) {
+	if !s.config().EnableTopicList {
+		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkDisabled}
+	}
+	var h codec.GetTopicsByClusterRequestHeader
+	h.Decode(r.cmd.Ext)
+	return codec.Reply{Body: s.table.View().TopicsByCluster(string(h.Cluster))}, nil
+}

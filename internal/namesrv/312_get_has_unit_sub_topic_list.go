@@ -1,0 +1,19 @@
+package namesrv
+
+import (
+	"gonamesrv/codec"
+	"gonamesrv/route"
+)
+
+// GET_HAS_UNIT_SUB_TOPIC_LIST: the topics with the unit subscription flag.
+//
+// Asked by  mqadmin, the dashboard
+// Runs      in the default pool; reads the published view, takes no lock
+// Java      DefaultRequestProcessor#getHasUnitSubTopicList
+// Replies   SUCCESS + TopicList | SYSTEM_ERROR when enableTopicList is off
+// Differs   ascending order; a topic is judged by its broker with the smallest
+//           name (Java: by any)
+
+func getHasUnitSubTopicList(s *Server, _ *request) (codec.Reply, error) {
+	return unitList(s, route.UnitSubTopics)
+}

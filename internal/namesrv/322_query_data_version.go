@@ -1,0 +1,40 @@
+package namesrv
+
+import (
+	"strconv"
+
+	"gonamesrv/codec"
+)
+
+// QUERY_DATA_VERSION: has my topic table changed since I registered?
+//
+// Asked by  brokers with forceRegister=false, before they register; brokers of
+//           5.x with acting masters, oneway, every second, as a heartbeat
+// Runs      on the event loop; reads the published view, takes no lock
+// Java      DefaultRequestProcessor#queryBrokerTopicConfig
+// Replies   SUCCESS + changed + the stored DataVersion | SYSTEM_ERROR
+// Differs   nothing known
+
+func queryDataVersion(s *Server, r *request) (codec.Reply, error) {
+	var h codec.QueryDataVersionRequestHeader
+	h.Decode(r.cmd.Ext)
+	switch {
+	case len(h.ClusterName) == 0:
+		return codec.Reply{}, missing("clusterName")
+	case len(h.BrokerAddr) == 0:
+		return codec.Reply{}, missing("brokerAddr")
+	}
+	now := s.nowMillis()
+	theirs, null, err := codec.DecodeDataVersion(r.cmd.Body, now)
+	if err != nil {
+		return codec.Reply{}, err
+	}
+	s.table.Heartbeat(now, h.ClusterName, h.BrokerAddr)
+	ours, known := s.table.View().Live(h.ClusterName, h.BrokerAddr)
+	changed := !known || null || ours.IsBrokerTopicConfigChanged(theirs)
+	reply := codec.Reply{Ext: []codec.Field{{Name: "changed", Value: strconv.FormatBool(changed)}}}
+	if known && !ours.NullDataVersion {
+		reply.Body = ours.DataVersion.AppendJSON(nil)
+	}
+	return reply, nil
+}

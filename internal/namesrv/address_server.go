@@ -1,0 +1,202 @@
+package namesrv
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The address server answers clients and brokers that are configured with a
+// domain instead of addresses: GET http://domain:8080/rocketmq/nsaddr returns
+// the list of the name servers. RocketMQ has no such server of its own, only
+// those who ask: TopAddressing (Java), HttpResolver (Go), TopAddressing (C++).
+//
+// The C++ client speaks HTTP/1.0 and keeps only what has arrived together with
+// the header. So header and body leave in one write, and the list is short
+// enough for one segment.
+
+const (
+	addressPathPrefix = "/rocketmq/"
+	// addressListBytes leaves room for the header in a segment of 1,220 bytes,
+	// the smallest that is usual (IPv6).
+	addressListBytes = 1024
+	// addressConns is how many may ask at the same time; they ask every few
+	// seconds at most. The engine leaves enough descriptors for them.
+	addressConns       = 64
+	addressTimeout     = 5 * time.Second // for a whole request, and for its answer
+	addressIdleTimeout = 15 * time.Second
+	addressHeaderBytes = 8 << 10
+)
+
+// An addressServer is the optional HTTP server. Its methods may be called on
+// nil, which is one that is turned off.
+type addressServer struct {
+	addr string // where to listen
+	path string // without unit
+	list string
+	log  *slog.Logger
+	http http.Server
+	ln   net.Listener
+
+	open  atomic.Int32   // connections
+	conns sync.WaitGroup // the same, to wait for
+}
+
+// newAddressServer returns the address server of a validated configuration.
+func newAddressServer(cfg *Config, log *slog.Logger) *addressServer {
+	a := &addressServer{
+		addr: net.JoinHostPort(cfg.BindAddress, strconv.Itoa(cfg.AddressServerPort)),
+		path: addressPathPrefix + cfg.NamesrvDomainSubgroup,
+		list: cfg.AddressServerList,
+		log:  log,
+	}
+	a.http = http.Server{
+		Handler:        a,
+		ReadTimeout:    addressTimeout,
+		WriteTimeout:   addressTimeout,
+		IdleTimeout:    addressIdleTimeout,
+		MaxHeaderBytes: addressHeaderBytes,
+		ConnState:      a.count,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers decide how much it is
+	}
+	for addr := range strings.SplitSeq(a.list, ";") {
+		host, _, _ := net.SplitHostPort(addr)
+		if _, err := netip.ParseAddr(host); err != nil {
+			log.Warn("host name in addressServerList, clients in Go will refuse the list", "addr", addr)
+		}
+	}
+	return a
+}
+
+// addressServerFaults is the share of the address server in Validate.
+func (c *Config) addressServerFaults() (faults []error) {
+	if c.AddressServerPort < 0 || c.AddressServerPort > 65535 {
+		faults = append(faults, fmt.Errorf("namesrv: addressServerPort is %d, must be from 0 to 65535", c.AddressServerPort))
+	}
+	if c.AddressServerPort == 0 {
+		return faults
+	}
+	if err := checkAddressList(c.AddressServerList); err != nil {
+		faults = append(faults, fmt.Errorf("namesrv: addressServerList: %w", err))
+	}
+	if n := len(c.AddressServerList); n > addressListBytes {
+		faults = append(faults, fmt.Errorf("namesrv: addressServerList has %d bytes, must be at most %d", n, addressListBytes))
+	}
+	if c.NamesrvDomainSubgroup == "" || strings.ContainsAny(c.NamesrvDomainSubgroup, "/?# ") {
+		faults = append(faults, fmt.Errorf("namesrv: rocketmq.namesrv.domain.subgroup is %q, must be a part of a path", c.NamesrvDomainSubgroup))
+	}
+	return faults
+}
+
+// checkAddressList returns what is wrong with a list host:port;host:port. The
+// clients split it at every semicolon and trim nothing.
+func checkAddressList(list string) error {
+	for addr := range strings.SplitSeq(list, ";") {
+		if addr == "" {
+			return fmt.Errorf("%q has an empty item", list)
+		}
+		if strings.ContainsFunc(addr, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			return fmt.Errorf("%q has a blank or an unprintable character", addr)
+		}
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return err
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); host == "" || err != nil || n == 0 {
+			return fmt.Errorf("%q is not host:port", addr)
+		}
+		if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+			return fmt.Errorf("%q is nobody's address", addr)
+		}
+	}
+	return nil
+}
+
+func (a *addressServer) bind() error {
+	if a == nil {
+		return nil
+	}
+	ln, err := net.Listen("tcp", a.addr)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err // the address is said once, as it was configured
+		}
+		return fmt.Errorf("namesrv: address server: listen on %s: %w", a.addr, err)
+	}
+	a.ln = ln
+	return nil
+}
+
+// serve answers until close is called.
+func (a *addressServer) serve() {
+	if a == nil {
+		return
+	}
+	a.log.Info("address server started", "addr", a.ln.Addr().String(), "path", a.path, "list", a.list)
+	if err := a.http.Serve(a.ln); !errors.Is(err, http.ErrServerClosed) {
+		a.log.Error("address server failed", "err", err)
+	}
+	a.conns.Wait()
+}
+
+// close makes serve return. Answers take no time, so none is waited for.
+func (a *addressServer) close() {
+	if a == nil {
+		return
+	}
+	a.http.Close()
+	if a.ln != nil {
+		a.ln.Close() // in case serve has not been called
+	}
+}
+
+// count is told by net/http what becomes of each connection.
+func (a *addressServer) count(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		a.conns.Add(1)
+		if a.open.Add(1) > addressConns {
+			c.Close()
+		}
+	case http.StateClosed:
+		a.open.Add(-1)
+		a.conns.Done()
+	}
+}
+
+// ServeHTTP answers with the list, whatever the unit and the query.
+func (a *addressServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !a.has(r.URL.Path) {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	// With its length known the answer is not chunked; net/http keeps the header
+	// back until the handler returns, and writes both at once.
+	w.Header().Set("Content-Type", "text/plain")
+	w.Header().Set("Content-Length", strconv.Itoa(len(a.list)))
+	_, _ = w.Write([]byte(a.list)) // whoever hung up does not want to know
+}
+
+// has reports whether path asks for the list: /rocketmq/nsaddr, or with the
+// unit name that a client may have, /rocketmq/nsaddr-unit.
+func (a *addressServer) has(path string) bool {
+	unit, ok := strings.CutPrefix(path, a.path)
+	if !ok || unit == "" {
+		return ok
+	}
+	return len(unit) > 1 && unit[0] == '-' && !strings.Contains(unit, "/")
+}

@@ -1,0 +1,185 @@
+package namesrv
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"gonamesrv/codec"
+)
+
+// A Config is everything an operator can set. The zero Config is not usable:
+// start from DefaultConfig. Each field names its key in a Java properties file.
+// Java: NamesrvConfig, NettyServerConfig.
+type Config struct {
+	RocketMQHome    string // rocketmqHome; honoured, not required
+	KVConfigPath    string // kvConfigPath: the file of the KV config; "" keeps it in memory only
+	ConfigStorePath string // configStorePath: where UPDATE_NAMESRV_CONFIG keeps the configuration; "" nowhere
+	BindAddress     string // bindAddress; a host name or an IP address
+	ListenPort      int    // listenPort; 0 picks a free one
+
+	ClientRequestThreadPoolNums          int           // clientRequestThreadPoolNums: goroutines that serve route requests when they do not run on the loop
+	DefaultThreadPoolNums                int           // defaultThreadPoolNums: goroutines that serve all other requests
+	ClientRequestThreadPoolQueueCapacity int           // clientRequestThreadPoolQueueCapacity: requests that may wait
+	DefaultThreadPoolQueueCapacity       int           // defaultThreadPoolQueueCapacity: requests that may wait
+	ScanNotActiveBrokerInterval          time.Duration // scanNotActiveBrokerInterval, milliseconds in the file
+
+	SupportActingMaster               bool // supportActingMaster
+	EnableAllTopicList                bool // enableAllTopicList: serve GET_ALL_TOPIC_LIST_FROM_NAMESERVER
+	EnableTopicList                   bool // enableTopicList: serve the lists of topics by cluster and by unit
+	DeleteTopicWithBrokerRegistration bool // deleteTopicWithBrokerRegistration
+	NotifyMinBrokerIDChanged          bool // notifyMinBrokerIdChanged: tell brokers when the smallest ID among them changes
+	OrderMessageEnable                bool // orderMessageEnable: routes carry the order configuration of their topic
+	ReturnOrderTopicConfigToBroker    bool // returnOrderTopicConfigToBroker: registrations are answered with all order configurations
+
+	NeedWaitForService    bool  // needWaitForService: refuse route requests for a while after the start
+	WaitSecondsForService int32 // waitSecondsForService: for how long; zero and less: not at all
+
+	ConfigBlackList string // configBlackList: what UPDATE_NAMESRV_CONFIG may not change, besides what it never may; split at ";"
+
+	ServerSelectorThreads    int           // serverSelectorThreads: event loops; 0 means half the CPUs, at least 1, at most 3
+	ServerChannelMaxIdle     time.Duration // serverChannelMaxIdleTimeSeconds; 0 never closes an idle connection
+	ServerSocketSndBufSize   int           // serverSocketSndBufSize in bytes; 0 leaves it to the system
+	ServerSocketRcvBufSize   int           // serverSocketRcvBufSize in bytes; 0 leaves it to the system
+	WriteBufferHighWaterMark int           // writeBufferHighWaterMark in bytes; 0 means 64 KiB
+	WriteBufferLowWaterMark  int           // writeBufferLowWaterMark in bytes; 0 means 32 KiB
+
+	// RouteReadsOnLoop (routeReadsOnLoop, not a Java key) answers route requests
+	// on the event loop. Off sends them through the client pool, as Java does.
+	RouteReadsOnLoop bool
+
+	// AddressServerPort (addressServerPort, not a Java key) is where clients that
+	// are configured with a domain ask over HTTP for the name servers; 0 turns
+	// it off. AddressServerList (addressServerList, not a Java key) is what they
+	// are told: ip:port;ip:port, at most 1,024 bytes.
+	AddressServerPort int
+	AddressServerList string
+
+	// ClusterTest (clusterTest) answers every request as one for a route, and
+	// asks the name servers of the product environment for routes that are not
+	// known here. These are ProductNamesrvAddr (productNamesrvAddr, not a Java
+	// key), ip:port;ip:port; when it is empty, an address server is asked, for the
+	// unit ProductEnvName (productEnvName), at NamesrvDomain
+	// (rocketmq.namesrv.domain, a system property in Java), which has port 8080
+	// unless it says another.
+	ClusterTest        bool
+	ProductEnvName     string
+	ProductNamesrvAddr string
+	NamesrvDomain      string
+
+	// NamesrvDomainSubgroup (rocketmq.namesrv.domain.subgroup, a system property
+	// in Java) is the last part of the path that address servers are asked for.
+	NamesrvDomainSubgroup string
+
+	// Unused are keys of Java that mean nothing here. They are kept because
+	// GET_NAMESRV_CONFIG shows them and UPDATE_NAMESRV_CONFIG keeps them.
+	Unused UnusedConfig
+
+	// Unknown are the keys of the properties file that nobody knows, in ascending
+	// order of Name. They are kept for the same reason.
+	Unknown []codec.Field
+
+	// SerializeType is how reply headers are written, whatever the request used.
+	// Java: the system property rocketmq.serialize.type.
+	SerializeType codec.SerializeType
+}
+
+// An UnusedConfig is the part of Java's configuration without meaning here.
+type UnusedConfig struct {
+	UnRegisterBrokerQueue        int32 // unRegisterBrokerQueueCapacity: brokers leave at once
+	EnableControllerInNamesrv    bool  // enableControllerInNamesrv
+	ServerWorkerThreads          int32 // serverWorkerThreads
+	ServerCallbackThreads        int32 // serverCallbackExecutorThreads
+	ServerOnewaySemaphore        int32 // serverOnewaySemaphoreValue
+	ServerAsyncSemaphore         int32 // serverAsyncSemaphoreValue
+	ServerSocketBacklog          int32 // serverSocketBacklog
+	ServerNettyWorkerGroupEnable bool  // serverNettyWorkerGroupEnable
+	ServerPooledByteBufAllocator bool  // serverPooledByteBufAllocatorEnable
+	EnableShutdownGracefully     bool  // enableShutdownGracefully
+	ShutdownWaitTimeSeconds      int32 // shutdownWaitTimeSeconds
+	UseEpollNativeSelector       bool  // useEpollNativeSelector
+}
+
+// DefaultConfig returns what a server without any configuration uses.
+func DefaultConfig() Config {
+	return Config{
+		BindAddress:                          "0.0.0.0",
+		ListenPort:                           9876,
+		ClientRequestThreadPoolNums:          8,
+		DefaultThreadPoolNums:                16,
+		ClientRequestThreadPoolQueueCapacity: 50_000,
+		DefaultThreadPoolQueueCapacity:       10_000,
+		ScanNotActiveBrokerInterval:          5 * time.Second,
+		EnableAllTopicList:                   true,
+		EnableTopicList:                      true,
+		ReturnOrderTopicConfigToBroker:       true,
+		WaitSecondsForService:                45,
+		ConfigBlackList:                      "configBlackList;configStorePath;kvConfigPath",
+		ServerChannelMaxIdle:                 120 * time.Second,
+		RouteReadsOnLoop:                     true,
+		ProductEnvName:                       "center",
+		NamesrvDomain:                        "jmenv.tbsite.net",
+		NamesrvDomainSubgroup:                "nsaddr",
+		SerializeType:                        codec.SerializeJSON,
+		Unused: UnusedConfig{
+			UnRegisterBrokerQueue:        3000,
+			ServerWorkerThreads:          8,
+			ServerOnewaySemaphore:        256,
+			ServerAsyncSemaphore:         64,
+			ServerSocketBacklog:          1024,
+			ServerNettyWorkerGroupEnable: true,
+			ServerPooledByteBufAllocator: true,
+			ShutdownWaitTimeSeconds:      30,
+		},
+	}
+}
+
+// maxPoolNums bounds the workers of a pool: all are there from the start.
+const maxPoolNums = 1 << 14
+
+// Validate returns all faults of c, nil when there are none.
+func (c Config) Validate() error {
+	var faults []error
+	atLeast := func(key string, got, least int) {
+		if got < least {
+			faults = append(faults, fmt.Errorf("namesrv: %s is %d, must be at least %d", key, got, least))
+		}
+	}
+	atMost := func(key string, got, most int) {
+		if got > most {
+			faults = append(faults, fmt.Errorf("namesrv: %s is %d, must be at most %d", key, got, most))
+		}
+	}
+	if c.BindAddress == "" {
+		faults = append(faults, errors.New("namesrv: bindAddress is empty"))
+	}
+	atLeast("listenPort", c.ListenPort, 0)
+	atMost("listenPort", c.ListenPort, 65535)
+	atLeast("clientRequestThreadPoolNums", c.ClientRequestThreadPoolNums, 1)
+	atMost("clientRequestThreadPoolNums", c.ClientRequestThreadPoolNums, maxPoolNums)
+	atLeast("defaultThreadPoolNums", c.DefaultThreadPoolNums, 1)
+	atMost("defaultThreadPoolNums", c.DefaultThreadPoolNums, maxPoolNums)
+	atLeast("clientRequestThreadPoolQueueCapacity", c.ClientRequestThreadPoolQueueCapacity, 1)
+	atLeast("defaultThreadPoolQueueCapacity", c.DefaultThreadPoolQueueCapacity, 1)
+	atLeast("serverSelectorThreads", c.ServerSelectorThreads, 0)
+	atLeast("serverSocketSndBufSize", c.ServerSocketSndBufSize, 0)
+	atLeast("serverSocketRcvBufSize", c.ServerSocketRcvBufSize, 0)
+	atLeast("writeBufferHighWaterMark", c.WriteBufferHighWaterMark, 0)
+	atLeast("writeBufferLowWaterMark", c.WriteBufferLowWaterMark, 0)
+	faults = append(faults, c.addressServerFaults()...)
+	faults = append(faults, c.clusterTestFaults()...)
+	if c.ServerChannelMaxIdle < 0 {
+		faults = append(faults, fmt.Errorf("namesrv: serverChannelMaxIdleTimeSeconds is %v, must not be negative", c.ServerChannelMaxIdle))
+	}
+	if c.ScanNotActiveBrokerInterval <= 0 {
+		faults = append(faults, fmt.Errorf("namesrv: scanNotActiveBrokerInterval is %v, must be positive", c.ScanNotActiveBrokerInterval))
+	}
+	return errors.Join(faults...)
+}
+
+// Address returns where to listen.
+func (c Config) Address() string {
+	return net.JoinHostPort(c.BindAddress, strconv.Itoa(c.ListenPort))
+}

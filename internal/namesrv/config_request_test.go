@@ -1,0 +1,342 @@
+package namesrv_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/namesrv"
+	"gonamesrv/internal/nstest"
+)
+
+// defaultConfigText is what GET_NAMESRV_CONFIG answers for the server of
+// start.
+const defaultConfigText = `addressServerList=
+addressServerPort=0
+bindAddress=127.0.0.1
+clientRequestThreadPoolNums=8
+clientRequestThreadPoolQueueCapacity=50000
+clusterTest=false
+configBlackList=configBlackList;configStorePath;kvConfigPath
+configStorePath=
+defaultThreadPoolNums=16
+defaultThreadPoolQueueCapacity=10000
+deleteTopicWithBrokerRegistration=false
+enableAllTopicList=true
+enableControllerInNamesrv=false
+enableShutdownGracefully=false
+enableTopicList=true
+kvConfigPath=
+listenPort=0
+needWaitForService=false
+notifyMinBrokerIdChanged=false
+orderMessageEnable=false
+productEnvName=center
+productNamesrvAddr=
+returnOrderTopicConfigToBroker=true
+rocketmq.namesrv.domain=jmenv.tbsite.net
+rocketmq.namesrv.domain.subgroup=nsaddr
+routeReadsOnLoop=true
+scanNotActiveBrokerInterval=5000
+serverAsyncSemaphoreValue=64
+serverCallbackExecutorThreads=0
+serverChannelMaxIdleTimeSeconds=120
+serverNettyWorkerGroupEnable=true
+serverOnewaySemaphoreValue=256
+serverPooledByteBufAllocatorEnable=true
+serverSelectorThreads=0
+serverSocketBacklog=1024
+serverSocketRcvBufSize=0
+serverSocketSndBufSize=0
+serverWorkerThreads=8
+shutdownWaitTimeSeconds=30
+supportActingMaster=false
+unRegisterBrokerQueueCapacity=3000
+useEpollNativeSelector=false
+waitSecondsForService=45
+writeBufferHighWaterMark=0
+writeBufferLowWaterMark=0
+`
+
+func updateConfig(text string) *codec.Command {
+	r := nstest.Request(codec.ReqUpdateNamesrvConfig)
+	r.Body = []byte(text)
+	return r
+}
+
+func configText(c *nstest.Client) string {
+	return string(c.Do(nstest.Request(codec.ReqGetNamesrvConfig)).Body)
+}
+
+// changes returns the lines of b that are not in a.
+func changes(a, b string) string {
+	var lines []string
+	for line := range strings.Lines(b) {
+		if !strings.Contains("\n"+a, "\n"+line) {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return strings.Join(lines, "|")
+}
+
+func TestGetConfig(t *testing.T) {
+	c := start(t, nil).dial(t)
+	wantReply(t, c, nstest.Request(codec.ReqGetNamesrvConfig), 0, "", "", defaultConfigText)
+	cfg := namesrv.DefaultConfig()
+	file := writeProperties(t, "connectTimeoutMillis=1\nunknown\\ key=\\u00fcml\u00fc\\nb\\\\c \nrocketmqHome=\n")
+	if _, err := cfg.LoadProperties(file); err != nil {
+		t.Fatal(err)
+	}
+	c = start(t, func(c *namesrv.Config) { c.Unknown, c.RocketMQHome = cfg.Unknown, "/opt/rocketmq" }).dial(t)
+	if got, want := changes(defaultConfigText, configText(c)), "connectTimeoutMillis=1|rocketmqHome=/opt/rocketmq|unknown key=ümlÃ¼|b\\c "; got != want {
+		t.Errorf("further lines are %q, want %q", got, want)
+	}
+}
+
+// TestUpdateConfig sends texts that Java takes, in part or not at all, and
+// compares the configuration afterwards.
+func TestUpdateConfig(t *testing.T) {
+	const blackListed = "Can not update config in black list."
+	cases := []struct {
+		name, text string
+		code       codec.ResponseCode
+		remark     string // as JSON
+		changed    string
+	}{
+		{"no body", "", 0, "", ""},
+		{"only comments", "# nothing\n! here\n\n", 0, "", ""},
+		{"several", "enableTopicList=false\nlistenPort : 1234\n  supportActingMaster TRUE", 0, "", "enableTopicList=false|listenPort=1234|supportActingMaster=true"},
+		{"the last wins", "productEnvName=1\nproductEnvName=2", 0, "", "productEnvName=2"},
+		{"unknown key", "nobodyKnows=1\nproductEnvName=x", 0, "", "productEnvName=x"},
+		{"unknown in the file too", "fromFile= 2 \nproductEnvName=x", 0, "", "fromFile=2 |productEnvName=x"},
+		{"our own key", "routeReadsOnLoop=false", 0, "", "routeReadsOnLoop=false"},
+		{"text is trimmed", "productEnvName=\\  x\\u0001\\u00a0\t \\u0001", 0, "", "productEnvName=x\u0001\u00a0"},
+		{"numbers are not", "listenPort=1234 \nserverSocketBacklog=5x\nserverWorkerThreads=+7\nshutdownWaitTimeSeconds=\n", 0, "", "serverWorkerThreads=7"},
+		{"int is 32 bits", "serverWorkerThreads=2147483648\nserverSocketBacklog=2147483647", 0, "", "serverSocketBacklog=2147483647"},
+		{"long is 64 bits", "scanNotActiveBrokerInterval=2147483648", 0, "", "scanNotActiveBrokerInterval=2147483648"},
+		{"long beyond our clock", "scanNotActiveBrokerInterval=9223372036854775807", 0, "", ""},
+		{"not quite true", "enableTopicList=true \nenableAllTopicList=yes\nclusterTest=tRuE", 0, "", "clusterTest=true|enableAllTopicList=false|enableTopicList=false"},
+		{"UTF-8 is taken for Latin-1", "productEnvName=é", 0, "", "productEnvName=Ã©"},
+		{"invalid UTF-8", "productEnvName=\xff", 0, "", "productEnvName=ï¿½"},
+		{"escapes", "productEnvName=\\u4E2D\\\n   more", 0, "", "productEnvName=中more"},
+		{"null", "productEnvName", 0, "", "productEnvName="},
+		{"case matters", "LISTENPORT=1", 0, "", ""},
+		{"empty key", "=x\nlistenPort=1", 0, "", "listenPort=1"},
+		{"broken escape", "listenPort=1\nproductEnvName=\\u12", codec.RespSystemError, "string2Properties error", ""},
+		{"black list itself", "listenPort=1\nconfigBlackList=", codec.RespNoPermission, blackListed, ""},
+		{"where it is kept", "configStorePath=/x", codec.RespNoPermission, blackListed, ""},
+		{"KV config", "kvConfigPath=/x", codec.RespNoPermission, blackListed, ""},
+		{"home", "rocketmqHome=/x", codec.RespNoPermission, blackListed, ""},
+		{"black-listed by the operator", "bindAddress=::1\nlistenPort=1", codec.RespNoPermission, blackListed, ""},
+		{"entries are not trimmed", "clusterTest=true", 0, "", "clusterTest=true"},
+		{"unknown but black-listed", "nobody=1", codec.RespNoPermission, blackListed, ""},
+		{"would not start", "listenPort=70000\nproductEnvName=x", codec.RespSystemError, "namesrv: listenPort is 70000, must be at most 65535", ""},
+		{"would not start either", "writeBufferLowWaterMark=9\nwriteBufferHighWaterMark=8", codec.RespSystemError, "engine: LowWater 9 is above HighWater 8", ""},
+		{"too long", "#" + strings.Repeat("x", 1<<20), codec.RespSystemError, "configuration would have 1048577 bytes, more than 1048576", ""},
+		{"too long with the rest", "productEnvName=" + strings.Repeat("x", 1<<20-100), codec.RespSystemError, "configuration would have 1049748 bytes, more than 1048576", ""},
+		{"backslash at the end", "productEnvName=x\\", 0, "", "productEnvName=x"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := start(t, func(c *namesrv.Config) {
+				c.ConfigBlackList = "nobody;bindAddress; clusterTest"
+				c.Unknown = []codec.Field{{Name: "fromFile", Value: "1"}}
+			}).dial(t)
+			before := configText(c)
+			wantReply(t, c, updateConfig(tc.text), tc.code, "", tc.remark, "")
+			if got := changes(before, configText(c)); got != tc.changed {
+				t.Errorf("changed: %q, want %q", got, tc.changed)
+			}
+		})
+	}
+}
+
+// TestUpdateConfigLive changes keys that the running server obeys at once.
+func TestUpdateConfigLive(t *testing.T) {
+	s := start(t, nil)
+	c := s.dial(t)
+	list := nstest.Request(codec.ReqGetAllTopicListFromNameserver)
+	wantCode(t, c.Do(list), codec.RespSuccess, "")
+	wantCode(t, c.Do(updateConfig("enableAllTopicList=false\nserverChannelMaxIdleTimeSeconds=1")), codec.RespSuccess, "")
+	wantCode(t, c.Do(list), codec.RespSystemError, "disable")
+	fresh := s.dial(t)
+	fresh.MustClose()                                         // silent for a second
+	wantCode(t, c.Do(list), codec.RespSystemError, "disable") // a connection from before has its 120 seconds
+}
+
+// startStored starts a server that keeps its configuration in a file, as cmd
+// does with -c.
+func startStored(t *testing.T, file string) *testServer {
+	t.Helper()
+	return start(t, func(c *namesrv.Config) {
+		if _, err := os.Stat(file); err == nil {
+			if _, err := c.LoadProperties(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.ConfigStorePath = file
+	})
+}
+
+// TestUpdateConfigFile follows the file through changes and restarts. What is
+// read back is what was set, whatever it was.
+func TestUpdateConfigFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "there")
+	file := filepath.Join(dir, "namesrv.properties")
+	var before string
+	t.Run("first run", func(t *testing.T) {
+		c := startStored(t, file).dial(t)
+		wantReply(t, c, updateConfig(""), 0, "", "", "")
+		if got := readFile(t, file); got != "none" {
+			t.Errorf("no body, but the file is %s", got)
+		}
+		wantReply(t, c, updateConfig("nobodyKnows=1"), 0, "", "", "")
+		want := strings.Replace(defaultConfigText, "configStorePath=", "configStorePath="+file, 1)
+		if got := readFile(t, file); got != want {
+			t.Errorf("the file is\n%s", got)
+		}
+		wantReply(t, c, updateConfig("supportActingMaster=true"), 0, "", "", "")
+		if got, backup := readFile(t, file), readFile(t, file+".bak"); got != strings.Replace(want, "supportActingMaster=false", "supportActingMaster=true", 1) || backup != want {
+			t.Errorf("the file is\n%s\nits backup\n%s", got, backup)
+		}
+	})
+	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak")
+	t.Run("second run", func(t *testing.T) {
+		writeFile(t, file, "# a comment\nsupportActingMaster=true\nbindAddress=127.0.0.1\nlistenPort=0\nodd\\ \\:\\=\\#key=1\n")
+		c := startStored(t, file).dial(t)
+		if text := configText(c); !strings.Contains(text, "supportActingMaster=true\n") || !strings.Contains(text, "odd :=#key=1\n") {
+			t.Errorf("the configuration is\n%s", text)
+		}
+		// A line break must not become another key at the next start.
+		wantReply(t, c, updateConfig(`productEnvName=C:\\dir\u4E2D \u00E9\nkvConfigPath=/etc/passwd\r\t\f#!=:`+"\nodd\\ \\:\\=\\#key= \\ x\\\\ "), 0, "", "", "")
+		before = configText(c)
+		if !strings.Contains(before, "productEnvName=C:\\dir中 é\nkvConfigPath=/etc/passwd\r\t\f#!=:\n") || !strings.Contains(before, "odd :=#key= x\\ \n") {
+			t.Errorf("the configuration is\n%s", before)
+		}
+	})
+	t.Run("third run", func(t *testing.T) {
+		if got := configText(startStored(t, file).dial(t)); got != before {
+			t.Errorf("the configuration is\n%s\nwant\n%s", got, before)
+		}
+	})
+}
+
+// TestUpdateConfigUnwritable refuses what cannot be kept, and changes nothing.
+func TestUpdateConfigUnwritable(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "namesrv.properties")
+	writeFile(t, file, "bindAddress=127.0.0.1\nlistenPort=0\n")
+	c := startStored(t, file).dial(t)
+	if err := os.MkdirAll(filepath.Join(file+".bak", "occupied"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before := configText(c)
+	reply := c.Do(updateConfig("enableAllTopicList=false"))
+	if codec.ResponseCode(reply.Code) != codec.RespSystemError || !bytes.HasPrefix(reply.Remark, []byte("namesrv: save "+file)) {
+		t.Errorf("answered %v %q", codec.ResponseCode(reply.Code), reply.Remark)
+	}
+	if got := configText(c); got != before {
+		t.Errorf("the configuration is\n%s", got)
+	}
+	wantCode(t, c.Do(nstest.Request(codec.ReqGetAllTopicListFromNameserver)), codec.RespSuccess, "")
+	if got := readFile(t, file); got != "bindAddress=127.0.0.1\nlistenPort=0\n" {
+		t.Errorf("the file is\n%s", got)
+	}
+	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak")
+}
+
+// TestUpdateConfigConcurrent changes different keys at the same time. None is
+// lost, in memory or in the file.
+func TestUpdateConfigConcurrent(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "namesrv.properties")
+	s := start(t, func(c *namesrv.Config) { c.ConfigStorePath = file })
+	var wg sync.WaitGroup
+	keys := []string{"serverWorkerThreads", "serverSocketBacklog", "waitSecondsForService", "shutdownWaitTimeSeconds"}
+	for _, key := range keys {
+		wg.Go(func() {
+			c := nstest.Dial(t, s.addr)
+			for i := range 25 {
+				wantReply(t, c, updateConfig(fmt.Sprintf("%s=%d", key, 100+i)), 0, "", "", "")
+				if line := fmt.Sprintf("\n%s=%d\n", key, 100+i); !strings.Contains(configText(c), line) {
+					t.Errorf("no line %q", line)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, key := range keys {
+		if !strings.Contains(readFile(t, file), "\n"+key+"=124\n") {
+			t.Errorf("%s is not 124 in\n%s", key, readFile(t, file))
+		}
+	}
+}
+
+// TestConfigLog names each change with its effect.
+func TestConfigLog(t *testing.T) {
+	var out bytes.Buffer
+	cfg := namesrv.DefaultConfig()
+	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
+	s, err := namesrv.New(cfg, slog.New(slog.NewTextHandler(&out, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.UpdateConfig("enableTopicList=false\nlistenPort=1\nuseEpollNativeSelector=true\nserverWorkerThreads=x"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`level=WARN msg="configuration ignored" key=serverWorkerThreads value=x err=`,
+		`msg="configuration updated" enableTopicList.value=false enableTopicList.effect="at once" listenPort.value=1 listenPort.effect="after restart" useEpollNativeSelector.value=true useEpollNativeSelector.effect=none`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no line with %s in\n%s", want, &out)
+		}
+	}
+}
+
+// TestConfigKeys sets every key to something else, by the properties file and
+// by request, and finds it again.
+func TestConfigKeys(t *testing.T) {
+	var lines []string
+	for _, line := range new(namesrv.Config).Properties() { // all zero
+		name, value, _ := strings.Cut(line, "=")
+		switch value {
+		case "":
+			value = "text"
+		case "0":
+			value = "17"
+		case "false":
+			value = "true"
+		}
+		lines = append(lines, name+"="+value)
+	}
+	if len(lines) != 46 {
+		t.Errorf("%d keys", len(lines))
+	}
+	var cfg namesrv.Config
+	if _, err := cfg.LoadProperties(writeProperties(t, strings.Join(lines, "\n"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.Properties(); !reflect.DeepEqual(got, lines) {
+		t.Errorf("read back:\n%q\nwant\n%q", got, lines)
+	}
+	if v := reflect.ValueOf(cfg.Unused); v.NumField() != 12 {
+		t.Errorf("%d unused keys", v.NumField())
+	}
+	for i := range reflect.ValueOf(cfg).NumField() {
+		f := reflect.TypeFor[namesrv.Config]().Field(i)
+		if f.Name != "Unknown" && f.Name != "SerializeType" && reflect.ValueOf(cfg).Field(i).IsZero() {
+			t.Errorf("no key sets %s", f.Name)
+		}
+	}
+	if cfg.ScanNotActiveBrokerInterval != 17*time.Millisecond || cfg.ServerChannelMaxIdle != 17*time.Second {
+		t.Errorf("durations are %v and %v", cfg.ScanNotActiveBrokerInterval, cfg.ServerChannelMaxIdle)
+	}
+}

@@ -1,0 +1,243 @@
+package namesrv_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"gonamesrv/internal/namesrv"
+	"gonamesrv/internal/nstest"
+)
+
+// BenchmarkSocketCPU measures what one route request costs the server, socket
+// included, beside a bare gnet server that cuts frames and answers each with
+// as many bytes. Each is a process of its own; every iteration drives all of
+// them in turn, and what counts is the median of the ratios within a round.
+// Run it with -benchtime=7x or so, on an otherwise idle machine.
+func BenchmarkSocketCPU(b *testing.B) {
+	const connections = 64
+	loop := startChild(b, "loop", 0)
+	frame, size := routeExchange(b, loop)
+	rivals := []*child{startChild(b, "echo", size), loop, startChild(b, "pool", 0)}
+	routeExchange(b, rivals[2])
+	for _, depth := range []int{1, 16} {
+		b.Run(fmt.Sprintf("connections=%d/depth=%d", connections, depth), func(b *testing.B) {
+			ratios := make([][]float64, len(rivals))
+			micros := make([][]float64, len(rivals))
+			for b.Loop() {
+				for i, r := range rivals {
+					micros[i] = append(micros[i], r.cpuPerRequest(b, frame, size, connections, depth))
+					ratios[i] = append(ratios[i], micros[i][len(micros[i])-1]/micros[0][len(micros[0])-1])
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			for i, r := range rivals {
+				b.ReportMetric(median(micros[i]), r.mode+"-µs-CPU/req")
+				if i > 0 {
+					b.ReportMetric(median(ratios[i]), r.mode+"-x-echo")
+				}
+			}
+		})
+	}
+}
+
+func median(v []float64) float64 {
+	v = slices.Clone(v)
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// A child is a server in a process of its own.
+type child struct {
+	mode string
+	cmd  *exec.Cmd
+	addr string
+}
+
+func startChild(b *testing.B, mode string, size int) *child {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "NAMESRV_BENCH_CHILD="+mode, "NAMESRV_BENCH_SIZE="+strconv.Itoa(size))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for lines := bufio.NewScanner(out); lines.Scan(); { // gnet has more to say
+		if addr, ok := strings.CutPrefix(lines.Text(), "address "); ok {
+			return &child{mode, cmd, addr}
+		}
+	}
+	b.Fatalf("the %s server does not say its address", mode)
+	return nil
+}
+
+// routeExchange registers a broker and returns a route request and the size of
+// its reply.
+func routeExchange(b *testing.B, c *child) (frame []byte, size int) {
+	b.Helper()
+	broker := nstest.Dial(b, c.addr)
+	broker.Do(brokerA.Register())
+	broker.Do(slaveA.Register())
+	r := nstest.Route("T")
+	frame = broker.Frame(r)
+	broker.Write(frame)
+	return frame, len(broker.ReadFrame())
+}
+
+// cpuPerRequest drives the server in a closed loop and returns the CPU time in
+// µs that it spent per request.
+func (c *child) cpuPerRequest(b *testing.B, frame []byte, size, connections, depth int) float64 {
+	b.Helper()
+	burst := slices.Repeat(frame, depth)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	total := 0
+	warm := make(chan struct{})
+	deadline := time.Now().Add(1300 * time.Millisecond)
+	var before time.Duration
+	time.AfterFunc(300*time.Millisecond, func() {
+		before = c.cpu(b)
+		close(warm)
+	})
+	for range connections {
+		conn, err := net.Dial("tcp", c.addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		wg.Go(func() {
+			defer conn.Close()
+			replies := make([]byte, size*depth)
+			n := 0
+			for time.Now().Before(deadline) {
+				if _, err := conn.Write(burst); err != nil {
+					b.Error(err)
+					return
+				}
+				if _, err := io.ReadFull(conn, replies); err != nil {
+					b.Error(err)
+					return
+				}
+				select {
+				case <-warm:
+					n += depth
+				default:
+				}
+			}
+			mu.Lock()
+			total += n
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	spent := c.cpu(b) - before
+	return float64(spent.Microseconds()) / float64(total)
+}
+
+// cpu returns the processor time of the process so far, user and system.
+func (c *child) cpu(b *testing.B) time.Duration {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", c.cmd.Process.Pid))
+	if err != nil {
+		b.Skipf("no processor times of other processes on this system: %v", err)
+	}
+	var sum time.Duration
+	for _, task := range tasks {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/schedstat", c.cmd.Process.Pid, task.Name()))
+		if err != nil {
+			continue // the thread has ended
+		}
+		ns, _ := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
+		sum += time.Duration(ns)
+	}
+	return sum
+}
+
+// runChild is the whole program of a child.
+func runChild(mode string) {
+	if mode == "echo" {
+		size, _ := strconv.Atoi(os.Getenv("NAMESRV_BENCH_SIZE"))
+		reply := make([]byte, size)
+		binary.BigEndian.PutUint32(reply, uint32(size-4))
+		err := gnet.Run(&echo{reply: reply}, "tcp://127.0.0.1:0", gnet.WithNumEventLoop(1))
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	cfg := namesrv.DefaultConfig()
+	cfg.BindAddress, cfg.ListenPort, cfg.RouteReadsOnLoop = "127.0.0.1", 0, mode == "loop"
+	cfg.ServerSelectorThreads = 1
+	s, err := namesrv.New(cfg, slog.New(slog.DiscardHandler))
+	if err == nil {
+		err = s.Listen()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println("address", s.Addr())
+	fmt.Fprintln(os.Stderr, s.Run(context.Background()))
+	os.Exit(1)
+}
+
+// echo is gnet and nothing else: it cuts frames by their length and answers
+// each with the same bytes, all of one read in one write.
+type echo struct {
+	gnet.BuiltinEventEngine
+	reply []byte
+	out   []byte
+}
+
+func (e *echo) OnBoot(eng gnet.Engine) gnet.Action {
+	go func() {
+		fd, err := eng.Dup()
+		if err != nil {
+			os.Exit(1)
+		}
+		l, err := net.FileListener(os.NewFile(uintptr(fd), "listener"))
+		if err != nil {
+			os.Exit(1)
+		}
+		fmt.Println("address", l.Addr())
+		l.Close()
+	}()
+	return gnet.None
+}
+
+func (e *echo) OnTraffic(c gnet.Conn) gnet.Action {
+	in, _ := c.Peek(-1)
+	n := 0
+	e.out = e.out[:0]
+	for len(in)-n >= 4 {
+		size := 4 + int(binary.BigEndian.Uint32(in[n:]))
+		if len(in)-n < size {
+			break
+		}
+		n += size
+		e.out = append(e.out, e.reply...)
+	}
+	if n > 0 {
+		c.Discard(n)
+		c.Write(e.out)
+	}
+	return gnet.None
+}

@@ -1,0 +1,128 @@
+package namesrv
+
+import (
+	"fmt"
+	"sync"
+
+	"gonamesrv/codec"
+	"gonamesrv/engine"
+)
+
+// A handler serves one kind of request. The reply's body is copied before the
+// request ends, so it may be shared or borrowed.
+type handler func(s *Server, r *request) (codec.Reply, error)
+
+// A requestKind is one row of the dispatch table.
+type requestKind struct {
+	class  class
+	handle handler
+}
+
+// requestKinds is every request that is served. Java: NamesrvController#registerProcessor,
+// DefaultRequestProcessor#processRequest.
+var requestKinds = map[codec.RequestCode]requestKind{
+	codec.ReqPutKVConfig:                   {onDefaultPool, putKVConfig},
+	codec.ReqGetKVConfig:                   {onDefaultPool, getKVConfig},
+	codec.ReqDeleteKVConfig:                {onDefaultPool, deleteKVConfig},
+	codec.ReqRegisterBroker:                {onDefaultPool, registerBroker},
+	codec.ReqUnregisterBroker:              {onDefaultPool, unregisterBroker},
+	codec.ReqGetRouteInfoByTopic:           {onLoop, getRouteInfoByTopic},
+	codec.ReqGetBrokerClusterInfo:          {onDefaultPool, getBrokerClusterInfo},
+	codec.ReqWipeWritePermOfBroker:         {onDefaultPool, wipeWritePermOfBroker},
+	codec.ReqGetAllTopicListFromNameserver: {onDefaultPool, getAllTopicListFromNameserver},
+	codec.ReqDeleteTopicInNamesrv:          {onDefaultPool, deleteTopicInNamesrv},
+	codec.ReqRegisterTopicInNamesrv:        {onDefaultPool, registerTopicInNamesrv},
+	codec.ReqGetKVListByNamespace:          {onDefaultPool, getKVListByNamespace},
+	codec.ReqGetTopicsByCluster:            {onDefaultPool, getTopicsByCluster},
+	codec.ReqGetSystemTopicListFromNS:      {onDefaultPool, getSystemTopicListFromNs},
+	codec.ReqGetUnitTopicList:              {onDefaultPool, getUnitTopicList},
+	codec.ReqGetHasUnitSubTopicList:        {onDefaultPool, getHasUnitSubTopicList},
+	codec.ReqGetHasUnitSubUnunitTopicList:  {onDefaultPool, getHasUnitSubUnunitTopicList},
+	codec.ReqUpdateNamesrvConfig:           {onDefaultPool, updateNamesrvConfig},
+	codec.ReqGetNamesrvConfig:              {onDefaultPool, getNamesrvConfig},
+	codec.ReqQueryDataVersion:              {onLoop, queryDataVersion},
+	codec.ReqAddWritePermOfBroker:          {onDefaultPool, addWritePermOfBroker},
+	codec.ReqGetBrokerMemberGroup:          {onDefaultPool, getBrokerMemberGroup},
+	codec.ReqBrokerHeartbeat:               {onLoop, brokerHeartbeat},
+}
+
+// A request is one command being served. It is borrowed by its handler: the
+// memory is used again for the next one.
+type request struct {
+	conn engine.Conn
+	cmd  codec.Command
+	body codec.RegisterBrokerBody // REGISTER_BROKER only
+}
+
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+// Serve answers one frame, or hands it to a pool. Event loop only.
+// Java: NettyRemotingAbstract#processMessageReceived.
+func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
+	r := requests.Get().(*request)
+	defer requests.Put(r)
+	if err := r.cmd.Decode(frame); err != nil {
+		c.Close(malformed(err))
+		return out
+	}
+	if r.cmd.Flag.IsResponse() {
+		s.counters.strayResponses.Add(1) // we never ask over an accepted connection
+		return out
+	}
+	r.conn = c
+	kind, ok := s.kindOf(r.cmd.Code)
+	switch {
+	case !ok:
+		return s.answer(r, out, codec.Reply{}, &refusal{
+			code:   codec.RespRequestCodeNotSupported,
+			remark: remarkNotSupported(int32(r.cmd.Code)),
+		})
+	case kind.class == onLoop:
+		reply, err := kind.handle(s, r)
+		return s.answer(r, out, reply, err)
+	case s.pools.of(kind.class).Submit(c, frame, s.task):
+		return out
+	}
+	s.counters.overloaded.Add(1)
+	return s.answer(r, out, codec.Reply{}, &refusal{code: codec.RespSystemBusy, remark: remarkOverload})
+}
+
+// kindOf returns the row of a request. In cluster-test mode there is only one.
+func (s *Server) kindOf(code codec.RequestCode) (requestKind, bool) {
+	if s.product != nil {
+		return requestKind{onDefaultPool, clusterTestRoute}, true
+	}
+	kind, ok := s.kinds[code]
+	return kind, ok
+}
+
+// serveQueued answers a frame that waited in a pool. It has been decoded once
+// already; decoding the header again is cheaper than keeping it.
+func (s *Server) serveQueued(c engine.Conn, frame, out []byte) []byte {
+	r := requests.Get().(*request)
+	defer requests.Put(r)
+	if err := r.cmd.Decode(frame); err != nil {
+		c.Close(malformed(err))
+		return out
+	}
+	r.conn = c
+	kind, _ := s.kindOf(r.cmd.Code)
+	reply, err := kind.handle(s, r)
+	return s.answer(r, out, reply, err)
+}
+
+// malformed is why a connection is closed whose frame has a broken header:
+// such a frame cannot be answered.
+func malformed(err error) error { return fmt.Errorf("%w: %w", engine.ErrMalformed, err) }
+
+// answer appends the reply to a request, unless its sender wants none.
+func (s *Server) answer(r *request, out []byte, reply codec.Reply, err error) []byte {
+	if err != nil {
+		s.counters.refused.Add(1)
+	}
+	if r.cmd.Flag.IsOneway() {
+		return out
+	}
+	reply = s.replyTo(r, reply, err)
+	return codec.AppendReply(out, s.config().SerializeType, &reply)
+}

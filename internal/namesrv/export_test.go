@@ -1,0 +1,97 @@
+package namesrv
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"gonamesrv/codec"
+	"gonamesrv/engine"
+	"gonamesrv/route"
+)
+
+// What tests of the running server may reach into.
+
+func (s *Server) Table() *route.Table       { return s.table }
+func (s *Server) EngineStats() engine.Stats { return s.engine.Stats() }
+func (s *Server) ScanOnce(nowMillis int64)  { s.scanOnce(nowMillis) }
+func (s *Server) Overloaded() int64         { return s.counters.overloaded.Load() }
+func (s *Server) StrayResponses() int64     { return s.counters.strayResponses.Load() }
+
+// SetClock gives the server another clock. Before Run only.
+func (s *Server) SetClock(now func() time.Time) { s.now, s.started = now, now() }
+
+// LogKVConfig writes the KV config into the log now.
+func (s *Server) LogKVConfig() { s.logKVConfig() }
+
+// UpdateConfig is UPDATE_NAMESRV_CONFIG with the given text.
+func (s *Server) UpdateConfig(text string) error {
+	_, err := updateNamesrvConfig(s, &request{cmd: codec.Command{Body: []byte(text)}})
+	return err
+}
+
+// InDefaultPool makes the default pool serve a code with f. Before Run only.
+func (s *Server) InDefaultPool(code codec.RequestCode, f func() codec.Reply) {
+	s.install(code, onDefaultPool, f)
+}
+
+// OnLoop makes the event loop serve a code with f. Before Run only.
+func (s *Server) OnLoop(code codec.RequestCode, f func() codec.Reply) { s.install(code, onLoop, f) }
+
+func (s *Server) install(code codec.RequestCode, c class, f func() codec.Reply) {
+	s.kinds = maps.Clone(s.kinds)
+	s.kinds[code] = requestKind{c, func(*Server, *request) (codec.Reply, error) { return f(), nil }}
+}
+
+// SetNoticeOpaque chooses the opaque of the next notice.
+func (s *Server) SetNoticeOpaque(opaque int32) { s.notifier.opaque.Store(opaque - 1) }
+
+// BlockNotices makes notices block until the server stops, each after a word
+// to sending. Before Run only.
+func (s *Server) BlockNotices(sending chan<- struct{}) {
+	s.notifier.send = func(ctx context.Context, _ string, _ []byte) error {
+		sending <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+}
+
+func (s *Server) NoticesSent() int64   { return s.notifier.read().sent }
+func (s *Server) NoticesFailed() int64 { return s.notifier.read().failed }
+
+func (n *notifier) read() noticeCounts {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.counts
+}
+
+// Reconfigure changes what the server reads live.
+func (s *Server) Reconfigure(change func(*Config)) {
+	cfg := *s.config()
+	change(&cfg)
+	s.live.Store(&cfg)
+}
+
+// SetSerializeType changes how the server writes headers.
+func (s *Server) SetSerializeType(st codec.SerializeType) {
+	s.Reconfigure(func(c *Config) { c.SerializeType = st })
+}
+
+// ServeAddressesAt moves the address server. Before Listen only.
+func (s *Server) ServeAddressesAt(addr string) { s.addresses.addr = addr }
+
+// AddressServer returns where the address server listens.
+func (s *Server) AddressServer() string { return s.addresses.ln.Addr().String() }
+
+// SetProductTimeout changes how long the product environment may take.
+func (s *Server) SetProductTimeout(d time.Duration) { s.product.timeout = d }
+
+// FetchProductList makes the list of product name servers due.
+func (s *Server) FetchProductList() {
+	s.product.mu.Lock()
+	defer s.product.mu.Unlock()
+	s.product.next = time.Time{}
+}
+
+// PutKV sets a value of the KV config.
+func (s *Server) PutKV(namespace, key, value string) error { return s.kv.put(namespace, key, &value) }

@@ -1,0 +1,86 @@
+package namesrv_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/namesrv"
+	"gonamesrv/internal/nstest"
+)
+
+func TestMain(m *testing.M) {
+	if mode := os.Getenv("NAMESRV_BENCH_CHILD"); mode != "" {
+		runChild(mode)
+	}
+	// gnet starts the goroutines of a pool when it is imported.
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+}
+
+// A testServer is a server on a free port of the loopback.
+type testServer struct {
+	*namesrv.Server
+	addr string
+}
+
+// start runs a server until the test ends; the table must then be in order.
+func start(t testing.TB, change func(*namesrv.Config), prepare ...func(*namesrv.Server)) *testServer {
+	t.Helper()
+	cfg := namesrv.DefaultConfig()
+	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
+	if change != nil {
+		change(&cfg)
+	}
+	s, err := namesrv.New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range prepare {
+		p(s)
+	}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		if err := s.Table().CheckInvariants(); err != nil {
+			t.Errorf("at the end of the test: %v", err)
+		}
+		stop()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("Run does not return")
+		}
+	})
+	return &testServer{s, s.Addr().String()}
+}
+
+func (s *testServer) dial(t testing.TB) *nstest.Client {
+	t.Helper()
+	return nstest.Dial(t, s.addr)
+}
+
+var (
+	brokerA = nstest.Broker{Cluster: "C", Name: "a", Addr: "10.0.0.1:10911", Counter: 1, Topics: []string{"T", "U"}}
+	slaveA  = nstest.Broker{Cluster: "C", Name: "a", Addr: "10.0.0.2:10911", ID: 1, Counter: 1, Topics: []string{"T", "U"}}
+)
+
+const emptyCluster = `{"brokerAddrTable":{},"clusterAddrTable":{}}`
+
+func wantCode(t testing.TB, reply *codec.Command, want codec.ResponseCode, remark string) {
+	t.Helper()
+	if got := codec.ResponseCode(reply.Code); got != want || string(reply.Remark) != remark {
+		t.Fatalf("reply is %v %q, want %v %q", got, reply.Remark, want, remark)
+	}
+}

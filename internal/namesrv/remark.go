@@ -1,0 +1,55 @@
+package namesrv
+
+import "fmt"
+
+// Every text a peer may see, word for word as Java says it. Where Java sends
+// the text of an exception, ours says the same thing in plain words.
+
+const (
+	remarkOverload       = "[OVERLOAD]system busy, start flow control for a while"
+	remarkCRCMismatch    = "crc32 not match"
+	remarkRegisterFailed = "register broker failed"
+	// remarkUndecodableBody is followed by what is wrong with the body.
+	remarkUndecodableBody = "Failed to decode RegisterBrokerBody, "
+	remarkDisabled        = "disable"
+	remarkNotReady        = "name server not ready"
+	remarkNoKVKey         = "namespace or key is null"
+	remarkBadProperties   = "string2Properties error"
+	remarkBlackList       = "Can not update config in black list."
+	// remarkNoCodeSet is sent with SUCCESS by GET_BROKER_MEMBER_GROUP, whose
+	// handler in Java forgets to clear it.
+	remarkNoCodeSet = "not set any response code"
+)
+
+// remarkNotSupported has a leading blank in Java too.
+func remarkNotSupported(code int32) string {
+	return fmt.Sprintf(" request type %d not supported", code)
+}
+
+// orNull shows a field that the request left out as Java does.
+func orNull(field []byte) string {
+	if field == nil {
+		return "null"
+	}
+	return string(field)
+}
+
+// remarkNoConfigItem is followed by the key where one was asked for.
+func remarkNoConfigItem(namespace []byte) string {
+	return "No config item, Namespace: " + orNull(namespace)
+}
+
+func remarkKVConfigFull(size, limit int) string {
+	return fmt.Sprintf("KV config would have %d bytes, more than %d", size, limit)
+}
+
+func remarkConfigTooLong(size, limit int) string {
+	return fmt.Sprintf("configuration would have %d bytes, more than %d", size, limit)
+}
+
+// remarkNoRoute holds one real newline. A topic that the request left out is
+// shown as null.
+func remarkNoRoute(topic []byte) string {
+	return "No topic route info in name server for the topic: " + orNull(topic) +
+		"\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
+}

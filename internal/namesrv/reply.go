@@ -1,0 +1,54 @@
+package namesrv
+
+import (
+	"errors"
+	"fmt"
+
+	"gonamesrv/codec"
+)
+
+// A refusal is an answer that is not SUCCESS, on purpose.
+type refusal struct {
+	code   codec.ResponseCode
+	remark string
+	ext    []codec.Field // noFields where Java answers with an empty header
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%v: %s", r.code, r.remark) }
+
+// noFields is the ext fields of a reply whose type has some, but none is set.
+// It is sent as {}.
+var noFields = []codec.Field{}
+
+// missing refuses a request that lacks what it cannot be served without.
+//
+// Differs from Java: the fields are declared mandatory there too, but not
+// enforced; the handler then fails with a null pointer, or worse, half-way.
+func missing(field string) error {
+	return &refusal{code: codec.RespSystemError, remark: "missing or malformed field " + field}
+}
+
+// changed passes on what became of a change that is kept on disk. A disk that
+// fails is our fault, and logged.
+func (s *Server) changed(err error) error {
+	var ref *refusal
+	if err != nil && !errors.As(err, &ref) {
+		s.log.Error("change refused", "err", err)
+	}
+	return err
+}
+
+// replyTo turns what a handler returned into the reply that is sent. It is the
+// only place where an error becomes a response code.
+func (s *Server) replyTo(r *request, reply codec.Reply, err error) codec.Reply {
+	if err != nil {
+		var ref *refusal
+		if errors.As(err, &ref) {
+			reply = codec.Reply{Code: ref.code, Remark: ref.remark, Ext: ref.ext}
+		} else {
+			reply = codec.Reply{Code: codec.RespSystemError, Remark: err.Error()}
+		}
+	}
+	reply.Opaque = r.cmd.Opaque
+	return reply
+}
