@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// usage is what Java prints. Java: ServerUtil#parseCmdLine.
+const usage = `usage: mqnamesrv [-c <arg>] [-h] [-n <arg>] [-p]
+ -c,--configFile <arg>    Name server config properties file
+ -h,--help                Print help
+ -n,--namesrvAddr <arg>   Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'
+ -p,--printConfigItem     Print all config items
+`
+
+// flags are the command line. Java: NamesrvStartup#buildCommandlineOptions.
+type flags struct {
+	configFile  string
+	help        bool
+	printConfig bool
+}
+
+// parseFlags reads the command line; stray arguments are ignored, as Java does.
+// Its errors are worded like Java's.
+func parseFlags(args []string, stdout io.Writer) (flags, error) {
+	var f flags
+	cmd := &cobra.Command{
+		Use:           "mqnamesrv",
+		Args:          cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Run:           func(*cobra.Command, []string) {},
+	}
+	cmd.CompletionOptions.DisableDefaultCmd = true
+	cmd.SetOut(stdout)
+	cmd.SetHelpFunc(func(*cobra.Command, []string) {})
+	cmd.SetArgs(args)
+	cmd.Flags().StringVarP(&f.configFile, "configFile", "c", "", "")
+	cmd.Flags().BoolVarP(&f.help, "help", "h", false, "")
+	cmd.Flags().StringP("namesrvAddr", "n", "", "") // accepted, without effect
+	cmd.Flags().BoolVarP(&f.printConfig, "printConfigItem", "p", false, "")
+	err := cmd.Execute()
+	return f, asJava(err)
+}
+
+func asJava(err error) error {
+	var unknown *pflag.NotExistError
+	var needsValue *pflag.ValueRequiredError
+	switch {
+	case errors.As(err, &unknown):
+		dashes := "--"
+		if unknown.GetSpecifiedShortnames() != "" {
+			dashes = "-"
+		}
+		//lint:ignore ST1005 Java's words
+		return fmt.Errorf("Unrecognized option: %s%s", dashes, unknown.GetSpecifiedName())
+	case errors.As(err, &needsValue):
+		//lint:ignore ST1005 Java's words
+		return fmt.Errorf("Missing argument for option: %s", needsValue.GetFlag().Shorthand)
+	}
+	return err
+}

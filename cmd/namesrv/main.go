@@ -1,0 +1,123 @@
+// Command namesrv is the NameServer of Apache RocketMQ. It listens on port
+// 9876 and needs no configuration.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/namesrv"
+)
+
+// Exit codes are Java's, as far as scripts can depend on them.
+const (
+	exitOK     = 0
+	exitUsage  = 1
+	exitFailed = 255
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole program: it returns the exit code once ctx is done or the
+// server has failed. Logs go to stderr.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	f, err := parseFlags(args, stdout)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		fmt.Fprint(stdout, usage)
+		return exitUsage
+	}
+	if f.help {
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	cfg, err := configure(f, getenv, stdout, log)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
+	if f.printConfig {
+		for _, line := range cfg.Properties() {
+			fmt.Fprintln(stdout, line)
+		}
+		return exitOK
+	}
+	if err := serve(ctx, cfg, log, stdout); err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// configure puts the configuration together: defaults, environment, file.
+func configure(f flags, getenv func(string) string, stdout io.Writer, log *slog.Logger) (namesrv.Config, error) {
+	cfg := namesrv.DefaultConfig()
+	cfg.RocketMQHome = getenv("ROCKETMQ_HOME")
+	if home := homeDir(getenv); home != "" {
+		cfg.KVConfigPath = filepath.Join(home, "namesrv", "kvConfig.json")
+		cfg.ConfigStorePath = filepath.Join(home, "namesrv", "namesrv.properties")
+	}
+	if name := getenv("ROCKETMQ_SERIALIZE_TYPE"); strings.TrimSpace(name) != "" {
+		st, err := codec.ParseSerializeType(name)
+		if err != nil {
+			return cfg, fmt.Errorf("ROCKETMQ_SERIALIZE_TYPE: %w", err)
+		}
+		cfg.SerializeType = st
+	}
+	if f.configFile == "" {
+		return cfg, nil
+	}
+	ignored, err := cfg.LoadProperties(f.configFile)
+	if err != nil {
+		return cfg, err
+	}
+	cfg.ConfigStorePath = f.configFile
+	for _, what := range ignored {
+		log.Warn("configuration ignored", "file", f.configFile, "what", what)
+	}
+	fmt.Fprintf(stdout, "load config properties file OK, %s\n", f.configFile)
+	return cfg, nil
+}
+
+// homeDir returns the user's home folder, "" when there is none. Like Java, it
+// believes the user database before the environment.
+func homeDir(getenv func(string) string) string {
+	if u, err := user.Current(); err == nil && len(u.HomeDir) > 2 {
+		return u.HomeDir
+	}
+	return getenv("HOME")
+}
+
+// serve runs a server until ctx is done.
+func serve(ctx context.Context, cfg namesrv.Config, log *slog.Logger, stdout io.Writer) error {
+	if cfg.KVConfigPath == "" {
+		log.Warn("the KV config is kept in memory only, kvConfigPath is empty")
+	}
+	s, err := namesrv.New(cfg, log)
+	if err != nil {
+		return err
+	}
+	if err := s.Listen(); err != nil {
+		return err
+	}
+	// Scripts wait for this line. Java: NamesrvStartup#createAndStartNamesrvController.
+	_, port, _ := net.SplitHostPort(s.Addr().String()) // 0 in the configuration picks one
+	fmt.Fprintf(stdout, "The Name Server boot success. serializeType=%v, address %s:%s\n", cfg.SerializeType, cfg.BindAddress, port)
+	return s.Run(ctx)
+}

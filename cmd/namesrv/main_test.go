@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/nstest"
+)
+
+// TestMain lets the test binary be the program, for the tests of signals.
+func TestMain(m *testing.M) {
+	if os.Getenv("NAMESRV_TEST_CHILD") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// An output is written by one goroutine and read by another.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+func noEnv(string) string { return "" }
+
+func properties(t *testing.T, lines ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "namesrv.properties")
+	lines = append(lines, "kvConfigPath="+filepath.Join(dir, "kvConfig.json")) // not that of who runs the test
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestCommandLine(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	taken := properties(t, "bindAddress=127.0.0.1", "listenPort="+strings.TrimPrefix(busy.Addr().String(), "127.0.0.1:"))
+	cases := []struct {
+		name           string
+		args           []string
+		env            map[string]string
+		code           int
+		stdout, stderr string
+	}{
+		{"help", []string{"-h"}, nil, 0, usage, ""},
+		{"long help", []string{"--help"}, nil, 0, usage, ""},
+		{"unknown flag", []string{"-z"}, nil, 1, usage, "Unrecognized option: -z\n"},
+		{"unknown long flag", []string{"--zed"}, nil, 1, usage, "Unrecognized option: --zed\n"},
+		{"no file after -c", []string{"-c"}, nil, 1, usage, "Missing argument for option: c\n"},
+		{"missing file", []string{"-c", "no/such/file"}, nil, 255, "", "namesrv: configuration: open no/such/file: no such file or directory\n"},
+		{"bad serialize type", nil, map[string]string{"ROCKETMQ_SERIALIZE_TYPE": "foo"}, 255, "", "ROCKETMQ_SERIALIZE_TYPE: codec: unknown serialize type: \"foo\"\n"},
+		{"bad value", []string{"-c", properties(t, "listenPort=70000")}, nil, 255, "", "namesrv: listenPort is 70000, must be at most 65535\n"},
+		{"port taken", []string{"-c", taken}, nil, 255, "", busy.Addr().String() + ": bind: address already in use"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			var stdout, stderr output
+			code := run(t.Context(), append([]string{}, tc.args...), func(k string) string { return tc.env[k] }, &stdout, &stderr)
+			if code != tc.code {
+				t.Errorf("exit code %d, want %d", code, tc.code)
+			}
+			got := regexp.MustCompile("(?m)^load config properties file OK, .*\n").ReplaceAllString(stdout.String(), "")
+			if got != tc.stdout {
+				t.Errorf("stdout %q, want %q", got, tc.stdout)
+			}
+			if !strings.Contains(stderr.String(), tc.stderr) || tc.stderr == "" && stderr.String() != "" {
+				t.Errorf("stderr %q, want %q", stderr.String(), tc.stderr)
+			}
+		})
+	}
+}
+
+func TestPrintConfig(t *testing.T) {
+	var stdout, stderr output
+	file := properties(t, "listenPort=1234")
+	env := func(k string) string { return map[string]string{"ROCKETMQ_HOME": "/opt/rocketmq"}[k] }
+	if code := run(t.Context(), []string{"-c", file, "-p", "-n", "ignored:9876", "stray"}, env, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d, stderr %s", code, &stderr)
+	}
+	for _, line := range []string{"load config properties file OK, " + file, "listenPort=1234", "rocketmqHome=/opt/rocketmq", "bindAddress=0.0.0.0", "defaultThreadPoolNums=16"} {
+		if !strings.Contains(stdout.String(), line+"\n") {
+			t.Errorf("no line %q in\n%s", line, &stdout)
+		}
+	}
+}
+
+// TestPrintConfigOrder compares all keys with Java's declarations.
+func TestPrintConfigOrder(t *testing.T) {
+	var stdout, stderr output
+	if code := run(t.Context(), []string{"-p"}, noEnv, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d, stderr %s", code, &stderr)
+	}
+	home := homeDir(noEnv)
+	want := `rocketmqHome=
+kvConfigPath=` + filepath.Join(home, "namesrv", "kvConfig.json") + `
+configStorePath=` + filepath.Join(home, "namesrv", "namesrv.properties") + `
+productEnvName=center
+clusterTest=false
+orderMessageEnable=false
+returnOrderTopicConfigToBroker=true
+clientRequestThreadPoolNums=8
+defaultThreadPoolNums=16
+clientRequestThreadPoolQueueCapacity=50000
+defaultThreadPoolQueueCapacity=10000
+scanNotActiveBrokerInterval=5000
+unRegisterBrokerQueueCapacity=3000
+supportActingMaster=false
+enableAllTopicList=true
+enableTopicList=true
+notifyMinBrokerIdChanged=false
+enableControllerInNamesrv=false
+needWaitForService=false
+waitSecondsForService=45
+deleteTopicWithBrokerRegistration=false
+configBlackList=configBlackList;configStorePath;kvConfigPath
+bindAddress=0.0.0.0
+listenPort=9876
+serverWorkerThreads=8
+serverCallbackExecutorThreads=0
+serverSelectorThreads=0
+serverOnewaySemaphoreValue=256
+serverAsyncSemaphoreValue=64
+serverChannelMaxIdleTimeSeconds=120
+serverSocketSndBufSize=0
+serverSocketRcvBufSize=0
+writeBufferHighWaterMark=0
+writeBufferLowWaterMark=0
+serverSocketBacklog=1024
+serverNettyWorkerGroupEnable=true
+serverPooledByteBufAllocatorEnable=true
+enableShutdownGracefully=false
+shutdownWaitTimeSeconds=30
+useEpollNativeSelector=false
+routeReadsOnLoop=true
+addressServerPort=0
+addressServerList=
+rocketmq.namesrv.domain.subgroup=nsaddr
+rocketmq.namesrv.domain=jmenv.tbsite.net
+productNamesrvAddr=
+`
+	if stdout.String() != want {
+		t.Errorf("-p prints\n%s\nwant\n%s", &stdout, want)
+	}
+}
+
+// TestBrokenKVConfig starts with a broken KV config, which fails; -p fails not,
+// and says where the configuration is kept.
+func TestBrokenKVConfig(t *testing.T) {
+	file := properties(t, "bindAddress=127.0.0.1", "listenPort=0", "useEpollNativeSelector=true")
+	kv := filepath.Join(filepath.Dir(file), "kvConfig.json")
+	if err := os.WriteFile(kv, []byte(`{"configTable":`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr output
+	if code := run(t.Context(), []string{"-c", file}, noEnv, &stdout, &stderr); code != 255 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{"namesrv: KV config " + kv + ": codec: ", "its backup " + kv + ".bak: open ", "useEpollNativeSelector has no meaning here"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("no %q in stderr:\n%s", want, &stderr)
+		}
+	}
+	stdout.buf.Reset()
+	run(t.Context(), []string{"-c", file, "-p"}, noEnv, &stdout, &stderr)
+	if !strings.Contains(stdout.String(), "\nconfigStorePath="+file+"\n") {
+		t.Errorf("-c FILE does not keep its configuration in FILE:\n%s", &stdout)
+	}
+}
+
+var booted = regexp.MustCompile(`The Name Server boot success\. serializeType=JSON, address 127\.0\.0\.1:(\d+)\n`)
+
+// TestServe runs the program, asks it something and ends it.
+func TestServe(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	var stdout, stderr output
+	ended := make(chan int)
+	go func() {
+		ended <- run(ctx, []string{"-c", properties(t, "bindAddress=127.0.0.1", "listenPort=0")}, noEnv, &stdout, &stderr)
+	}()
+	ask(t, &stdout)
+	stop()
+	if code := <-ended; code != 0 {
+		t.Errorf("exit code %d, stderr %s", code, &stderr)
+	}
+}
+
+// ask waits until the server says that it has booted, and sends it a request.
+func ask(t *testing.T, stdout *output) {
+	t.Helper()
+	var port string
+	nstest.Eventually(t, "the server has booted", func() bool {
+		m := booted.FindStringSubmatch(stdout.String())
+		if m != nil {
+			port = m[1]
+		}
+		return m != nil
+	})
+	c := nstest.Dial(t, "127.0.0.1:"+port)
+	if got := codec.ResponseCode(c.Do(nstest.Route("T")).Code); got != codec.RespTopicNotExist {
+		t.Errorf("the route of an unknown topic is %v", got)
+	}
+}
+
+// TestSignals ends the program with each signal that a stop script sends.
+func TestSignals(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			var stdout, stderr output
+			child := exec.Command(os.Args[0], "-c", properties(t, "bindAddress=127.0.0.1", "listenPort=0"))
+			child.Env = append(os.Environ(), "NAMESRV_TEST_CHILD=1")
+			child.Stdout, child.Stderr = &stdout, &stderr
+			if err := child.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer child.Process.Kill()
+			ask(t, &stdout)
+			if err := child.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if err := child.Wait(); err != nil {
+				t.Errorf("the program ends with %v, stderr %s", err, &stderr)
+			}
+		})
+	}
+}
