@@ -1,0 +1,79 @@
+// Package interop checks the name server against the real parties: Java
+// brokers, mqadmin and Java clients of RocketMQ 5.5.0 and 4.9.7, a 4.3.0
+// broker, the Go client rocketmq-client-go v2.1.2, the JavaScript client
+// ali-ons 3.12.0, and a broker container and a proxy of 5.5.0.
+//
+// It knows nothing of the packages codec, route and engine: it builds
+// ./cmd/namesrv, starts it as a process and judges by what the real parties
+// print and by a remoting client of its own (remoting_test.go). So a mistake
+// in our codec cannot hide itself here.
+//
+// The package holds tests only, behind the build tag interop. "make interop"
+// runs them, which is:
+//
+//	go test -tags interop -count=1 -v -timeout 20m ./internal/interop/
+//
+// It needs a JDK (java and javac, 11 or later) and Maven (mvn), and Node.js
+// (node and npm) for the JavaScript client. What lacks its tool says so and is
+// skipped, except under CI=true, where it fails. The first run downloads about
+// 250 MB from Maven Central and npm; later runs find it in the cache.
+//
+//	                    +--------------------+
+//	master (JVM) -----> |                    | <----- mqadmin (JVM)
+//	slave (JVM) - tap ->|  the name server   | <----- ProduceConsume (JVM)
+//	                    |  under test        | <----- rocketmq-client-go
+//	                    |                    | <----- ali-ons (node)
+//	                    |                    | <----- remoting_test.go
+//	                    +--------------------+
+//
+// The tap sits between the slave and the name server. It notes what the slave
+// asks and how it is answered, and it can keep the slave's connection to the
+// name server open after the slave has gone, so that an unregistration can be
+// told from a lost connection.
+//
+// TestDifferential needs no brokers: it plays them (differential_test.go). It
+// tells the same requests to our server and to a Java one and compares the
+// replies: written stories, the differences of docs/COMPAT.md, and random
+// histories.
+//
+//	testdata/VERSION/stories/SETUP      both must answer what the file says
+//	testdata/VERSION/differences/SETUP  the file says what each answers; its
+//	                                    number is that of COMPAT.md
+//	testdata/VERSION/open/SETUP         the same, for what nobody has decided yet
+//
+// Environment:
+//
+//	GONAMESRV_INTEROP_HISTORIES  how many random histories per setup; default 200
+//	GONAMESRV_INTEROP_SEED       from which they are drawn; default 1
+//	GONAMESRV_INTEROP_REFERENCE  a RocketMQ version, for example 5.5.0: the
+//	                             suite runs against that Java name server
+//	                             instead of ours, which shows whether the
+//	                             checks themselves are right
+//	GONAMESRV_INTEROP_RACE       0 builds our server without -race
+//	GONAMESRV_INTEROP_CACHE      directory for the resolved class paths;
+//	                             default gonamesrv-interop in the user's cache
+//	                             directory
+//	GONAMESRV_INTEROP_KEEP       directory that receives the files of all
+//	                             processes and is not removed
+//
+// Rules: every process runs in a process group of its own, writes to a file
+// and is killed when its test ends. A guard (guard_test.go) kills what is left
+// if the test binary itself dies. Ports are taken below the ephemeral range.
+// Waiting is done on conditions with a deadline.
+//
+// The directory java holds class paths and programs. pom.xml builds nothing: it
+// resolves the class path of one version, given as -Drocketmq.version, so that
+// class paths of different versions never mix; artifact.xml does so for one
+// artifact that the common class path lacks. ProduceConsume.java and its gRPC
+// sister are client programs, compiled against each version's class path.
+// Client.java holds clients that are told what to do, Admin.java runs many
+// commands of mqadmin in one JVM. The directory node holds the JavaScript
+// client and the versions of its packages.
+//
+// Besides the story of one server (interop_test.go) there are failover_test.go,
+// where name servers are killed under the clients; container_test.go and
+// proxy_test.go; addressserver_test.go, where nobody is told an address; and
+// mqadmindiff_test.go, where mqadmin must print the same for ours and for a
+// Java name server. Read interop_test.go first, and differential_test.go for
+// the comparison.
+package interop

@@ -1,0 +1,153 @@
+//go:build interop
+
+package interop
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// reference is the RocketMQ version of the Java name server to test instead
+// of ours, or empty.
+var reference = os.Getenv("GONAMESRV_INTEROP_REFERENCE")
+
+// subject names the server under test.
+func subject() string {
+	switch {
+	case reference != "":
+		return "the Java name server " + reference
+	case race():
+		return "./cmd/namesrv, built with -race"
+	default:
+		return "./cmd/namesrv"
+	}
+}
+
+func race() bool { return os.Getenv("GONAMESRV_INTEROP_RACE") != "0" }
+
+const bootLine = "The Name Server boot success. serializeType="
+
+// A namesrv is the server under test: a process that can be restarted on its
+// port.
+type namesrv struct {
+	*process
+	owner *testing.T // the test with which the server ends, also after a restart in a subtest
+	java  string     // its RocketMQ version, empty for ours
+	dir   string
+	conf  string
+	port  int
+}
+
+func (n *namesrv) addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
+
+// startNamesrv starts the server under test on a free port and waits until it
+// answers.
+func startNamesrv(t *testing.T, dir string) *namesrv {
+	t.Helper()
+	return startNamesrvOf(t, dir, reference)
+}
+
+// startNamesrvOf starts the Java name server of a RocketMQ version, or ours
+// when java is empty, with further lines of configuration.
+func startNamesrvOf(t *testing.T, dir, java string, conf ...string) *namesrv {
+	t.Helper()
+	home := filepath.Join(dir, "namesrv"+java)
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	n := &namesrv{owner: t, java: java, dir: home, conf: filepath.Join(home, "namesrv.properties"), port: freePort(t, 0)}
+	writeProperties(t, n.conf, append([]string{
+		"bindAddress=127.0.0.1",
+		fmt.Sprintf("listenPort=%d", n.port),
+		"kvConfigPath=" + filepath.Join(home, "kvConfig.json"),
+		"configStorePath=" + filepath.Join(home, "namesrv.stored.properties"),
+	}, conf...))
+	n.start(t)
+	return n
+}
+
+// start starts the server on its port and waits until it answers.
+func (n *namesrv) start(t *testing.T) {
+	t.Helper()
+	var argv []string
+	if n.java != "" {
+		argv = newJVM(t, n.java, n.dir).argv(t, "", serverMemory, "org.apache.rocketmq.namesrv.NamesrvStartup", "-c", n.conf)
+	} else {
+		argv = []string{buildNamesrv(t), "-c", n.conf}
+	}
+	env := []string{"ROCKETMQ_HOME=" + n.dir, "HOME=" + n.dir}
+	n.process = startProcess(t, n.owner, "the name server", n.dir, env, argv...)
+	p := n.process
+	if n.java == "" {
+		n.owner.Cleanup(func() {
+			if strings.Contains(p.text(), "DATA RACE") {
+				n.owner.Errorf("the race detector has spoken; the output of the name server ends with:\n%s", tail(p.output, 200))
+			}
+		})
+	}
+	waitFor(t, 60*time.Second, "the name server says that it has booted and answers", func() error {
+		if err := n.stillRuns(); err != nil {
+			return err
+		}
+		if !strings.Contains(n.text(), bootLine) {
+			return fmt.Errorf("no line %q on its output", bootLine)
+		}
+		_, err := askClusterInfo(n.addr())
+		return err
+	})
+}
+
+// stop sends SIGTERM and waits until the server has exited.
+func (n *namesrv) stop(t *testing.T) {
+	t.Helper()
+	n.signal(t, syscall.SIGTERM)
+	n.waitGone(t, 30*time.Second)
+	if t.Failed() {
+		t.FailNow()
+	}
+	// A JVM reports SIGTERM as 143, ours must end well.
+	if got := n.cmd.ProcessState.ExitCode(); n.java == "" && got != 0 {
+		t.Errorf("exit code of the name server after SIGTERM: got %d, want 0; its output ends with:\n%s", got, tail(n.output, 40))
+	}
+}
+
+// suiteDir holds what is built once for the whole suite; TestMain removes it.
+var suiteDir string
+
+var build struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// buildNamesrv builds ./cmd/namesrv once and returns the binary.
+func buildNamesrv(t *testing.T) string {
+	t.Helper()
+	build.once.Do(func() {
+		if suiteDir, build.err = os.MkdirTemp("", "gonamesrv-interop-"); build.err != nil {
+			return
+		}
+		build.path = filepath.Join(suiteDir, "namesrv")
+		args := []string{"build", "-buildvcs=false", "-o", build.path}
+		if race() {
+			args = append(args, "-race")
+		}
+		args = append(args, "./cmd/namesrv")
+		cmd := exec.Command("go", args...)
+		cmd.Dir = filepath.Join("..", "..")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			build.err = fmt.Errorf("go %s: %w (GONAMESRV_INTEROP_RACE=0 builds without -race)\n%s", strings.Join(args, " "), err, out)
+		}
+	})
+	if build.err != nil {
+		t.Fatalf("build the name server: %v", build.err)
+	}
+	return build.path
+}

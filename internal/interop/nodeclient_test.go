@@ -1,0 +1,98 @@
+//go:build interop
+
+package interop
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// nodeProduceConsume sends count messages with the producer of ali-ons, the
+// pure JavaScript client, and receives them with its consumer. The topic must
+// be there.
+func nodeProduceConsume(t *testing.T, dir, namesrv, topic string, count int) {
+	t.Helper()
+	modules := nodeModules(t)
+	script, err := filepath.Abs(filepath.Join("node", "produce-consume.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(dir, "nodeclient")
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const wait = 60 * time.Second
+	out, state := run(t, 2*wait, "ali-ons", home, "node", script, modules,
+		namesrv, topic, "node-"+topic, strconv.Itoa(count), strconv.Itoa(int(wait.Seconds())))
+	checkTalk(t, "ali-ons", topic, count, out, state)
+}
+
+// nodeModules returns the node_modules directory of node/package.json. It asks
+// npm once and keeps the answer in the cache.
+func nodeModules(t *testing.T) string {
+	t.Helper()
+	needNode(t)
+	cache, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.ReadFile(filepath.Join("node", "package-lock.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(lock)
+	dir := filepath.Join(cache, fmt.Sprintf("node-%x", sum[:6]))
+	modules := filepath.Join(dir, "node_modules")
+	if _, err := os.Stat(modules); err == nil {
+		return modules
+	}
+
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tmp, err := os.MkdirTemp(cache, "node-*.tmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(tmp)
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		text, err := os.ReadFile(filepath.Join("node", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(tmp, name), string(text))
+	}
+	t.Log("installing ali-ons with npm")
+	npm := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	npm.Dir = tmp
+	if out, err := npm.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci of node/package.json: %v\n%s", err, out)
+	}
+	if err := os.Rename(tmp, dir); err != nil {
+		t.Fatal(err)
+	}
+	return modules
+}
+
+// needNode skips the test where Node.js is missing, or fails it under CI=true.
+func needNode(t *testing.T) {
+	t.Helper()
+	for _, tool := range []string{"node", "npm"} {
+		out, err := exec.Command(tool, "--version").CombinedOutput()
+		if err == nil {
+			continue
+		}
+		lack := strings.TrimSpace(fmt.Sprintf("Node.js and npm are needed; %s --version: %v %s", tool, err, out))
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("cannot run, and CI=true forbids skipping: %s", lack)
+		}
+		t.Skip(lack)
+	}
+}

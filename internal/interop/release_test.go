@@ -1,0 +1,40 @@
+//go:build interop
+
+package interop
+
+import (
+	"slices"
+	"strings"
+)
+
+// A release is what a Java name server of one version has and has not,
+// compared with 5.5.0.
+type release struct {
+	version string
+	queues  bool     // it carries unregistrations out after it has answered them
+	lacks   []string // commands it does not know
+	old     bool     // 4.x: no acting masters, zones and state versions; topics of masters only
+}
+
+var releases = []*release{
+	{version: "5.5.0", queues: true},
+	{version: "4.9.7", lacks: []string{"members", "heartbeat", "topic", "raw", "delete"}, old: true},
+}
+
+func (r *release) knows(cmd string) bool { return !slices.Contains(r.lacks, cmd) }
+
+// text evens out what a release words otherwise.
+func (r *release) text(reply string) string {
+	if r.old {
+		reply = strings.ReplaceAll(reply, "https://rocketmq.apache.org/docs/bestPractice/06FAQ", "http://rocketmq.apache.org/docs/faq/")
+	}
+	return reply
+}
+
+// body takes out fields that the release does not know.
+func (r *release) body(n *node) {
+	if r.old {
+		n.drop(`"enableActingMaster"`, "false")
+		n.drop(`"stateVersion"`, "0")
+	}
+}
