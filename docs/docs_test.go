@@ -1,0 +1,202 @@
+// Package docs holds no code: its tests keep the documents true.
+package docs
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// sources are the Go files of the project, relative to its top.
+func sources(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", `{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}
+{{end}}{{range .IgnoredGoFiles}}{{$d}}/{{.}}
+{{end}}`, "gonamesrv/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	top, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, f := range strings.Fields(string(out)) {
+		rel, err := filepath.Rel(top, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(rel, "_test.go") {
+			files = append(files, filepath.ToSlash(rel))
+		}
+	}
+	if len(files) < 50 {
+		t.Fatalf("only %d source files found", len(files))
+	}
+	return files
+}
+
+// TestFileMap compares the file map of ARCHITECTURE.md with the files that
+// there are.
+func TestFileMap(t *testing.T) {
+	_, section, ok := strings.Cut(read(t, "ARCHITECTURE.md"), "\n## File map\n")
+	if !ok {
+		t.Fatal("no file map")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	listed := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| .+ \\|$").FindAllStringSubmatch(section, -1) {
+		if listed[m[1]] {
+			t.Errorf("%s is listed twice", m[1])
+		}
+		listed[m[1]] = true
+	}
+	for _, f := range sources(t) {
+		if !listed[f] {
+			t.Errorf("%s is not in the file map", f)
+		}
+		delete(listed, f)
+	}
+	for f := range listed {
+		t.Errorf("the file map lists %s, which is not there", f)
+	}
+}
+
+// TestReadmeNamesKeys makes sure that the README says something of each key of
+// the configuration.
+func TestReadmeNamesKeys(t *testing.T) {
+	readme := read(t, "../README.md")
+	keys := regexp.MustCompile(`Key\("(\w+)"`).FindAllStringSubmatch(read(t, "../internal/namesrv/properties.go"), -1)
+	if len(keys) < 40 {
+		t.Fatalf("only %d keys found", len(keys))
+	}
+	for _, m := range keys {
+		if !strings.Contains(readme, "`"+m[1]+"`") {
+			t.Errorf("README.md does not name the key %s", m[1])
+		}
+	}
+}
+
+// TestCompatNamesTests makes sure that the tests which COMPAT.md calls upon
+// exist.
+func TestCompatNamesTests(t *testing.T) {
+	compat := read(t, "COMPAT.md")
+	tests := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(read(t, path), -1) {
+				tests[m[1]] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(Test[A-Z]\\w+)`").FindAllStringSubmatch(compat, -1)
+	if len(named) < 20 {
+		t.Fatalf("COMPAT.md names only %d tests", len(named))
+	}
+	for _, m := range named {
+		if !tests[m[1]] {
+			t.Errorf("COMPAT.md names %s, which is not there", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile("`stories/(\\w+)`").FindAllStringSubmatch(compat, -1) {
+		if _, err := os.Stat(filepath.Join("..", "route", "testdata", "stories", m[1]+".txt")); err != nil {
+			t.Errorf("COMPAT.md names the story %s: %v", m[1], err)
+		}
+	}
+	for _, row := range strings.Split(compat, "\n") {
+		if regexp.MustCompile(`^\| \d+ \|`).MatchString(row) && !strings.Contains(row, "Test") && !strings.Contains(row, "stories/") {
+			t.Errorf("a difference without a test: %s", row)
+		}
+	}
+}
+
+// javaTests are the groups of Java's tests, and how many there are of each.
+var javaTests = []struct {
+	group string
+	tests int
+}{
+	{"N", 29}, {"T", 12}, {"R", 2}, {"P", 2}, {"S", 9}, {"Q", 27}, {"C", 5}, {"Z", 7}, {"K", 3}, {"B", 3}, {"M", 7}, {"I", 1}, {"U", 4},
+}
+
+// TestCompatListsJavaTests makes sure that COMPAT.md lists each test of the
+// Java name server once, and that the Go test of each carries its number and
+// names the Java test.
+func TestCompatListsJavaTests(t *testing.T) {
+	_, section, ok := strings.Cut(read(t, "COMPAT.md"), "\n## The Java tests\n")
+	if !ok {
+		t.Fatal("no section about the Java tests")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	missing := map[string]bool{"R--": true}
+	for _, g := range javaTests {
+		for i := range g.tests {
+			missing[fmt.Sprintf("%s%02d", g.group, i+1)] = true
+		}
+	}
+	named := javaTestsNamed(t)
+	for _, m := range regexp.MustCompile("(?m)^\\| ([A-Z][-0-9]+) \\| (\\S+) \\| `(\\w+)` \\|$").FindAllStringSubmatch(section, -1) {
+		id, java, name := m[1], m[2], m[3]
+		if !missing[id] {
+			t.Errorf("%s is listed twice, or is no number of a Java test", id)
+		}
+		delete(missing, id)
+		if id == "R--" {
+			id = "R03"
+		}
+		_, method, _ := strings.Cut(java, "#")
+		if want := "Test" + id + "_" + method; name != want {
+			t.Errorf("the Go test of %s %s is %s, want %s", id, java, name, want)
+		}
+		if named[name] != java {
+			t.Errorf("%s says that it is the Java test %q, want %q", name, named[name], java)
+		}
+		delete(named, name)
+	}
+	for id := range missing {
+		t.Errorf("%s is not listed", id)
+	}
+	for name := range named {
+		t.Errorf("%s is not listed", name)
+	}
+}
+
+// javaTestsNamed returns which Java test each Go test with a number names in
+// its comment.
+func javaTestsNamed(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("../*/java_*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeper, err := filepath.Glob("../*/*/java_*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]string{}
+	for _, f := range append(files, deeper...) {
+		for _, m := range regexp.MustCompile(`(?m)^(?:// Java: (\S+)\n)?func (Test[A-Z]\d\d_\w+)\(`).FindAllStringSubmatch(read(t, f), -1) {
+			if _, twice := named[m[2]]; twice {
+				t.Errorf("there are two tests %s", m[2])
+			}
+			named[m[2]] = m[1]
+		}
+	}
+	return named
+}
