@@ -1,0 +1,37 @@
+# Every command a developer or CI types. `make help` lists them.
+
+GO          ?= go
+BIN         := bin
+FUZZTIME    ?= 30s
+
+.PHONY: all build run test fuzz bench lint interop clean help
+
+all: test lint ## test and lint
+
+build: ## build the programs into bin/
+	$(GO) build -o $(BIN)/ ./cmd/...
+
+run: build ## start a name server on port 9876
+	./$(BIN)/namesrv
+
+test: ## unit and socket tests, on one CPU and then with the race detector
+	GOMAXPROCS=1 $(GO) test -count=1 ./...
+	$(GO) test -count=1 -race ./...
+
+fuzz: ## run each fuzzer for FUZZTIME (30s)
+	./scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## run the benchmarks
+	$(GO) test -run='^$$' -bench=. -benchmem ./...
+
+lint: ## vet, staticcheck, gofumpt, tidy modules
+	./scripts/lint.sh
+
+interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
+	$(GO) test -tags interop -count=1 -v -timeout 20m ./internal/interop/
+
+clean: ## remove what build made
+	rm -rf $(BIN)
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
