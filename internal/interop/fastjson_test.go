@@ -156,12 +156,12 @@ func compareKeys(a, b string) int {
 }
 
 // keep drops what does not belong to one history from the lists that show the
-// whole server: brokers, clusters and topics whose names lack the prefix.
+// whole server: brokers, clusters, topics and configured keys whose names lack the prefix.
 func (n *node) keep(prefix string) {
 	for i, key := range n.keys {
 		list := n.items[i]
 		switch key {
-		case `"brokerAddrTable"`, `"clusterAddrTable"`:
+		case `"brokerAddrTable"`, `"clusterAddrTable"`, `"table"`:
 			var keys []string
 			var items []*node
 			for j, k := range list.keys {

@@ -32,6 +32,10 @@ func subject() string {
 
 func race() bool { return os.Getenv("GONAMESRV_INTEROP_RACE") != "0" }
 
+// storedConfig is the file in the server's directory that keeps the
+// configuration it has been given.
+const storedConfig = "namesrv.stored.properties"
+
 const bootLine = "The Name Server boot success. serializeType="
 
 // A namesrv is the server under test: a process that can be restarted on its
@@ -43,6 +47,8 @@ type namesrv struct {
 	dir   string
 	conf  string
 	port  int
+
+	binary bool // it writes binary headers: serialize type ROCKETMQ
 }
 
 func (n *namesrv) addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
@@ -58,6 +64,14 @@ func startNamesrv(t *testing.T, dir string) *namesrv {
 // when java is empty, with further lines of configuration.
 func startNamesrvOf(t *testing.T, dir, java string, conf ...string) *namesrv {
 	t.Helper()
+	n := newNamesrv(t, dir, java, conf...)
+	n.start(t)
+	return n
+}
+
+// newNamesrv makes everything ready for start.
+func newNamesrv(t *testing.T, dir, java string, conf ...string) *namesrv {
+	t.Helper()
 	home := filepath.Join(dir, "namesrv"+java)
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		t.Fatal(err)
@@ -67,9 +81,8 @@ func startNamesrvOf(t *testing.T, dir, java string, conf ...string) *namesrv {
 		"bindAddress=127.0.0.1",
 		fmt.Sprintf("listenPort=%d", n.port),
 		"kvConfigPath=" + filepath.Join(home, "kvConfig.json"),
-		"configStorePath=" + filepath.Join(home, "namesrv.stored.properties"),
+		"configStorePath=" + filepath.Join(home, storedConfig),
 	}, conf...))
-	n.start(t)
 	return n
 }
 
@@ -82,7 +95,7 @@ func (n *namesrv) start(t *testing.T) {
 	} else {
 		argv = []string{buildNamesrv(t), "-c", n.conf}
 	}
-	env := []string{"ROCKETMQ_HOME=" + n.dir, "HOME=" + n.dir}
+	env := []string{"ROCKETMQ_HOME=" + n.dir, "HOME=" + n.dir, "ROCKETMQ_SERIALIZE_TYPE=" + n.serializeType()}
 	n.process = startProcess(t, n.owner, "the name server", n.dir, env, argv...)
 	p := n.process
 	if n.java == "" {
@@ -96,12 +109,22 @@ func (n *namesrv) start(t *testing.T) {
 		if err := n.stillRuns(); err != nil {
 			return err
 		}
-		if !strings.Contains(n.text(), bootLine) {
-			return fmt.Errorf("no line %q on its output", bootLine)
+		if line := bootLine + n.serializeType(); !strings.Contains(n.text(), line) {
+			return fmt.Errorf("no line %q on its output", line)
+		}
+		if n.binary {
+			return nil // ask reads JSON headers
 		}
 		_, err := askClusterInfo(n.addr())
 		return err
 	})
+}
+
+func (n *namesrv) serializeType() string {
+	if n.binary {
+		return "ROCKETMQ"
+	}
+	return "JSON"
 }
 
 // stop sends SIGTERM and waits until the server has exited.
