@@ -176,6 +176,19 @@ func (n *node) keep(prefix string) {
 	}
 }
 
+// member returns the value of a key, bare or quoted; nil if there is none.
+func (n *node) member(key string) *node {
+	if n == nil {
+		return nil
+	}
+	for i, k := range n.keys {
+		if k == key || k == quote(key) {
+			return n.items[i]
+		}
+	}
+	return nil
+}
+
 // drop removes a member wherever it stands, if its value is one of these;
 // without values, always.
 func (n *node) drop(key string, values ...string) {

@@ -359,7 +359,7 @@ type disagreement struct {
 // tell plays a history on both servers and returns the first disagreement. It
 // leaves out the steps that would run into a listed difference and counts them.
 func (d *duel) tell(steps []command) *disagreement {
-	p := d.newPlayer()
+	p := d.newPlayer("")
 	var drawn, told []command
 	failed := func(a answers, err error) *disagreement {
 		p.cleanUp() // what fails here has failed before
