@@ -54,7 +54,7 @@ type carrier struct {
 	steps []carriedStep
 	pos   string
 	last  map[member]command // the latest registration of each broker
-	conf  map[string]string   // what the servers have been set to
+	conf  map[string]string  // what the servers have been set to
 }
 
 func (c *carrier) tell(s command, want func(reply) error) {

@@ -37,7 +37,7 @@ import (
 //	set key=value                           change the configuration
 //	config [keys=(k,...)] | stored-config [keys=(k,...)]   what it is now; what is in the file
 //	raw code=N [client=ordinal] [fields=(name:value,...)] [body=text]
-//	header [percent]                        send the line below as the header
+//	header [percent] [silent]               send the line below as the header
 //
 // A field that a command does not mention is sent as an empty string if it is
 // text; raw sends what it is told, its body also from the lines below. Each
@@ -50,6 +50,7 @@ import (
 //	await    repeat until the answers are the expected ones
 //	differs=N  the answers differ, and difference N of COMPAT.md says why
 //	percent  a byte may be written as %XX
+//	silent   there may be no reply: another request, that has one, is sent behind
 type command struct {
 	cmd   string
 	args  []datadriven.CmdArg
@@ -118,6 +119,7 @@ type request struct {
 	code, version  int
 	binary, oneway bool
 	breaks         bool // it may be answered by closing the connection
+	probed         bool // it may not be answered at all
 	ext            [][2]string
 	header         []byte // sent as it is, in place of all above
 	body           []byte
@@ -243,7 +245,7 @@ func (s command) request(p namer) (request, error) {
 	case "set":
 		r.body = []byte(s.args[0].Key + "=" + s.arg(s.args[0].Key))
 	case "header":
-		r.breaks = true
+		r.breaks, r.probed = true, s.has("silent")
 		r.header = []byte(s.input)
 		if s.has("percent") {
 			text, err := url.PathUnescape(s.input)

@@ -32,10 +32,6 @@ func subject() string {
 
 func race() bool { return os.Getenv("GONAMESRV_INTEROP_RACE") != "0" }
 
-// storedConfig is the file in the server's directory that keeps the
-// configuration it has been given.
-const storedConfig = "namesrv.stored.properties"
-
 const bootLine = "The Name Server boot success. serializeType="
 
 // A namesrv is the server under test: a process that can be restarted on its
@@ -81,7 +77,7 @@ func newNamesrv(t *testing.T, dir, java string, conf ...string) *namesrv {
 		"bindAddress=127.0.0.1",
 		fmt.Sprintf("listenPort=%d", n.port),
 		"kvConfigPath=" + filepath.Join(home, "kvConfig.json"),
-		"configStorePath=" + filepath.Join(home, storedConfig),
+		"configStorePath=" + filepath.Join(home, "namesrv.stored.properties"),
 	}, conf...))
 	return n
 }

@@ -3,12 +3,12 @@
 package interop
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,7 +29,10 @@ func newSide(name string, n *namesrv) *side {
 	return &side{name: name, server: n, conns: make(map[int]net.Conn)}
 }
 
-const opaqueOfSteps = 77
+const (
+	opaqueOfSteps  = 77
+	opaqueOfProbes = 78
+)
 
 // send sends a request and returns its reply, nil after a oneway request.
 func (s *side) send(conn int, r request) (*wireReply, error) {
@@ -52,6 +55,13 @@ func (s *side) write(conn int, r request) error {
 	if err != nil {
 		return err
 	}
+	if r.probed {
+		probe, err := request{code: codeClusterInfo}.frame(opaqueOfProbes)
+		if err != nil {
+			return err
+		}
+		frame = append(frame, probe...)
+	}
 	c.SetDeadline(time.Now().Add(10 * time.Second))
 	_, err = c.Write(frame)
 	return err
@@ -64,6 +74,14 @@ func (s *side) read(conn int, r request) (*wireReply, error) {
 		return nil, nil
 	}
 	frame, err := readFrame(s.conns[conn])
+	if err == nil && r.probed {
+		if bytes.Contains(frame, fmt.Appendf(nil, `"opaque":%d`, opaqueOfProbes)) {
+			return &wireReply{head: "no reply"}, nil
+		}
+		if _, err := readFrame(s.conns[conn]); err != nil {
+			return nil, fmt.Errorf("read the reply of %s to a probe: %w", s.name, err)
+		}
+	}
 	if r.breaks && isClosed(err) {
 		s.forget(conn)
 		return nil, nil
@@ -334,11 +352,12 @@ func (p *player) expire(s command, alone bool, lost []member) error {
 	return p.settle()
 }
 
-// storedConfig shows what each server has written to configStorePath.
+// storedConfig shows what each server has written to its file of -c, which is
+// its configStorePath, whatever that key says.
 func (p *player) storedConfig(s command) (answers, error) {
 	var texts [2]string
 	for i, side := range p.sides() {
-		text, err := os.ReadFile(filepath.Join(side.server.dir, storedConfig))
+		text, err := os.ReadFile(side.server.conf)
 		if err != nil {
 			return answers{}, err
 		}
@@ -469,8 +488,8 @@ func (p *player) cleanUp() error {
 			return err
 		}
 		for name, text := range map[string]string{p.ours.name: a.ours, p.java.name: a.java} {
-			_, body, _ := strings.Cut(text, "\n")
-			if body != `{"brokerAddrTable":{},"clusterAddrTable":{}}` && body != `{"topicList":[]}` && !p.wild {
+			head, body, _ := strings.Cut(text, "\n")
+			if strings.HasPrefix(head, `{"code":0`) && body != `{"brokerAddrTable":{},"clusterAddrTable":{}}` && body != `{"topicList":[]}` && !p.wild {
 				return fmt.Errorf("after everything has been unregistered, %s of %s: %s", s.cmd, name, body)
 			}
 		}
