@@ -17,6 +17,7 @@ import (
 type generator struct {
 	*rand.Rand
 	old      bool // for a 4.x name server
+	ordered  bool // some topics are
 	compact  bool // some bodies are compressed, which loses the unit flags
 	clusters []string
 	names    []string
@@ -29,10 +30,10 @@ type generator struct {
 	sent     []command
 }
 
-func newGenerator(seed, history uint64, setup string, old bool) *generator {
+func newGenerator(seed, history uint64, setup setup, old bool) *generator {
 	var key [32]byte
-	copy(key[:], fmt.Sprintf("%d %d %s", seed, history, setup))
-	g := &generator{Rand: rand.New(rand.NewChaCha8(key)), old: old}
+	copy(key[:], fmt.Sprintf("%d %d %s", seed, history, setup.name))
+	g := &generator{Rand: rand.New(rand.NewChaCha8(key)), old: old, ordered: setup.order}
 	g.clusters = []string{"c1", "c2", "c3"}[:1+g.IntN(3)]
 	g.names = []string{"b1", "b2", "b3", "b4"}[:1+g.IntN(4)]
 	g.addrs = []string{"a1", "a2", "a3", "a4", "a5", "a6"}[:2+g.IntN(5)]
@@ -315,6 +316,9 @@ func (g *generator) staticTopics() []string {
 }
 
 func (g *generator) order(cmd string) *command {
+	if !g.ordered {
+		return g.kv(cmd)
+	}
 	return (&command{cmd: cmd}).with("namespace", orderNamespace).with("key", one(g, g.topics))
 }
 
