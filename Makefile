@@ -28,7 +28,7 @@ lint: ## vet, staticcheck, gofumpt, tidy modules
 	./scripts/lint.sh
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
-	$(GO) test -tags interop -count=1 -v -timeout 20m ./internal/interop/
+	$(GO) test -tags interop -count=1 -v -timeout 40m ./internal/interop/
 
 clean: ## remove what build made
 	rm -rf $(BIN)

@@ -11,7 +11,7 @@
 // The package holds tests only, behind the build tag interop. "make interop"
 // runs them, which is:
 //
-//	go test -tags interop -count=1 -v -timeout 20m ./internal/interop/
+//	go test -tags interop -count=1 -v -timeout 40m ./internal/interop/
 //
 // It needs a JDK (java and javac, 11 or later) and Maven (mvn), and Node.js
 // (node and npm) for the JavaScript client. What lacks its tool says so and is

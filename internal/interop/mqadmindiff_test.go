@@ -169,7 +169,7 @@ func runAdminBatch(t *testing.T, dir, version string, commands []string) []strin
 	file := filepath.Join(dir, "commands")
 	writeFile(t, file, strings.Join(commands, "\n")+"\n")
 	argv := j.argv(t, classes, toolMemory, "Admin", file)
-	out, state := run(t, 3*time.Minute, "mqadmin "+version, dir, argv...)
+	out, state := run(t, 5*time.Minute, "mqadmin "+version, dir, argv...)
 	if !state.Success() {
 		t.Fatalf("mqadmin %s: %v\n%s", version, state, out)
 	}
