@@ -149,8 +149,10 @@ func registered(namesrv, name string, members ...*broker) error {
 	return route.hasBrokers(name, want...)
 }
 
-// brokerUp is how long a broker may take from its start to its registration.
-const brokerUp = 2 * soon
+// brokerUp is how long a broker may take from its start to its registration. A
+// 5.x broker that has not connected to a name server by the time of its first
+// one leaves that out, and comes back to it after 10 s.
+const brokerUp = 4 * soon
 
 // storesMessage returns nil if the broker's commit log holds a message with
 // this body.
