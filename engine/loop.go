@@ -26,6 +26,7 @@ type loop struct {
 	chokedList  []*conn // choked connections, and dead ones until the next scan
 	chokedSpare []*conn
 	chokeTimer  *time.Timer
+	awaited     []*conn // connections in the middle of a PROXY header, and others until the next tick
 
 	flushTask, scanTask, tickTask gnet.Runnable
 
@@ -110,6 +111,9 @@ func (l *loop) flushReady() {
 
 // flush writes c's outbox and obeys its Close.
 func (l *loop) flush(c *conn) {
+	if c.tls != nil {
+		return // it was listed before it was handed over
+	}
 	out := c.takeOutbox()
 	if out != nil {
 		if !c.gone && len(out.B) > 0 {
