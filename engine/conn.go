@@ -129,6 +129,13 @@ func (c *conn) takeOutbox() *bytebufferpool.ByteBuffer {
 	return b
 }
 
+// holdOutbox leaves the outbox for later.
+func (c *conn) holdOutbox() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queued = false
+}
+
 // die makes c deaf to Send and Close and returns what was left in the outbox
 // and the reason given to Close. Loop only.
 func (c *conn) die() (outbox *bytebufferpool.ByteBuffer, reason error) {

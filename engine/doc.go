@@ -37,15 +37,14 @@
 //   - A loop, Options.Loops of them, each with its share of the connections:
 //     Split, Opened, Serve, Closed, all reading and all writing. It never
 //     blocks. What a type says is "loop only" needs no lock.
-//   - A worker, ExecutorOptions.Workers of them per [Executor]: Tasks and
-//     posts. One connection's run in order and never two at a time.
-//   - The ticker, one: tells the loops once a second to read their clock, and
-//     looks for readers that must not wait any longer.
-//   - Any goroutine: the methods of [Conn], [Executor] and Engine.Stats.
-//
 //   - A reader for each connection that speaks TLS: what the loop does for the
 //     others, but it may block. Beside it a writer, while there is something to
 //     write.
+//   - A worker, ExecutorOptions.Workers of them per [Executor]: Tasks and
+//     posts. One connection's run in order and never two at a time.
+//   - The ticker, one: tells the loops once a second to read their clock, and
+//     closes whoever makes a reader or a writer wait too long.
+//   - Any goroutine: the methods of [Conn], [Executor] and Engine.Stats.
 //
 // No goroutine belongs to a connection without TLS. Lock order: tlsSet.mu, then
 // conn.mu, then loop.mu; Executor.mu stands alone.

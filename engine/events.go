@@ -101,7 +101,7 @@ func (l *loop) notePanic(c *conn, p any) {
 func (l *loop) closed(c *conn, err error) {
 	outbox, reason := c.die()
 	if outbox != nil {
-		if err == nil {
+		if err == nil && !l.undecided(c) {
 			// Not after an error: the peer is gone. gnet flushes once more
 			// after OnClose and drops the rest.
 			_, _ = c.gc.Write(outbox.B)

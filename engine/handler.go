@@ -17,8 +17,9 @@ type SplitFunc func(b []byte) (n int, err error)
 // No method may block: a loop that waits, waits for all its connections.
 // A panic in any of them is logged and counted and costs that connection only.
 type Handler interface {
-	// Opened says that c was accepted. It may already Send and Close. If c
-	// turns out to speak TLS, what was sent leaves after the handshake.
+	// Opened says that c was accepted. It may already Send and Close, but unless
+	// [Options.TLSMode] is TLSDisabled what is sent leaves when the first byte
+	// has come and tells whether to encrypt it.
 	Opened(c Conn)
 
 	// Serve handles one whole frame, as cut by the SplitFunc, length prefix

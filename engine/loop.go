@@ -114,7 +114,12 @@ func (l *loop) flush(c *conn) {
 	if c.tls != nil {
 		return // it was listed before it was handed over
 	}
-	out := c.takeOutbox()
+	var out *bytebufferpool.ByteBuffer
+	if l.undecided(c) {
+		c.holdOutbox()
+	} else {
+		out = c.takeOutbox()
+	}
 	if out != nil {
 		if !c.gone && len(out.B) > 0 {
 			l.writeBytes(c, out.B)

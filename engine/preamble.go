@@ -101,7 +101,17 @@ func (l *loop) greet(c *conn, data []byte) (action gnet.Action) {
 		// Differs from Java, which closes later and serves what it has read.
 		return l.finish(c, fmt.Errorf("%w: no TLS, which is enforced", ErrPreamble))
 	}
+	l.flush(c)
+	if c.gone {
+		return gnet.None
+	}
 	return l.turn(c, data)
+}
+
+// undecided reports whether nothing may be written to c yet because nobody
+// knows whether it is to be encrypted.
+func (l *loop) undecided(c *conn) bool {
+	return c.preamble != preambleOver && l.e.o.TLSMode != TLSDisabled
 }
 
 // await closes c if it has not said its preamble in time. Only those are
@@ -116,7 +126,7 @@ func (l *loop) checkAwaited() {
 	still := l.awaited[:0]
 	for _, c := range l.awaited {
 		switch {
-		case c.gone || c.preamble == preambleOver:
+		case c.gone || c.preamble != preambleProxy:
 		case l.now-c.since >= l.e.o.HandshakeTimeout:
 			l.close(c, fmt.Errorf("%w: not within %v", ErrPreamble, l.e.o.HandshakeTimeout))
 		default:

@@ -298,9 +298,9 @@ func TestTLSModes(t *testing.T) {
 		mode           TLSMode
 		plain, secured bool
 	}{{TLSDisabled, true, false}, {TLSPermissive, true, true}, {TLSEnforcing, false, true}} {
-		served := false
+		var served atomic.Bool
 		h := &testHandler{serve: func(_ Conn, frame, out []byte) []byte {
-			served = true
+			served.Store(true)
 			return append(out, frame...)
 		}}
 		s := serve(t, h, func(o *Options) {
@@ -313,8 +313,8 @@ func TestTLSModes(t *testing.T) {
 		} else {
 			peer.send(bytes.Repeat(frameOf([]byte("plain")), 100))
 			peer.wantClosed()
-			if err := h.lastCause(); served || !errors.Is(err, ErrPreamble) {
-				t.Errorf("mode %d: served %v, closed with %v", c.mode, served, err)
+			if err := h.lastCause(); served.Load() || !errors.Is(err, ErrPreamble) {
+				t.Errorf("mode %d: served %v, closed with %v", c.mode, served.Load(), err)
 			}
 		}
 		if c.secured {
@@ -385,12 +385,9 @@ func TestHandshakeStalls(t *testing.T) {
 	stalled.wantClosed()
 	dribbler.wantClosed()
 	silent.ping("not a handshake")
-	if err := h.lastCause(); !errors.Is(err, ErrPreamble) {
-		t.Errorf("closed with %v", err)
-	}
-	if n := s.Stats().ClosedPreamble; n != 2 {
-		t.Errorf("%d closed for their preamble, want 2", n)
-	}
+	eventually(t, "both are closed for their preamble", func() bool {
+		return s.Stats().ClosedPreamble == 2 && errors.Is(h.lastCause(), ErrPreamble)
+	})
 }
 
 // TestHandshakeBroken has garbage behind the byte that says TLS, and peers who
@@ -557,6 +554,7 @@ func TestTLSUnsentIsBounded(t *testing.T) {
 			t.Fatal("64 MiB are waiting")
 		}
 		peer.Send(make([]byte, 64<<10))
+		runtime.Gosched() // the writer must have begun
 	}
 	eventually(t, "Closed", func() bool { return errors.Is(h.lastCause(), ErrSlowReader) })
 }
@@ -569,8 +567,10 @@ func TestTLSIdle(t *testing.T) {
 		o.IdleTimeout = func() time.Duration { return 120 * time.Second }
 	})
 	c := s.dialTLS(nil)
+	eventually(t, "the handshake is done on both sides", func() bool { return s.Stats().TLSHandshakes == 1 })
 	clock.advance(100 * time.Second)
 	c.ask("a sign of life", "a sign of life")
+	s.written()
 	clock.advance(100 * time.Second)
 	before := s.Stats()
 	c.Write([]byte{0}) // a byte of a frame is none
@@ -578,6 +578,24 @@ func TestTLSIdle(t *testing.T) {
 	clock.advance(22 * time.Second)
 	c.wantClosed()
 	eventually(t, "Closed", func() bool { return h.lastCause() == ErrIdle })
+}
+
+// written waits until no writer runs.
+func (s *server) written() {
+	s.t.Helper()
+	eventually(s.t, "all is written", func() bool {
+		s.tls.mu.Lock()
+		defer s.tls.mu.Unlock()
+		for t := range s.tls.open {
+			t.c.mu.Lock()
+			busy := t.writing || t.c.outbox != nil
+			t.c.mu.Unlock()
+			if busy {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // TestTLSPartialBudget: half-received frames count, with TLS or without.
@@ -599,7 +617,7 @@ func TestTLSAnnouncedIsNotHeld(t *testing.T) {
 	s := serve(t, &testHandler{}, withTLS)
 	for range 50 {
 		c := s.dialTLS(nil)
-		c.Write([]byte{0, 0xff, 0xff, 0xff, 1, 2, 3})
+		c.Write([]byte{0, 0xff, 0, 0, 1, 2, 3})
 	}
 	eventually(t, "all have come", func() bool { return s.Stats().PartialBytes > 50 })
 	if n := s.Stats().PartialBytes; n > 50*(8<<10) {
@@ -693,7 +711,7 @@ func openFiles(t testing.TB) int {
 	return len(entries)
 }
 
-// TestTLSWriterStopsOnReset: the death of the socket is noticed by the writer
+// TestTLSReset: the death of the socket is noticed by the writer
 // too, and counted as what it is.
 func TestTLSReset(t *testing.T) {
 	h := &testHandler{serve: blower(1 << 20)}
@@ -705,8 +723,7 @@ func TestTLSReset(t *testing.T) {
 	eventually(t, "gone", func() bool { st := s.Stats(); return st.Open == 0 && st.ClosedByPeer+st.ClosedWriteError == 1 })
 }
 
-// TestSilentTLSPeerIsNoPeer: until the first byte nothing is decided, and
-// nothing costs a goroutine.
+// TestConnectionsWithoutTLSHaveNoGoroutine, also while they have said nothing.
 func TestConnectionsWithoutTLSHaveNoGoroutine(t *testing.T) {
 	s := serve(t, &testHandler{}, withProxy)
 	s.dial().ping("warm")
@@ -717,4 +734,26 @@ func TestConnectionsWithoutTLSHaveNoGoroutine(t *testing.T) {
 	}
 	eventually(t, "accepted", func() bool { return s.Stats().Open == 101 })
 	eventually(t, "no goroutine is left of the hand-over", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// TestSentBeforeTheFirstByte waits for it, and is never sent if it does not come.
+func TestSentBeforeTheFirstByte(t *testing.T) {
+	h := &testHandler{}
+	conns := make(chan Conn, 3)
+	h.opened = func(c Conn) {
+		c.Send(textFrame("welcome"))
+		conns <- c
+	}
+	s := serve(t, h, withTLS)
+	plain := s.dial()
+	c := <-conns
+	c.Send(textFrame("again"))
+	plain.send(textFrame("hello"))
+	plain.want("welcome")
+	plain.want("again")
+	plain.want("hello")
+	left := s.dial()
+	c = <-conns
+	c.Close(nil)
+	left.wantClosed()
 }

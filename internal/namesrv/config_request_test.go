@@ -317,7 +317,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 46 {
+	if len(lines) != 63 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config
