@@ -87,6 +87,10 @@ type Config struct {
 	// handshake or a PROXY header may take from its first byte.
 	HandshakeTimeout time.Duration
 
+	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
+	// comes from it is to be changed, so the properties file is not told of them.
+	JavaOptions []string
+
 	// Unused are keys of Java that mean nothing here. They are kept because
 	// GET_NAMESRV_CONFIG shows them and UPDATE_NAMESRV_CONFIG keeps them.
 	Unused UnusedConfig

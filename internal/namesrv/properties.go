@@ -122,6 +122,7 @@ func (c *Config) LoadProperties(file string) (ignored []string, err error) {
 			ignored = append(ignored, fmt.Sprintf("%s=%s: %v", f.Name, f.Value, err))
 			continue
 		}
+		c.JavaOptions = slices.DeleteFunc(slices.Clone(c.JavaOptions), func(name string) bool { return name == f.Name })
 		if !ok || k.unused {
 			ignored = append(ignored, fmt.Sprintf("%s has no meaning here", f.Name))
 		}
@@ -177,7 +178,9 @@ func (c *Config) text() []byte {
 func (c *Config) fileText() []byte {
 	var b []byte
 	for _, f := range c.all() {
-		b = appendProperty(b, f)
+		if !slices.Contains(c.JavaOptions, f.Name) {
+			b = appendProperty(b, f)
+		}
 	}
 	return b
 }

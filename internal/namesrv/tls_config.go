@@ -118,6 +118,7 @@ func (c *Config) LoadJavaOptions(options string) {
 		if ok && (strings.HasPrefix(name, "tls.") || strings.HasPrefix(name, "rocketmq.namesrv.domain")) {
 			if k, known := knownKeys[name]; known {
 				_ = k.set(c, value) // texts and truth values always parse
+				c.JavaOptions = append(c.JavaOptions, name)
 			}
 		}
 	}
