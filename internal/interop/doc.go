@@ -76,7 +76,8 @@
 // where name servers are killed under the clients; acting_test.go, where a slave
 // answers for its killed master; registration_test.go, where a broker registers
 // its topics in parts and one by one; container_test.go and proxy_test.go;
-// addressserver_test.go, where nobody is told an address; and
+// addressserver_test.go, where nobody is told an address; tls_test.go, where
+// broker and clients speak TLS; and
 // mqadmindiff_test.go, where mqadmin must print the same for ours and for a
 // Java name server. Read interop_test.go first, and differential_test.go for
 // the comparison.
