@@ -49,7 +49,7 @@ func TestTLS(t *testing.T) {
 // enforcing holds the addresses that want TLS.
 var enforcing sync.Map
 
-func dialPlain(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, 3*time.Second) }
+func dialPlain(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, 10*time.Second) }
 
 func dialTLS(addr string) (net.Conn, error) {
 	return tls.DialWithDialer(&net.Dialer{Timeout: 3 * time.Second}, "tcp", addr, &tls.Config{InsecureSkipVerify: true})
