@@ -52,7 +52,7 @@ var enforcing sync.Map
 func dialPlain(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, 10*time.Second) }
 
 func dialTLS(addr string) (net.Conn, error) {
-	return tls.DialWithDialer(&net.Dialer{Timeout: 3 * time.Second}, "tcp", addr, &tls.Config{InsecureSkipVerify: true})
+	return tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", addr, &tls.Config{InsecureSkipVerify: true})
 }
 
 // dialAsWanted connects with TLS to whom it is known to want it.
