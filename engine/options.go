@@ -83,6 +83,10 @@ type Options struct {
 	// limit where the system sets none.
 	MaxConnections int
 
+	// Drain is asked when Run's context is done and says how to part from
+	// the peers. nil: at once.
+	Drain func() Drain
+
 	// SendBuffer and RecvBuffer set SO_SNDBUF and SO_RCVBUF of every
 	// connection. 0: the system's choice.
 	// (Java: serverSocketSndBufSize, serverSocketRcvBufSize)
@@ -156,6 +160,9 @@ func (o Options) withDefaults() Options {
 	o.MaxUnsent = cmp.Or(o.MaxUnsent, defaultMaxUnsent)
 	o.MaxPartial = cmp.Or(o.MaxPartial, defaultMaxPartial)
 	o.tick = cmp.Or(o.tick, time.Second)
+	if o.Drain == nil {
+		o.Drain = func() Drain { return Drain{} }
+	}
 	if o.IdleTimeout == nil {
 		o.IdleTimeout = func() time.Duration { return defaultIdleTimeout }
 	}

@@ -70,6 +70,10 @@ func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
 		return out
 	}
 	r.conn = c
+	if s.mustGo(&r.cmd) {
+		s.counters.sentAway.Add(1)
+		return s.answer(r, out, codec.Reply{}, errGoAway)
+	}
 	kind, ok := s.kindOf(r.cmd.Code)
 	switch {
 	case !ok:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
@@ -49,7 +50,7 @@ func BenchmarkReject(b *testing.B) {
 				b.Fatal(err)
 			}
 			s.pools = newPools(&cfg, s.log)
-			defer s.pools.close()
+			defer s.pools.close(time.Minute)
 			c := &deafConn{sent: make(chan struct{}, 2)}
 			if full {
 				defer fillChanges(s)()

@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"log/slog"
+	"time"
 
 	"gonamesrv/engine"
 )
@@ -77,7 +78,18 @@ func (p *pools) submit(k class, c engine.Conn, frame []byte, t engine.Task) bool
 	return p.regular.SubmitAt(int(k-asLiveness), c, frame, t)
 }
 
-func (p *pools) close() {
-	p.client.Close()
-	p.regular.Close()
+// close runs what is queued and reports whether that has ended within d.
+func (p *pools) close(d time.Duration) bool {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.client.Close()
+		p.regular.Close()
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(d):
+		return false
+	}
 }
