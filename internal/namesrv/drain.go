@@ -13,8 +13,9 @@ import (
 // Sent to   peers newer than V5_3_1, in answer to whatever they ask, unless oneway
 // Runs      on the event loop, from the signal on until the connection is closed
 // Java      NettyRemotingAbstract#processRequestCommand, NettyRemotingServer#shutdown
-// Differs   sent with or without enableShutdownGracefully; nobody new is accepted;
-//           connections are closed one by one; what is oneway is carried out
+// Differs   nobody new is accepted; connections are closed one by one; what is
+//           oneway is carried out; sent without enableShutdownGracefully too, but
+//           then not to those who ask for a route
 
 const (
 	// drainPace is the time between two closes, when there are few.
@@ -44,9 +45,16 @@ func (s *Server) drain() engine.Drain {
 	return engine.Drain{Limit: c.DrainTime, Pace: drainPace}
 }
 
-// mustGo reports whether a request is to be answered with GO_AWAY.
+// mustGo reports whether a request is to be answered with GO_AWAY. Whoever is
+// sent away comes back to the same address first. Unless somebody else serves
+// that by then, the request fails, and for a Java client of 5.5.0 that asks for
+// a route, the message it wanted to send with it. So routes are given to the
+// end, unless the operator has asked for Java's way.
 func (s *Server) mustGo(cmd *codec.Command) bool {
-	return s.draining.Load() && cmd.Version > codec.V5_3_1 && !cmd.Flag.IsOneway()
+	if !s.draining.Load() || cmd.Version <= codec.V5_3_1 || cmd.Flag.IsOneway() {
+		return false
+	}
+	return cmd.Code != codec.ReqGetRouteInfoByTopic || s.config().EnableShutdownGracefully
 }
 
 // servingUntil returns a context that ends after ctx, when the server has

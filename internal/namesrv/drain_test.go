@@ -120,6 +120,28 @@ func TestGoAway(t *testing.T) {
 	s.wantEnd(t)
 }
 
+// TestGoAwayByDefault asks a server that is about to end and was not configured
+// for it: routes are given to the end.
+func TestGoAwayByDefault(t *testing.T) {
+	g := newGate(t)
+	s := startLeaving(t, func(c *namesrv.Config) { c.DrainTime = time.Hour },
+		func(s *namesrv.Server) { s.InDefaultPool(7000, g.serve) })
+	c := s.dial(t)
+	wantCode(t, c.Do(brokerA.Register()), codec.RespSuccess, "")
+	waits := nstest.Request(7000) // keeps the connection from being closed
+	c.Write(c.Frame(waits))
+	<-g.entered
+	s.drains(t)
+	wantCode(t, c.Do(nstest.Route("T")), codec.RespSuccess, "")
+	wantCode(t, c.Do(brokerA.Register()), codec.RespGoAway, "please go away")
+	g.release()
+	if reply := c.Read(); reply.Opaque != waits.Opaque {
+		t.Errorf("opaque of the last reply is %d, want %d", reply.Opaque, waits.Opaque)
+	}
+	c.MustClose()
+	s.wantEnd(t)
+}
+
 // TestDrainForgetsNobody lets brokers close their connections and fall silent
 // while the server drains. Their routes stay, and nobody is told of a loss.
 func TestDrainForgetsNobody(t *testing.T) {
