@@ -26,6 +26,9 @@
 // Close is called, the peer is silent for too long or does not read its
 // replies, or the engine stops.
 //
+// An engine that is to stop drains first: it accepts nobody new and closes one
+// quiet connection after the other, until none is left or the time is over.
+//
 // # Which goroutine runs what
 //
 //   - The acceptor, one: accepts, counts, pauses after an error. Up to 64
@@ -34,7 +37,8 @@
 //     Split, Opened, Serve, Closed, all reading and all writing. It never
 //     blocks. What a type says is "loop only" needs no lock.
 //   - A worker, ExecutorOptions.Workers of them per [Executor]: Tasks and
-//     posts. One connection's run in order and never two at a time.
+//     posts. One connection's run in order and never two at a time, the
+//     most urgent level first.
 //   - The ticker, one: tells the loops once a second to read their clock.
 //   - Any goroutine: the methods of [Conn], [Executor] and Engine.Stats.
 //
