@@ -76,6 +76,7 @@ func (e *Engine) drain(accepting <-chan struct{}) (fatal error) {
 				l.execute(l.drainTask)
 			}
 		}
+		e.tls.drainSome(&e.drainDue)
 	}
 	return nil
 }
@@ -122,6 +123,42 @@ func (l *loop) drainSome() {
 			il.push(c)
 		}
 	}
+}
+
+// drainSome is the same for connections that speak TLS, in any order.
+func (s *tlsSet) drainSome(due *atomic.Int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t := range s.open {
+		if !t.isQuiet() {
+			continue
+		}
+		if !takeOne(due) {
+			return
+		}
+		t.c.Close(ErrShutdown)
+	}
+}
+
+// isQuiet is the same for a connection that speaks TLS and is not being closed.
+func (t *tlsConn) isQuiet() bool {
+	c := t.c
+	if c.closing.Load() || t.busy.Load() || c.hasTasks() || socketHasInput(t.nc) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return t.up && !t.writing && c.outbox == nil
+}
+
+// socketHasInput is hasInput for a socket of package net.
+func socketHasInput(nc *net.TCPConn) (has bool) {
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) { has = hasInput(int(fd)) })
+	return has
 }
 
 // takeOne takes one of n and reports whether there was one.

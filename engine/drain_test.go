@@ -248,3 +248,48 @@ func TestDrainClosesTheSilentFirst(t *testing.T) {
 		t.Errorf("closed in the order %d, want %d last", order, opened.Load())
 	}
 }
+
+// Connections that speak TLS are drained too: who is quiet is closed, who waits
+// for a reply or has sent a part of a request is waited for.
+func TestDrainTLS(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 1})
+	task, runs, end := gated(t)
+	queued := func(c Conn, frame, out []byte) []byte { return append(task(c, frame, out), frame...) }
+	h := &testHandler{serve: func(c Conn, frame, out []byte) []byte {
+		if string(frame[4:]) != "queued" {
+			return append(out, frame...)
+		}
+		x.Submit(c, frame, queued)
+		return out
+	}}
+	s := serve(t, h, func(o *Options) {
+		withTLS(o)
+		o.Drain = func() Drain { return Drain{Limit: time.Hour, Pace: time.Millisecond} }
+	})
+	idle, waiting, halfway, plain := s.dialTLS(nil), s.dialTLS(nil), s.dialTLS(nil), s.dial()
+	idle.ask("x", "x")
+	plain.ping("x")
+	waiting.Write(textFrame("queued"))
+	await(t, "the task runs", runs)
+	halfway.ask("x", "x")
+	frame := textFrame("in two parts")
+	halfway.Write(frame[:7])
+	eventually(t, "the first part is kept", func() bool { return s.Stats().PartialBytes > 0 })
+	left := s.leave()
+	idle.wantClosed()
+	plain.wantClosed()
+	s.wantListenerClosed()
+	if isLeft(left) {
+		t.Error("the engine has ended too early")
+	}
+	halfway.Write(frame[7:])
+	halfway.want("in two parts")
+	halfway.wantClosed()
+	end()
+	waiting.want("queued")
+	waiting.wantClosed()
+	await(t, "the engine ends", left)
+	if st := s.Stats(); st.ClosedShutdown != 4 {
+		t.Errorf("stats %+v, want 4 closed by shutdown", st)
+	}
+}

@@ -31,7 +31,7 @@ var requestKinds = map[codec.RequestCode]requestKind{
 	codec.ReqWipeWritePermOfBroker:         {asAdmin, wipeWritePermOfBroker},
 	codec.ReqGetAllTopicListFromNameserver: {asAdmin, getAllTopicListFromNameserver},
 	codec.ReqDeleteTopicInNamesrv:          {asAdmin, deleteTopicInNamesrv},
-	codec.ReqRegisterTopicInNamesrv:        {asAdmin, registerTopicInNamesrv},
+	codec.ReqRegisterTopicInNamesrv:        {asChange, registerTopicInNamesrv},
 	codec.ReqGetKVListByNamespace:          {asAdmin, getKVListByNamespace},
 	codec.ReqGetTopicsByCluster:            {asAdmin, getTopicsByCluster},
 	codec.ReqGetSystemTopicListFromNS:      {asAdmin, getSystemTopicListFromNs},

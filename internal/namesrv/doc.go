@@ -16,7 +16,7 @@
 //	205   WIPE_WRITE_PERM_OF_BROKER            default pool, admin
 //	206   GET_ALL_TOPIC_LIST_FROM_NAMESERVER   default pool, admin
 //	216   DELETE_TOPIC_IN_NAMESRV              default pool, admin
-//	217   REGISTER_TOPIC_IN_NAMESRV            default pool, admin
+//	217   REGISTER_TOPIC_IN_NAMESRV            default pool, change
 //	219   GET_KVLIST_BY_NAMESPACE              default pool, admin
 //	224   GET_TOPICS_BY_CLUSTER                default pool, admin
 //	304   GET_SYSTEM_TOPIC_LIST_FROM_NS        default pool, admin

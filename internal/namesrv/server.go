@@ -34,7 +34,8 @@ type Server struct {
 	notifier    *notifier
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
-	draining    atomic.Bool    // the server was told to end
+	tls         *tlsContexts
+	draining    atomic.Bool // the server was told to end
 	counters    counters
 	events      *eventLog
 	now         func() time.Time
@@ -70,9 +71,12 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		s.kinds = maps.Clone(requestKinds)
 		s.kinds[codec.ReqGetRouteInfoByTopic] = requestKind{onClientPool, getRouteInfoByTopic}
 	}
+	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
+		return nil, err
+	}
 	s.task = s.serveQueued
 	if cfg.ClusterTest {
-		s.product = newProductEnv(&cfg)
+		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.table = route.New(route.Options{OnEvent: s.onEvent})
 	s.notifier = newNotifier(s)
@@ -89,6 +93,8 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 
 // engineOptions is the engine's part of a configuration.
 func (s *Server) engineOptions(cfg *Config) engine.Options {
+	mode, _ := cfg.TLS.mode()
+	trusted, _ := parseTrusted(cfg.ProxyProtocolTrusted) // validated
 	return engine.Options{
 		Addr:        cfg.Address(),
 		Loops:       cfg.ServerSelectorThreads,
@@ -100,6 +106,11 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		RecvBuffer:  cfg.ServerSocketRcvBufSize,
 		Drain:       s.drain,
 		Logger:      s.log,
+
+		TLSMode:          mode,
+		TLSConfig:        s.tls.server.Load,
+		ProxyTrusted:     trusted,
+		HandshakeTimeout: cfg.HandshakeTimeout,
 	}
 }
 
@@ -134,6 +145,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.scan(scanning) })
 	wg.Go(func() { s.logKVConfigs(scanning) })
+	wg.Go(func() { s.tls.watch(scanning) })
 	wg.Go(s.addresses.serve)
 	serving, release := s.servingUntil(ctx)
 	err := s.engine.Run(serving)
