@@ -277,6 +277,9 @@ func (r *run) assemble() {
 		res.Streams = append(res.Streams, s.result())
 	}
 	res.Phases, res.Series = d.results(), d.series.all()
+	if whole := int(res.MeasuredSeconds); whole > 0 && whole < len(res.Series) {
+		res.Series = res.Series[:whole] // the last one was cut short
+	}
 	res.Milestones, res.Steps = r.marks, r.steps
 	r.processes()
 	r.judge()
@@ -409,6 +412,7 @@ func (r *run) measureCeiling(ctx context.Context) error {
 	s := *r.ceiling
 	s.rate, s.pause, s.requests, s.from, s.tolerant, s.fence = 0, 0, 0, 0, false, false
 	s.depth = cmp.Or(s.depth, 1)
+	r.enterStage("ceiling", r.opt.CeilingFor, 0)
 	d := newDriver(addr, r.opt.Seed)
 	d.ops, d.streams, d.lenient = r.ops, []*stream{&s}, true
 	d.phases = []*phase{{name: "warm-up"}, {name: "ceiling"}}
