@@ -273,8 +273,13 @@ func (r *run) assemble() {
 		res.WarmupSeconds = seconds(p.to - p.from)
 	}
 	res.MeasuredSeconds = seconds(d.phases[len(d.phases)-1].to - d.measured.Load())
-	for _, s := range r.streams {
-		res.Streams = append(res.Streams, s.result())
+	for i, s := range r.streams {
+		sr := s.result()
+		if sr.OpenLoop {
+			lag := d.lag(i)
+			sr.Lag = &lag
+		}
+		res.Streams = append(res.Streams, sr)
 	}
 	res.Phases, res.Series = d.results(), d.series.all()
 	if whole := int(res.MeasuredSeconds); whole > 0 && whole < len(res.Series) {

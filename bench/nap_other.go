@@ -1,0 +1,9 @@
+//go:build !linux
+
+package bench
+
+import "time"
+
+func preciseNaps() {}
+
+func nap(d time.Duration) { time.Sleep(d) }
