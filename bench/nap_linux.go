@@ -1,22 +1,43 @@
 package bench
 
 import (
-	"runtime"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// preciseNaps prepares the calling goroutine for naps: it gets a thread of its
-// own, whose sleeps the kernel does not stretch to save wake-ups.
-func preciseNaps() {
-	runtime.LockOSThread()
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1000, 0, 0, 0) // else naps are 50 µs longer
+// A napper sleeps with the precision of the kernel. Go's own timers are good
+// for a millisecond when nothing else runs, which is more than a name server
+// takes to answer; a sleep in a system call keeps the runtime's monitor awake.
+type napper struct {
+	fd    int
+	timer *os.File // nil where there are no such timers
 }
 
-// nap sleeps. The timers of Go's runtime are good for a millisecond when it is
-// idle, which is more than a name server takes to answer.
-func nap(d time.Duration) {
-	ts := unix.NsecToTimespec(int64(d))
-	_ = unix.Nanosleep(&ts, nil) // shorter when interrupted
+func newNapper() *napper {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return &napper{}
+	}
+	return &napper{fd, os.NewFile(uintptr(fd), "timer")}
+}
+
+func (n *napper) nap(d time.Duration) {
+	if n.timer != nil {
+		at := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
+		if unix.TimerfdSettime(n.fd, 0, &at, nil) == nil {
+			var expired [8]byte
+			if _, err := n.timer.Read(expired[:]); err == nil {
+				return
+			}
+		}
+	}
+	time.Sleep(d)
+}
+
+func (n *napper) close() {
+	if n.timer != nil {
+		n.timer.Close()
+	}
 }

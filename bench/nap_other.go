@@ -4,6 +4,10 @@ package bench
 
 import "time"
 
-func preciseNaps() {}
+// A napper sleeps as precisely as Go's timers.
+type napper struct{}
 
-func nap(d time.Duration) { time.Sleep(d) }
+func newNapper() *napper { return &napper{} }
+
+func (*napper) nap(d time.Duration) { time.Sleep(d) }
+func (*napper) close()              {}

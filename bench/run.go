@@ -220,8 +220,11 @@ func (r *run) measure(ctx context.Context) error {
 
 // waitPhase lasts for the duration, or until all counted requests are answered.
 func (r *run) waitPhase(ctx context.Context) error {
+	if r.p.Requests == 0 {
+		return sleep(ctx, time.Duration(r.p.Duration))
+	}
 	await(ctx, time.Duration(r.p.Duration), func() bool {
-		return r.p.Requests > 0 && r.d.left.Load() == 0 && r.d.inFlight() == 0
+		return r.d.left.Load() == 0 && r.d.inFlight() == 0
 	})
 	return ctx.Err()
 }

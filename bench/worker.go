@@ -36,7 +36,7 @@ type worker struct {
 	inFlight   atomic.Int64 // unanswered, for others to read
 	due        atomic.Int64 // when turn has something to do next
 	resting    []*conn
-	turned     chan struct{}
+	turned     chan struct{} // the pacer's turn is over
 }
 
 // A lane is a worker's part of a stream.
@@ -390,7 +390,8 @@ const (
 // pace calls turn when something is due, until stop is closed. It runs beside
 // the loop, which has no clock of its own.
 func (w *worker) pace(stop <-chan struct{}) {
-	preciseNaps()
+	clock := newNapper()
+	defer clock.close()
 	run := task(func() {
 		w.turn(w.d.now())
 		w.turned <- struct{}{}
@@ -408,6 +409,6 @@ func (w *worker) pace(stop <-chan struct{}) {
 			<-w.turned
 		}
 		wait := min(time.Duration(w.due.Load()-w.d.now()), pacerLooks)
-		nap(max(wait, pacerNap))
+		clock.nap(max(wait, pacerNap))
 	}
 }
