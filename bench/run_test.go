@@ -196,7 +196,9 @@ func TestWrongReplies(t *testing.T) {
 	}{
 		{"opaque", func(_ *codec.Command, r *codec.Reply) { r.Opaque += 1000 }, "was not asked for"},
 		{"opaque of the one before", func(_ *codec.Command, r *codec.Reply) { r.Opaque-- }, "was not asked for"},
-		{"system error", func(_ *codec.Command, r *codec.Reply) { *r = codec.Reply{Code: codec.RespSystemError, Opaque: r.Opaque} }, "SYSTEM_ERROR"},
+		{"system error", func(_ *codec.Command, r *codec.Reply) {
+			*r = codec.Reply{Code: codec.RespSystemError, Opaque: r.Opaque}
+		}, "SYSTEM_ERROR"},
 		{"no such topic", func(_ *codec.Command, r *codec.Reply) { r.Code, r.Body = codec.RespTopicNotExist, nil }, "TOPIC_NOT_EXIST"},
 		{"no body", func(_ *codec.Command, r *codec.Reply) { r.Body = nil }, "RegisterBrokerBody"},
 		{"broker missing", route(func(r *codec.TopicRouteData) { r.BrokerDatas, r.QueueDatas = r.BrokerDatas[1:], r.QueueDatas[1:] }), "does not name"},
