@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -615,5 +616,33 @@ func TestProxyProtocolTrustedFaults(t *testing.T) {
 	cfg.ProxyProtocolTrusted = "10.0.0.1;; ::1;fd00::/8;::ffff:10.0.0.1; "
 	if err := cfg.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTLSCipherSuites: those without forward secrecy are not spoken.
+func TestTLSCipherSuites(t *testing.T) {
+	dir, ca := t.TempDir(), newPKI(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, key.Public(), ca.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	install(t, dir, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})
+	s := start(t, filesOf(dir))
+	for suite, want := range map[uint16]bool{
+		tls.TLS_RSA_WITH_AES_128_GCM_SHA256:       false,
+		tls.TLS_RSA_WITH_AES_128_CBC_SHA:          false,
+		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: true,
+		tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA:    true,
+	} {
+		c, err := nstest.TryDialTLS(t, s.addr, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
+		if got := err == nil; got != want {
+			t.Errorf("%s: spoken %v, want %v", tls.CipherSuiteName(suite), got, want)
+		}
+		c.Close()
 	}
 }
