@@ -15,7 +15,7 @@ import (
 
 // ownKeys are the keys of the configuration that Java does not have.
 var ownKeys = []string{
-	"routeReadsOnLoop", "addressServerPort", "addressServerList", "productNamesrvAddr",
+	"routeReadsOnLoop", "drainTimeSeconds", "addressServerPort", "addressServerList", "productNamesrvAddr",
 	"rocketmq.namesrv.domain", "rocketmq.namesrv.domain.subgroup",
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted",
 }
