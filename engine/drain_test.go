@@ -319,3 +319,21 @@ func TestDrainTLS(t *testing.T) {
 		t.Errorf("stats %+v, want 4 closed by shutdown", st)
 	}
 }
+
+// A request that has arrived and was not read yet is served first.
+func TestDrainLooksForUnreadRequests(t *testing.T) {
+	s := serve(t, &testHandler{}, func(o *Options) { o.Loops = 1 })
+	c := s.dial()
+	c.ping("x")
+	l := s.loops[0]
+	s.onLoop(l, func() {
+		own := l.idles[0].head
+		c.send(textFrame("unread"))
+		eventually(t, "it arrives", func() bool { return hasInput(own.gc.Fd()) })
+		s.drainDue.Store(1)
+		l.drainSome()
+	})
+	c.want("unread")
+	s.onLoop(l, l.drainSome)
+	c.wantClosed()
+}
