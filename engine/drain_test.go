@@ -102,11 +102,16 @@ func TestDrainFinishesWhatIsQueued(t *testing.T) {
 
 // A request of which only a part has come is waited for.
 func TestDrainWaitsForTheRestOfARequest(t *testing.T) {
-	s := serve(t, &testHandler{}, draining(Drain{Limit: time.Hour, Pace: time.Millisecond}))
-	c, idle := s.dial(), s.dial()
+	s := serve(t, &testHandler{}, func(o *Options) {
+		o.Loops = 1
+		o.Drain = func() Drain { return Drain{Limit: time.Hour, Pace: time.Millisecond} }
+	})
+	c := s.dial()
 	frame := textFrame("in two parts")
 	c.send(frame[:7])
-	eventually(t, "the first is kept", func() bool { return s.Stats().PartialBytes > 0 && s.Stats().Accepted == 2 })
+	eventually(t, "the first is kept", func() bool { return s.Stats().PartialBytes > 0 })
+	idle := s.dial()
+	idle.ping("x")
 	left := s.leave()
 	idle.wantClosed()
 	c.send(frame[7:])
@@ -223,6 +228,27 @@ func TestDrainServesTheBacklog(t *testing.T) {
 	h.check(t)
 }
 
+func TestHasBacklog(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if hasBacklog(ln.(*net.TCPListener)) {
+		t.Error("a backlog though nobody has connected")
+	}
+	dial(t, ln.Addr().String())
+	eventually(t, "a peer waits", func() bool { return hasBacklog(ln.(*net.TCPListener)) })
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if hasBacklog(ln.(*net.TCPListener)) {
+		t.Error("a backlog though all are accepted")
+	}
+}
+
 // Peers who may be silent for ever are closed too, those who have just spoken
 // after those who are silent.
 func TestDrainClosesTheSilentFirst(t *testing.T) {
@@ -292,4 +318,22 @@ func TestDrainTLS(t *testing.T) {
 	if st := s.Stats(); st.ClosedShutdown != 4 {
 		t.Errorf("stats %+v, want 4 closed by shutdown", st)
 	}
+}
+
+// A request that has arrived and was not read yet is served first.
+func TestDrainLooksForUnreadRequests(t *testing.T) {
+	s := serve(t, &testHandler{}, func(o *Options) { o.Loops = 1 })
+	c := s.dial()
+	c.ping("x")
+	l := s.loops[0]
+	s.onLoop(l, func() {
+		own := l.idles[0].head
+		c.send(textFrame("unread"))
+		eventually(t, "it arrives", func() bool { return hasInput(own.gc.Fd()) })
+		s.drainDue.Store(1)
+		l.drainSome()
+	})
+	c.want("unread")
+	s.onLoop(l, l.drainSome)
+	c.wantClosed()
 }
