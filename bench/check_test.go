@@ -65,6 +65,31 @@ func TestPresence(t *testing.T) {
 	}
 }
 
+// TestPresenceIsNotRemembered: a reply that was good enough for one who asked
+// early is not for one who asks when all is settled.
+func TestPresenceIsNotRemembered(t *testing.T) {
+	for _, state := range []int32{brokerThere, brokerGone} {
+		f := smallFleet(Params{Brokers: 2, Topics: 1, BrokersPerTopic: 2})
+		topic, b := f.topics[0], f.topics[0].brokers[1]
+		f.set(b, state, 20)
+		if state == brokerThere {
+			topic.brokers = topic.brokers[:1]
+		}
+		frame := routeReply(topic, firstNumber)
+		topic.brokers = f.brokers
+		var c codec.Command
+		if err := c.Decode(frame); err != nil {
+			t.Fatal(err)
+		}
+		if kind, wrong := topic.check(&c, 10, 0); kind+wrong != "" {
+			t.Fatalf("asked early: %q %q", kind, wrong)
+		}
+		if _, wrong := topic.check(&c, 30, 0); wrong == "" {
+			t.Errorf("state %d: asked late, and what is wrong is taken", state)
+		}
+	}
+}
+
 // TestNoTopic: TOPIC_NOT_EXIST is right when all brokers are gone, neither
 // right nor wrong while they come or go, and wrong otherwise.
 func TestNoTopic(t *testing.T) {
