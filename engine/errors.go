@@ -18,9 +18,16 @@ var (
 	ErrPanic = errors.New("engine: handler panicked")
 	// ErrSlowReader means that the peer does not read what it asked for.
 	ErrSlowReader = errors.New("engine: peer does not read its replies")
+	// ErrFlood means that the peer sends requests faster than they can be
+	// answered, without waiting for replies.
+	ErrFlood = errors.New("engine: peer sends too far ahead of its replies")
+	// ErrFrameTimeout is wrapped by the error of a peer that did not finish a
+	// frame in time.
+	ErrFrameTimeout = errors.New("engine: frame not finished in time")
 	// ErrOverloaded means that all connections together hold too many bytes
-	// of unfinished frames.
-	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames")
+	// of unfinished frames and unread replies, and this one was among those
+	// who have held theirs for longest.
+	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames and unread replies")
 	// ErrShutdown means that the engine is being stopped.
 	ErrShutdown = errors.New("engine: shutting down")
 )
@@ -41,6 +48,8 @@ const (
 	closedSlowReader
 	closedWriteError
 	closedOverloaded
+	closedFrameTimeout
+	closedFlood
 	closedShutdown
 	numCloseKinds
 )
@@ -61,6 +70,10 @@ func kindOf(err error) closeKind {
 		return closedSlowReader
 	case errors.Is(err, ErrOverloaded):
 		return closedOverloaded
+	case errors.Is(err, ErrFrameTimeout):
+		return closedFrameTimeout
+	case errors.Is(err, ErrFlood):
+		return closedFlood
 	case errors.Is(err, ErrShutdown):
 		return closedShutdown
 	case errors.As(err, &sys):

@@ -19,6 +19,10 @@ const (
 	// of more to send with them.
 	turnTime = time.Millisecond
 
+	// leastShare is how many tasks of one connection may wait in any case, if
+	// the queue has so many places.
+	leastShare = 256
+
 	defaultQueue    = 10_000
 	defaultMaxBytes = 256 << 20
 )
@@ -45,6 +49,10 @@ type ExecutorOptions struct {
 	// tasks may occupy. A frame that is larger is let in when it is alone.
 	// 0 or less: 256 MiB.
 	MaxBytes int64
+
+	// Budget bounds the frames of all executors that share it. nil: one of
+	// this executor's own, 1 GiB.
+	Budget *Budget
 
 	// Logger receives the panics of tasks. nil: nobody.
 	Logger *slog.Logger
@@ -99,6 +107,9 @@ func NewExecutor(o ExecutorOptions) *Executor {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
+	if o.Budget == nil {
+		o.Budget = NewBudget(0)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -113,7 +124,8 @@ func NewExecutor(o ExecutorOptions) *Executor {
 
 // Submit copies frame and queues t to be run with it. It never waits: it
 // returns false, and nothing is queued, when Queue tasks or MaxBytes bytes are
-// there already, or after Close. What t appends to its out is sent to c; the
+// there already, a quarter of Queue (and 256) for c alone, or the half of Budget that is
+// for queued work; and after Close. What t appends to its out is sent to c; the
 // replies of tasks that are run together leave together.
 //
 // A task once queued is run even if its connection has died meanwhile, only
@@ -129,6 +141,7 @@ func (x *Executor) Submit(c Conn, frame []byte, t Task) bool {
 	j.frame = x.bufs.get(len(frame))
 	j.frame.B = append(j.frame.B, frame...)
 	x.bytes.Add(int64(cap(j.frame.B) - len(frame)))
+	x.o.Budget.queued.Add(int64(cap(j.frame.B) - len(frame)))
 	if !x.enqueue(c, j) {
 		x.depth.Add(-1)
 		x.rejected.Add(1)
@@ -174,15 +187,21 @@ func (x *Executor) Stats() ExecutorStats {
 
 // reserve counts n bytes in, if there is room for them or nothing else there.
 func (x *Executor) reserve(n int) bool {
-	if total := x.bytes.Add(int64(n)); total > x.o.MaxBytes && total > int64(n) {
+	if total := x.bytes.Add(int64(n)); total > x.o.MaxBytes && total > int64(n) ||
+		!x.o.Budget.take(&x.o.Budget.queued, n) {
 		x.bytes.Add(-int64(n))
 		return false
 	}
 	return true
 }
 
+// share is how many tasks of one connection may wait. One that pipelines
+// thousands must not take the queue from the others.
+func (o *ExecutorOptions) share() int { return max(o.Queue/4, min(o.Queue, leastShare)) }
+
 // enqueue puts j into c's lane, and the lane into the run queue unless it is
-// there or with a worker. It reports false after Close.
+// there or with a worker. It reports false if c has its share in the queue, and
+// after Close.
 func (x *Executor) enqueue(c Conn, j *job) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -190,6 +209,9 @@ func (x *Executor) enqueue(c Conn, j *job) bool {
 		return false
 	}
 	ln := x.laneLocked(c)
+	if j.post == nil && ln.waiting >= x.o.share() {
+		return false
+	}
 	ln.push(j)
 	if ln.busy {
 		return true
@@ -292,6 +314,7 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 func (x *Executor) release(j *job) {
 	if j.frame != nil {
 		x.bytes.Add(-int64(cap(j.frame.B)))
+		x.o.Budget.queued.Add(-int64(cap(j.frame.B)))
 		x.bufs.put(j.frame)
 	}
 	*j = job{}

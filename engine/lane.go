@@ -21,6 +21,7 @@ type lane struct {
 	// The following are guarded by x.mu.
 
 	head, tail *job
+	waiting    int  // jobs from head to tail
 	busy       bool // in the run queue or with a worker, never both
 	link       *lane
 }
@@ -32,13 +33,16 @@ func (ln *lane) push(j *job) {
 		ln.tail.next = j
 	}
 	ln.tail = j
+	ln.waiting++
 }
 
 // take detaches the first n jobs, or all if there are fewer.
 func (ln *lane) take(n int) *job {
 	first, last := ln.head, ln.head
+	ln.waiting--
 	for ; n > 1 && last.next != nil; n-- {
 		last = last.next
+		ln.waiting--
 	}
 	ln.head = last.next
 	if ln.head == nil {

@@ -17,6 +17,8 @@ import (
 var ownKeys = []string{
 	"routeReadsOnLoop", "addressServerPort", "addressServerList", "productNamesrvAddr",
 	"rocketmq.namesrv.domain", "rocketmq.namesrv.domain.subgroup",
+	"maxConnections", "maxConnectionsPerIp", "memoryBudget", "firstFrameTimeoutMillis", "frameTimeoutMillis",
+	"slowReaderTimeoutMillis", "maxPendingInputSize", "maxPendingOutputSize",
 }
 
 // An adminCommand is one call of mqadmin whose output must be the same for our

@@ -15,10 +15,6 @@ const (
 	onDefaultPool              // Java: RemotingExecutor, which serves all but route requests
 )
 
-// queuedBytes bounds what the frames waiting in one pool may hold, because a
-// queue of 50,000 frames of 16 MiB each is not a bound.
-const queuedBytes = 256 << 20
-
 // pools are the bounded executors. A connection's requests keep their order
 // within a pool.
 type pools struct {
@@ -28,20 +24,28 @@ type pools struct {
 
 // newPools sizes the pools as Java does.
 // Java: NamesrvController#initiateThreadExecutors.
-func newPools(c *Config, log *slog.Logger) *pools {
+//
+// Differs from Java: what waits is bounded in bytes, too, because a queue of
+// 50,000 frames of 16 MiB each is not a bound. Both pools share the half of the
+// budget that is for queued work; route requests are small, and have an eighth
+// of it to themselves.
+func newPools(c *Config, b *engine.Budget, log *slog.Logger) *pools {
+	eighth := b.Limit() / 2 / 8
 	return &pools{
 		client: engine.NewExecutor(engine.ExecutorOptions{
 			Name:     "client",
 			Workers:  c.ClientRequestThreadPoolNums,
 			Queue:    c.ClientRequestThreadPoolQueueCapacity,
-			MaxBytes: queuedBytes,
+			MaxBytes: eighth,
+			Budget:   b,
 			Logger:   log,
 		}),
 		regular: engine.NewExecutor(engine.ExecutorOptions{
 			Name:     "default",
 			Workers:  c.DefaultThreadPoolNums,
 			Queue:    c.DefaultThreadPoolQueueCapacity,
-			MaxBytes: queuedBytes,
+			MaxBytes: 7 * eighth,
+			Budget:   b,
 			Logger:   log,
 		}),
 	}

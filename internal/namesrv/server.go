@@ -26,6 +26,7 @@ type Server struct {
 	kv          *kvConfig
 	log         *slog.Logger
 	table       *route.Table
+	budget      *engine.Budget // what peers may make us hold
 	pools       *pools
 	engine      *engine.Engine
 	kinds       map[codec.RequestCode]requestKind
@@ -72,6 +73,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg)
 	}
+	s.budget = engine.NewBudget(cfg.memoryBudget())
 	s.table = route.New(route.Options{OnEvent: s.onEvent})
 	s.notifier = newNotifier(s)
 	if cfg.AddressServerPort != 0 {
@@ -88,7 +90,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 // engineOptions is the engine's part of a configuration.
 func (s *Server) engineOptions(cfg *Config) engine.Options {
 	return engine.Options{
-		Addr:        cfg.Address(),
+		Addrs:       cfg.Addresses(),
 		Loops:       cfg.ServerSelectorThreads,
 		Split:       codec.SplitFrame,
 		IdleTimeout: func() time.Duration { return s.config().ServerChannelMaxIdle },
@@ -96,7 +98,17 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		LowWater:    cfg.WriteBufferLowWaterMark,
 		SendBuffer:  cfg.ServerSocketSndBufSize,
 		RecvBuffer:  cfg.ServerSocketRcvBufSize,
-		Logger:      s.log,
+
+		Budget:                   s.budget,
+		MaxConnections:           cfg.MaxConnections,
+		MaxConnectionsPerAddress: cfg.MaxConnectionsPerIP,
+		FirstFrameTimeout:        cfg.FirstFrameTimeout,
+		FrameTimeout:             cfg.FrameTimeout,
+		ChokedTime:               cfg.SlowReaderTimeout,
+		ChokedInput:              cfg.MaxPendingInput,
+		MaxUnsent:                cfg.MaxPendingOutput,
+
+		Logger: s.log,
 	}
 }
 
@@ -113,8 +125,11 @@ func (s *Server) Listen() error {
 	return nil
 }
 
-// Addr returns the address that Listen has bound.
+// Addr returns the first address that Listen has bound.
 func (s *Server) Addr() net.Addr { return s.engine.Addr() }
+
+// Addrs returns all addresses that Listen has bound.
+func (s *Server) Addrs() []net.Addr { return s.engine.Addrs() }
 
 // Run serves until ctx is done, and returns nil when every connection is
 // closed and every goroutine has ended. Any other end is an error.
@@ -124,7 +139,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	s.pools = newPools(s.config(), s.log)
+	s.pools = newPools(s.config(), s.budget, s.log)
 	scanning, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.scan(scanning) })
