@@ -237,8 +237,8 @@ func run(t testing.TB, e *Engine, h Handler) *server {
 		if n := e.Stats().Open; n != 0 {
 			t.Errorf("%d connections open after Run", n)
 		}
-		if n := e.Stats().PartialBytes; n != 0 {
-			t.Errorf("%d bytes of partial frames held after Run", n)
+		if st := e.Stats(); st.PartialBytes != 0 || st.HeldBytes != 0 {
+			t.Errorf("%d bytes of partial frames, %d in all held after Run", st.PartialBytes, st.HeldBytes)
 		}
 	})
 	t.Cleanup(s.stop)

@@ -3,6 +3,7 @@ package namesrv
 import (
 	"math"
 	"runtime/debug"
+	"sync"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
@@ -28,8 +29,8 @@ func (c *Config) memoryBudget() int64 {
 func budgetFor(memory int64) int64 { return max(leastBudget, min(memory/4, largestBudget)) }
 
 // memoryLimit returns the smallest of what GOMEMLIMIT, the control group and
-// the machine allow this process.
-func memoryLimit() int64 {
+// the machine allow this process, when it was first asked.
+var memoryLimit = sync.OnceValue(func() int64 {
 	limit := debug.SetMemoryLimit(-1) // asks only; math.MaxInt64 is none
 	for _, ask := range []memlimit.Provider{memlimit.FromCgroup, memlimit.FromSystem} {
 		if n, err := ask(); err == nil && n <= math.MaxInt64 {
@@ -37,4 +38,4 @@ func memoryLimit() int64 {
 		}
 	}
 	return limit
-}
+})
