@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestConnectionLimit(t *testing.T) {
@@ -49,9 +50,11 @@ func TestMaxConnections(t *testing.T) {
 type shakyListener struct {
 	net.Listener
 	failures atomic.Int32
+	calls    atomic.Int32
 }
 
 func (l *shakyListener) Accept() (net.Conn, error) {
+	l.calls.Add(1)
 	if l.failures.Add(-1) >= 0 {
 		return nil, errors.New("accept: no luck today")
 	}
@@ -68,12 +71,20 @@ func TestAcceptErrorsArePausedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &shakyListener{Listener: e.lns[0]}
-	l.failures.Store(4)
+	l.failures.Store(6)
 	e.lns[0] = l
+	began := time.Now()
 	s := run(t, e, &testHandler{})
 	s.dial().ping("at last")
-	if n := s.Stats().AcceptErrors; n != 4 {
-		t.Errorf("%d accept errors, want 4", n)
+	if n := s.Stats().AcceptErrors; n != 6 {
+		t.Errorf("%d accept errors, want 6", n)
+	}
+	// It does not spin: each pause is twice the one before.
+	if took, least := time.Since(began), (1+2+4+8+16+32)*firstPause; took < least {
+		t.Errorf("6 failures took %v, want at least %v", took, least)
+	}
+	if n := l.calls.Load(); n != 7 && n != 8 { // the 7th is the ping's
+		t.Errorf("Accept was called %d times, want 7 and perhaps one more", n)
 	}
 	if !log.has("accept failed") {
 		t.Error("accept errors not logged")
