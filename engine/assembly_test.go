@@ -51,25 +51,27 @@ func (c *client) dribble(s *server, n int) {
 // The deadline is that of one frame: a connection may always be in the middle
 // of one.
 func TestFrameTimeoutBeginsWithEachFrame(t *testing.T) {
-	s, clock := serveInTime(t, &testHandler{}, func(o *Options) { o.Loops = 1 })
-	c := s.dial()
-	frame := textFrame("0123456789")
-	c.send(frame[:5])
-	for range 20 {
-		eventually(t, "half read", func() bool { return s.Stats().BytesIn%uint64(len(frame)) == 5 })
-		clock.advance(25 * time.Second)
-		c.send(append(frame[5:len(frame):len(frame)], frame[:5]...))
-		c.want("0123456789")
-	}
-	if st := s.Stats(); st.ClosedFrameTimeout != 0 || st.Open != 1 {
-		t.Errorf("stats %+v, want it open", st)
+	for _, cut := range []int{2, 5} { // in the length, and behind it
+		s, clock := serveInTime(t, &testHandler{}, func(o *Options) { o.Loops = 1 })
+		c := s.dial()
+		frame := textFrame("0123456789")
+		c.send(frame[:cut])
+		for range 20 {
+			eventually(t, "beginning read", func() bool { return s.Stats().BytesIn%uint64(len(frame)) == uint64(cut) })
+			clock.advance(25 * time.Second)
+			c.send(append(frame[cut:len(frame):len(frame)], frame[:cut]...))
+			c.want("0123456789")
+		}
+		if st := s.Stats(); st.ClosedFrameTimeout != 0 || st.Open != 1 {
+			t.Errorf("cut at %d: stats %+v, want it open", cut, st)
+		}
 	}
 }
 
 // While we do not serve a connection, its frames cannot get finished, and that
 // is not its fault.
 func TestFrameTimeoutWaitsForChoked(t *testing.T) {
-	s, clock := serveInTime(t, &testHandler{serve: blower(3 << 20)}, func(o *Options) {
+	s, clock := serveInTime(t, &testHandler{serve: blower(250_000)}, func(o *Options) {
 		smallSockets(o)
 		o.FirstFrameTimeout, o.FrameTimeout, o.ChokedTime = 10*time.Second, 10*time.Second, time.Hour
 		o.IdleTimeout = func() time.Duration { return 0 }

@@ -67,7 +67,7 @@ func (l *loop) catchUp() {
 	l.behindList = l.behindSpare[:0]
 	for _, c := range list {
 		c.behind = false
-		if !c.gone && !c.choked {
+		if !c.gone {
 			l.resume(c)
 		}
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -61,5 +62,83 @@ func TestClosedWhileBehind(t *testing.T) {
 	s.stop()
 	if served != 2 {
 		t.Errorf("%d frames served, want 2", served)
+	}
+}
+
+// Whoever is behind has one turn when it is caught up with, and none before,
+// even if it was choked meanwhile.
+func TestBehindHasOneTurn(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) { o.Loops = 1 })
+	c := s.dial()
+	conn, l := (<-conns).(*conn), s.loops[0]
+	s.onLoop(l, func() {
+		l.fallBehind(conn)
+		l.turn(conn, textFrame("waits"))
+		l.choke(conn)
+		l.scanChoked() // nothing is unsent: it is let go
+		if conn.choked || l.frameCount.Load() != 0 || len(l.behindList) != 1 {
+			t.Errorf("choked %v, %d frames served, %d behind; want it behind only", conn.choked, l.frameCount.Load(), len(l.behindList))
+		}
+	})
+	c.want("waits")
+	s.onLoop(l, func() {
+		if conn.behind || len(l.behindList) != 0 {
+			t.Errorf("behind %v, %d listed after its turn", conn.behind, len(l.behindList))
+		}
+	})
+}
+
+// Input that waits is served from where the last turn ended, to the byte,
+// whatever becomes of its buffer.
+func TestHeldInputIsWhole(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s := serve(t, &testHandler{
+		opened: func(c Conn) { conns <- c },
+		serve: func(_ Conn, frame, out []byte) []byte {
+			if frame[4] == 'b' {
+				frame = frameOf(append(frame[4:5:5], make([]byte, flushSize)...)) // a turn of its own
+			}
+			return append(out, frame...)
+		},
+	}, func(o *Options) { o.Loops, o.HighWater, o.LowWater = 1, 1<<30, 1 })
+	c := s.dial()
+	conn, l := (<-conns).(*conn), s.loops[0]
+	big, small, long := textFrame("b%0995d", 1), textFrame("s%0995d", 2), textFrame("l%03995d", 3)
+	wantBig := func() {
+		t.Helper()
+		if got, err := readFrame(c); err != nil || len(got) != 1+flushSize {
+			t.Fatalf("got %d bytes, %v; want the big reply", len(got), err)
+		}
+	}
+	for range 3 {
+		// Two whole frames are left behind the big one, then part of one.
+		s.onLoop(l, func() {
+			l.fallBehind(conn)
+			l.turn(conn, bytes.Join([][]byte{big, small, small}, nil))
+		})
+		wantBig()
+		c.want(string(small[4:]))
+		c.want(string(small[4:]))
+		s.onLoop(l, func() {
+			l.fallBehind(conn)
+			l.turn(conn, append(bytes.Clone(textFrame("x")), long[:3000]...))
+		})
+		c.want("x")
+		s.onLoop(l, func() { l.turn(conn, long[3000:]) })
+		c.want(string(long[4:]))
+		// More than its buffer holds, in pieces.
+		s.onLoop(l, func() {
+			l.fallBehind(conn)
+			for all := bytes.Repeat(append(bytes.Clone(big), small...), 20); len(all) > 0; {
+				n := min(333, len(all))
+				l.turn(conn, all[:n])
+				all = all[n:]
+			}
+		})
+		for range 20 {
+			wantBig()
+			c.want(string(small[4:]))
+		}
 	}
 }
