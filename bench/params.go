@@ -1,33 +1,41 @@
 package bench
 
-import "time"
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
 
-// Params are the numbers of a scenario. A scenario reads those that it names
-// in its description; the others are zero. The key of each in files and on the
-// command line is its JSON name.
+	"gonamesrv/codec"
+)
+
+// Params are the numbers of a scenario. A scenario reads those that it says it
+// uses; the others are zero. In files and on the command line each is called
+// by its JSON name.
 type Params struct {
-	Brokers         int      `json:"brokers,omitempty"`
-	Topics          int      `json:"topics,omitempty"`            // in all
-	BrokersPerTopic int      `json:"brokers-per-topic,omitempty"` //
-	Connections     int      `json:"connections,omitempty"`       // that read
-	Registrars      int      `json:"registrars,omitempty"`        // connections that register
-	Depth           int      `json:"depth,omitempty"`             // unanswered requests per connection, in a closed loop
-	Rate            float64  `json:"rate,omitempty"`              // requests per second; 0 is a closed loop
-	Requests        int      `json:"requests,omitempty"`          // end after so many per stream; 0 goes by time
-	Warmup          Duration `json:"warmup,omitempty"`
-	Duration        Duration `json:"duration,omitempty"` // of each phase
-
-	Bump      bool     `json:"bump,omitempty"`    // every registration has a new data version
-	Changed   float64  `json:"changed,omitempty"` // percent of the topics that each registration changes
-	Form      string   `json:"form,omitempty"`    // of registrations: plain, compressed, split
-	Header    string   `json:"header,omitempty"`  // of requests: JSON or ROCKETMQ
-	Code      string   `json:"code,omitempty"`    // of heartbeats: 904, 322, both
-	Oneway    bool     `json:"oneway,omitempty"`
-	Hz        float64  `json:"hz,omitempty"`    // heartbeats per second of one broker
-	Death     string   `json:"death,omitempty"` // of brokers: close, kill, silence, all
-	Steps     int      `json:"steps,omitempty"`
-	Timeout   Duration `json:"timeout,omitempty"`     // how long to wait for answers at the end, and for milestones
-	PauseUpTo Duration `json:"pause-up-to,omitempty"` // a registrar pauses up to so long between two registrations
+	Brokers         int      `json:"brokers,omitempty" about:"brokers that register before the load"`
+	Topics          int      `json:"topics,omitempty" about:"topics of all brokers together; in scenario miss also the unknown ones"`
+	BrokersPerTopic int      `json:"brokers-per-topic,omitempty" about:"brokers that have each topic"`
+	Connections     int      `json:"connections,omitempty" about:"connections that read, beat or idle"`
+	Registrars      int      `json:"registrars,omitempty" about:"connections that register the brokers again"`
+	SlowReaders     int      `json:"slow-readers,omitempty" about:"connections that ask and do not read"`
+	Depth           int      `json:"depth,omitempty" about:"unanswered requests per connection, in a closed loop"`
+	Rate            float64  `json:"rate,omitempty" about:"requests per second of all connections, whatever the server does; 0 is a closed loop"`
+	Requests        int      `json:"requests,omitempty" about:"end after so many requests, without warm-up; 0 goes by time"`
+	Warmup          Duration `json:"warmup,omitempty" about:"load before anything is measured"`
+	Duration        Duration `json:"duration,omitempty" about:"length of each phase"`
+	Bump            bool     `json:"bump,omitempty" about:"each registration has a new data version"`
+	Changed         float64  `json:"changed,omitempty" about:"percent of its topics that each registration changes"`
+	PauseUpTo       Duration `json:"pause-up-to,omitempty" about:"registrars rest up to so long between two registrations"`
+	Form            string   `json:"form,omitempty" about:"of registrations: plain, compressed or split"`
+	Header          string   `json:"header,omitempty" about:"of requests: JSON or ROCKETMQ"`
+	Code            string   `json:"code,omitempty" about:"of heartbeats: 904, 322 or both"`
+	Oneway          bool     `json:"oneway,omitempty" about:"heartbeats want no answer"`
+	Hz              float64  `json:"hz,omitempty" about:"heartbeats of each broker per second"`
+	Death           string   `json:"death,omitempty" about:"how brokers die: close, kill, silence or all"`
+	Steps           int      `json:"steps,omitempty" about:"steps in which the connections are opened"`
+	Timeout         Duration `json:"timeout,omitempty" about:"how long to wait for last answers and for milestones"`
 }
 
 // A Duration is written as Go writes it: 1m30s.
@@ -41,4 +49,72 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	*d = Duration(v)
 	return err
+}
+
+func (p Params) header() codec.SerializeType {
+	st, _ := codec.ParseSerializeType(p.Header) // validated
+	return st
+}
+
+// field returns the field with that key.
+func (p *Params) field(key string) (reflect.Value, reflect.StructField, bool) {
+	v := reflect.ValueOf(p).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == key {
+			return v.Field(i), f, true
+		}
+	}
+	return reflect.Value{}, reflect.StructField{}, false
+}
+
+// Set changes one parameter from its text. Whether a scenario knows it, and
+// takes the value, is Validate's to say.
+func (p *Params) Set(key, text string) error {
+	v, _, ok := p.field(key)
+	if !ok {
+		return fmt.Errorf("there is no parameter %q", key)
+	}
+	var err error
+	switch to := v.Addr().Interface().(type) {
+	case *int:
+		*to, err = strconv.Atoi(text)
+	case *float64:
+		*to, err = strconv.ParseFloat(text, 64)
+	case *bool:
+		*to, err = strconv.ParseBool(text)
+	case *string:
+		*to = text
+	case *Duration:
+		err = to.UnmarshalText([]byte(text))
+	default:
+		panic(fmt.Sprintf("bench: parameter %s is a %T", key, to))
+	}
+	if err != nil {
+		return fmt.Errorf("%s is %q, which is no %s", key, text, valueNames[v.Type()])
+	}
+	return nil
+}
+
+var valueNames = map[reflect.Type]string{
+	reflect.TypeFor[int](): "whole number", reflect.TypeFor[float64](): "number", reflect.TypeFor[bool](): "true or false",
+	reflect.TypeFor[Duration](): "duration such as 10s",
+}
+
+// Get returns the text of one parameter, "" for one that there is not.
+func (p *Params) Get(key string) string {
+	v, _, ok := p.field(key)
+	if !ok {
+		return ""
+	}
+	if d, ok := v.Interface().(Duration); ok {
+		return time.Duration(d).String()
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// AboutParam says in a line what a parameter means.
+func AboutParam(key string) string {
+	_, f, _ := new(Params).field(key)
+	return f.Tag.Get("about")
 }
