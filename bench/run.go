@@ -35,6 +35,7 @@ type run struct {
 	d       *driver
 	meter   meter
 	own     meter
+	watch   watch
 	res     *Result
 	keepMu  sync.Mutex               // held while keepers are used
 	stage   atomic.Pointer[Progress] // its Elapsed is unset
@@ -64,6 +65,9 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 	}
 	if kind.NeedsServer && opt.Server == nil {
 		return nil, fmt.Errorf("%s: needs a server that it may kill and start", kind.Name)
+	}
+	if opt.Floor && !kind.onFloor() {
+		return nil, fmt.Errorf("%s: means nothing to a server that only echoes", kind.Name)
 	}
 	if err := checkTarget(ctx, opt.Target.Address, opt.AllowRemote); err != nil {
 		return nil, err
@@ -124,6 +128,9 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	r.prepareDriver()
+	if r.opt.Floor {
+		return r.allOnFloor(ctx)
+	}
 	defer r.closeKeepers()
 	if err := r.preload(ctx); err != nil {
 		return fmt.Errorf("preload: %w", err)
@@ -137,6 +144,16 @@ func (r *run) all(ctx context.Context) error {
 		err = r.measureCeiling(ctx)
 	}
 	return err
+}
+
+// allOnFloor is all for a server that only echoes.
+func (r *run) allOnFloor(ctx context.Context) error {
+	r.d.lenient = true
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	r.assemble()
+	return nil
 }
 
 func (r *run) prepareDriver() {
@@ -182,8 +199,10 @@ func (r *run) load(ctx context.Context) error {
 	// Brokers leave also when the load went wrong or was stopped.
 	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	r.verify(quiet)
-	r.unregister(quiet)
+	if !r.opt.Floor {
+		r.verify(quiet)
+		r.unregister(quiet)
+	}
 	d.close()
 	closed = true
 	return ctx.Err()
@@ -192,6 +211,7 @@ func (r *run) load(ctx context.Context) error {
 // measure goes through the phases and waits for the last answers.
 func (r *run) measure(ctx context.Context) error {
 	d := r.d
+	defer r.watch.stop()
 	for i, p := range r.parts {
 		r.enterStage(p.name, time.Duration(r.p.Duration), 0)
 		if i == 0 {
@@ -202,6 +222,9 @@ func (r *run) measure(ctx context.Context) error {
 			d.phases[i].cpu = r.meter.read()
 		}
 		d.enter(i + 1)
+		if i == 0 {
+			r.watch.start(r.meter.pid)
+		}
 		do := p.do
 		if do == nil {
 			do = r.waitPhase
@@ -276,7 +299,7 @@ func (r *run) assemble() {
 	for _, s := range r.streams {
 		res.Streams = append(res.Streams, s.result())
 	}
-	res.Phases, res.Series = d.results(), d.series.all()
+	res.Phases, res.Series = d.results(), r.watch.fill(d.series.all())
 	if whole := int(res.MeasuredSeconds); whole > 0 && whole < len(res.Series) {
 		res.Series = res.Series[:whole] // the last one was cut short
 	}
