@@ -371,6 +371,17 @@ func (d *driver) tally(phase, op int) *opStats {
 	return sum
 }
 
+// lag is how late the requests of a stream left.
+func (d *driver) lag(stream int) Latency {
+	sum := newHistogram()
+	for _, w := range d.workers {
+		if lag := w.lanes[stream].lag; lag != nil {
+			sum.Merge(lag)
+		}
+	}
+	return latencyOf(sum)
+}
+
 // results are the phases but the warm-up.
 func (d *driver) results() []Phase {
 	var out []Phase

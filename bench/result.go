@@ -83,6 +83,9 @@ type StreamResult struct {
 	OpenLoop    bool    `json:"openLoop"`
 	Rate        float64 `json:"rate,omitempty"`  // intended requests per second, open loop
 	Depth       int     `json:"depth,omitempty"` // unanswered requests per connection, closed loop
+	// Lag is how late requests of an open loop left: what of the latencies is
+	// the generator's own. Those of one batch count as late as its first.
+	Lag *Latency `json:"lag,omitempty"`
 }
 
 // A Phase is one part of the measured time.

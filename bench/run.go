@@ -243,8 +243,11 @@ func (r *run) measure(ctx context.Context) error {
 
 // waitPhase lasts for the duration, or until all counted requests are answered.
 func (r *run) waitPhase(ctx context.Context) error {
+	if r.p.Requests == 0 {
+		return sleep(ctx, time.Duration(r.p.Duration))
+	}
 	await(ctx, time.Duration(r.p.Duration), func() bool {
-		return r.p.Requests > 0 && r.d.left.Load() == 0 && r.d.inFlight() == 0
+		return r.d.left.Load() == 0 && r.d.inFlight() == 0
 	})
 	return ctx.Err()
 }
@@ -296,8 +299,13 @@ func (r *run) assemble() {
 		res.WarmupSeconds = seconds(p.to - p.from)
 	}
 	res.MeasuredSeconds = seconds(d.phases[len(d.phases)-1].to - d.measured.Load())
-	for _, s := range r.streams {
-		res.Streams = append(res.Streams, s.result())
+	for i, s := range r.streams {
+		sr := s.result()
+		if sr.OpenLoop {
+			lag := d.lag(i)
+			sr.Lag = &lag
+		}
+		res.Streams = append(res.Streams, sr)
 	}
 	res.Phases, res.Series = d.results(), r.watch.fill(d.series.all())
 	if whole := int(res.MeasuredSeconds); whole > 0 && whole < len(res.Series) {

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// slowBuffer is the receive buffer in bytes of a client that does not read.
-	slowBuffer = 4096
+	// Buffers in bytes of a client that does not read: the kernel shall not take
+	// for it what the server should.
+	slowReadBuffer, slowWriteBuffer = 4096, 16 << 10
 	// slowEnough bounds the bytes that one such client asks for: a server that
 	// keeps all of them in memory shall show it, and not die of it.
 	slowEnough = 32 << 20
@@ -84,7 +85,8 @@ func (r *run) slowReader(ctx context.Context, t *topic, n int) (held bool, sent 
 		return false, 0, fmt.Errorf("connect: %w", err)
 	}
 	context.AfterFunc(ctx, func() { conn.Close() })
-	_ = conn.(*net.TCPConn).SetReadBuffer(slowBuffer) // a larger one only takes longer to fill
+	tcp := conn.(*net.TCPConn)
+	_, _ = tcp.SetReadBuffer(slowReadBuffer), tcp.SetWriteBuffer(slowWriteBuffer) // larger ones only take longer to fill
 	opaque := int32(firstNumber)
 	var out []byte
 	const batch = 16

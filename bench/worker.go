@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/panjf2000/gnet/v2"
 
 	"gonamesrv/codec"
@@ -35,7 +36,7 @@ type worker struct {
 	inFlight   atomic.Int64 // unanswered, for others to read
 	due        atomic.Int64 // when turn has something to do next
 	resting    []*conn
-	turned     chan struct{}
+	turned     chan struct{} // the pacer's turn is over
 }
 
 // A lane is a worker's part of a stream.
@@ -47,7 +48,8 @@ type lane struct {
 	start    int64
 	interval float64 // nanoseconds between two requests of this lane
 	issued   int
-	limit    int // -1 knows no end
+	limit    int                     // -1 knows no end
+	lag      *hdrhistogram.Histogram // how late requests left
 }
 
 const never = math.MaxInt64
@@ -71,6 +73,7 @@ func newWorker(d *driver, index int) (*worker, error) {
 			l.conns = append(l.conns, c)
 		}
 		if s.rate > 0 && n > 0 {
+			l.lag = newHistogram()
 			l.interval = 1e9 / s.rate * float64(s.connections) / float64(n)
 		}
 		w.lanes = append(w.lanes, l)
@@ -321,6 +324,9 @@ func (w *worker) issueDue(l *lane, now int64) int64 {
 	if l.limit >= 0 {
 		until = min(until, l.limit)
 	}
+	if until > l.issued && w.phase > 0 {
+		_ = l.lag.RecordValues(min(max(now-intended(l.issued), 0), maxLatency), int64(until-l.issued)) // within its range
+	}
 	n := len(l.conns)
 	for first := l.issued; first < min(until, l.issued+n); first++ {
 		c := l.conns[first%n]
@@ -374,8 +380,8 @@ func (t task) Run(context.Context) error {
 	return nil
 }
 
-// The pacer looks at due at least so often while a connection may rest, and
-// sleeps at least so long: what is due earlier goes together.
+// The pacer looks at due at least so often, as a connection may begin to rest,
+// and naps at least so long: what is due earlier goes together.
 const (
 	pacerLooks = time.Millisecond
 	pacerNap   = 20 * time.Microsecond
@@ -384,8 +390,8 @@ const (
 // pace calls turn when something is due, until stop is closed. It runs beside
 // the loop, which has no clock of its own.
 func (w *worker) pace(stop <-chan struct{}) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	clock := newNapper()
+	defer clock.close()
 	run := task(func() {
 		w.turn(w.d.now())
 		w.turned <- struct{}{}
@@ -394,7 +400,7 @@ func (w *worker) pace(stop <-chan struct{}) {
 		select {
 		case <-stop:
 			return
-		case <-timer.C:
+		default:
 		}
 		if w.due.Load() <= w.d.now() {
 			if w.loop.Execute(context.Background(), run) != nil {
@@ -403,6 +409,6 @@ func (w *worker) pace(stop <-chan struct{}) {
 			<-w.turned
 		}
 		wait := min(time.Duration(w.due.Load()-w.d.now()), pacerLooks)
-		timer.Reset(max(wait, pacerNap))
+		clock.nap(max(wait, pacerNap))
 	}
 }

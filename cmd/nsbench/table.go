@@ -21,6 +21,12 @@ func printResult(out io.Writer, res *bench.Result) {
 		}
 	}
 	_ = w.Flush() // a table that cannot be written is seen not to be
+	for _, s := range res.Streams {
+		if s.OpenLoop {
+			fmt.Fprintf(out, "%s: %.0f/s on %d connections, sent late by p50 %.0f, p99 %.0f, max %.0f µs\n",
+				s.Name, s.Rate, s.Connections, s.Lag.P50, s.Lag.P99, s.Lag.Max)
+		}
+	}
 	for _, m := range res.Milestones {
 		state := ""
 		if !m.Reached {
