@@ -21,9 +21,9 @@ type Options struct {
 	// JVMWarmUp is how long a server that compiles as it runs is loaded with the
 	// same scenario before each measured run; 0 leaves it out.
 	JVMWarmUp time.Duration
-	// Floor makes the server that only echoes, for replies of so many bytes; it
-	// stands in for those of Servers that are a floor.
-	Floor func(replyBytes int) launch.Spec
+	// Floor makes the server of that name that only echoes, for replies of so
+	// many bytes; it stands in for those of Servers that are a floor.
+	Floor func(name string, replyBytes int) (launch.Spec, error)
 
 	// Bench are the options of each run; target, seed, label and server are
 	// filled in here.
@@ -157,7 +157,9 @@ func (c *comparer) rounds(ctx context.Context) error {
 func (c *comparer) turn(ctx context.Context, i, round int) (err error) {
 	spec := c.Servers[i]
 	if spec.Floor && c.Floor != nil {
-		spec = c.Floor(c.replyBytes)
+		if spec, err = c.Floor(spec.Name, c.replyBytes); err != nil {
+			return err
+		}
 	}
 	s, err := c.Start(ctx, spec)
 	if err != nil {

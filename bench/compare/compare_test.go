@@ -50,8 +50,8 @@ func fakes(log *[]string, names ...string) Options {
 	for _, n := range names {
 		opt.Servers = append(opt.Servers, launch.Spec{Name: n, JVM: strings.HasPrefix(n, "java"), Floor: n == "floor"})
 	}
-	opt.Floor = func(size int) launch.Spec {
-		return launch.Spec{Name: fmt.Sprintf("floor of %d", size), Floor: true}
+	opt.Floor = func(name string, size int) (launch.Spec, error) {
+		return launch.Spec{Name: fmt.Sprintf("%s of %d", name, size), Floor: true}, nil
 	}
 	opt.Start = func(_ context.Context, s launch.Spec) (Started, error) {
 		*log = append(*log, "start "+s.Name)

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"fmt"
 	"time"
 
 	"gonamesrv/bench"
@@ -84,4 +85,22 @@ type Spread struct {
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
 	Max    float64 `json:"max"`
+}
+
+// Check says what is wrong with a comparison that was read from a file.
+func (c *Comparison) Check() error {
+	if len(c.Servers) == 0 || c.Base < 0 || c.Base >= len(c.Servers) {
+		return fmt.Errorf("the base is server %d of %d", c.Base, len(c.Servers))
+	}
+	for _, t := range c.Turns {
+		if t.Server < 0 || t.Server >= len(c.Servers) || t.Result == nil {
+			return fmt.Errorf("a turn of server %d of %d, or without result", t.Server, len(c.Servers))
+		}
+	}
+	for _, f := range c.Figures {
+		if len(f.Servers) != len(c.Servers) {
+			return fmt.Errorf("the figure %q is of %d servers, there are %d", f.Name, len(f.Servers), len(c.Servers))
+		}
+	}
+	return nil
 }
