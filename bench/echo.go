@@ -128,7 +128,7 @@ func ListenEcho(ctx context.Context, reply []byte) (addr string, stop func(), er
 	case <-e.booted:
 	}
 	var once sync.Once
-	stop = func() {
+	end := func() {
 		once.Do(func() {
 			_ = e.engine.Stop(context.Background()) // it runs, so it stops
 			<-ended
@@ -136,11 +136,11 @@ func ListenEcho(ctx context.Context, reply []byte) (addr string, stop func(), er
 	}
 	addr, err = e.address()
 	if err != nil {
-		stop()
+		end()
 		return "", nil, err
 	}
-	unwatch := context.AfterFunc(ctx, stop)
-	return addr, func() { unwatch(); stop() }, nil
+	unwatch := context.AfterFunc(ctx, end)
+	return addr, func() { unwatch(); end() }, nil
 }
 
 // address asks the listening socket, which gnet does not show.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -19,8 +18,7 @@ const keepEvery = 20 * time.Second
 // A keeper is a connection that keeps brokers registered beside the load.
 type keeper struct {
 	*caller
-	regs  []*registered
-	ready atomic.Int64 // brokers registered
+	regs []*registered
 }
 
 // preload registers every broker.
@@ -39,6 +37,7 @@ func (r *run) preload(ctx context.Context) error {
 
 // registerAll connects all keepers and registers all brokers.
 func (r *run) registerAll(ctx context.Context) error {
+	r.ready.Store(0)
 	errs := make(chan error, len(r.keepers))
 	var wg sync.WaitGroup
 	for _, k := range r.keepers {
@@ -62,7 +61,6 @@ func (k *keeper) register(ctx context.Context, r *run) error {
 		return err
 	}
 	k.caller = c
-	k.ready.Store(0)
 	for _, reg := range k.regs {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -70,7 +68,7 @@ func (k *keeper) register(ctx context.Context, r *run) error {
 		if err := reg.callOver(c); err != nil {
 			return err
 		}
-		k.ready.Add(1)
+		r.ready.Add(1)
 	}
 	return nil
 }
@@ -96,13 +94,6 @@ func (r *registered) callOver(c *caller) error {
 			return nil
 		}
 	}
-}
-
-func (r *run) preloaded() (n int64) {
-	for _, k := range r.keepers {
-		n += k.ready.Load()
-	}
-	return n
 }
 
 // keepAlive speaks for the brokers now and then, until the function it returns

@@ -37,6 +37,7 @@ type run struct {
 	own     meter
 	watch   watch
 	res     *Result
+	ready   atomic.Int64             // brokers that keepers have registered
 	keepMu  sync.Mutex               // held while keepers are used
 	stage   atomic.Pointer[Progress] // its Elapsed is unset
 	staged  atomic.Int64             // when the stage began
@@ -408,7 +409,7 @@ func (r *run) reportProgress() (stop func()) {
 func (r *run) fill(p Progress) Progress {
 	d := r.d
 	p.Elapsed = time.Duration(d.now() - r.staged.Load())
-	p.Done = int(r.preloaded())
+	p.Done = int(r.ready.Load())
 	if measured := d.measured.Load(); measured > 0 {
 		now := int((d.now() - measured) / 1e9)
 		if last, ok := d.series.last(now - 2); ok {

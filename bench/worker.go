@@ -101,7 +101,9 @@ func (w *worker) OnOpen(g gnet.Conn) ([]byte, gnet.Action) {
 	c := g.Context().(*conn)
 	c.g = g
 	c.in = c.in[:0]
-	w.loop = g.EventLoop()
+	if w.loop == nil {
+		w.loop = g.EventLoop()
+	}
 	w.refill(c, w.d.now())
 	w.publish()
 	return nil, gnet.None
