@@ -99,7 +99,11 @@ func percentiles(h *hdrhistogram.Histogram, grid []float64) []*float64 {
 	out := make([]*float64, len(grid))
 	for i, x := range grid {
 		if h != nil && x <= float64(h.TotalCount()) {
-			us := max(0.1, float64(h.ValueAtQuantile((1-1/x)*100))/1e3) // a logarithm is taken of it
+			ns := h.Min()
+			if i > 0 {
+				ns = h.ValueAtQuantile((1 - 1/x) * 100)
+			}
+			us := max(0.1, float64(ns)/1e3) // a logarithm is taken of it
 			out[i] = &us
 		}
 	}

@@ -47,6 +47,11 @@ func comparisonFacts(c *compare.Comparison, names []string) []string {
 			facts = append(facts, fmt.Sprintf("warm-up: before each run %s was loaded in the same way for %s s, which no figure counts", n, digits(secs)))
 		}
 	}
+	for _, s := range c.Servers {
+		if s.Floor {
+			facts = append(facts, s.Name+": only echoes replies of one size; they are not checked")
+		}
+	}
 	facts = append(facts, fmt.Sprintf("it took %s s from %s", digits(c.Seconds), day(c.Started)), "machine: "+machine(c.Machine))
 	if len(c.Command) > 0 {
 		facts = append(facts, "command: "+commandLine(c.Command))

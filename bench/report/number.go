@@ -86,9 +86,19 @@ func quantity(v float64, unit string) string {
 		return digits(v) + "/s"
 	case "s/1M":
 		return digits(v) + " s"
+	case "":
+		return plain(v)
 	default:
 		return digits(v)
 	}
+}
+
+// plain is digits, but for whole numbers, such as threads.
+func plain(v float64) string {
+	if v == math.Trunc(v) && v < 1e15 {
+		return thousands(strconv.FormatFloat(v, 'f', 0, 64))
+	}
+	return digits(v)
 }
 
 func times(v float64) string { return digits(v) + "×" }

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonamesrv/bench"
@@ -220,7 +221,7 @@ func ticks(low, high float64, at func(float64) float64) []tick {
 		for e := math.Floor(math.Log10(low)); e <= math.Log10(high); e++ {
 			for _, s := range steps {
 				if v := s * math.Pow(10, e); v >= low && v <= high {
-					out = append(out, tick{times(v), at(v)})
+					out = append(out, tick{strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64) + "×", at(v)})
 				}
 			}
 		}
@@ -232,5 +233,5 @@ func ticks(low, high float64, at func(float64) float64) []tick {
 			return out
 		}
 	}
-	return []tick{{times(1), at(1)}}
+	return []tick{{"1×", at(1)}}
 }

@@ -74,21 +74,24 @@ function options(chart, width) {
   const axis = axes[chart.xAxis];
   const font = "12px system-ui, sans-serif";
   const common = {stroke: css("--soft"), grid: {stroke: css("--grid"), width: 1}, ticks: {stroke: css("--grid"), width: 1}, font, labelFont: font};
-  const x = {...common, label: axis.label, labelSize: 24, values: (u, vs) => vs.map(v => v === null ? "" : axis.show(v))};
+  const x = {...common, label: axis.label, labelSize: 20, size: 36, values: (u, vs) => vs.map(v => v === null ? "" : axis.show(v))};
   if (chart.xAxis === "percentile") {
     x.splits = u => {
       const out = [1, 2, 10];
       for (let v = 100; v <= u.scales.x.max * 1.001; v *= 10) out.push(v);
-      return width < 480 ? out.filter(v => v !== 2) : out;
+      if (width >= 640) return out;
+      return out.filter(v => v !== 2 && (out.length < 6 || Math.round(Math.log10(v)) % 2 === 0));
     };
     x.filter = (u, splits) => splits;
+  } else {
+    x.incrs = [1, 2, 5].flatMap(v => [v, v * 10, v * 100, v * 1e3, v * 1e4, v * 1e5]).sort((a, b) => a - b);
   }
   let top = 0;
   for (const l of chart.lines) for (const v of l.values) top = Math.max(top, v || 0);
   if (chart.level) top = Math.max(top, chart.level.value);
   const one = chart.x.length === 1;
   return {
-    width, height: 300,
+    width, height: 300, padding: [null, 28, null, null],
     legend: {live: true},
     cursor: {y: false, points: {size: 7}},
     scales: {
