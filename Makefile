@@ -3,8 +3,9 @@
 GO          ?= go
 BIN         := bin
 FUZZTIME    ?= 30s
+SOAKTIME    ?= 10m
 
-.PHONY: all build run test fuzz bench lint interop clean help
+.PHONY: all build run test fuzz bench lint interop soak clean help
 
 all: test lint ## test and lint
 
@@ -29,6 +30,9 @@ lint: ## vet, staticcheck, gofumpt, tidy modules
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
 	$(GO) test -tags interop -count=1 -v -timeout 20m ./internal/interop/
+
+soak: ## everything at once for SOAKTIME (10m): nothing may leak, no route may be lost
+	$(GO) test -tags soak -count=1 -v -timeout 0 ./internal/soak/ -args -time $(SOAKTIME)
 
 clean: ## remove what build made
 	rm -rf $(BIN)

@@ -162,6 +162,7 @@ func (e *Engine) prepare(nc net.Conn) (*conn, error) {
 		return nil, errors.New("engine: accepted a connection without an address")
 	}
 	c := newConn(e, remote.String())
+	c.preamble = e.preambleOf(remote.AddrPort())
 	dropZone(remote)
 	if local, ok := tcp.LocalAddr().(*net.TCPAddr); ok {
 		dropZone(local)

@@ -16,24 +16,26 @@ var lastID atomic.Uint64
 // A conn is one connection. Size: 208 B, and no buffer when idle.
 type conn struct {
 	id     uint64
-	remote string
+	remote string // constant once Opened was called
 	e      *Engine
 	loop   *loop // set before Opened, then constant
 
 	// The following are for the loop only.
 
-	gc      gnet.Conn                  // nil once closed, so that misuse shows
-	gone    bool                       // closed: gc's descriptor may be somebody else's by now
-	choked  bool                       // listed in loop.choked, see backpressure.go
-	need    int                        // size of the frame that in begins, 0 = not yet known
-	in      *bytebufferpool.ByteBuffer // bytes not yet served, nil if none
-	cause   error                      // why we close it
-	unsent  int                        // bytes in gnet's outbound buffer when last looked at
-	since   time.Duration              // choked since, loop time
-	active  time.Duration              // last sign of life, loop time
-	idle    *idleList                  // nil: may be silent for ever
-	idlePre *conn
-	idleNex *conn
+	gc       gnet.Conn                  // nil once closed, so that misuse shows
+	gone     bool                       // closed: gc's descriptor may be somebody else's by now
+	choked   bool                       // listed in loop.choked, see backpressure.go
+	told     bool                       // Opened was called
+	preamble preamble                   // what is to come before the first frame
+	need     int                        // size of the frame that in begins, 0 = not yet known
+	in       *bytebufferpool.ByteBuffer // bytes not yet served, nil if none
+	cause    error                      // why we close it
+	unsent   int                        // bytes in gnet's outbound buffer when last looked at
+	since    time.Duration              // choked since, loop time
+	active   time.Duration              // last sign of life, loop time
+	idle     *idleList                  // nil: may be silent for ever
+	idlePre  *conn
+	idleNex  *conn
 
 	opened  atomic.Bool
 	alive   atomic.Bool
@@ -45,6 +47,7 @@ type conn struct {
 	queued bool       // listed in loop.ready
 	reason error      // given to Close
 	outbox *bytebufferpool.ByteBuffer
+	tls    *tlsConn // set by the loop when it hands c over; then gone is true for the loop
 }
 
 func newConn(e *Engine, remote string) *conn {
@@ -84,6 +87,7 @@ func (c *conn) give(b *bytebufferpool.ByteBuffer) bool {
 		return false
 	case c.outbox != nil: // is listed already
 		c.outbox.B = append(c.outbox.B, b.B...)
+		c.wakeLocked()
 		return false
 	}
 	c.outbox = b
@@ -106,6 +110,10 @@ func (c *conn) Close(reason error) {
 // wakeLocked lists c for the loop's next flush. That c is not dead and mu is
 // held keeps the loop from ending meanwhile: it must close c first.
 func (c *conn) wakeLocked() {
+	if c.tls != nil {
+		c.tls.wakeLocked()
+		return
+	}
 	if !c.queued {
 		c.queued = true
 		c.loop.wake(c)
@@ -119,6 +127,13 @@ func (c *conn) takeOutbox() *bytebufferpool.ByteBuffer {
 	b := c.outbox
 	c.outbox, c.queued = nil, false
 	return b
+}
+
+// holdOutbox leaves the outbox for later.
+func (c *conn) holdOutbox() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queued = false
 }
 
 // die makes c deaf to Send and Close and returns what was left in the outbox

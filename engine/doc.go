@@ -3,7 +3,7 @@
 //
 // It does not know what a frame means. How to cut the stream is told to it by
 // a [SplitFunc], what to answer by a [Handler]. It knows nothing of RocketMQ,
-// topics or brokers, keeps no state but connections, and has no TLS.
+// topics or brokers, and keeps no state but connections.
 //
 //	peer ──► listener ──► acceptor ──► loop ──► Split ──► Handler.Serve ──► out ─┐
 //	 ▲                    limit,       │                    │                    │
@@ -16,7 +16,11 @@
 // # Life of a connection
 //
 // The acceptor takes it from the listener, refuses it if there are too many,
-// and hands it to the loop with the fewest. The loop calls Opened. From then
+// and hands it to the loop with the fewest. The loop calls Opened. The first
+// byte tells whether the peer speaks TLS; if so, the connection goes to a
+// goroutine of its own, which serves it in the loop's place, on crypto/tls: gnet
+// has no TLS. In front of that byte a trusted peer may say by a PROXY header
+// whom it speaks for; Opened then waits for it. From then
 // on each read is a turn: its whole frames are served in order, what they
 // append to out leaves in one write, and the beginning of a frame that is not
 // yet whole is kept. A turn is never more than 64 KiB of requests, so that no
@@ -33,13 +37,17 @@
 //   - A loop, Options.Loops of them, each with its share of the connections:
 //     Split, Opened, Serve, Closed, all reading and all writing. It never
 //     blocks. What a type says is "loop only" needs no lock.
+//   - A reader for each connection that speaks TLS: what the loop does for the
+//     others, but it may block. Beside it a writer, while there is something to
+//     write.
 //   - A worker, ExecutorOptions.Workers of them per [Executor]: Tasks and
 //     posts. One connection's run in order and never two at a time.
-//   - The ticker, one: tells the loops once a second to read their clock.
+//   - The ticker, one: tells the loops once a second to read their clock, and
+//     closes whoever makes a reader or a writer wait too long.
 //   - Any goroutine: the methods of [Conn], [Executor] and Engine.Stats.
 //
-// No goroutine belongs to a connection. Lock order: conn.mu, then loop.mu;
-// Executor.mu stands alone.
+// No goroutine belongs to a connection without TLS. Lock order: tlsSet.mu, then
+// conn.mu, then loop.mu; Executor.mu stands alone.
 //
 // # Whose bytes are whose
 //

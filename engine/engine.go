@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -51,7 +52,10 @@ type Engine struct {
 	panics       atomic.Uint64
 	closed       [numCloseKinds]atomic.Uint64
 
-	malformedLog, slowLog, acceptLog, refusedLog sparingLog
+	tls       tlsSet
+	tlsConfig *tls.Config // asks o.TLSConfig for each handshake
+
+	malformedLog, preambleLog, slowLog, acceptLog, refusedLog sparingLog
 }
 
 // New returns an engine that gives the frames it receives to h. It opens
@@ -71,10 +75,21 @@ func New(h Handler, o Options) (*Engine, error) {
 		fatal: make(chan error, 1),
 		now:   func() time.Duration { return time.Since(started) },
 	}
+	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	for i := range e.o.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}
 	return e, nil
+}
+
+// configForClient is asked by crypto/tls at the beginning of each handshake.
+func (e *Engine) configForClient(*tls.ClientHelloInfo) (*tls.Config, error) {
+	if e.o.TLSConfig != nil {
+		if cfg := e.o.TLSConfig(); cfg != nil {
+			return cfg, nil
+		}
+	}
+	return nil, errors.New("no usable certificate")
 }
 
 // Listen binds the address. From then on peers can connect, and wait until
@@ -223,7 +238,9 @@ func (e *Engine) addSentinel(l *loop) error {
 // stopLoops ends the loops, which close their connections, and returns what
 // an already dead one has died of.
 func (e *Engine) stopLoops() error {
+	e.tls.close()
 	err := e.client.Stop()
+	e.tls.readers.Wait()
 	for _, f := range e.held {
 		f.Close()
 	}
@@ -245,6 +262,7 @@ func (e *Engine) tickAll() {
 				l.execute(l.tickTask)
 			}
 		}
+		e.tls.review(e.now())
 	}
 }
 

@@ -197,6 +197,7 @@ func (k *testClock) advance(d time.Duration) {
 		for _, l := range k.s.loops {
 			k.s.onLoop(l, l.tick)
 		}
+		k.s.tls.review(k.s.now())
 	}
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"io"
+	"net"
 	"os"
 )
 
@@ -21,6 +22,11 @@ var (
 	// ErrOverloaded means that all connections together hold too many bytes
 	// of unfinished frames.
 	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames")
+	// ErrPreamble is wrapped when a connection does not get as far as its first
+	// frame: a TLS handshake or a PROXY header that is broken or takes longer
+	// than [Options.HandshakeTimeout], or TLS where there is none, or none where
+	// it is enforced.
+	ErrPreamble = errors.New("engine: bad preamble")
 	// ErrShutdown means that the engine is being stopped.
 	ErrShutdown = errors.New("engine: shutting down")
 )
@@ -42,15 +48,19 @@ const (
 	closedWriteError
 	closedOverloaded
 	closedShutdown
+	closedPreamble
 	numCloseKinds
 )
 
 // kindOf sorts the reason of a close into its column.
 func kindOf(err error) closeKind {
 	var sys *os.SyscallError
+	var op *net.OpError
 	switch {
 	case err == nil:
 		return closedLocal
+	case errors.Is(err, ErrPreamble):
+		return closedPreamble
 	case errors.Is(err, ErrMalformed):
 		return closedMalformed
 	case errors.Is(err, ErrIdle):
@@ -68,7 +78,7 @@ func kindOf(err error) closeKind {
 			return closedWriteError
 		}
 		return closedByPeer
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.As(err, &op): // op: a TLS alert, by now
 		return closedByPeer
 	}
 	return closedLocal

@@ -31,7 +31,7 @@ func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
 		c.opened.Store(true)
 		c.alive.Store(true)
 		l.addIdle(c)
-		if l.guard(c, func() { ev.e.h.Opened(c) }) {
+		if c.preamble != preambleProxy && l.tell(c) {
 			c.cause = ErrPanic
 			return nil, gnet.Close
 		}
@@ -47,6 +47,9 @@ func (ev *events) OnTraffic(gc gnet.Conn) gnet.Action {
 	c, ok := gc.Context().(*conn)
 	if !ok || c.gone {
 		return gnet.None
+	}
+	if c.preamble != preambleOver {
+		return c.loop.greet(c, data)
 	}
 	return c.loop.turn(c, data)
 }
@@ -98,7 +101,7 @@ func (l *loop) notePanic(c *conn, p any) {
 func (l *loop) closed(c *conn, err error) {
 	outbox, reason := c.die()
 	if outbox != nil {
-		if err == nil {
+		if err == nil && !l.undecided(c) {
 			// Not after an error: the peer is gone. gnet flushes once more
 			// after OnClose and drops the rest.
 			_, _ = c.gc.Write(outbox.B)
@@ -111,11 +114,18 @@ func (l *loop) closed(c *conn, err error) {
 	l.unchoke(c)
 	l.dropInput(c)
 
-	cause := c.closeCause(err, reason)
+	l.bury(c, c.closeCause(err, reason))
+}
+
+// bury counts c out and tells the handler. Of a connection that spoke TLS it
+// is not called on the loop.
+func (l *loop) bury(c *conn, cause error) {
 	l.e.open.Add(-1)
 	l.e.closed[kindOf(cause)].Add(1)
 	l.noteClosed(c, cause)
-	l.guard(c, func() { l.e.h.Closed(c, cause) })
+	if c.told {
+		l.guard(c, func() { l.e.h.Closed(c, cause) })
+	}
 }
 
 // closeCause returns why c died: our own reason, or the one given to Close, or
@@ -139,6 +149,8 @@ func (l *loop) noteClosed(c *conn, cause error) {
 	switch kindOf(cause) {
 	case closedMalformed:
 		l.e.malformedLog.warn(l.e.o.Logger, "malformed frame", "conn", c.id, "remote", c.remote, "err", cause)
+	case closedPreamble:
+		l.e.preambleLog.warn(l.e.o.Logger, "connection not let in", "conn", c.id, "remote", c.remote, "err", cause)
 	case closedSlowReader, closedOverloaded:
 		l.e.slowLog.warn(l.e.o.Logger, "connection cut off", "conn", c.id, "remote", c.remote, "err", cause)
 	}

@@ -83,6 +83,7 @@ func (l *loop) removeIdle(c *conn) {
 func (l *loop) tick() {
 	l.tickWaiting.Store(false)
 	l.now = l.e.now()
+	l.checkAwaited()
 	closes, lists := 0, l.idles[:0]
 	for _, il := range l.idles {
 		limit := il.timeout + l.e.o.tick

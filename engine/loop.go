@@ -26,6 +26,7 @@ type loop struct {
 	chokedList  []*conn // choked connections, and dead ones until the next scan
 	chokedSpare []*conn
 	chokeTimer  *time.Timer
+	awaited     []*conn // connections in the middle of a PROXY header, and others until the next tick
 
 	flushTask, scanTask, tickTask gnet.Runnable
 
@@ -110,7 +111,15 @@ func (l *loop) flushReady() {
 
 // flush writes c's outbox and obeys its Close.
 func (l *loop) flush(c *conn) {
-	out := c.takeOutbox()
+	if c.tls != nil {
+		return // it was listed before it was handed over
+	}
+	var out *bytebufferpool.ByteBuffer
+	if l.undecided(c) {
+		c.holdOutbox()
+	} else {
+		out = c.takeOutbox()
+	}
 	if out != nil {
 		if !c.gone && len(out.B) > 0 {
 			l.writeBytes(c, out.B)

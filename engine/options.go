@@ -2,25 +2,28 @@ package engine
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime"
 	"time"
 )
 
 // Defaults of [Options].
 const (
-	defaultMaxFrame    = 16 << 20
-	defaultIdleTimeout = 120 * time.Second
-	defaultHighWater   = 64 << 10
-	defaultLowWater    = 32 << 10
-	defaultChokedInput = 1 << 20
-	defaultChokedTime  = 60 * time.Second
-	defaultMaxUnsent   = 64 << 20
-	defaultMaxPartial  = 1 << 30
-	maxLoops           = 255 // gnet's own limit
+	defaultMaxFrame         = 16 << 20
+	defaultIdleTimeout      = 120 * time.Second
+	defaultHighWater        = 64 << 10
+	defaultLowWater         = 32 << 10
+	defaultChokedInput      = 1 << 20
+	defaultChokedTime       = 60 * time.Second
+	defaultMaxUnsent        = 64 << 20
+	defaultMaxPartial       = 1 << 30
+	defaultHandshakeTimeout = 10 * time.Second
+	maxLoops                = 255 // gnet's own limit
 )
 
 // Options are the knobs of an [Engine]. They are copied by [New].
@@ -83,6 +86,25 @@ type Options struct {
 	// limit where the system sets none.
 	MaxConnections int
 
+	// TLSMode says whether connections may, must or must not speak TLS. Their
+	// first byte tells whether they do. (Java: tls.server.mode)
+	TLSMode TLSMode
+
+	// TLSConfig is asked at the beginning of each handshake, by many goroutines
+	// at once, and may answer differently from time to time. If it is nil or
+	// returns nil, the handshake fails.
+	TLSConfig func() *tls.Config
+
+	// ProxyTrusted are the peers who may say by a header of the PROXY protocol,
+	// version 1 or 2, on whose behalf they speak. They need not. For all others
+	// such a header is a malformed frame. Opened is called for a trusted peer
+	// when its first bytes are there. (Java trusts everybody.)
+	ProxyTrusted []netip.Prefix
+
+	// HandshakeTimeout is how long a TLS handshake or a PROXY header may take
+	// from its first byte. 0: 10 s, as Netty has it for TLS.
+	HandshakeTimeout time.Duration
+
 	// SendBuffer and RecvBuffer set SO_SNDBUF and SO_RCVBUF of every
 	// connection. 0: the system's choice.
 	// (Java: serverSocketSndBufSize, serverSocketRcvBufSize)
@@ -130,12 +152,16 @@ func (o Options) Validate() error {
 		{"MaxUnsent", int64(o.MaxUnsent)},
 		{"MaxPartial", o.MaxPartial},
 		{"MaxConnections", int64(o.MaxConnections)},
+		{"HandshakeTimeout", int64(o.HandshakeTimeout)},
 		{"SendBuffer", int64(o.SendBuffer)},
 		{"RecvBuffer", int64(o.RecvBuffer)},
 	} {
 		if f.value < 0 {
 			fault("%s %d is negative", f.name, f.value)
 		}
+	}
+	if o.TLSMode > TLSEnforcing {
+		fault("TLSMode %d is unknown", o.TLSMode)
 	}
 	if d := o.withDefaults(); d.LowWater > d.HighWater {
 		fault("LowWater %d is above HighWater %d", d.LowWater, d.HighWater)
@@ -155,6 +181,7 @@ func (o Options) withDefaults() Options {
 	o.ChokedTime = cmp.Or(o.ChokedTime, defaultChokedTime)
 	o.MaxUnsent = cmp.Or(o.MaxUnsent, defaultMaxUnsent)
 	o.MaxPartial = cmp.Or(o.MaxPartial, defaultMaxPartial)
+	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, defaultHandshakeTimeout)
 	o.tick = cmp.Or(o.tick, time.Second)
 	if o.IdleTimeout == nil {
 		o.IdleTimeout = func() time.Duration { return defaultIdleTimeout }

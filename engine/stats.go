@@ -31,6 +31,10 @@ type Stats struct {
 	ClosedWriteError uint64
 	ClosedOverloaded uint64
 	ClosedShutdown   uint64
+	ClosedPreamble   uint64 // TLS or PROXY header missing, broken or late
+
+	TLSOpen       int    // connections of Open that speak TLS
+	TLSHandshakes uint64 // finished since the start
 }
 
 // Stats returns the counters. Safe from any goroutine.
@@ -53,6 +57,13 @@ func (e *Engine) Stats() Stats {
 		ClosedWriteError: e.closed[closedWriteError].Load(),
 		ClosedOverloaded: e.closed[closedOverloaded].Load(),
 		ClosedShutdown:   e.closed[closedShutdown].Load(),
+		ClosedPreamble:   e.closed[closedPreamble].Load(),
+
+		TLSOpen:       e.tls.size(),
+		TLSHandshakes: e.tls.handshakes.Load(),
+		Frames:        e.tls.frames.Load(),
+		BytesIn:       e.tls.bytesIn.Load(),
+		BytesOut:      e.tls.bytesOut.Load(),
 	}
 	for _, l := range e.loops {
 		s.Frames += l.frames.Load()

@@ -75,6 +75,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 func configure(f flags, getenv func(string) string, stdout io.Writer, log *slog.Logger) (namesrv.Config, error) {
 	cfg := namesrv.DefaultConfig()
 	cfg.RocketMQHome = getenv("ROCKETMQ_HOME")
+	cfg.LoadJavaOptions(getenv("JAVA_OPT"))
+	cfg.LoadJavaOptions(getenv("JAVA_OPT_EXT"))
 	if home := homeDir(getenv); home != "" {
 		cfg.KVConfigPath = filepath.Join(home, "namesrv", "kvConfig.json")
 		cfg.ConfigStorePath = filepath.Join(home, "namesrv", "namesrv.properties")

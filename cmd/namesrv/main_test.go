@@ -168,6 +168,23 @@ addressServerList=
 rocketmq.namesrv.domain.subgroup=nsaddr
 rocketmq.namesrv.domain=jmenv.tbsite.net
 productNamesrvAddr=
+proxyProtocolTrusted=
+handshakeTimeoutSeconds=10
+tls.server.mode=permissive
+tls.enable=false
+tls.config.file=/etc/rocketmq/tls.properties
+tls.test.mode.enable=true
+tls.server.need.client.auth=none
+tls.server.keyPath=
+tls.server.keyPassword=
+tls.server.certPath=
+tls.server.authClient=false
+tls.server.trustCertPath=
+tls.client.keyPath=
+tls.client.keyPassword=
+tls.client.certPath=
+tls.client.authServer=false
+tls.client.trustCertPath=
 `
 	if stdout.String() != want {
 		t.Errorf("-p prints\n%s\nwant\n%s", &stdout, want)

@@ -72,7 +72,8 @@
 //
 // Besides the story of one server (interop_test.go) there are failover_test.go,
 // where name servers are killed under the clients; container_test.go and
-// proxy_test.go; addressserver_test.go, where nobody is told an address; and
+// proxy_test.go; addressserver_test.go, where nobody is told an address;
+// tls_test.go, where broker and clients speak TLS; and
 // mqadmindiff_test.go, where mqadmin must print the same for ours and for a
 // Java name server. Read interop_test.go first, and differential_test.go for
 // the comparison.

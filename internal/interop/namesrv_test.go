@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,6 +70,9 @@ func startNamesrvOf(t *testing.T, dir, java string, conf ...string) *namesrv {
 		"kvConfigPath=" + filepath.Join(home, "kvConfig.json"),
 		"configStorePath=" + filepath.Join(home, "namesrv.stored.properties"),
 	}, conf...))
+	if slices.Contains(conf, "tls.server.mode=enforcing") {
+		enforcing.Store(n.addr(), true)
+	}
 	n.start(t)
 	return n
 }

@@ -46,6 +46,11 @@ type rawReply struct {
 
 // ask sends one request over a connection of its own and returns the reply.
 func ask(addr string, code, version int, ext map[string]string) (rawReply, error) {
+	return askOver(addr, dialAsWanted, code, version, ext)
+}
+
+// askOver is ask over a connection that dial makes.
+func askOver(addr string, dial func(addr string) (net.Conn, error), code, version int, ext map[string]string) (rawReply, error) {
 	const opaque = 77
 	header, err := json.Marshal(map[string]any{
 		"code": code, "flag": 0, "language": "JAVA", "opaque": opaque,
@@ -54,7 +59,7 @@ func ask(addr string, code, version int, ext map[string]string) (rawReply, error
 	if err != nil {
 		return rawReply{}, err
 	}
-	conn, err := net.DialTimeout("tcp", addr, 3*time.Second)
+	conn, err := dial(addr)
 	if err != nil {
 		return rawReply{}, err
 	}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"gonamesrv/codec"
@@ -73,6 +75,22 @@ type Config struct {
 	// in Java) is the last part of the path that address servers are asked for.
 	NamesrvDomainSubgroup string
 
+	// TLS is who speaks it, and with which certificates.
+	TLS TLSConfig
+
+	// ProxyProtocolTrusted (proxyProtocolTrusted, not a Java key) are the load
+	// balancers that may say by a PROXY header whom they speak for: addresses
+	// and prefixes, 10.0.0.0/8;192.0.2.1. Java believes everybody.
+	ProxyProtocolTrusted string
+
+	// HandshakeTimeout (handshakeTimeoutSeconds, not a Java key) is how long a TLS
+	// handshake or a PROXY header may take from its first byte.
+	HandshakeTimeout time.Duration
+
+	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
+	// comes from it is to be changed, so the properties file is not told of them.
+	JavaOptions []string
+
 	// Unused are keys of Java that mean nothing here. They are kept because
 	// GET_NAMESRV_CONFIG shows them and UPDATE_NAMESRV_CONFIG keeps them.
 	Unused UnusedConfig
@@ -123,6 +141,8 @@ func DefaultConfig() Config {
 		NamesrvDomain:                        "jmenv.tbsite.net",
 		NamesrvDomainSubgroup:                "nsaddr",
 		SerializeType:                        codec.SerializeJSON,
+		TLS:                                  defaultTLSConfig(),
+		HandshakeTimeout:                     10 * time.Second,
 		Unused: UnusedConfig{
 			UnRegisterBrokerQueue:        3000,
 			ServerWorkerThreads:          8,
@@ -170,6 +190,12 @@ func (c Config) Validate() error {
 	atLeast("writeBufferLowWaterMark", c.WriteBufferLowWaterMark, 0)
 	faults = append(faults, c.addressServerFaults()...)
 	faults = append(faults, c.clusterTestFaults()...)
+	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {
+		faults = append(faults, err)
+	}
+	if c.HandshakeTimeout <= 0 {
+		faults = append(faults, fmt.Errorf("namesrv: handshakeTimeoutSeconds is %v, must be positive", c.HandshakeTimeout))
+	}
 	if c.ServerChannelMaxIdle < 0 {
 		faults = append(faults, fmt.Errorf("namesrv: serverChannelMaxIdleTimeSeconds is %v, must not be negative", c.ServerChannelMaxIdle))
 	}
@@ -177,6 +203,26 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("namesrv: scanNotActiveBrokerInterval is %v, must be positive", c.ScanNotActiveBrokerInterval))
 	}
 	return errors.Join(faults...)
+}
+
+// parseTrusted reads a list of addresses and prefixes.
+func parseTrusted(list string) ([]netip.Prefix, error) {
+	var trusted []netip.Prefix
+	for text := range strings.SplitSeq(list, ";") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if addr, bad := netip.ParseAddr(text); bad == nil {
+			p, err = addr.Unmap().Prefix(addr.Unmap().BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("namesrv: proxyProtocolTrusted: %q is neither an address nor a prefix", text)
+		}
+		trusted = append(trusted, p)
+	}
+	return trusted, nil
 }
 
 // Address returns where to listen.

@@ -34,6 +34,7 @@ enableAllTopicList=true
 enableControllerInNamesrv=false
 enableShutdownGracefully=false
 enableTopicList=true
+handshakeTimeoutSeconds=10
 kvConfigPath=
 listenPort=0
 needWaitForService=false
@@ -41,6 +42,7 @@ notifyMinBrokerIdChanged=false
 orderMessageEnable=false
 productEnvName=center
 productNamesrvAddr=
+proxyProtocolTrusted=
 returnOrderTopicConfigToBroker=true
 rocketmq.namesrv.domain=jmenv.tbsite.net
 rocketmq.namesrv.domain.subgroup=nsaddr
@@ -59,6 +61,21 @@ serverSocketSndBufSize=0
 serverWorkerThreads=8
 shutdownWaitTimeSeconds=30
 supportActingMaster=false
+tls.client.authServer=false
+tls.client.certPath=
+tls.client.keyPassword=
+tls.client.keyPath=
+tls.client.trustCertPath=
+tls.config.file=/etc/rocketmq/tls.properties
+tls.enable=false
+tls.server.authClient=false
+tls.server.certPath=
+tls.server.keyPassword=
+tls.server.keyPath=
+tls.server.mode=permissive
+tls.server.need.client.auth=none
+tls.server.trustCertPath=
+tls.test.mode.enable=true
 unRegisterBrokerQueueCapacity=3000
 useEpollNativeSelector=false
 waitSecondsForService=45
@@ -141,7 +158,7 @@ func TestUpdateConfig(t *testing.T) {
 		{"would not start", "listenPort=70000\nproductEnvName=x", codec.RespSystemError, "namesrv: listenPort is 70000, must be at most 65535", ""},
 		{"would not start either", "writeBufferLowWaterMark=9\nwriteBufferHighWaterMark=8", codec.RespSystemError, "engine: LowWater 9 is above HighWater 8", ""},
 		{"too long", "#" + strings.Repeat("x", 1<<20), codec.RespSystemError, "configuration would have 1048577 bytes, more than 1048576", ""},
-		{"too long with the rest", "productEnvName=" + strings.Repeat("x", 1<<20-100), codec.RespSystemError, "configuration would have 1049748 bytes, more than 1048576", ""},
+		{"too long with the rest", "productEnvName=" + strings.Repeat("x", 1<<20-100), codec.RespSystemError, "configuration would have 1050183 bytes, more than 1048576", ""},
 		{"backslash at the end", "productEnvName=x\\", 0, "", "productEnvName=x"},
 	}
 	for _, tc := range cases {
@@ -317,7 +334,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 46 {
+	if len(lines) != 63 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config
@@ -332,7 +349,7 @@ func TestConfigKeys(t *testing.T) {
 	}
 	for i := range reflect.ValueOf(cfg).NumField() {
 		f := reflect.TypeFor[namesrv.Config]().Field(i)
-		if f.Name != "Unknown" && f.Name != "SerializeType" && reflect.ValueOf(cfg).Field(i).IsZero() {
+		if f.Name != "Unknown" && f.Name != "JavaOptions" && f.Name != "SerializeType" && reflect.ValueOf(cfg).Field(i).IsZero() {
 			t.Errorf("no key sets %s", f.Name)
 		}
 	}

@@ -93,5 +93,8 @@ func (s *Server) FetchProductList() {
 	s.product.next = time.Time{}
 }
 
+// SetTLSPoll changes how often TLS files are looked at. Before Run only.
+func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }
+
 // PutKV sets a value of the KV config.
 func (s *Server) PutKV(namespace, key, value string) error { return s.kv.put(namespace, key, &value) }

@@ -26,13 +26,14 @@ type configKey struct {
 	name   string
 	update updateRule
 	unused bool // means nothing here
+	secret bool // is not shown to peers
 	get    func(*Config) string
 	set    func(*Config, string) error
 }
 
 // configKeys are all keys of Java, in its order of declaration, and ours last.
 // Java: NamesrvConfig, NettyServerConfig.
-var configKeys = []configKey{
+var configKeys = append([]configKey{
 	never(stringKey("rocketmqHome", func(c *Config) *string { return &c.RocketMQHome })),
 	never(stringKey("kvConfigPath", func(c *Config) *string { return &c.KVConfigPath })),
 	never(stringKey("configStorePath", func(c *Config) *string { return &c.ConfigStorePath })),
@@ -81,11 +82,14 @@ var configKeys = []configKey{
 	restart(stringKey("rocketmq.namesrv.domain.subgroup", func(c *Config) *string { return &c.NamesrvDomainSubgroup })),
 	restart(stringKey("rocketmq.namesrv.domain", func(c *Config) *string { return &c.NamesrvDomain })),
 	restart(stringKey("productNamesrvAddr", func(c *Config) *string { return &c.ProductNamesrvAddr })),
-}
+	never(stringKey("proxyProtocolTrusted", func(c *Config) *string { return &c.ProxyProtocolTrusted })),
+	restart(durationKey("handshakeTimeoutSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.HandshakeTimeout })),
+}, tlsKeys...)
 
 func live(k configKey) configKey    { k.update = updateLive; return k }
 func restart(k configKey) configKey { k.update = updateRestart; return k }
 func never(k configKey) configKey   { k.update = updateNever; return k }
+func secret(k configKey) configKey  { k.secret = true; return k }
 func unused(k configKey) configKey  { k.update, k.unused = updateRestart, true; return k }
 
 // knownKeys finds a key by its name.
@@ -118,6 +122,7 @@ func (c *Config) LoadProperties(file string) (ignored []string, err error) {
 			ignored = append(ignored, fmt.Sprintf("%s=%s: %v", f.Name, f.Value, err))
 			continue
 		}
+		c.JavaOptions = slices.DeleteFunc(slices.Clone(c.JavaOptions), func(name string) bool { return name == f.Name })
 		if !ok || k.unused {
 			ignored = append(ignored, fmt.Sprintf("%s has no meaning here", f.Name))
 		}
@@ -149,11 +154,14 @@ func (c *Config) all() []codec.Field {
 	return all
 }
 
-// text is the whole configuration, its values as they are.
+// text is the whole configuration, its values as they are but for secrets.
 // Java: Configuration#getAllConfigsFormatString.
 func (c *Config) text() []byte {
 	var b []byte
 	for _, f := range c.all() {
+		if f.Value != "" && knownKeys[f.Name].secret {
+			f.Value = "******"
+		}
 		b = append(b, f.Name...)
 		b = append(b, '=')
 		b = append(b, f.Value...)
@@ -170,7 +178,9 @@ func (c *Config) text() []byte {
 func (c *Config) fileText() []byte {
 	var b []byte
 	for _, f := range c.all() {
-		b = appendProperty(b, f)
+		if !slices.Contains(c.JavaOptions, f.Name) {
+			b = appendProperty(b, f)
+		}
 	}
 	return b
 }

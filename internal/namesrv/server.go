@@ -34,6 +34,7 @@ type Server struct {
 	notifier    *notifier
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
+	tls         *tlsContexts
 	counters    counters
 	events      *eventLog
 	now         func() time.Time
@@ -68,9 +69,12 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		s.kinds = maps.Clone(requestKinds)
 		s.kinds[codec.ReqGetRouteInfoByTopic] = requestKind{onClientPool, getRouteInfoByTopic}
 	}
+	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
+		return nil, err
+	}
 	s.task = s.serveQueued
 	if cfg.ClusterTest {
-		s.product = newProductEnv(&cfg)
+		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.table = route.New(route.Options{OnEvent: s.onEvent})
 	s.notifier = newNotifier(s)
@@ -87,6 +91,8 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 
 // engineOptions is the engine's part of a configuration.
 func (s *Server) engineOptions(cfg *Config) engine.Options {
+	mode, _ := cfg.TLS.mode()
+	trusted, _ := parseTrusted(cfg.ProxyProtocolTrusted) // validated
 	return engine.Options{
 		Addr:        cfg.Address(),
 		Loops:       cfg.ServerSelectorThreads,
@@ -97,6 +103,11 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		SendBuffer:  cfg.ServerSocketSndBufSize,
 		RecvBuffer:  cfg.ServerSocketRcvBufSize,
 		Logger:      s.log,
+
+		TLSMode:          mode,
+		TLSConfig:        s.tls.server.Load,
+		ProxyTrusted:     trusted,
+		HandshakeTimeout: cfg.HandshakeTimeout,
 	}
 }
 
@@ -129,6 +140,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.scan(scanning) })
 	wg.Go(func() { s.logKVConfigs(scanning) })
+	wg.Go(func() { s.tls.watch(scanning) })
 	wg.Go(s.addresses.serve)
 	err := s.engine.Run(ctx)
 	stop()
