@@ -205,12 +205,6 @@ func names(route *codec.TopicRouteData, broker string) bool {
 	return addr && queue
 }
 
-// wantAny takes every reply: the echo server's.
-type wantAny struct{}
-
-func (wantAny) asked() string                                       { return "echo" }
-func (wantAny) check(*codec.Command, int64, int64) (string, string) { return "", "" }
-
 // isNamed asks whether the route of t names b.
 func (t *topic) isNamed(c *caller, b *broker) (named bool, err error) {
 	_, err = c.do(t.request.appendTo, func(cmd *codec.Command) string {

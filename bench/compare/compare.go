@@ -107,7 +107,7 @@ func Run(ctx context.Context, opt Options, progress func(Progress)) (*Comparison
 	}
 	err := c.rounds(ctx)
 	c.out.Seconds = time.Since(c.out.Started).Seconds()
-	c.out.Figures = figuresOf(len(opt.Servers), opt.Base, c.out.Turns)
+	c.out.Figures = Figures(c.out)
 	if err == nil && !c.out.OK() {
 		err = fmt.Errorf("%w: %s", bench.ErrWrong, c.out.wrong())
 	}

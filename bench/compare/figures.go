@@ -89,8 +89,10 @@ func operation(p bench.Phase, name string) *bench.Operation {
 	return nil
 }
 
-// figuresOf works out the figures of all runs that count. A ratio needs both
-// runs of its round.
+// Figures works out the figures of c from its turns that count. A ratio needs
+// both runs of its round.
+func Figures(c *Comparison) []Figure { return figuresOf(len(c.Servers), c.Base, c.Turns) }
+
 func figuresOf(servers, base int, runs []Turn) []Figure {
 	type key struct{ phase, name, unit string }
 	index := map[key]int{}

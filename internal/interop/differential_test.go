@@ -61,7 +61,7 @@ func TestDifferential(t *testing.T) {
 func testDuel(t *testing.T, release *release, setup setup) {
 	dir := filepath.Join(workDir(t), release.version+"-"+setup.name)
 	conf := append([]string{"scanNotActiveBrokerInterval=500"}, setup.conf...)
-	d := &duel{release: release, setup: setup.name, leftOut: make(map[int]int), patience: 10 * time.Second}
+	d := &duel{release: release, setup: setup.name, leftOut: make(map[int]int), patience: soon}
 	d.java = startNamesrvOf(t, dir, release.version, conf...)
 	d.ours = startNamesrvOf(t, dir, "", conf...)
 	d.java.quiet, d.ours.quiet = true, true // a disagreement is shown by its requests, not by logs
@@ -137,9 +137,9 @@ func (d *duel) story(t *testing.T, file, kind string) {
 }
 
 // answer plays a step of a story and shows what was answered. With await it
-// repeats the step until that is as expected, or ten seconds have passed.
+// repeats the step until that is as expected, or a minute has passed.
 func (d *duel) answer(p *player, s command, want string) (a answers, text string, err error) {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(pollEvery) {
+	for deadline := time.Now().Add(soon); ; time.Sleep(pollEvery) {
 		if a, err = p.play(s); err != nil {
 			return a, "", err
 		}

@@ -31,7 +31,7 @@ func (s *side) send(conn int, r request) (*wireReply, error) {
 	c := s.conns[conn]
 	if c == nil {
 		var err error
-		if c, err = net.DialTimeout("tcp", s.addr, 3*time.Second); err != nil {
+		if c, err = net.DialTimeout("tcp", s.addr, 10*time.Second); err != nil {
 			return nil, err
 		}
 		s.conns[conn] = c
@@ -40,7 +40,7 @@ func (s *side) send(conn int, r request) (*wireReply, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(soon))
 	if _, err := c.Write(frame); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (s *side) close(conn int) error {
 	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
 		return err
 	}
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(soon))
 	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s after the end of a connection: %d bytes, %v; want EOF", s.name, n, err)
 	}
