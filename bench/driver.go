@@ -209,7 +209,7 @@ func (w *worker) start(l *lane, at int64) {
 }
 
 // finish sends what is due by now and nothing more, and waits until all is
-// answered, for at most timeout.
+// answered, for at most timeout: what is answered later fails the run too.
 func (d *driver) finish(ctx context.Context, timeout time.Duration) {
 	at := d.now()
 	d.phases[len(d.phases)-1].to = at
@@ -221,7 +221,9 @@ func (d *driver) finish(ctx context.Context, timeout time.Duration) {
 			l.active = false
 		}
 	})
-	d.drain(ctx, timeout)
+	if !d.drain(ctx, timeout) && ctx.Err() == nil {
+		d.fail(fmt.Sprintf("%d requests were not answered within %v after the load", d.inFlight(), timeout))
+	}
 }
 
 // poll is how often the driver looks whether something has come about.
