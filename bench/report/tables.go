@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,13 @@ func (s Sheet) Text() string {
 
 // Markdown returns the sheet as a part of a page.
 func (s Sheet) Markdown() string {
+	plain := strings.NewReplacer("<", "&lt;", "*", "\\*", "`", "\\`")
+	for _, lines := range []*[]string{&s.Facts, &s.Bad} {
+		*lines = slices.Clone(*lines)
+		for i, l := range *lines {
+			(*lines)[i] = plain.Replace(l)
+		}
+	}
 	return s.render(table.Writer.RenderMarkdown, "## ", "### ", "- ")
 }
 
