@@ -86,6 +86,8 @@ func quantity(v float64, unit string) string {
 		return digits(v) + "/s"
 	case "s/1M":
 		return digits(v) + " s"
+	case "×":
+		return times(v)
 	case "":
 		return plain(v)
 	default:

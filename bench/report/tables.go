@@ -167,7 +167,7 @@ func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") 
 
 func resultFacts(r *bench.Result) []string {
 	facts := []string{
-		fmt.Sprintf("server: %s at %s%s", name(r), r.Target.Address, pid(r)),
+		"server: " + server(r) + pid(r),
 		fmt.Sprintf("scenario: %s; seed %d", params(r.Scenario), r.Seed),
 	}
 	for _, s := range r.Streams {
@@ -181,6 +181,13 @@ func resultFacts(r *bench.Result) []string {
 		facts = append(facts, "ceiling: "+ceiling(r))
 	}
 	return facts
+}
+
+func server(r *bench.Result) string {
+	if n := name(r); n != r.Target.Address {
+		return n + " at " + r.Target.Address
+	}
+	return r.Target.Address
 }
 
 func pid(r *bench.Result) string {

@@ -163,8 +163,14 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) error {
 	return errors.Join(err, save(cmd.OutOrStdout(), report.Document{Result: res}, f.json, f.html))
 }
 
+// revision is set by -ldflags where go build does not note it.
+var revision string
+
 // commit is the commit this program was built from, as far as go build noted it.
 func commit() string {
+	if revision != "" {
+		return revision
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""
