@@ -16,29 +16,31 @@ import (
 // A caller is one connection that asks and waits for the answer: for what is
 // not load. It may be used by several goroutines.
 type caller struct {
-	mu      sync.Mutex // guards the following fields
-	conn    net.Conn
-	in      *bufio.Reader
-	opaque  int32
-	out     []byte
-	frame   []byte
-	cmd     codec.Command
-	timeout time.Duration
+	mu     sync.Mutex // guards the following fields
+	conn   net.Conn
+	in     *bufio.Reader
+	opaque int32
+	out    []byte
+	frame  []byte
+	cmd    codec.Command
 }
 
-// dialCaller connects. timeout bounds each answer.
-func dialCaller(ctx context.Context, address string, timeout time.Duration) (*caller, error) {
+// callTimeout bounds each answer to a caller.
+const callTimeout = 30 * time.Second
+
+// dialCaller connects.
+func dialCaller(ctx context.Context, address string) (*caller, error) {
 	dialer := net.Dialer{Timeout: connectTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return newCaller(conn, 1<<16, timeout), nil
+	return newCaller(conn, 1<<16), nil
 }
 
 // newCaller uses a connection, with a read buffer of so many bytes.
-func newCaller(conn net.Conn, buffer int, timeout time.Duration) *caller {
-	return &caller{conn: conn, in: bufio.NewReaderSize(conn, buffer), opaque: firstNumber, timeout: timeout}
+func newCaller(conn net.Conn, buffer int) *caller {
+	return &caller{conn: conn, in: bufio.NewReaderSize(conn, buffer), opaque: firstNumber}
 }
 
 func (c *caller) close() { c.conn.Close() }
@@ -50,7 +52,7 @@ func (c *caller) do(encode func(dst []byte, opaque int32) []byte, check func(*co
 	defer c.mu.Unlock()
 	c.opaque++
 	c.out = encode(c.out[:0], c.opaque)
-	c.conn.SetDeadline(time.Now().Add(c.timeout))
+	c.conn.SetDeadline(time.Now().Add(callTimeout))
 	if _, err := c.conn.Write(c.out); err != nil {
 		return "", err
 	}

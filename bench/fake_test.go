@@ -21,7 +21,8 @@ type fakeServer struct {
 	addr string
 	// change may spoil a reply; false keeps it back.
 	change func(req *codec.Command, reply *codec.Reply) bool
-	stall  sync.RWMutex // locked: nobody is served
+	before func(req *codec.Command) // told of each request, nil tells nobody
+	stall  sync.RWMutex             // locked: nobody is served
 
 	mu      sync.Mutex // guards the following fields
 	routes  map[string][]codec.BrokerData
@@ -95,6 +96,9 @@ func (f *fakeServer) answer(frame []byte) []byte {
 	var req codec.Command
 	if req.Decode(frame) != nil {
 		return nil
+	}
+	if f.before != nil {
+		f.before(&req)
 	}
 	reply := codec.Reply{Opaque: req.Opaque}
 	f.mu.Lock()

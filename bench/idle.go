@@ -22,7 +22,7 @@ func planConnections(r *run) error {
 
 // idle opens connections step by step and looks at the server after each.
 func (r *run) idle(ctx context.Context, op int) error {
-	probe, err := dialCaller(ctx, r.d.address, time.Duration(r.p.Timeout))
+	probe, err := dialCaller(ctx, r.d.address)
 	if err != nil {
 		return err
 	}
@@ -108,5 +108,5 @@ func (r *run) dialIdle(ctx context.Context, i int) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newCaller(conn, 16, time.Duration(r.p.Timeout)), nil
+	return newCaller(conn, 16), nil
 }

@@ -52,7 +52,7 @@ func (r *run) restart(ctx context.Context) error {
 
 // everyRoute waits until every topic has its whole route.
 func (r *run) everyRoute(ctx context.Context, timeout time.Duration) (bool, error) {
-	c, err := dialCaller(ctx, r.d.address, timeout)
+	c, err := dialCaller(ctx, r.d.address)
 	if err != nil {
 		return false, err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -279,7 +280,7 @@ func TestBusyIsNoWrongReply(t *testing.T) {
 func TestUnanswered(t *testing.T) {
 	var n atomic.Int64
 	f := startFake(t, func(req *codec.Command, _ *codec.Reply) bool { return !isLoad(req) || n.Add(1) != 50 })
-	res := mustFail(t, scenario(t, "route", "timeout", "100ms"), at(f.addr), "not answered")
+	res := mustFail(t, scenario(t, "route", "timeout", "2s"), at(f.addr), "not answered")
 	if o := op(t, res, "measured", "route"); o.Errors[bench.ErrorUnanswered] != 1 || o.Answered+1 != o.Sent {
 		t.Errorf("%+v, want one unanswered", o)
 	}
@@ -420,4 +421,42 @@ func TestNobodyListens(t *testing.T) {
 	if res != nil || err == nil || !strings.Contains(err.Error(), "connect") {
 		t.Errorf("got %v, %v", res, err)
 	}
+}
+
+// TestFence: oneway requests are not done when they are sent, but when the
+// server has read them.
+func TestFence(t *testing.T) {
+	const stall = 500 * time.Millisecond
+	f := startFake(t, nil)
+	var once sync.Once
+	f.before = func(req *codec.Command) {
+		if req.Code == codec.ReqBrokerHeartbeat && req.Flag.IsOneway() {
+			once.Do(func() { time.Sleep(stall) })
+		}
+	}
+	res := run(t, scenario(t, "heartbeat", "connections", "1", "hz", "50", "duration", "100ms", "warmup", "0s"), at(f.addr))
+	if m := res.Milestones[0]; m.Name != "every oneway request read" || !m.Reached || m.Seconds < 0.2 {
+		t.Errorf("milestone is %+v, want more than 0.2 s", m)
+	}
+}
+
+// TestDeadButNamed: a server that goes on naming the dead fails the run.
+func TestDeadButNamed(t *testing.T) {
+	res, err := bench.Run(t.Context(), scenario(t, "churn", "death", "close", "timeout", "2s"), at(startFake(t, nil).addr), nil)
+	if res != nil || err == nil || !strings.Contains(err.Error(), "still in routes") {
+		t.Errorf("got %v, %v", res, err)
+	}
+}
+
+// TestLateAnswers: answers that come after the time to wait for them fail the
+// run, as good as they may be.
+func TestLateAnswers(t *testing.T) {
+	f := startFake(t, nil)
+	var once sync.Once
+	f.before = func(req *codec.Command) {
+		if isLoad(req) {
+			once.Do(func() { time.Sleep(700 * time.Millisecond) })
+		}
+	}
+	mustFail(t, scenario(t, "route", "connections", "1", "duration", "50ms", "warmup", "0s", "timeout", "100ms"), at(f.addr), "not answered within")
 }

@@ -34,7 +34,7 @@ func planSlowReader(r *run) error {
 
 // slowReaders lets clients ask without reading while others are served.
 func (r *run) slowReaders(ctx context.Context, op int) error {
-	c, err := dialCaller(ctx, r.d.address, time.Duration(r.p.Timeout))
+	c, err := dialCaller(ctx, r.d.address)
 	if err != nil {
 		return err
 	}

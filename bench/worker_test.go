@@ -154,6 +154,23 @@ func TestReorderedReplies(t *testing.T) {
 	}
 }
 
+// TestTake: only what is under way is found, however the slots are laid out.
+func TestTake(t *testing.T) {
+	_, c, _ := newLoop(0, 1, 1)
+	c.put(slot{opaque: firstNumber + 3, arg: 7})
+	for _, other := range []int32{0, firstNumber, firstNumber + 3 + int32(len(c.slots)), 3} {
+		if _, ok := c.take(other); ok {
+			t.Errorf("opaque %d is taken for %d", other, firstNumber+3)
+		}
+	}
+	if s, ok := c.take(firstNumber + 3); !ok || s.arg != 7 || c.unanswered != 0 {
+		t.Errorf("got %+v, %v", s, ok)
+	}
+	if _, ok := c.take(firstNumber + 3); ok {
+		t.Error("the same request is answered twice")
+	}
+}
+
 // TestSlots: an open loop remembers all that a stalled server owes, up to its
 // bound.
 func TestSlots(t *testing.T) {
