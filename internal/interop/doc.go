@@ -33,13 +33,17 @@
 //
 // TestDifferential needs no brokers: it plays them (differential_test.go). It
 // tells the same requests to our server and to a Java one and compares the
-// replies: written stories, the differences of docs/COMPAT.md, and random
-// histories.
+// replies: written stories, those of route/testdata/stories among them
+// (carried_test.go), the differences of docs/COMPAT.md, and random histories.
+// release_test.go has the setups, which are configurations of both servers.
 //
 //	testdata/VERSION/stories/SETUP      both must answer what the file says
 //	testdata/VERSION/differences/SETUP  the file says what each answers; its
 //	                                    number is that of COMPAT.md
 //	testdata/VERSION/open/SETUP         the same, for what nobody has decided yet
+//	testdata/VERSION/carried            the stories that route plays on its table:
+//	                                    our replies must say what route says, and
+//	                                    a step that differs names the difference
 //
 // Environment:
 //

@@ -43,6 +43,8 @@ type namesrv struct {
 	dir   string
 	conf  string
 	port  int
+
+	binary bool // it writes binary headers: serialize type ROCKETMQ
 }
 
 func (n *namesrv) addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
@@ -58,6 +60,14 @@ func startNamesrv(t *testing.T, dir string) *namesrv {
 // when java is empty, with further lines of configuration.
 func startNamesrvOf(t *testing.T, dir, java string, conf ...string) *namesrv {
 	t.Helper()
+	n := newNamesrv(t, dir, java, conf...)
+	n.start(t)
+	return n
+}
+
+// newNamesrv makes everything ready for start.
+func newNamesrv(t *testing.T, dir, java string, conf ...string) *namesrv {
+	t.Helper()
 	home := filepath.Join(dir, "namesrv"+java)
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		t.Fatal(err)
@@ -72,7 +82,6 @@ func startNamesrvOf(t *testing.T, dir, java string, conf ...string) *namesrv {
 	if slices.Contains(conf, "tls.server.mode=enforcing") {
 		enforcing.Store(n.addr(), true)
 	}
-	n.start(t)
 	return n
 }
 
@@ -87,8 +96,11 @@ func (n *namesrv) start(t *testing.T) {
 		if err := n.stillRuns(); err != nil {
 			return err
 		}
-		if !strings.Contains(n.text(), bootLine) {
-			return fmt.Errorf("no line %q on its output", bootLine)
+		if line := bootLine + n.serializeType(); !strings.Contains(n.text(), line) {
+			return fmt.Errorf("no line %q on its output", line)
+		}
+		if n.binary {
+			return nil // ask reads JSON headers
 		}
 		_, err := askClusterInfo(n.addr())
 		return err
@@ -104,7 +116,7 @@ func (n *namesrv) launch(t *testing.T) {
 	} else {
 		argv = []string{buildNamesrv(t), "-c", n.conf}
 	}
-	env := []string{"ROCKETMQ_HOME=" + n.dir, "HOME=" + n.dir}
+	env := []string{"ROCKETMQ_HOME=" + n.dir, "HOME=" + n.dir, "ROCKETMQ_SERIALIZE_TYPE=" + n.serializeType()}
 	n.process = startProcess(t, n.owner, "the name server", n.dir, env, argv...)
 	p := n.process
 	if n.java == "" {
@@ -114,6 +126,13 @@ func (n *namesrv) launch(t *testing.T) {
 			}
 		})
 	}
+}
+
+func (n *namesrv) serializeType() string {
+	if n.binary {
+		return "ROCKETMQ"
+	}
+	return "JSON"
 }
 
 // stop sends SIGTERM and waits until the server has exited.
