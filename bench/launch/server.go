@@ -107,7 +107,7 @@ func environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return name == "HOME" || name == "TMPDIR" || name == "NAMESRV_ADDR" || name == "JAVA_TOOL_OPTIONS" ||
-			strings.HasPrefix(name, "ROCKETMQ_") || strings.HasPrefix(name, "XDG_")
+			strings.HasPrefix(name, "JAVA_OPT") || strings.HasPrefix(name, "ROCKETMQ_") || strings.HasPrefix(name, "XDG_")
 	})
 }
 
