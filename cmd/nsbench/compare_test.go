@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/compare"
 	"gonamesrv/bench/report"
 )
 
@@ -154,6 +155,31 @@ func TestCompareUsage(t *testing.T) {
 	} {
 		if code, out, errs := nsbench(t, tt.args...); code != exitFailed || !strings.Contains(errs, tt.want) || out != "" {
 			t.Errorf("%q ends with %d, %q and %q, want %q", tt.args, code, out, errs, tt.want)
+		}
+	}
+}
+
+// TestResults summarizes a folder, and says when there is nothing in it.
+func TestResults(t *testing.T) {
+	dir := t.TempDir()
+	if code, _, errs := nsbench(t, "results", dir); code != exitFailed || !strings.Contains(errs, "there is no result in") {
+		t.Errorf("of an empty folder it ends with %d: %s", code, errs)
+	}
+	c := &compare.Comparison{
+		Kind: compare.Kind, Format: compare.Format, Servers: []compare.Server{{Name: "namesrv"}, {Name: "floor", Floor: true}},
+		Turns: []compare.Turn{{Round: 1, FirstReplySeconds: 0.01, Result: &bench.Result{OK: true}}},
+	}
+	c.Figures = compare.Figures(c)
+	if err := (report.Document{Comparison: c}).Write(filepath.Join(dir, "route-64x1.json")); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := nsbench(t, "results", dir)
+	if code != exitOK {
+		t.Fatalf("ends with %d: %s", code, errs)
+	}
+	for _, want := range []string{"| from the start of the process to its first reply | yes | 20.0 ms | 10.0 ms |", "Raw: [route-64x1.json](route-64x1.json)", "| start to first reply | 10.0 ms |"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
 }
