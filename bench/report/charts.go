@@ -283,19 +283,15 @@ func perSecond(results []*bench.Result, n int, of func(bench.Point) float64) (va
 
 // bands are the phases of the first result, when it has several.
 func bands(runs []seriesOf, last int) []Band {
-	for _, s := range runs {
-		for _, r := range s.results {
-			if len(r.Phases) < 2 {
-				return nil
-			}
-			var out []Band
-			for _, p := range r.Phases {
-				out = append(out, Band{Name: p.Name, From: p.From, To: min(p.From+p.Seconds, float64(last)+1)})
-			}
-			return out
-		}
+	i := slices.IndexFunc(runs, func(s seriesOf) bool { return len(s.results) > 0 })
+	if i < 0 || len(runs[i].results[0].Phases) < 2 {
+		return nil
 	}
-	return nil
+	var out []Band
+	for _, p := range runs[i].results[0].Phases {
+		out = append(out, Band{Name: p.Name, From: p.From, To: min(p.From+p.Seconds, float64(last)+1)})
+	}
+	return out
 }
 
 // addCeiling draws the generator's ceiling where it can be compared with the
