@@ -36,15 +36,11 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestFloor runs a register scenario against a server that only echoes, which
+// TestFloor runs reads against a server that only echoes, which
 // no check would let pass; what makes no sense there is refused.
 func TestFloor(t *testing.T) {
-	k, err := FindKind("register")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sc := k.Scenario()
-	sc.Params.Topics, sc.Params.Brokers, sc.Params.Registrars, sc.Params.Requests = 40, 4, 2, 100
+	sc := scenarioNamed(t, "route")
+	sc.Params.Topics, sc.Params.Connections, sc.Params.Requests = 40, 2, 100
 	reply := codec.AppendReply(nil, codec.SerializeJSON, &codec.Reply{Opaque: firstNumber})
 	addr, stop, err := ListenEcho(context.Background(), reply)
 	if err != nil {

@@ -39,7 +39,7 @@ bench() {
 	churn | connections) ;;
 	*) set -- "$@" --warmup "$warmup" --duration "$duration" ;;
 	esac
-	if ! bin/nsbench compare "$@" --rounds "$rounds" "${servers[@]}" "${others[@]}" \
+	if ! bin/nsbench compare "$@" --timeout 1m --rounds "$rounds" "${servers[@]}" "${others[@]}" \
 		--json "$dir/$name.json" --quiet ${BENCH_FLAGS:-} >"$dir/$name.txt" 2>>"$dir/log.txt"; then
 		echo "   failed, see $dir/log.txt"
 		failed+=("$name")

@@ -66,7 +66,11 @@ func fakes(log *[]string, names ...string) Options {
 			what += " floor"
 		}
 		*log = append(*log, fmt.Sprintf("%s %s seed %d for %v", what, o.Target.Name, o.Seed, time.Duration(sc.Params.Duration)))
-		return fakeResult(float64(len(o.Target.Name)) * 100), nil
+		res := fakeResult(float64(len(o.Target.Name)) * 100)
+		if what == "warm" {
+			res.Milestones = []bench.Milestone{{Name: "warm", Seconds: 1, Reached: true}}
+		}
+		return res, nil
 	}
 	return opt
 }
@@ -100,6 +104,11 @@ func TestOrder(t *testing.T) {
 	}
 	if len(c.Turns) != 8 || !c.Turns[1].WarmUp || c.Turns[1].FirstReplySeconds != 0 || c.Turns[2].FirstReplySeconds != 0.02 {
 		t.Errorf("turns %+v", c.Turns)
+	}
+	for _, f := range c.Figures {
+		if f.Name == "warm" {
+			t.Error("a warm-up counts")
+		}
 	}
 	f := find(t, c, "measured", "route")
 	if f.Unit != "/s" || !f.More || f.Servers[1].Ratio != (Spread{2, 1.5, 1.5, 1.5}) || f.Servers[0].Ratio.Median != 1 {
@@ -267,6 +276,9 @@ func TestSpread(t *testing.T) {
 	})
 	if (spread(nil) != Spread{}) {
 		t.Error("a spread of nothing")
+	}
+	if s := spread([]float64{4, 1, 2, 10}); s.Median != 3 {
+		t.Errorf("the median of two in the middle is %g", s.Median)
 	}
 }
 

@@ -342,7 +342,11 @@ func TestCharts(t *testing.T) {
 		t.Errorf("bands %+v", rate.Bands)
 	}
 	near := sample(t, 1)
-	near.Streams[0].OpenLoop, near.Ceiling.PerSecond = false, 2500
+	near.Ceiling.PerSecond = 2500
+	if rate := find(t, (Document{Result: near}).charts(), "Replies per second"); rate.Level != nil {
+		t.Error("the ceiling of a closed loop is drawn into an open one")
+	}
+	near.Streams[0].OpenLoop = false
 	if rate := find(t, (Document{Result: near}).charts(), "Replies per second"); rate.Level == nil || rate.Level.Value != 2500 {
 		t.Errorf("a ceiling nearby is not drawn: %+v", rate.Level)
 	}

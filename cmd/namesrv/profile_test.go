@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -28,11 +29,14 @@ func TestProfile(t *testing.T) {
 				t.Fatal(err)
 			}
 			ask(t, &stdout)
-			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 				t.Error(err)
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("it ends with %v, stderr\n%s", err, &stderr)
+			}
+			if !strings.Contains(stderr.String(), "engine stopped") {
+				t.Errorf("it was ended before it had stopped, stderr\n%s", &stderr)
 			}
 			if err := wholeProfile(filepath.Join(dir, p.file)); err != nil {
 				t.Error(err)
