@@ -21,25 +21,29 @@ dir=${1:-bench/results/$(date -u +%Y-%m-%d)}
 commit=$(git rev-parse HEAD) && { git diff --quiet HEAD || commit+=+dirty; } || exit 1
 make --no-print-directory build && go build -ldflags "-X main.revision=$commit" -o bin/ ./cmd/nsbench || exit 1
 mkdir -p "$dir" || exit 1
-others=(--jvm-warmup "$jvm")
-for release in ${BENCH_JAVA-5.5.0 4.9.7}; do
-	others+=(--java "$release")
-done
 
 failed=()
-# bench NAME WITH-FLOOR SCENARIO FLAG...
+# bench NAME floor|none|since5 SCENARIO FLAG...: with the floor or not, or
+# without releases before 5.0, which do not know the request.
 bench() {
-	local name=$1 servers=(--namesrv bin/namesrv)
-	[ "$2" = floor ] && servers+=(--floor)
-	shift 2
+	local name=$1 servers=(--namesrv bin/namesrv) release
 	[[ $name =~ ${BENCH_ONLY:-.} ]] || return 0
+	[ "$2" = floor ] && servers+=(--floor)
+	for release in ${BENCH_JAVA-5.5.0 4.9.7}; do
+		[[ $2 == since5 && $release == 4.* ]] || servers+=(--java "$release")
+	done
+	if [ ${#servers[@]} -le 2 ]; then
+		echo "== $name: nobody to compare with"
+		return 0
+	fi
+	shift 2
 	echo "== $name: $*"
-	# shellcheck disable=SC2086 # BENCH_FLAGS are words
 	case $1 in # these have lengths of their own
 	churn | connections) ;;
 	*) set -- "$@" --warmup "$warmup" --duration "$duration" ;;
 	esac
-	if ! bin/nsbench compare "$@" --timeout 1m --rounds "$rounds" "${servers[@]}" "${others[@]}" \
+	# shellcheck disable=SC2086 # BENCH_FLAGS are words
+	if ! bin/nsbench compare "$@" --timeout 1m --rounds "$rounds" "${servers[@]}" --jvm-warmup "$jvm" \
 		--json "$dir/$name.json" --quiet ${BENCH_FLAGS:-} >"$dir/$name.txt" 2>>"$dir/log.txt"; then
 		echo "   failed, see $dir/log.txt"
 		failed+=("$name")
@@ -57,13 +61,13 @@ bench storm none storm "${big[@]}" --registrars 2 --bump
 bench register-same floor register "${big[@]}" --registrars 2
 bench register-bump floor register "${big[@]}" --registrars 2 --bump
 bench register-changed none register "${big[@]}" --registrars 2 --changed 1
-bench heartbeat none heartbeat --brokers 5000 --topics 5000 --connections 5000
+bench heartbeat since5 heartbeat --brokers 5000 --topics 5000 --connections 5000
 bench heartbeat-322 none heartbeat --brokers 5000 --topics 5000 --connections 5000 --code 322
 bench churn none churn
 bench restart none restart
 bench connections none connections
 bench slowreader none slowreader
-bench mixed none mixed
+bench mixed none mixed --code 322
 bench jmh-a none jmh-a
 bench jmh-b none jmh-b
 bench jmh-c none jmh-c
