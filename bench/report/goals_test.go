@@ -11,7 +11,7 @@ import (
 // setOf is a set of one comparison of ours, whose first round is a swing of
 // the machine, with the floor.
 func setOf(cpu ...float64) map[string]Document {
-	c := &compare.Comparison{Servers: []compare.Server{{Name: "namesrv"}, {Name: "floor", Floor: true}}}
+	c := &compare.Comparison{Scenario: bench.Scenario{Params: bench.Params{Connections: 64, Depth: 1}}, Servers: []compare.Server{{Name: "namesrv"}, {Name: "floor", Floor: true}}}
 	for i, v := range cpu {
 		for server, v := range []float64{v, 10} {
 			c.Turns = append(c.Turns, compare.Turn{Server: server, Round: i + 1, FirstReplySeconds: 0.019, Result: &bench.Result{
@@ -43,6 +43,11 @@ func TestGoals(t *testing.T) {
 	}
 	if table := Goals(nil); len(table.Rows) > 0 {
 		t.Errorf("goals of nothing: %q", table.Rows)
+	}
+	other := setOf(12)
+	other["route-64x1"].Comparison.Scenario.Params.Depth = 2
+	if table := Goals(other); len(table.Rows) > 0 {
+		t.Errorf("goals under another load: %q", table.Rows)
 	}
 	stray := setOf(12)
 	stray["route-64x1"].Comparison.Servers[1].Name = "echo"

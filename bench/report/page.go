@@ -92,8 +92,8 @@ func (d Document) bars() []bars {
 		of          func(bench.Operation) float64
 		show        func(float64) string
 	}{
-		{"p99 by phase", "Of each request, in each phase.", func(o bench.Operation) float64 { return o.Latency.P99 }, micros},
-		{"Rate by phase", "Right replies per second; requests sent, where no reply is wanted.", func(o bench.Operation) float64 { return o.PerSecond }, func(v float64) string { return digits(v) + "/s" }},
+		{"p99 by phase", "A bar is compared with those of the same request only.", func(o bench.Operation) float64 { return o.Latency.P99 }, micros},
+		{"Rate by phase", "Right replies per second, or requests sent where no reply is wanted. A bar is compared with those of the same request only.", func(o bench.Operation) float64 { return o.PerSecond }, func(v float64) string { return digits(v) + "/s" }},
 	} {
 		b := bars{Title: kind.title, Note: kind.note}
 		var names []string

@@ -167,7 +167,8 @@ func TestResults(t *testing.T) {
 	}
 	c := &compare.Comparison{
 		Kind: compare.Kind, Format: compare.Format, Servers: []compare.Server{{Name: "namesrv"}, {Name: "floor", Floor: true}},
-		Turns: []compare.Turn{{Round: 1, FirstReplySeconds: 0.01, Result: &bench.Result{OK: true}}},
+		Scenario: bench.Scenario{Params: bench.Params{Connections: 64, Depth: 1}},
+		Turns:    []compare.Turn{{Round: 1, FirstReplySeconds: 0.01, Result: &bench.Result{OK: true}}},
 	}
 	c.Figures = compare.Figures(c)
 	if err := (report.Document{Comparison: c}).Write(filepath.Join(dir, "route-64x1.json")); err != nil {
