@@ -64,6 +64,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return exitOK
 	}
+	stopProfile, err := startProfile(f.profile, f.profileDir)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
+	defer stopProfile()
 	if err := serve(ctx, cfg, log, stdout); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
