@@ -249,8 +249,12 @@ func TestTLSFrames(t *testing.T) {
 		}
 	}
 	eventually(t, "no buffer is held", func() bool { return s.Stats().PartialBytes == 0 })
-	c.Write(append(frameOf(make([]byte, 1<<20)), 0, 0, 0))
-	c.want(string(make([]byte, 1<<20)))
+	long := append(frameOf(make([]byte, 10<<10)), 0, 0, 0) // a buffer for it is larger than need be
+	before := s.Stats()
+	c.Write(long[:5000])
+	s.arrived(before, 5000)
+	c.Write(long[5000:])
+	c.want(string(make([]byte, 10<<10)))
 	eventually(t, "little is held of little", func() bool {
 		n := s.Stats().PartialBytes
 		return n > 0 && n <= smallBuffer
