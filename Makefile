@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build run test fuzz bench lint interop soak clean help
+.PHONY: all build run test fuzz bench bench-smoke lint interop soak clean help
 
 all: test lint ## test and lint
 
@@ -25,11 +25,14 @@ fuzz: ## run each fuzzer for FUZZTIME (30s)
 bench: ## run the benchmarks
 	$(GO) test -run='^$$' -bench=. -benchmem ./...
 
+bench-smoke: ## every scenario of nsbench, small, against our server: fails on wrong replies, not on times
+	./scripts/bench-smoke.sh
+
 lint: ## vet, staticcheck, gofumpt, tidy modules
 	./scripts/lint.sh
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
-	$(GO) test -tags interop -count=1 -v -timeout 20m ./internal/interop/
+	$(GO) test -tags interop -count=1 -v -timeout 40m ./internal/interop/
 
 soak: ## everything at once for SOAKTIME (10m): nothing may leak, no route may be lost
 	$(GO) test -tags soak -count=1 -v -timeout 0 ./internal/soak/ -args -time $(SOAKTIME)
@@ -38,4 +41,4 @@ clean: ## remove what build made
 	rm -rf $(BIN)
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13

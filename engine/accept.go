@@ -60,14 +60,17 @@ func (e *Engine) acceptAll() {
 				continue
 			}
 		}
-		if e.stopping.Load() || errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, os.ErrDeadlineExceeded) && e.mustAcceptMore() {
+			continue
+		}
+		if e.stopping.Load() || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 			return
 		}
 		e.acceptErrors.Add(1)
 		pause = min(max(2*pause, firstPause), longPause)
 		e.acceptLog.warn(e.o.Logger, "accept failed", "err", err, "pause", pause)
 		select {
-		case <-e.stop:
+		case <-e.leave:
 			return
 		case <-time.After(pause):
 		}

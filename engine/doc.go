@@ -30,6 +30,9 @@
 // Close is called, the peer is silent for too long or does not read its
 // replies, or the engine stops.
 //
+// An engine that is to stop drains first: it accepts nobody new and closes one
+// quiet connection after the other, until none is left or the time is over.
+//
 // # Which goroutine runs what
 //
 //   - The acceptor, one: accepts, counts, pauses after an error. Up to 64
@@ -41,7 +44,8 @@
 //     others, but it may block. Beside it a writer, while there is something to
 //     write.
 //   - A worker, ExecutorOptions.Workers of them per [Executor]: Tasks and
-//     posts. One connection's run in order and never two at a time.
+//     posts. One connection's run in order and never two at a time, the
+//     most urgent level first.
 //   - The ticker, one: tells the loops once a second to read their clock, and
 //     closes whoever makes a reader or a writer wait too long.
 //   - Any goroutine: the methods of [Conn], [Executor] and Engine.Stats.

@@ -37,6 +37,7 @@ type Engine struct {
 
 	running  atomic.Bool
 	stopping atomic.Bool
+	leave    chan struct{} // closed when no more is to be accepted
 	stop     chan struct{} // closed when stopping
 	fatal    chan error    // holds the first unexpected end of a loop
 
@@ -46,6 +47,8 @@ type Engine struct {
 	open         atomic.Int64 // accepted and not yet closed
 	partial      atomic.Int64 // bytes of assembly buffers, <= o.MaxPartial
 	choked       atomic.Int64
+	drainDue     atomic.Int64 // connections that a drain may close now
+	lastAccept   atomic.Int64 // Engine.now after which the backlog is given up, set by a drain
 	accepted     atomic.Uint64
 	refused      atomic.Uint64
 	acceptErrors atomic.Uint64
@@ -71,6 +74,7 @@ func New(h Handler, o Options) (*Engine, error) {
 	e := &Engine{
 		o:     o.withDefaults(),
 		h:     h,
+		leave: make(chan struct{}),
 		stop:  make(chan struct{}),
 		fatal: make(chan error, 1),
 		now:   func() time.Duration { return time.Since(started) },
@@ -130,9 +134,10 @@ func (e *Engine) Close() error {
 	return e.ln.Close()
 }
 
-// Run serves connections until ctx is done, then stops accepting, closes every
-// connection (each Handler.Closed is called before Run returns) and returns
-// nil. It calls Listen if nobody has.
+// Run serves connections until ctx is done, then stops accepting, parts from
+// its peers as Options.Drain says, closes every connection that is left (each
+// Handler.Closed is called before Run returns) and returns nil. It calls Listen
+// if nobody has.
 //
 // An event loop that ends by itself, which gnet v2.10.0 lets it do silently
 // when epoll fails, has lost its connections: Run then closes the others and
@@ -162,6 +167,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case fatal = <-e.fatal:
+	}
+	close(e.leave)
+	if fatal == nil {
+		fatal = e.drain(accepting)
 	}
 	e.stopping.Store(true)
 	close(e.stop)

@@ -8,13 +8,15 @@ const maxIdleCloses = 1000
 
 // An idleList holds the connections of a loop that may be silent for the same
 // time, the longest silent first. There is one list for each value that
-// Options.IdleTimeout has had and that some connection still lives by.
+// Options.IdleTimeout has had and that some connection still lives by; 0 stands
+// for those that may be silent for ever. So each connection is in one list.
 //
 // Java: NettyRemotingServer#configChannel: an IdleStateHandler per channel,
 // with the timeout of the moment it was accepted.
 type idleList struct {
 	timeout    time.Duration
 	head, tail *conn
+	size       int
 }
 
 func (il *idleList) push(c *conn) {
@@ -25,6 +27,7 @@ func (il *idleList) push(c *conn) {
 		il.tail.idleNex = c
 	}
 	il.tail = c
+	il.size++
 }
 
 func (il *idleList) remove(c *conn) {
@@ -39,15 +42,13 @@ func (il *idleList) remove(c *conn) {
 		c.idleNex.idlePre = c.idlePre
 	}
 	c.idle, c.idlePre, c.idleNex = nil, nil, nil
+	il.size--
 }
 
 // addIdle begins to watch the silence of a new connection.
 func (l *loop) addIdle(c *conn) {
 	c.active = l.now
-	timeout := l.e.o.IdleTimeout()
-	if timeout <= 0 {
-		return
-	}
+	timeout := max(0, l.e.o.IdleTimeout())
 	for _, il := range l.idles {
 		if il.timeout == timeout {
 			il.push(c)
@@ -87,7 +88,7 @@ func (l *loop) tick() {
 	closes, lists := 0, l.idles[:0]
 	for _, il := range l.idles {
 		limit := il.timeout + l.e.o.tick
-		for c := il.head; c != nil && l.now-c.active >= limit && closes < maxIdleCloses; c = il.head {
+		for c := il.head; il.timeout > 0 && c != nil && l.now-c.active >= limit && closes < maxIdleCloses; c = il.head {
 			if l.drained(c) {
 				l.touch(c)
 				continue

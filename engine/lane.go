@@ -5,6 +5,7 @@ import "github.com/valyala/bytebufferpool"
 // A job is one entry of a lane: a task with its frame, or a post.
 type job struct {
 	next  *job
+	level *level
 	task  Task
 	frame *bytebufferpool.ByteBuffer // nil for a post
 	post  func()
@@ -34,10 +35,10 @@ func (ln *lane) push(j *job) {
 	ln.tail = j
 }
 
-// take detaches the first n jobs, or all if there are fewer.
+// take detaches the first n jobs, or fewer if those behind have another level.
 func (ln *lane) take(n int) *job {
 	first, last := ln.head, ln.head
-	for ; n > 1 && last.next != nil; n-- {
+	for ; n > 1 && last.next != nil && last.next.level == first.level; n-- {
 		last = last.next
 	}
 	ln.head = last.next
@@ -48,7 +49,7 @@ func (ln *lane) take(n int) *job {
 	return first
 }
 
-// A laneQueue is the run queue: lanes with work and without a worker.
+// A laneQueue is a run queue: lanes with work and without a worker.
 type laneQueue struct{ head, tail *lane }
 
 func (q *laneQueue) push(ln *lane) {

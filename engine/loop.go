@@ -28,9 +28,10 @@ type loop struct {
 	chokeTimer  *time.Timer
 	awaited     []*conn // connections in the middle of a PROXY header, and others until the next tick
 
-	flushTask, scanTask, tickTask gnet.Runnable
+	flushTask, scanTask, tickTask, drainTask gnet.Runnable
 
-	tickWaiting atomic.Bool // a tick is queued and has not run
+	tickWaiting  atomic.Bool // a tick is queued and has not run
+	drainWaiting atomic.Bool // the same of a drainSome
 
 	frames, bytesIn, bytesOut atomic.Uint64
 
@@ -45,6 +46,7 @@ func newLoop(e *Engine, index int) *loop {
 	l.flushTask = l.guarded(l.flushReady)
 	l.scanTask = l.guarded(l.scanChoked)
 	l.tickTask = l.guarded(l.tick)
+	l.drainTask = l.guarded(l.drainSome)
 	return l
 }
 

@@ -86,6 +86,10 @@ type Options struct {
 	// limit where the system sets none.
 	MaxConnections int
 
+	// Drain is asked when Run's context is done and says how to part from
+	// the peers. nil: at once.
+	Drain func() Drain
+
 	// TLSMode says whether connections may, must or must not speak TLS. Their
 	// first byte tells whether they do. (Java: tls.server.mode)
 	TLSMode TLSMode
@@ -183,6 +187,9 @@ func (o Options) withDefaults() Options {
 	o.MaxPartial = cmp.Or(o.MaxPartial, defaultMaxPartial)
 	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, defaultHandshakeTimeout)
 	o.tick = cmp.Or(o.tick, time.Second)
+	if o.Drain == nil {
+		o.Drain = func() Drain { return Drain{} }
+	}
 	if o.IdleTimeout == nil {
 		o.IdleTimeout = func() time.Duration { return defaultIdleTimeout }
 	}

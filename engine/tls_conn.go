@@ -45,6 +45,7 @@ type tlsConn struct {
 	first [tlsIdleRead]byte
 
 	active atomic.Int64 // last sign of life, engine time
+	busy   atomic.Bool  // the reader serves, or has a part of a frame
 
 	// The following are guarded by c.mu.
 
@@ -187,6 +188,8 @@ func (t *tlsConn) room() ([]byte, error) {
 // several if they are many.
 func (t *tlsConn) turn(data []byte) error {
 	c, l := t.c, t.c.loop
+	t.busy.Store(true)
+	defer func() { t.busy.Store(c.in != nil) }()
 	if c.in != nil {
 		c.in.B = c.in.B[:len(c.in.B)+len(data)]
 		data = c.in.B

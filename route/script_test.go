@@ -132,7 +132,7 @@ func (s *story) register(d *datadriven.TestData, arg func(string) string) string
 				r.Body.Topics = append(r.Body.Topics, tc)
 			case "static":
 				r.Body.Mappings = append(r.Body.Mappings, codec.RegisteredMapping{Key: name, Info: codec.TopicQueueMappingInfo{
-					Topic: name, Bname: rest, Scope: "__global__", TotalQueues: 1, CurrIDMap: []codec.QueueID{{Logic: 0, Physical: 0}},
+					Topic: name, Bname: rest, Epoch: 1, Scope: "__global__", TotalQueues: 1, CurrIDMap: []codec.QueueID{{Logic: 0, Physical: 0}},
 				}})
 			}
 		}

@@ -24,13 +24,19 @@ const (
 	exitOK     = 0
 	exitUsage  = 1
 	exitFailed = 255
+	exitSignal = 128 // plus the number of the second signal, which ends a shutdown
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		stop()
+		os.Exit(exitSignal + int((<-signals).(syscall.Signal)))
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
 // run is the whole program: it returns the exit code once ctx is done or the

@@ -159,6 +159,7 @@ serverPooledByteBufAllocatorEnable=true
 enableShutdownGracefully=false
 shutdownWaitTimeSeconds=30
 useEpollNativeSelector=false
+drainTimeSeconds=5
 routeReadsOnLoop=true
 addressServerPort=0
 addressServerList=
@@ -240,7 +241,7 @@ func ask(t *testing.T, stdout *output) {
 		}
 		return m != nil
 	})
-	c := nstest.Dial(t, "127.0.0.1:"+port)
+	c := nstest.Dial(t, "127.0.0.1:"+port) // until the test ends
 	if got := codec.ResponseCode(c.Do(nstest.Route("T")).Code); got != codec.RespTopicNotExist {
 		t.Errorf("the route of an unknown topic is %v", got)
 	}
@@ -264,6 +265,34 @@ func TestSignals(t *testing.T) {
 			}
 			if err := child.Wait(); err != nil {
 				t.Errorf("the program ends with %v, stderr %s", err, &stderr)
+			}
+		})
+	}
+}
+
+// TestSecondSignal ends the program while it waits for its peers to leave.
+func TestSecondSignal(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			var stdout, stderr output
+			child := exec.Command(os.Args[0], "-c", properties(t, "bindAddress=127.0.0.1", "listenPort=0",
+				"enableShutdownGracefully=true", "shutdownWaitTimeSeconds=3600"))
+			child.Env = append(os.Environ(), "NAMESRV_TEST_CHILD=1")
+			child.Stdout, child.Stderr = &stdout, &stderr
+			if err := child.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer child.Process.Kill()
+			ask(t, &stdout)
+			for _, s := range []syscall.Signal{syscall.SIGTERM, sig} {
+				if err := child.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
+				nstest.Eventually(t, "the program drains", func() bool { return strings.Contains(stderr.String(), "engine drains") })
+			}
+			child.Wait()
+			if got, want := child.ProcessState.ExitCode(), 128+int(sig); got != want {
+				t.Errorf("exit code %d, want %d; stderr %s", got, want, &stderr)
 			}
 		})
 	}

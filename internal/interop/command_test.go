@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,19 +33,28 @@ import (
 //	delete topic=T [cluster=c] | topic topic=T queues=(b:read/write/perm[/sysFlag],...)
 //	topics-of cluster=c | system-topics | units code=311|312|313
 //	kv-put namespace=n key=k value=v | kv-get namespace=n key=k | kv-delete namespace=n key=k | kv-list namespace=n
+//	expire cluster=c broker=b ...           register for a millisecond, and wait until the broker has expired
+//	set key=value                           change the configuration
+//	config [keys=(k,...)] | stored-config [keys=(k,...)]   what it is now; what is in the file
 //	raw code=N [client=ordinal] [fields=(name:value,...)] [body=text]
+//	header [percent] [silent]               send the line below as the header
 //
 // A field that a command does not mention is sent as an empty string if it is
-// text; raw sends what it is told. Each takes conn=N, 0 unless told, and
+// text; raw sends what it is told, its body also from the lines below. Each
+// takes conn=N, 0 unless told, and
 //
 //	oneway   do not wait for a reply, there is none
 //	binary   send the header in RocketMQ's binary form
 //	exact    compare bytes; else maps and lists are sorted
 //	shape    compare the remark by its presence
 //	await    repeat until the answers are the expected ones
+//	differs=N  the answers differ, and difference N of COMPAT.md says why
+//	percent  a byte may be written as %XX
+//	silent   there may be no reply: another request, that has one, is sent behind
 type command struct {
-	cmd  string
-	args []datadriven.CmdArg
+	cmd   string
+	args  []datadriven.CmdArg
+	input string // the lines below it
 }
 
 func (s command) has(key string) bool {
@@ -98,6 +108,9 @@ func (s command) String() string {
 			out += " " + a.Key
 		}
 	}
+	if s.input != "" {
+		out += "\n" + s.input
+	}
 	return out
 }
 
@@ -105,7 +118,10 @@ func (s command) String() string {
 type request struct {
 	code, version  int
 	binary, oneway bool
+	breaks         bool // it may be answered by closing the connection
+	probed         bool // it may not be answered at all
 	ext            [][2]string
+	header         []byte // sent as it is, in place of all above
 	body           []byte
 }
 
@@ -113,7 +129,7 @@ type request struct {
 var requestCodes = map[string]int{
 	"kv-put": 100, "kv-get": 101, "kv-delete": 102, "register": 103, "unregister": 104, "route": 105, "clusters": 106,
 	"wipe": 205, "topics": 206, "delete": 216, "topic": 217, "kv-list": 219, "topics-of": 224, "system-topics": 304,
-	"query": 322, "add": 327, "members": 901, "heartbeat": 904,
+	"set": 318, "config": 319, "query": 322, "add": 327, "members": 901, "heartbeat": 904,
 }
 
 // Names that mean something to a name server.
@@ -151,6 +167,12 @@ func (s command) request(p namer) (request, error) {
 		}
 	}
 	switch s.cmd {
+	case "expire":
+		s.cmd, s.args = "register", slices.Clone(s.args)
+		s.with("timeout", "1")
+		r, err := s.request(p)
+		r.oneway = true
+		return r, err
 	case "register":
 		text("cluster", "broker", "addr", "ha")
 		set("brokerId", strconv.Itoa(s.number("id")))
@@ -219,7 +241,19 @@ func (s command) request(p namer) (request, error) {
 		text("namespace", "key")
 	case "kv-list":
 		text("namespace")
-	case "clusters", "topics", "system-topics":
+	case "clusters", "topics", "system-topics", "config":
+	case "set":
+		r.body = []byte(s.args[0].Key + "=" + s.arg(s.args[0].Key))
+	case "header":
+		r.breaks, r.probed = true, s.has("silent")
+		r.header = []byte(s.input)
+		if s.has("percent") {
+			text, err := url.PathUnescape(s.input)
+			if err != nil {
+				return r, err
+			}
+			r.header = []byte(text)
+		}
 	case "raw":
 		r.code = s.number("code")
 		if s.has("client") {
@@ -233,7 +267,7 @@ func (s command) request(p namer) (request, error) {
 			}
 			set(name, value)
 		}
-		r.body = []byte(s.arg("body"))
+		r.body = []byte(cmp.Or(s.arg("body"), s.input))
 	default:
 		return r, fmt.Errorf("unknown command %s", s.cmd)
 	}
@@ -349,10 +383,13 @@ func (r request) frame(opaque int) ([]byte, error) {
 	}
 	var header []byte
 	mark := uint32(0)
-	if r.binary {
+	switch {
+	case r.header != nil:
+		header = r.header
+	case r.binary:
 		mark = 1 << 24
 		header = r.binaryHeader(opaque, flag)
-	} else {
+	default:
 		ext := make(map[string]string)
 		for _, f := range r.ext {
 			ext[f[0]] = f[1]

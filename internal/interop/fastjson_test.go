@@ -156,12 +156,12 @@ func compareKeys(a, b string) int {
 }
 
 // keep drops what does not belong to one history from the lists that show the
-// whole server: brokers, clusters and topics whose names lack the prefix.
+// whole server: brokers, clusters, topics and configured keys whose names lack the prefix.
 func (n *node) keep(prefix string) {
 	for i, key := range n.keys {
 		list := n.items[i]
 		switch key {
-		case `"brokerAddrTable"`, `"clusterAddrTable"`:
+		case `"brokerAddrTable"`, `"clusterAddrTable"`, `"table"`:
 			var keys []string
 			var items []*node
 			for j, k := range list.keys {
@@ -174,6 +174,19 @@ func (n *node) keep(prefix string) {
 			list.items = slices.DeleteFunc(list.items, func(item *node) bool { return !strings.Contains(item.raw, prefix) })
 		}
 	}
+}
+
+// member returns the value of a key, bare or quoted; nil if there is none.
+func (n *node) member(key string) *node {
+	if n == nil {
+		return nil
+	}
+	for i, k := range n.keys {
+		if k == key || k == quote(key) {
+			return n.items[i]
+		}
+	}
+	return nil
 }
 
 // drop removes a member wherever it stands, if its value is one of these;

@@ -9,12 +9,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cockroachdb/datadriven"
 )
 
 // A generator draws the steps of one random history.
 type generator struct {
 	*rand.Rand
 	old      bool // for a 4.x name server
+	ordered  bool // some topics are
 	compact  bool // some bodies are compressed, which loses the unit flags
 	clusters []string
 	names    []string
@@ -22,13 +25,15 @@ type generator struct {
 	topics   []string
 	home     map[string]string   // broker name -> the cluster it mostly registers under
 	flags    map[string][]string // broker name -> what it mostly says of acting and zone
+	static   map[string]bool     // names with a static topic of their own
+	silent   int                 // brokers that have come and expired
 	sent     []command
 }
 
-func newGenerator(seed, history uint64, setup string, old bool) *generator {
+func newGenerator(seed, history uint64, setup setup, old bool) *generator {
 	var key [32]byte
-	copy(key[:], fmt.Sprintf("%d %d %s", seed, history, setup))
-	g := &generator{Rand: rand.New(rand.NewChaCha8(key)), old: old}
+	copy(key[:], fmt.Sprintf("%d %d %s", seed, history, setup.name))
+	g := &generator{Rand: rand.New(rand.NewChaCha8(key)), old: old, ordered: setup.order}
 	g.clusters = []string{"c1", "c2", "c3"}[:1+g.IntN(3)]
 	g.names = []string{"b1", "b2", "b3", "b4"}[:1+g.IntN(4)]
 	g.addrs = []string{"a1", "a2", "a3", "a4", "a5", "a6"}[:2+g.IntN(5)]
@@ -39,9 +44,11 @@ func newGenerator(seed, history uint64, setup string, old bool) *generator {
 	g.compact = g.often(30) && !old // 4.x cannot read the attributes of a topic
 	g.home = make(map[string]string)
 	g.flags = make(map[string][]string)
+	g.static = make(map[string]bool)
 	for _, n := range g.names {
 		g.home[n] = one(g, g.clusters)
 		g.flags[n] = []string{one(g, []string{"", "false", "true", "true"}), one(g, []string{"", "", "z1", "z2"})}
+		g.static[n] = !old && g.often(40)
 	}
 	return g
 }
@@ -73,6 +80,7 @@ var choices = []choice{
 	{30, (*generator).register},
 	{12, (*generator).again},
 	{9, (*generator).unregister},
+	{2, (*generator).expire},
 	{5, func(g *generator) *command { return (&command{cmd: "close"}).with("conn", strconv.Itoa(1+g.IntN(4))) }},
 	{3, func(g *generator) *command { return g.maybeOneway(g.member("heartbeat")) }},
 	{6, func(g *generator) *command { return g.maybeOneway(g.member("query").with("version", g.version())) }},
@@ -97,6 +105,10 @@ var choices = []choice{
 	}},
 	{2, func(g *generator) *command { return g.kv("kv-get") }},
 	{1, func(g *generator) *command { return g.kv("kv-delete") }},
+	{3, func(g *generator) *command {
+		return g.order("kv-put").with("value", one(g, []string{"b1:4", "b1:8;b2:8", ""}))
+	}},
+	{2, func(g *generator) *command { return g.order("kv-delete") }},
 	{1, func(g *generator) *command {
 		return (&command{cmd: "kv-list"}).with("namespace", one(g, []string{"n1", "n2"}))
 	}},
@@ -151,7 +163,7 @@ func (g *generator) register() *command {
 	s := (&command{cmd: "register"}).with("cluster", cluster).with("broker", name).with("id", one(g, []string{"0", "0", "0", "1", "1", "2", "10", "200"}))
 	s.with("addr", one(g, g.addrs)).with("ha", one(g, []string{"ha1", "ha2"})).with("conn", g.conn()).with("version", g.version())
 	flags := g.flags[name]
-	if g.often(8) {
+	if g.often(8) && !g.static[name] {
 		flags = []string{one(g, []string{"", "false", "true"}), one(g, []string{"", "z1", "z2"})}
 	}
 	if !g.old {
@@ -165,7 +177,12 @@ func (g *generator) register() *command {
 			s.with("timeout", one(g, []string{"120000", "600000"}))
 		}
 	}
-	if topics := g.queues(); len(topics) > 0 && !(g.old && len(topics) == 1) {
+	topics := g.queues()
+	if g.static[name] {
+		topics = append(topics, staticTopic(name)+":1/1/6")
+		s.with("static", staticTopic(name)+":"+name)
+	}
+	if len(topics) > 0 && !(g.old && len(topics) == 1) {
 		s.with("topics", topics...)
 	}
 	if filters := [][]string{nil, {}, {}, {"f1"}, {"f2", "f1"}}[g.IntN(5)]; filters != nil {
@@ -178,6 +195,30 @@ func (g *generator) register() *command {
 		s.with("crc", one(g, []string{"good", "good", "good", "bad"}))
 	}
 	g.sent = append(g.sent, *s)
+	return s
+}
+
+// staticTopic is the name of a static topic that only brokers of this name
+// have, and have in each registration: Java never forgets a mapping, difference
+// 10, but then nobody sees it.
+func staticTopic(name string) string { return "S-" + name }
+
+// expire registers a broker that falls silent at once, over a connection of its
+// own.
+func (g *generator) expire() *command {
+	g.silent++
+	s := g.register()
+	g.sent = g.sent[:len(g.sent)-1]
+	s.cmd = "expire"
+	s.args = slices.DeleteFunc(s.args, func(a datadriven.CmdArg) bool { return a.Key == "timeout" || a.Key == "crc" })
+	for i, a := range s.args {
+		switch a.Key {
+		case "addr":
+			s.args[i].Vals = []string{fmt.Sprintf("silent%d", g.silent)}
+		case "conn":
+			s.args[i].Vals = []string{"9"}
+		}
+	}
 	return s
 }
 
@@ -231,7 +272,7 @@ func (g *generator) unregister() *command {
 }
 
 func (g *generator) route() *command {
-	s := (&command{cmd: "route"}).with("topic", one(g, g.topics))
+	s := (&command{cmd: "route"}).with("topic", one(g, append(g.staticTopics(), g.topics...)))
 	switch {
 	case g.often(50):
 		s.with("strict")
@@ -263,6 +304,24 @@ func (g *generator) topic() *command {
 	return s.with("queues", queues...)
 }
 
+// staticTopics returns the names of all static topics there may be.
+func (g *generator) staticTopics() []string {
+	var all []string
+	for _, n := range g.names {
+		if g.static[n] {
+			all = append(all, staticTopic(n))
+		}
+	}
+	return all
+}
+
+func (g *generator) order(cmd string) *command {
+	if !g.ordered {
+		return g.kv(cmd)
+	}
+	return (&command{cmd: cmd}).with("namespace", orderNamespace).with("key", one(g, g.topics))
+}
+
 func (g *generator) kv(cmd string) *command {
 	return (&command{cmd: cmd}).with("namespace", one(g, []string{"n1", "n2"})).with("key", one(g, []string{"k1", "k2", "ü"}))
 }
@@ -271,7 +330,7 @@ func (g *generator) kv(cmd string) *command {
 func (g *generator) questions() []command {
 	var steps []command
 	ask := func(s *command) { steps = append(steps, *s) }
-	for _, t := range g.topics {
+	for _, t := range append(g.staticTopics(), g.topics...) {
 		ask((&command{cmd: "route"}).with("topic", t))
 		ask((&command{cmd: "route"}).with("topic", t).with("strict"))
 	}
@@ -304,7 +363,7 @@ type disagreement struct {
 // tell plays a history on both servers and returns the first disagreement. It
 // leaves out the steps that would run into a listed difference and counts them.
 func (d *duel) tell(steps []command) *disagreement {
-	p := d.newPlayer()
+	p := d.newPlayer("")
 	var drawn, told []command
 	failed := func(a answers, err error) *disagreement {
 		p.cleanUp() // what fails here has failed before

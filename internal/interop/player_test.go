@@ -3,61 +3,111 @@
 package interop
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // A side is one of the two servers that are compared, with the connections to
 // it by their numbers.
 type side struct {
-	name  string
-	addr  string
-	conns map[int]net.Conn
+	name   string
+	server *namesrv
+	conns  map[int]net.Conn
 }
 
 func newSide(name string, n *namesrv) *side {
-	return &side{name: name, addr: n.addr(), conns: make(map[int]net.Conn)}
+	return &side{name: name, server: n, conns: make(map[int]net.Conn)}
 }
 
-const opaqueOfSteps = 77
+const (
+	opaqueOfSteps  = 77
+	opaqueOfProbes = 78
+)
 
 // send sends a request and returns its reply, nil after a oneway request.
 func (s *side) send(conn int, r request) (*wireReply, error) {
+	if err := s.write(conn, r); err != nil {
+		return nil, err
+	}
+	return s.read(conn, r)
+}
+
+func (s *side) write(conn int, r request) error {
 	c := s.conns[conn]
 	if c == nil {
 		var err error
-		if c, err = net.DialTimeout("tcp", s.addr, 3*time.Second); err != nil {
-			return nil, err
+		if c, err = net.DialTimeout("tcp", s.server.addr(), 10*time.Second); err != nil {
+			return err
 		}
 		s.conns[conn] = c
 	}
 	frame, err := r.frame(opaqueOfSteps)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := c.Write(frame); err != nil {
-		return nil, err
+	if r.probed {
+		probe, err := request{code: codeClusterInfo}.frame(opaqueOfProbes)
+		if err != nil {
+			return err
+		}
+		frame = append(frame, probe...)
 	}
+	c.SetDeadline(time.Now().Add(soon))
+	_, err = c.Write(frame)
+	return err
+}
+
+// read reads the reply to a request: nil when it is oneway, or when it may
+// break its connection and has done so.
+func (s *side) read(conn int, r request) (*wireReply, error) {
 	if r.oneway {
 		return nil, nil
 	}
-	if frame, err = readFrame(c); err != nil {
+	frame, err := readFrame(s.conns[conn])
+	if err == nil && r.probed {
+		if bytes.Contains(frame, fmt.Appendf(nil, `"opaque":%d`, opaqueOfProbes)) {
+			return &wireReply{head: "no reply"}, nil
+		}
+		if _, err := readFrame(s.conns[conn]); err != nil {
+			return nil, fmt.Errorf("read the reply of %s to a probe: %w", s.name, err)
+		}
+	}
+	if r.breaks && isClosed(err) {
+		s.forget(conn)
+		return nil, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read the reply of %s to request %d: %w", s.name, r.code, err)
 	}
 	typ, head, body, err := cutFrame(frame)
 	if err != nil {
 		return nil, err
 	}
-	if typ != 0 {
-		return nil, fmt.Errorf("%s replies to request %d with header type %d, want JSON", s.name, r.code, typ)
+	switch {
+	case (typ == 1) != s.server.binary:
+		return nil, fmt.Errorf("%s replies to request %d with header type %d", s.name, r.code, typ)
+	case typ == 0:
+		return &wireReply{string(head), string(body)}, nil
 	}
-	return &wireReply{string(head), string(body)}, nil
+	text, err := headerText(head)
+	return &wireReply{text, string(body)}, err
+}
+
+func isClosed(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
+
+func (s *side) forget(conn int) {
+	s.conns[conn].Close()
+	delete(s.conns, conn)
 }
 
 // close closes a connection and waits until the server has closed it as well.
@@ -66,20 +116,86 @@ func (s *side) close(conn int) error {
 	if c == nil {
 		return nil
 	}
-	delete(s.conns, conn)
-	defer c.Close()
 	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
 		return err
 	}
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s after the end of a connection: %d bytes, %v; want EOF", s.name, n, err)
+	return s.awaitEnd(conn)
+}
+
+// awaitEnd waits until the server has closed a connection.
+func (s *side) awaitEnd(conn int) error {
+	c := s.conns[conn]
+	defer s.forget(conn)
+	c.SetReadDeadline(time.Now().Add(soon))
+	if n, err := c.Read(make([]byte, 1)); n != 0 || !isClosed(err) {
+		return fmt.Errorf("%s at the end of a connection: %d bytes, %v; want EOF", s.name, n, err)
 	}
 	return nil
 }
 
-// A wireReply is a reply as it came.
+// A wireReply is a reply as it came, its header as JSON.
 type wireReply struct{ head, body string }
+
+// headerText writes a binary header as the JSON header of the same reply, its
+// ext fields in the order in which they came.
+func headerText(head []byte) (string, error) {
+	if len(head) < 21 {
+		return "", fmt.Errorf("a binary header of %d bytes", len(head))
+	}
+	number := func(n int) int {
+		value := 0
+		for _, b := range head[:n] {
+			value = value<<8 | int(b)
+		}
+		head = head[n:]
+		return value
+	}
+	text := func(size int) (string, error) {
+		n := number(size)
+		if n > len(head) {
+			return "", fmt.Errorf("a text of %d bytes in %d", n, len(head))
+		}
+		s := string(head[:n])
+		head = head[n:]
+		return s, nil
+	}
+	code, language, version := number(2), number(1), number(2)
+	opaque, flag := number(4), number(4)
+	out := fmt.Sprintf(`{"code":%d,`, code)
+	remark, err := text(4)
+	if err != nil || len(head) < 4 {
+		return "", fmt.Errorf("the remark of a binary header: %w", err)
+	}
+	if size := number(4); size != len(head) {
+		return "", fmt.Errorf("%d bytes of ext fields, want %d", len(head), size)
+	}
+	var fields []string
+	for len(head) > 0 {
+		key, err := text(2)
+		if err != nil {
+			return "", err
+		}
+		value, err := text(4)
+		if err != nil {
+			return "", err
+		}
+		fields = append(fields, quote(key)+":"+quote(value))
+	}
+	if len(fields) > 0 {
+		out += `"extFields":{` + strings.Join(fields, ",") + `},`
+	}
+	out += fmt.Sprintf(`"flag":%d,`, flag)
+	if language == 0 {
+		out += `"language":"JAVA",`
+	} else {
+		out += fmt.Sprintf(`"language":%d,`, language)
+	}
+	out += fmt.Sprintf(`"opaque":%d,`, opaque)
+	if remark != "" {
+		out += `"remark":` + quote(remark) + ","
+	}
+	return out + fmt.Sprintf(`"serializeTypeCurrentRPC":"JSON","version":%d}`, version), nil
+}
 
 // What is the same in every reply is not shown; what is not the same stays.
 var usualFields = regexp.MustCompile(fmt.Sprintf(`"flag":1,|"language":"JAVA",|"opaque":%d,|"serializeTypeCurrentRPC":"JSON",|"version":\d+`, opaqueOfSteps))
@@ -88,20 +204,47 @@ var remarkText = regexp.MustCompile(`"remark":"(?:[^"\\]|\\.)*"`)
 
 // text shows a reply for comparison: the header on one line, the body on the
 // next, less the prefix of the history.
-func (r *wireReply) text(s command, p namer, release *release) string {
+func (s *side) text(r *wireReply, c command, p namer, release *release) string {
+	if r == nil && c.cmd == "header" {
+		return "closed"
+	}
 	if r == nil {
 		return "no reply"
 	}
 	head := strings.Replace(usualFields.ReplaceAllString(r.head, ""), ",}", "}", 1)
-	if s.has("shape") {
+	if c.has("shape") {
 		head = remarkText.ReplaceAllString(head, `"remark":"..."`)
 	}
 	out := head
-	if r.body != "" {
-		out += "\n" + bodyText(r.body, s, p, release)
+	switch {
+	case c.cmd == "config":
+		out += "\n" + s.configText(r.body, c.vals("keys"))
+	case r.body != "":
+		out += "\n" + bodyText(r.body, c, p, release)
 	}
 	out = strings.ReplaceAll(out, string(p), "")
 	return release.text(out)
+}
+
+// ourKeys are keys of the configuration that Java does not have.
+var ourKeys = []string{
+	"addressServerList", "addressServerPort", "productNamesrvAddr", "routeReadsOnLoop",
+	"rocketmq.namesrv.domain", "rocketmq.namesrv.domain.subgroup",
+}
+
+// configText shows a configuration, or some of its keys, less our own keys and
+// what the two servers are told differently.
+func (s *side) configText(text string, keys []string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		key, _, _ := strings.Cut(line, "=")
+		if slices.Contains(ourKeys, key) && s.server.java == "" || len(keys) > 0 && !slices.Contains(keys, key) {
+			continue
+		}
+		lines = append(lines, line)
+	}
+	text = strings.ReplaceAll(strings.Join(lines, ""), s.server.dir, "HOME")
+	return strings.TrimSuffix(strings.ReplaceAll(text, "listenPort="+strconv.Itoa(s.server.port)+"\n", "listenPort=PORT\n"), "\n")
 }
 
 func bodyText(body string, s command, p namer, release *release) string {
@@ -138,35 +281,89 @@ func (a answers) agree() bool { return a.ours == a.java }
 
 // play tells one step to both servers and returns when both have done it.
 func (p *player) play(s command) (answers, error) {
+	alone := p.shadow.alone(s)
 	lost := p.shadow.apply(s)
-	if s.cmd == "close" {
-		for _, side := range []*side{p.ours, p.java} {
+	if p.wild {
+		lost = nil
+	}
+	switch s.cmd {
+	case "close":
+		for _, side := range p.sides() {
 			if err := side.close(s.number("conn")); err != nil {
 				return answers{}, err
 			}
 		}
-		if p.wild {
-			lost = nil
-		}
 		return answers{"ok", "ok"}, p.waitGone(lost)
+	case "expire":
+		return answers{"ok", "ok"}, p.expire(s, alone, lost)
+	case "stored-config":
+		return p.storedConfig(s)
 	}
 	r, err := s.request(p.prefix)
 	if err != nil {
 		return answers{}, err
 	}
-	var a answers
-	for side, text := range map[*side]*string{p.ours: &a.ours, p.java: &a.java} {
-		reply, err := side.send(s.number("conn"), r)
+	var texts [2]string
+	for _, side := range p.sides() {
+		if err := side.write(s.number("conn"), r); err != nil {
+			return answers{}, err
+		}
+	}
+	for i, side := range p.sides() {
+		reply, err := side.read(s.number("conn"), r)
 		if err != nil {
 			return answers{}, err
 		}
-		*text = reply.text(s, p.prefix, p.release)
+		texts[i] = side.text(reply, s, p.prefix, p.release)
 	}
 	p.compared++
 	if s.cmd == "unregister" || s.cmd == "raw" && r.code == codeUnregisterBroker {
 		err = p.settle()
 	}
-	return a, err
+	return answers{texts[0], texts[1]}, err
+}
+
+func (p *player) sides() [2]*side { return [2]*side{p.ours, p.java} }
+
+// expire registers a broker for a millisecond, without waiting for a reply, and
+// waits until it is gone and its connection closed. Ours stays open when other
+// brokers are on it, difference 6.
+func (p *player) expire(s command, alone bool, lost []member) error {
+	r, err := s.request(p.prefix)
+	if err != nil {
+		return err
+	}
+	for _, side := range p.sides() {
+		if err := side.write(s.number("conn"), r); err != nil {
+			return err
+		}
+	}
+	for _, side := range p.sides() {
+		if side == p.ours && !alone {
+			continue
+		}
+		if err := side.awaitEnd(s.number("conn")); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	if err := p.waitGone(lost); err != nil {
+		return err
+	}
+	return p.settle()
+}
+
+// storedConfig shows what each server has written to its file of -c, which is
+// its configStorePath, whatever that key says.
+func (p *player) storedConfig(s command) (answers, error) {
+	var texts [2]string
+	for i, side := range p.sides() {
+		text, err := os.ReadFile(side.server.conf)
+		if err != nil {
+			return answers{}, err
+		}
+		texts[i] = side.configText(string(text), s.vals("keys"))
+	}
+	return answers{texts[0], texts[1]}, nil
 }
 
 // waitUntil polls a condition, more often than the waitFor of tests does.
@@ -186,7 +383,7 @@ func (p *player) waitUntil(cond func() (bool, error)) error {
 // the end of a connection in a thread of its own and acts on it in another.
 func (p *player) waitGone(lost []member) error {
 	for _, m := range lost {
-		for _, side := range []*side{p.ours, p.java} {
+		for _, side := range p.sides() {
 			err := p.waitUntil(func() (bool, error) {
 				left, err := p.members(side, m.cluster, m.broker)
 				return left != unsaid && !strings.Contains(left, quote(p.prefix.name(m.addr))), err
@@ -275,7 +472,7 @@ func (p *player) cleanUp() error {
 			if err != nil {
 				return err
 			}
-			for _, side := range []*side{p.ours, p.java} {
+			for _, side := range p.sides() {
 				if _, err := side.send(0, r); err != nil {
 					return err
 				}
@@ -291,8 +488,8 @@ func (p *player) cleanUp() error {
 			return err
 		}
 		for name, text := range map[string]string{p.ours.name: a.ours, p.java.name: a.java} {
-			_, body, _ := strings.Cut(text, "\n")
-			if body != `{"brokerAddrTable":{},"clusterAddrTable":{}}` && body != `{"topicList":[]}` && !p.wild {
+			head, body, _ := strings.Cut(text, "\n")
+			if strings.HasPrefix(head, `{"code":0`) && body != `{"brokerAddrTable":{},"clusterAddrTable":{}}` && body != `{"topicList":[]}` && !p.wild {
 				return fmt.Errorf("after everything has been unregistered, %s of %s: %s", s.cmd, name, body)
 			}
 		}
@@ -302,7 +499,7 @@ func (p *player) cleanUp() error {
 
 // hangUp closes all connections.
 func (p *player) hangUp() {
-	for _, side := range []*side{p.ours, p.java} {
+	for _, side := range p.sides() {
 		for n, c := range side.conns {
 			c.Close()
 			delete(side.conns, n)

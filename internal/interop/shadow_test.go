@@ -18,8 +18,11 @@ type shadow struct {
 	listed map[string]map[string]bool // broker name -> clusters that list it
 	live   map[liveKey]*shadowLive
 	used   map[member]map[int]bool // all that was ever registered, and its IDs, to be cleaned up
+	keys   map[configKey]bool      // all that was ever put, to be cleaned up
 	byID   bool                    // a 4.x server: it unregisters whoever has the ID
 }
+
+type configKey struct{ namespace, key string }
 
 type liveKey struct{ cluster, addr string }
 
@@ -55,7 +58,28 @@ func newShadow() *shadow {
 		listed: make(map[string]map[string]bool),
 		live:   make(map[liveKey]*shadowLive),
 		used:   make(map[member]map[int]bool),
+		keys:   make(map[configKey]bool),
 	}
+}
+
+// clone returns a shadow that can be changed without changing h, except for
+// what is cleaned up.
+func (h *shadow) clone() *shadow {
+	c := *h
+	c.sets, c.listed, c.live = make(map[string]*shadowSet), make(map[string]map[string]bool), make(map[liveKey]*shadowLive)
+	for name, set := range h.sets {
+		copied := *set
+		copied.members = maps.Clone(set.members)
+		c.sets[name] = &copied
+	}
+	for name, clusters := range h.listed {
+		c.listed[name] = maps.Clone(clusters)
+	}
+	for key, live := range h.live {
+		copied := *live
+		c.live[key] = &copied
+	}
+	return &c
 }
 
 func (s *shadowSet) idOf(addr string) (int, bool) {
@@ -116,6 +140,8 @@ func (h *shadow) difference(s command) int {
 	switch s.cmd {
 	case "register":
 		return h.registerDifference(newRegistrant(s))
+	case "expire":
+		return h.expireDifference(newRegistrant(s))
 	case "unregister":
 		m := member{s.arg("cluster"), s.arg("broker"), s.arg("addr")}
 		if set := h.sets[m.broker]; h.byID && set != nil {
@@ -191,6 +217,25 @@ func (h *shadow) registerDifference(r registrant) int {
 		return 11
 	}
 	return 0
+}
+
+// expireDifference is about a broker that comes and falls silent. One that is
+// refused, or takes another's ID, is none.
+func (h *shadow) expireDifference(r registrant) int {
+	if n := h.registerDifference(r); n != 0 {
+		return n
+	}
+	if set := h.sets[r.broker]; set != nil {
+		if holder, taken := set.members[r.id]; taken && holder.addr != r.addr {
+			return 4
+		}
+	}
+	after := h.clone()
+	after.register(r)
+	if after.live[liveKey{r.cluster, r.addr}] == nil {
+		return 2
+	}
+	return after.closeDifference(r.conn)
 }
 
 // filtersDiffer reports whether an address with filter servers would be shown
@@ -351,6 +396,16 @@ func (h *shadow) apply(s command) []member {
 	switch s.cmd {
 	case "register":
 		h.register(newRegistrant(s))
+	case "kv-put":
+		h.keys[configKey{s.arg("namespace"), s.arg("key")}] = true
+	case "expire":
+		r := newRegistrant(s)
+		h.register(r)
+		lost := h.owners(liveKey{r.cluster, r.addr})
+		for _, m := range lost {
+			h.leave(m)
+		}
+		return lost
 	case "unregister":
 		h.leave(member{s.arg("cluster"), s.arg("broker"), s.arg("addr")})
 	case "close":
@@ -364,6 +419,18 @@ func (h *shadow) apply(s command) []member {
 		return lost
 	}
 	return nil
+}
+
+// alone reports whether no other broker is on the connection of a broker that
+// expires.
+func (h *shadow) alone(s command) bool {
+	r := newRegistrant(s)
+	for _, key := range h.on(r.conn) {
+		if key != (liveKey{r.cluster, r.addr}) {
+			return false
+		}
+	}
+	return true
 }
 
 func (h *shadow) register(r registrant) {
@@ -413,6 +480,9 @@ func (h *shadow) leave(m member) {
 // once more takes its name from its cluster, one cluster at a time.
 func (h *shadow) cleanup() (phases [][]command) {
 	var leave []command
+	for k := range h.keys {
+		leave = append(leave, *(&command{cmd: "kv-delete"}).with("namespace", k.namespace).with("key", k.key))
+	}
 	clusters := make(map[string][]string)
 	rounds := 0
 	for m, ids := range h.used {

@@ -46,6 +46,7 @@ type addressServer struct {
 	http http.Server
 	ln   net.Listener
 
+	away  atomic.Bool    // the server is about to end
 	open  atomic.Int32   // connections
 	conns sync.WaitGroup // the same, to wait for
 }
@@ -148,6 +149,14 @@ func (a *addressServer) serve() {
 	a.conns.Wait()
 }
 
+// leave makes every further answer one by which a load balancer sees that the
+// server is about to end; clients keep the list that they have.
+func (a *addressServer) leave() {
+	if a != nil {
+		a.away.Store(true)
+	}
+}
+
 // close makes serve return. Answers take no time, so none is waited for.
 func (a *addressServer) close() {
 	if a == nil {
@@ -175,6 +184,10 @@ func (a *addressServer) count(c net.Conn, state http.ConnState) {
 
 // ServeHTTP answers with the list, whatever the unit and the query.
 func (a *addressServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.away.Load() {
+		http.Error(w, "shutting down", http.StatusServiceUnavailable)
+		return
+	}
 	if !a.has(r.URL.Path) {
 		http.Error(w, "not found", http.StatusNotFound)
 		return

@@ -48,6 +48,12 @@ type Config struct {
 	WriteBufferHighWaterMark int           // writeBufferHighWaterMark in bytes; 0 means 64 KiB
 	WriteBufferLowWaterMark  int           // writeBufferLowWaterMark in bytes; 0 means 32 KiB
 
+	// How to shut down: closing connections one by one, so that their peers do
+	// not all come to the other name servers at the same moment.
+	EnableShutdownGracefully bool          // enableShutdownGracefully: spread over ShutdownWaitTime; otherwise one every 10 ms, or as DrainTime needs
+	ShutdownWaitTime         time.Duration // shutdownWaitTimeSeconds; 0 closes all at once
+	DrainTime                time.Duration // drainTimeSeconds, not a Java key; 0 closes all at once
+
 	// RouteReadsOnLoop (routeReadsOnLoop, not a Java key) answers route requests
 	// on the event loop. Off sends them through the client pool, as Java does.
 	RouteReadsOnLoop bool
@@ -115,8 +121,6 @@ type UnusedConfig struct {
 	ServerSocketBacklog          int32 // serverSocketBacklog
 	ServerNettyWorkerGroupEnable bool  // serverNettyWorkerGroupEnable
 	ServerPooledByteBufAllocator bool  // serverPooledByteBufAllocatorEnable
-	EnableShutdownGracefully     bool  // enableShutdownGracefully
-	ShutdownWaitTimeSeconds      int32 // shutdownWaitTimeSeconds
 	UseEpollNativeSelector       bool  // useEpollNativeSelector
 }
 
@@ -136,6 +140,8 @@ func DefaultConfig() Config {
 		WaitSecondsForService:                45,
 		ConfigBlackList:                      "configBlackList;configStorePath;kvConfigPath",
 		ServerChannelMaxIdle:                 120 * time.Second,
+		ShutdownWaitTime:                     30 * time.Second,
+		DrainTime:                            5 * time.Second,
 		RouteReadsOnLoop:                     true,
 		ProductEnvName:                       "center",
 		NamesrvDomain:                        "jmenv.tbsite.net",
@@ -151,7 +157,6 @@ func DefaultConfig() Config {
 			ServerSocketBacklog:          1024,
 			ServerNettyWorkerGroupEnable: true,
 			ServerPooledByteBufAllocator: true,
-			ShutdownWaitTimeSeconds:      30,
 		},
 	}
 }
@@ -198,6 +203,12 @@ func (c Config) Validate() error {
 	}
 	if c.ServerChannelMaxIdle < 0 {
 		faults = append(faults, fmt.Errorf("namesrv: serverChannelMaxIdleTimeSeconds is %v, must not be negative", c.ServerChannelMaxIdle))
+	}
+	if c.ShutdownWaitTime < 0 {
+		faults = append(faults, fmt.Errorf("namesrv: shutdownWaitTimeSeconds is %v, must not be negative", c.ShutdownWaitTime))
+	}
+	if c.DrainTime < 0 {
+		faults = append(faults, fmt.Errorf("namesrv: drainTimeSeconds is %v, must not be negative", c.DrainTime))
 	}
 	if c.ScanNotActiveBrokerInterval <= 0 {
 		faults = append(faults, fmt.Errorf("namesrv: scanNotActiveBrokerInterval is %v, must be positive", c.ScanNotActiveBrokerInterval))

@@ -30,6 +30,7 @@ configStorePath=
 defaultThreadPoolNums=16
 defaultThreadPoolQueueCapacity=10000
 deleteTopicWithBrokerRegistration=false
+drainTimeSeconds=5
 enableAllTopicList=true
 enableControllerInNamesrv=false
 enableShutdownGracefully=false
@@ -158,7 +159,7 @@ func TestUpdateConfig(t *testing.T) {
 		{"would not start", "listenPort=70000\nproductEnvName=x", codec.RespSystemError, "namesrv: listenPort is 70000, must be at most 65535", ""},
 		{"would not start either", "writeBufferLowWaterMark=9\nwriteBufferHighWaterMark=8", codec.RespSystemError, "engine: LowWater 9 is above HighWater 8", ""},
 		{"too long", "#" + strings.Repeat("x", 1<<20), codec.RespSystemError, "configuration would have 1048577 bytes, more than 1048576", ""},
-		{"too long with the rest", "productEnvName=" + strings.Repeat("x", 1<<20-100), codec.RespSystemError, "configuration would have 1050183 bytes, more than 1048576", ""},
+		{"too long with the rest", "productEnvName=" + strings.Repeat("x", 1<<20-100), codec.RespSystemError, "configuration would have 1050202 bytes, more than 1048576", ""},
 		{"backslash at the end", "productEnvName=x\\", 0, "", "productEnvName=x"},
 	}
 	for _, tc := range cases {
@@ -334,7 +335,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 63 {
+	if len(lines) != 64 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config
@@ -344,7 +345,7 @@ func TestConfigKeys(t *testing.T) {
 	if got := cfg.Properties(); !reflect.DeepEqual(got, lines) {
 		t.Errorf("read back:\n%q\nwant\n%q", got, lines)
 	}
-	if v := reflect.ValueOf(cfg.Unused); v.NumField() != 12 {
+	if v := reflect.ValueOf(cfg.Unused); v.NumField() != 10 {
 		t.Errorf("%d unused keys", v.NumField())
 	}
 	for i := range reflect.ValueOf(cfg).NumField() {

@@ -30,9 +30,23 @@ func (s *Server) UpdateConfig(text string) error {
 	return err
 }
 
-// InDefaultPool makes the default pool serve a code with f. Before Run only.
+// InDefaultPool makes the default pool serve a code with f, as what an operator
+// asks. Before Run only.
 func (s *Server) InDefaultPool(code codec.RequestCode, f func() codec.Reply) {
-	s.install(code, onDefaultPool, f)
+	s.install(code, asAdmin, f)
+}
+
+// AsDisk makes the default pool serve a code with f, as what is kept on disk.
+// Before Run only.
+func (s *Server) AsDisk(code codec.RequestCode, f func() codec.Reply) { s.install(code, asDisk, f) }
+
+// AsChange makes the default pool serve a code with f, as what a broker says of
+// itself. Before Run only.
+func (s *Server) AsChange(code codec.RequestCode, f func() codec.Reply) { s.install(code, asChange, f) }
+
+// InClientPool makes the client pool serve a code with f. Before Run only.
+func (s *Server) InClientPool(code codec.RequestCode, f func() codec.Reply) {
+	s.install(code, onClientPool, f)
 }
 
 // OnLoop makes the event loop serve a code with f. Before Run only.

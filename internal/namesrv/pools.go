@@ -2,25 +2,37 @@ package namesrv
 
 import (
 	"log/slog"
+	"time"
 
 	"gonamesrv/engine"
 )
 
-// A class says which goroutines run a request.
+// A class says which goroutines run a request, and before which others.
 type class uint8
 
 const (
-	onLoop        class = iota // the event loop that read it: bounded, lock-free work only
-	onClientPool               // Java: ClientRequestExecutor
-	onDefaultPool              // Java: RemotingExecutor, which serves all but route requests
+	onLoop       class = iota // the event loop that read it: bounded, lock-free work only
+	onClientPool              // Java: ClientRequestExecutor
+
+	// The rest is the default pool. Java: RemotingExecutor, where all wait in
+	// one queue.
+
+	asLiveness // how brokers find out who of their set is alive
+	asChange   // what brokers say of themselves
+	asAdmin    // what people and their tools ask
+	asDisk     // what waits for the disk
 )
 
 // queuedBytes bounds what the frames waiting in one pool may hold, because a
-// queue of 50,000 frames of 16 MiB each is not a bound.
-const queuedBytes = 256 << 20
+// queue of 50,000 frames of 16 MiB each is not a bound. What is not urgent has
+// less.
+const (
+	queuedBytes     = 256 << 20
+	lessQueuedBytes = 32 << 20
+)
 
 // pools are the bounded executors. A connection's requests keep their order
-// within a pool.
+// within a pool, whatever their classes.
 type pools struct {
 	client  *engine.Executor
 	regular *engine.Executor
@@ -28,7 +40,12 @@ type pools struct {
 
 // newPools sizes the pools as Java does.
 // Java: NamesrvController#initiateThreadExecutors.
+//
+// Differs from Java: the queue of that size is for the changes; liveness, admin
+// and disk have smaller ones beside it. At most half of the workers serve
+// admin and disk, and one of these disk.
 func newPools(c *Config, log *slog.Logger) *pools {
+	quarter := max(1, c.DefaultThreadPoolQueueCapacity/4)
 	return &pools{
 		client: engine.NewExecutor(engine.ExecutorOptions{
 			Name:     "client",
@@ -42,20 +59,37 @@ func newPools(c *Config, log *slog.Logger) *pools {
 			Workers:  c.DefaultThreadPoolNums,
 			Queue:    c.DefaultThreadPoolQueueCapacity,
 			MaxBytes: queuedBytes,
-			Logger:   log,
+			Levels: []engine.Level{
+				{Queue: quarter, MaxBytes: lessQueuedBytes},
+				{},
+				{Queue: quarter, MaxBytes: lessQueuedBytes, Workers: max(1, c.DefaultThreadPoolNums/2), Turn: 1},
+				{Queue: quarter, MaxBytes: lessQueuedBytes, Workers: 1, Turn: 1},
+			},
+			Logger: log,
 		}),
 	}
 }
 
-// of returns the executor of a class other than onLoop.
-func (p *pools) of(c class) *engine.Executor {
-	if c == onClientPool {
-		return p.client
+// submit queues a frame for t, if its class has room. Not for onLoop.
+func (p *pools) submit(k class, c engine.Conn, frame []byte, t engine.Task) bool {
+	if k == onClientPool {
+		return p.client.Submit(c, frame, t)
 	}
-	return p.regular
+	return p.regular.SubmitAt(int(k-asLiveness), c, frame, t)
 }
 
-func (p *pools) close() {
-	p.client.Close()
-	p.regular.Close()
+// close runs what is queued and reports whether that has ended within d.
+func (p *pools) close(d time.Duration) bool {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.client.Close()
+		p.regular.Close()
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(d):
+		return false
+	}
 }

@@ -72,10 +72,11 @@ var configKeys = append([]configKey{
 	unused(intKey("serverSocketBacklog", func(c *Config) *int32 { return &c.Unused.ServerSocketBacklog })),
 	unused(boolKey("serverNettyWorkerGroupEnable", func(c *Config) *bool { return &c.Unused.ServerNettyWorkerGroupEnable })),
 	unused(boolKey("serverPooledByteBufAllocatorEnable", func(c *Config) *bool { return &c.Unused.ServerPooledByteBufAllocator })),
-	unused(boolKey("enableShutdownGracefully", func(c *Config) *bool { return &c.Unused.EnableShutdownGracefully })),
-	unused(intKey("shutdownWaitTimeSeconds", func(c *Config) *int32 { return &c.Unused.ShutdownWaitTimeSeconds })),
+	live(boolKey("enableShutdownGracefully", func(c *Config) *bool { return &c.EnableShutdownGracefully })),
+	live(durationKey("shutdownWaitTimeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.ShutdownWaitTime })),
 	unused(boolKey("useEpollNativeSelector", func(c *Config) *bool { return &c.Unused.UseEpollNativeSelector })),
 
+	live(durationKey("drainTimeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.DrainTime })),
 	restart(boolKey("routeReadsOnLoop", func(c *Config) *bool { return &c.RouteReadsOnLoop })),
 	restart(intKey("addressServerPort", func(c *Config) *int { return &c.AddressServerPort })),
 	restart(stringKey("addressServerList", func(c *Config) *string { return &c.AddressServerList })),

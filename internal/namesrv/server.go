@@ -35,6 +35,7 @@ type Server struct {
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
+	draining    atomic.Bool // the server was told to end
 	counters    counters
 	events      *eventLog
 	now         func() time.Time
@@ -46,6 +47,7 @@ type counters struct {
 	strayResponses atomic.Int64 // frames that answer what was never asked
 	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
 	overloaded     atomic.Int64 // of those: refused because a pool was full
+	sentAway       atomic.Int64 // of those: told to go away
 }
 
 // New returns a server that is not listening yet. It fails when cfg does not
@@ -102,6 +104,7 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		LowWater:    cfg.WriteBufferLowWaterMark,
 		SendBuffer:  cfg.ServerSocketSndBufSize,
 		RecvBuffer:  cfg.ServerSocketRcvBufSize,
+		Drain:       s.drain,
 		Logger:      s.log,
 
 		TLSMode:          mode,
@@ -127,8 +130,10 @@ func (s *Server) Listen() error {
 // Addr returns the address that Listen has bound.
 func (s *Server) Addr() net.Addr { return s.engine.Addr() }
 
-// Run serves until ctx is done, and returns nil when every connection is
-// closed and every goroutine has ended. Any other end is an error.
+// Run serves until ctx is done, then sends the peers away, for as long as the
+// configuration says at most, and returns nil when every connection is closed
+// and every goroutine has ended, or the requests in the pools have not within
+// poolsTime. Any other end is an error.
 func (s *Server) Run(ctx context.Context) error {
 	if s.Addr() == nil {
 		if err := s.Listen(); err != nil {
@@ -142,12 +147,16 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.logKVConfigs(scanning) })
 	wg.Go(func() { s.tls.watch(scanning) })
 	wg.Go(s.addresses.serve)
-	err := s.engine.Run(ctx)
+	serving, release := s.servingUntil(ctx)
+	err := s.engine.Run(serving)
+	release()
 	stop()
 	s.addresses.close()
 	s.product.close() // its askers are in the pool
 	wg.Wait()
-	s.pools.close()
+	if !s.pools.close(poolsTime) {
+		s.log.Warn("requests abandoned, they do not end")
+	}
 	s.notifier.close()
 	return err
 }

@@ -126,7 +126,7 @@ func filesOf(dir string) func(*namesrv.Config) {
 func serverName(t testing.TB, addr string) string {
 	t.Helper()
 	c, err := nstest.TryDialTLS(t, addr, nil)
-	defer c.Close()
+	defer func() { c.Close() }() // there is a client even if there is no TLS
 	if err != nil {
 		return err.Error()
 	}
@@ -411,7 +411,7 @@ func TestTLSReload(t *testing.T) {
 		other.trust(dir)
 		nstest.Eventually(t, "the client is not let in any more", func() bool {
 			c, err := nstest.TryDialTLS(t, s.addr, cfg)
-			defer c.Close()
+			defer func() { c.Close() }()
 			if err == nil {
 				c.TryWrite(c.Frame(nstest.Route("T")))
 				_, err = c.TryReadFrame(20 * time.Second)
