@@ -100,8 +100,33 @@ func (r *tappedConn) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// run is the reader.
-func (t *tlsConn) run() { t.end(t.serve()) }
+// run makes the handshake and lets the reader begin, on a new goroutine because
+// a handshake leaves a large stack behind.
+func (t *tlsConn) run() {
+	c := t.c
+	if err := t.shake(); err != nil {
+		t.end(fmt.Errorf("%w: %w", ErrPreamble, err))
+		return
+	}
+	c.e.tls.handshakes.Add(1)
+	c.mu.Lock()
+	t.up = true
+	if c.outbox != nil || c.closing.Load() {
+		t.wakeLocked()
+	}
+	c.mu.Unlock()
+	c.e.tls.readers.Go(func() { t.end(t.serve()) })
+}
+
+func (t *tlsConn) shake() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.c.loop.notePanic(t.c, p)
+			err = ErrPanic
+		}
+	}()
+	return t.tls.Handshake()
+}
 
 // serve reads until it cannot, or must not, any more, and returns why.
 func (t *tlsConn) serve() (err error) {
@@ -113,16 +138,6 @@ func (t *tlsConn) serve() (err error) {
 		}
 		t.reply()
 	}()
-	if err := t.tls.Handshake(); err != nil {
-		return fmt.Errorf("%w: %w", ErrPreamble, err)
-	}
-	c.e.tls.handshakes.Add(1)
-	c.mu.Lock()
-	t.up = true
-	if c.outbox != nil || c.closing.Load() {
-		t.wakeLocked()
-	}
-	c.mu.Unlock()
 	for {
 		buf, err := t.room()
 		if err != nil {
@@ -466,6 +481,7 @@ func (t *tlsConn) end(err error) {
 	}
 	t.dropInput()
 	t.nc.Close()
+	c.e.tls.forget(t)
 	c.loop.bury(c, cause)
 }
 
@@ -499,13 +515,14 @@ func (s *tlsSet) start(t *tlsConn) bool {
 		s.open = make(map[*tlsConn]struct{})
 	}
 	s.open[t] = struct{}{}
-	s.readers.Go(func() {
-		t.run()
-		s.mu.Lock()
-		delete(s.open, t)
-		s.mu.Unlock()
-	})
+	s.readers.Go(t.run)
 	return true
+}
+
+func (s *tlsSet) forget(t *tlsConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, t)
 }
 
 func (s *tlsSet) review(now time.Duration, b *Budget) {
