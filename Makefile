@@ -3,8 +3,9 @@
 GO          ?= go
 BIN         := bin
 FUZZTIME    ?= 30s
+SOAKTIME    ?= 10m
 
-.PHONY: all build run test fuzz bench lint interop clean help
+.PHONY: all build run test fuzz bench bench-smoke bench-results profile-storm lint interop soak clean help
 
 all: test lint ## test and lint
 
@@ -24,14 +25,26 @@ fuzz: ## run each fuzzer for FUZZTIME (30s)
 bench: ## run the benchmarks
 	$(GO) test -run='^$$' -bench=. -benchmem ./...
 
+bench-smoke: ## every scenario of nsbench, small, against our server: fails on wrong replies, not on times
+	./scripts/bench-smoke.sh
+
+bench-results: ## hours: all figures of ours, Java's and a server that only echoes, into bench/results/
+	./scripts/bench-results.sh
+
+profile-storm: ## a CPU profile of our server under a storm, into profiles/
+	./scripts/profile-storm.sh
+
 lint: ## vet, staticcheck, gofumpt, tidy modules
 	./scripts/lint.sh
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
-	$(GO) test -tags interop -count=1 -v -timeout 20m ./internal/interop/
+	$(GO) test -tags interop -count=1 -v -timeout 40m ./internal/interop/
+
+soak: ## everything at once for SOAKTIME (10m): nothing may leak, no route may be lost
+	$(GO) test -tags soak -count=1 -v -timeout 0 ./internal/soak/ -args -time $(SOAKTIME)
 
 clean: ## remove what build made
 	rm -rf $(BIN)
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15

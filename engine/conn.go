@@ -13,27 +13,32 @@ import (
 // engine's own because an ID must tell connections of several engines apart.
 var lastID atomic.Uint64
 
-// A conn is one connection. Size: 208 B, and no buffer when idle.
+// A conn is one connection. Size: 288 B, and no buffer when idle.
 type conn struct {
 	id     uint64
-	remote string
+	remote string // constant once Opened was called
 	e      *Engine
 	loop   *loop // set before Opened, then constant
 
 	// The following are for the loop only.
 
-	gc      gnet.Conn                  // nil once closed, so that misuse shows
-	gone    bool                       // closed: gc's descriptor may be somebody else's by now
-	choked  bool                       // listed in loop.choked, see backpressure.go
-	need    int                        // size of the frame that in begins, 0 = not yet known
-	in      *bytebufferpool.ByteBuffer // bytes not yet served, nil if none
-	cause   error                      // why we close it
-	unsent  int                        // bytes in gnet's outbound buffer when last looked at
-	since   time.Duration              // choked since, loop time
-	active  time.Duration              // last sign of life, loop time
-	idle    *idleList                  // nil: may be silent for ever
-	idlePre *conn
-	idleNex *conn
+	gc       gnet.Conn                  // nil once closed, so that misuse shows
+	gone     bool                       // closed: gc's descriptor may be somebody else's by now
+	choked   bool                       // listed in loop.choked, see backpressure.go
+	behind   bool                       // listed in loop.behind, see fairness.go
+	spoke    bool                       // a whole frame has come
+	told     bool                       // Opened was called
+	preamble preamble                   // what is to come before the first frame
+	need     int                        // size of the frame that in begins, 0 = not yet known
+	off      int                        // where in in the unserved bytes begin
+	in       *bytebufferpool.ByteBuffer // bytes not yet served, nil if none
+	cause    error                      // why we close it
+	unsent   int                        // bytes in gnet's outbound buffer when last looked at; counted in the budget
+	since    time.Duration              // choked since, loop time
+	active   time.Duration              // last sign of life, loop time
+	began    time.Duration              // when the frame in in began, loop time, while listed by frame
+	owing    time.Duration              // unsent has not been 0 since, loop time, while listed by unsent
+	links    [numKinds]link
 
 	opened  atomic.Bool
 	alive   atomic.Bool
@@ -45,6 +50,7 @@ type conn struct {
 	queued bool       // listed in loop.ready
 	reason error      // given to Close
 	outbox *bytebufferpool.ByteBuffer
+	tls    *tlsConn // set by the loop when it hands c over; then gone is true for the loop
 }
 
 func newConn(e *Engine, remote string) *conn {
@@ -67,6 +73,10 @@ func (c *conn) Send(b []byte) {
 	if c.dead {
 		return
 	}
+	if !c.e.hold(len(b)) {
+		c.closeLocked(ErrOverloaded)
+		return
+	}
 	if c.outbox == nil {
 		c.outbox = c.e.bufs.get(len(b))
 	}
@@ -82,8 +92,12 @@ func (c *conn) give(b *bytebufferpool.ByteBuffer) bool {
 	switch {
 	case c.dead:
 		return false
+	case !c.e.hold(len(b.B)):
+		c.closeLocked(ErrOverloaded)
+		return false
 	case c.outbox != nil: // is listed already
 		c.outbox.B = append(c.outbox.B, b.B...)
+		c.wakeLocked()
 		return false
 	}
 	c.outbox = b
@@ -95,6 +109,10 @@ func (c *conn) give(b *bytebufferpool.ByteBuffer) bool {
 func (c *conn) Close(reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.closeLocked(reason)
+}
+
+func (c *conn) closeLocked(reason error) {
 	if c.dead || c.closing.Load() {
 		return
 	}
@@ -106,19 +124,30 @@ func (c *conn) Close(reason error) {
 // wakeLocked lists c for the loop's next flush. That c is not dead and mu is
 // held keeps the loop from ending meanwhile: it must close c first.
 func (c *conn) wakeLocked() {
+	if c.tls != nil {
+		c.tls.wakeLocked()
+		return
+	}
 	if !c.queued {
 		c.queued = true
 		c.loop.wake(c)
 	}
 }
 
-// takeOutbox empties the outbox; the caller puts the buffer back.
+// takeOutbox empties the outbox; the caller releases and puts back the buffer.
 func (c *conn) takeOutbox() *bytebufferpool.ByteBuffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.outbox
 	c.outbox, c.queued = nil, false
 	return b
+}
+
+// holdOutbox leaves the outbox for later.
+func (c *conn) holdOutbox() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queued = false
 }
 
 // die makes c deaf to Send and Close and returns what was left in the outbox

@@ -28,6 +28,7 @@ func TestDependencies(t *testing.T) {
 		"gonamesrv/engine":                  "itself",
 		"github.com/panjf2000/gnet/v2":      "event loops",
 		"github.com/valyala/bytebufferpool": "buffers",
+		"github.com/pires/go-proxyproto":    "what is in a PROXY header",
 		"github.com/panjf2000/ants/v2":      "gnet",
 		"go.uber.org/multierr":              "gnet",
 		"go.uber.org/zap":                   "gnet",

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,27 +15,37 @@ import (
 // no loop and is not counted. Each closes its connection before it returns.
 
 // SendOnce connects to addr, writes b and closes the connection. Connecting
-// may take as long as connect, name lookup included; writing as long as write.
-// The end of ctx ends the connecting. A nil error means that the kernel has
-// the bytes, not that the peer has read them.
-func SendOnce(ctx context.Context, addr string, b []byte, connect, write time.Duration) error {
+// may take as long as connect, name lookup and handshake included; writing as
+// long as write. The end of ctx ends the connecting. With secure the connection
+// speaks TLS. A nil error means that the kernel has the bytes, not that the
+// peer has read them.
+func SendOnce(ctx context.Context, addr string, secure *tls.Config, b []byte, connect, write time.Duration) error {
 	connecting, cancel := context.WithTimeout(ctx, connect)
 	defer cancel()
-	c, err := connectTo(connecting, addr)
+	c, err := connectTo(connecting, addr, secure)
 	if err != nil {
 		return err
 	}
-	c.SetWriteDeadline(time.Now().Add(write))
+	c.SetDeadline(time.Now().Add(write))
 	_, err = c.Write(b)
+	if t, ok := c.(*tls.Conn); ok && err == nil {
+		// Bytes of TLS that nobody has read would make the close a reset, and
+		// that may cost the peer what we have written.
+		err = t.CloseWrite()
+		if tcp, ok := t.NetConn().(*net.TCPConn); ok {
+			_ = tcp.CloseWrite()
+		}
+		_, _ = io.Copy(io.Discard, t)
+	}
 	return errors.Join(err, c.Close())
 }
 
 // Ask connects to addr, writes a request and returns the first frame that
-// comes back, cut by split. All of it ends with ctx, which must have an end;
+// comes back, cut by split. With secure the connection speaks TLS. All of it ends with ctx, which must have an end;
 // the memory of the answer grows with what has arrived, not with the length
 // it announces.
-func Ask(ctx context.Context, addr string, request []byte, split SplitFunc) ([]byte, error) {
-	c, err := connectTo(ctx, addr)
+func Ask(ctx context.Context, addr string, secure *tls.Config, request []byte, split SplitFunc) ([]byte, error) {
+	c, err := connectTo(ctx, addr, secure)
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +75,12 @@ func Ask(ctx context.Context, addr string, request []byte, split SplitFunc) ([]b
 	}
 }
 
-func connectTo(ctx context.Context, addr string) (net.Conn, error) {
+func connectTo(ctx context.Context, addr string, secure *tls.Config) (net.Conn, error) {
 	d := net.Dialer{KeepAlive: -1} // nothing here lives long enough
 	d.SetMultipathTCP(false)
+	if secure != nil {
+		return (&tls.Dialer{NetDialer: &d, Config: secure}).DialContext(ctx, "tcp", addr)
+	}
 	return d.DialContext(ctx, "tcp", addr)
 }
 

@@ -3,8 +3,10 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"syscall"
@@ -52,7 +54,7 @@ func TestSendOnce(t *testing.T) {
 			b, _ := io.ReadAll(c)
 			got <- b
 		})
-		if err := SendOnce(t.Context(), addr, []byte("notice"), budget, budget); err != nil {
+		if err := SendOnce(t.Context(), addr, nil, []byte("notice"), budget, budget); err != nil {
 			t.Fatal(err)
 		}
 		if b := <-got; string(b) != "notice" {
@@ -60,12 +62,12 @@ func TestSendOnce(t *testing.T) {
 		}
 	})
 	t.Run("nobody there", func(t *testing.T) {
-		if err := SendOnce(t.Context(), nobody(t), []byte("x"), budget, budget); !errors.Is(err, syscall.ECONNREFUSED) {
+		if err := SendOnce(t.Context(), nobody(t), nil, []byte("x"), budget, budget); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("error is %v", err)
 		}
 	})
 	t.Run("no address", func(t *testing.T) {
-		if err := SendOnce(t.Context(), "nonsense", []byte("x"), budget, budget); err == nil {
+		if err := SendOnce(t.Context(), "nonsense", nil, []byte("x"), budget, budget); err == nil {
 			t.Error("no error")
 		}
 	})
@@ -73,7 +75,7 @@ func TestSendOnce(t *testing.T) {
 		release := make(chan struct{})
 		addr := peer(t, func(net.Conn) { <-release })
 		defer close(release)
-		err := SendOnce(t.Context(), addr, make([]byte, 64<<20), budget, 20*time.Millisecond)
+		err := SendOnce(t.Context(), addr, nil, make([]byte, 64<<20), budget, 20*time.Millisecond)
 		var timeout net.Error
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
 			t.Errorf("error is %v", err)
@@ -82,16 +84,55 @@ func TestSendOnce(t *testing.T) {
 	t.Run("given up before it begins", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := SendOnce(ctx, nobody(t), []byte("x"), budget, budget); err == nil || errors.Is(err, syscall.ECONNREFUSED) {
+		if err := SendOnce(ctx, nobody(t), nil, []byte("x"), budget, budget); err == nil || errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("error is %v", err)
 		}
 	})
 }
 
+// TestDialTLS sends and asks over TLS, of a peer who hangs up and of one who
+// does not, and of one who does not speak it.
+func TestDialTLS(t *testing.T) {
+	const budget = 10 * time.Second
+	trusting := &tls.Config{InsecureSkipVerify: true}
+	got := make(chan string, 2)
+	addr := peer(t, func(c net.Conn) {
+		b, err := io.ReadAll(tls.Server(c, serverTLS()))
+		got <- fmt.Sprintf("%s, %v", b, err)
+	})
+	if err := SendOnce(t.Context(), addr, trusting, []byte("notice"), budget, budget); err != nil {
+		t.Error(err)
+	}
+	if s := <-got; s != "notice, <nil>" {
+		t.Errorf("the peer has read %s", s)
+	}
+	release := make(chan struct{})
+	addr = peer(t, func(c net.Conn) { tls.Server(c, serverTLS()).Handshake(); <-release })
+	if err := SendOnce(t.Context(), addr, trusting, []byte("notice"), budget, 50*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	close(release)
+	if err := SendOnce(t.Context(), peer(t, func(c net.Conn) { c.Write([]byte("plain")) }), trusting, []byte("x"), budget, budget); err == nil {
+		t.Error("a peer without TLS has got something")
+	}
+	if err := SendOnce(t.Context(), peer(t, func(c net.Conn) { io.Copy(io.Discard, c) }), trusting, []byte("x"), 50*time.Millisecond, budget); err == nil {
+		t.Error("a peer who never shakes hands has got something")
+	}
+	addr = peer(t, func(c net.Conn) {
+		s := tls.Server(c, serverTLS())
+		q, _ := readFrame(s)
+		s.Write(frameOf(append(q, "!"...)))
+	})
+	answer, err := Ask(t.Context(), addr, trusting, textFrame("why"), splitInt32)
+	if string(answer) != string(textFrame("why!")) {
+		t.Errorf("answer %q, %v", answer, err)
+	}
+}
+
 func TestAsk(t *testing.T) {
 	answer := append(binary.BigEndian.AppendUint32(nil, 40_000), bytes.Repeat([]byte("a"), 40_000)...)
 	ask := func(t *testing.T, f func(net.Conn)) ([]byte, error) {
-		return Ask(t.Context(), peer(t, f), []byte("\x00\x00\x00\x01q"), splitInt32)
+		return Ask(t.Context(), peer(t, f), nil, []byte("\x00\x00\x00\x01q"), splitInt32)
 	}
 	t.Run("an answer in pieces, and more behind it", func(t *testing.T) {
 		got, err := ask(t, func(c net.Conn) {
@@ -125,12 +166,12 @@ func TestAsk(t *testing.T) {
 			cancel()          // while the asker waits
 			c.Read([]byte{0}) // until it has closed
 		})
-		if _, err := Ask(ctx, addr, []byte("\x00\x00\x00\x01q"), splitInt32); !errors.Is(err, context.Canceled) {
+		if _, err := Ask(ctx, addr, nil, []byte("\x00\x00\x00\x01q"), splitInt32); !errors.Is(err, context.Canceled) {
 			t.Errorf("error is %v", err)
 		}
 	})
 	t.Run("nobody there", func(t *testing.T) {
-		if _, err := Ask(t.Context(), nobody(t), nil, splitInt32); !errors.Is(err, syscall.ECONNREFUSED) {
+		if _, err := Ask(t.Context(), nobody(t), nil, nil, splitInt32); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("error is %v", err)
 		}
 	})

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"io"
+	"net"
 	"os"
 )
 
@@ -18,9 +19,21 @@ var (
 	ErrPanic = errors.New("engine: handler panicked")
 	// ErrSlowReader means that the peer does not read what it asked for.
 	ErrSlowReader = errors.New("engine: peer does not read its replies")
+	// ErrFlood means that the peer sends requests faster than they can be
+	// answered, without waiting for replies.
+	ErrFlood = errors.New("engine: peer sends too far ahead of its replies")
+	// ErrFrameTimeout is wrapped by the error of a peer that did not finish a
+	// frame in time.
+	ErrFrameTimeout = errors.New("engine: frame not finished in time")
 	// ErrOverloaded means that all connections together hold too many bytes
-	// of unfinished frames.
-	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames")
+	// of unfinished frames and unread replies, and this one was among those
+	// who have held theirs for longest.
+	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames and unread replies")
+	// ErrPreamble is wrapped when a connection does not get as far as its first
+	// frame: a TLS handshake or a PROXY header that is broken or takes longer
+	// than [Options.HandshakeTimeout], or TLS where there is none, or none where
+	// it is enforced.
+	ErrPreamble = errors.New("engine: bad preamble")
 	// ErrShutdown means that the engine is being stopped.
 	ErrShutdown = errors.New("engine: shutting down")
 )
@@ -41,16 +54,22 @@ const (
 	closedSlowReader
 	closedWriteError
 	closedOverloaded
+	closedFrameTimeout
+	closedFlood
 	closedShutdown
+	closedPreamble
 	numCloseKinds
 )
 
 // kindOf sorts the reason of a close into its column.
 func kindOf(err error) closeKind {
 	var sys *os.SyscallError
+	var op *net.OpError
 	switch {
 	case err == nil:
 		return closedLocal
+	case errors.Is(err, ErrPreamble):
+		return closedPreamble
 	case errors.Is(err, ErrMalformed):
 		return closedMalformed
 	case errors.Is(err, ErrIdle):
@@ -61,6 +80,10 @@ func kindOf(err error) closeKind {
 		return closedSlowReader
 	case errors.Is(err, ErrOverloaded):
 		return closedOverloaded
+	case errors.Is(err, ErrFrameTimeout):
+		return closedFrameTimeout
+	case errors.Is(err, ErrFlood):
+		return closedFlood
 	case errors.Is(err, ErrShutdown):
 		return closedShutdown
 	case errors.As(err, &sys):
@@ -68,7 +91,7 @@ func kindOf(err error) closeKind {
 			return closedWriteError
 		}
 		return closedByPeer
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.As(err, &op): // op: a TLS alert, by now
 		return closedByPeer
 	}
 	return closedLocal

@@ -31,7 +31,7 @@ func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
 		c.opened.Store(true)
 		c.alive.Store(true)
 		l.addIdle(c)
-		if l.guard(c, func() { ev.e.h.Opened(c) }) {
+		if c.preamble != preambleProxy && l.tell(c) {
 			c.cause = ErrPanic
 			return nil, gnet.Close
 		}
@@ -44,11 +44,19 @@ func (ev *events) OnTraffic(gc gnet.Conn) gnet.Action {
 	// All of it is taken, always: gnet keeps leftovers in a ring that it
 	// grows slowly and recycles for ever, and does not call again for them.
 	data, _ := gc.Next(-1)
-	c, ok := gc.Context().(*conn)
-	if !ok || c.gone {
-		return gnet.None
+	switch c := gc.Context().(type) {
+	case *sentinel:
+		c.l.catchUp()
+	case *conn:
+		switch {
+		case c.gone:
+		case c.preamble != preambleOver:
+			return c.loop.greet(c, data)
+		default:
+			return c.loop.turn(c, data)
+		}
 	}
-	return c.loop.turn(c, data)
+	return gnet.None
 }
 
 // OnClose is the end of c, whoever wanted it: gnet calls it for every
@@ -98,24 +106,36 @@ func (l *loop) notePanic(c *conn, p any) {
 func (l *loop) closed(c *conn, err error) {
 	outbox, reason := c.die()
 	if outbox != nil {
-		if err == nil {
+		if err == nil && !l.undecided(c) {
 			// Not after an error: the peer is gone. gnet flushes once more
 			// after OnClose and drops the rest.
 			_, _ = c.gc.Write(outbox.B)
 			l.bytesOut.Add(uint64(len(outbox.B)))
 		}
+		l.e.release(len(outbox.B))
 		l.e.bufs.put(outbox)
 	}
 	c.gc = nil
-	l.removeIdle(c)
+	l.e.release(c.unsent)
+	c.unsent = 0
+	c.leave(byIdleness)
+	c.leave(byUnsent)
 	l.unchoke(c)
 	l.dropInput(c)
 
-	cause := c.closeCause(err, reason)
+	l.bury(c, c.closeCause(err, reason))
+}
+
+// bury counts c out and tells the handler. Of a connection that spoke TLS it
+// is not called on the loop.
+func (l *loop) bury(c *conn, cause error) {
 	l.e.open.Add(-1)
+	l.e.peers.leave(c.id)
 	l.e.closed[kindOf(cause)].Add(1)
 	l.noteClosed(c, cause)
-	l.guard(c, func() { l.e.h.Closed(c, cause) })
+	if c.told {
+		l.guard(c, func() { l.e.h.Closed(c, cause) })
+	}
 }
 
 // closeCause returns why c died: our own reason, or the one given to Close, or
@@ -139,7 +159,9 @@ func (l *loop) noteClosed(c *conn, cause error) {
 	switch kindOf(cause) {
 	case closedMalformed:
 		l.e.malformedLog.warn(l.e.o.Logger, "malformed frame", "conn", c.id, "remote", c.remote, "err", cause)
-	case closedSlowReader, closedOverloaded:
+	case closedPreamble:
+		l.e.preambleLog.warn(l.e.o.Logger, "connection not let in", "conn", c.id, "remote", c.remote, "err", cause)
+	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood:
 		l.e.slowLog.warn(l.e.o.Logger, "connection cut off", "conn", c.id, "remote", c.remote, "err", cause)
 	}
 }

@@ -19,8 +19,16 @@ const (
 	// of more to send with them.
 	turnTime = time.Millisecond
 
+	// leastShare is how many tasks of one connection may wait in any case, if
+	// the queue has so many places.
+	leastShare = 256
+
 	defaultQueue    = 10_000
 	defaultMaxBytes = 256 << 20
+
+	// overtakes is how often a level that could run is passed over before it
+	// is its turn.
+	overtakes = 16
 )
 
 // A Task is a request to be served by a worker: as [Handler].Serve, and the
@@ -46,14 +54,39 @@ type ExecutorOptions struct {
 	// 0 or less: 256 MiB.
 	MaxBytes int64
 
+	// Budget bounds the frames of all executors that share it. nil: one of
+	// this executor's own, 1 GiB.
+	Budget *Budget
+	// Levels are the classes of tasks, the most urgent first. None: one, with
+	// the values above.
+	Levels []Level
+
 	// Logger receives the panics of tasks. nil: nobody.
 	Logger *slog.Logger
 }
 
-// An Executor runs tasks on a fixed number of workers with a bounded queue.
-// The tasks of one connection run in the order they were submitted and never
-// two at a time; those of different connections run in parallel. After 64
-// tasks of one connection it is the next connection's turn.
+// A Level is a class of the tasks of an [Executor]. Each has a queue of its
+// own, so that none can fill another's; the workers are shared.
+type Level struct {
+	// Workers is how many tasks of this level and those below may run at the
+	// same time, which is what keeps a worker free for those above. 0: all.
+	Workers int
+
+	// Queue and MaxBytes are those of the level. 0: the executor's.
+	Queue    int
+	MaxBytes int64
+
+	// Turn is how many tasks of a connection a worker runs before it looks
+	// for something more urgent. 0: 64.
+	Turn int
+}
+
+// An Executor runs tasks on a fixed number of workers with bounded queues.
+// The tasks of one connection run in the order they were submitted, whatever
+// their levels, and never two at a time; those of different connections run in
+// parallel. A worker takes the connection that has waited longest among those
+// whose next task has the most urgent level. A level that is passed over 16
+// times comes next, so that none starves.
 //
 // All methods are safe from any goroutine.
 type Executor struct {
@@ -61,19 +94,15 @@ type Executor struct {
 	bufs buffers
 	jobs sync.Pool
 
-	depth     atomic.Int64
-	bytes     atomic.Int64
-	running   atomic.Int64
+	levels    []level
 	completed atomic.Uint64
-	rejected  atomic.Uint64
 	panics    atomic.Uint64
 
 	workers sync.WaitGroup
 
-	mu      sync.Mutex // guards the following and the lanes
-	work    *sync.Cond // signalled when ready grows, broadcast on close
-	ready   laneQueue
-	idle    int // workers in work.Wait
+	mu      sync.Mutex // guards the following, the lanes and their queues
+	work    *sync.Cond // signalled when there is work to take, broadcast on close
+	idle    int        // workers in work.Wait
 	closed  bool
 	foreign map[Conn]*lane
 }
@@ -86,6 +115,16 @@ type ExecutorStats struct {
 	Completed uint64 // tasks that have run
 	Rejected  uint64 // tasks refused by Submit
 	Panics    uint64 // panics of tasks and posts
+
+	Levels []LevelStats
+}
+
+// LevelStats are the counters of one level.
+type LevelStats struct {
+	Depth    int
+	Running  int
+	Bytes    int64
+	Rejected uint64
 }
 
 // NewExecutor starts the workers. Close stops them.
@@ -99,10 +138,13 @@ func NewExecutor(o ExecutorOptions) *Executor {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
+	if o.Budget == nil {
+		o.Budget = NewBudget(0)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	x := &Executor{o: o, foreign: make(map[Conn]*lane)}
+	x := &Executor{o: o, levels: newLevels(o), foreign: make(map[Conn]*lane)}
 	x.jobs.New = func() any { return new(job) }
 	x.work = sync.NewCond(&x.mu)
 	for range o.Workers {
@@ -111,38 +153,47 @@ func NewExecutor(o ExecutorOptions) *Executor {
 	return x
 }
 
-// Submit copies frame and queues t to be run with it. It never waits: it
-// returns false, and nothing is queued, when Queue tasks or MaxBytes bytes are
-// there already, or after Close. What t appends to its out is sent to c; the
-// replies of tasks that are run together leave together.
+// Submit is SubmitAt the most urgent level.
+func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt(0, c, frame, t) }
+
+// SubmitAt copies frame and queues t to be run with it. It never waits: it
+// returns false, and nothing is queued, when the level has its Queue of tasks
+// or its MaxBytes of frames already, or c alone a quarter of Queue (and 256), or
+// all that share the Budget the half of it that is for queued work; and after
+// Close. What t appends to its out is sent to c; the replies of tasks that are
+// run together leave together.
 //
 // A task once queued is run even if its connection has died meanwhile, only
 // its reply goes nowhere. A panic in it closes its connection.
-func (x *Executor) Submit(c Conn, frame []byte, t Task) bool {
-	if x.depth.Add(1) > int64(x.o.Queue) || !x.reserve(len(frame)) {
-		x.depth.Add(-1)
-		x.rejected.Add(1)
+func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
+	l := &x.levels[lv]
+	if l.depth.Add(1) > l.queue || !l.reserve(len(frame)) {
+		l.depth.Add(-1)
+		l.rejected.Add(1)
 		return false
 	}
 	j := x.jobs.Get().(*job)
+	j.level = l
 	j.task = t
 	j.frame = x.bufs.get(len(frame))
 	j.frame.B = append(j.frame.B, frame...)
-	x.bytes.Add(int64(cap(j.frame.B) - len(frame)))
+	l.count(int64(cap(j.frame.B) - len(frame)))
 	if !x.enqueue(c, j) {
-		x.depth.Add(-1)
-		x.rejected.Add(1)
+		l.depth.Add(-1)
+		l.rejected.Add(1)
 		x.release(j)
 		return false
 	}
 	return true
 }
 
-// Post runs f on a worker after every task submitted for c before. It is never
-// refused, so it is for what happens once in the life of a connection, as its
-// end. After Close it does nothing.
+// Post runs f on a worker after every task submitted for c before, and then at
+// the most urgent level. It is never refused, so it is for what is quick and
+// happens once in the life of a connection, as its end. After Close it does
+// nothing.
 func (x *Executor) Post(c Conn, f func()) {
 	j := x.jobs.Get().(*job)
+	j.level = &x.levels[0]
 	j.post = f
 	if !x.enqueue(c, j) {
 		x.release(j)
@@ -162,27 +213,25 @@ func (x *Executor) Close() {
 
 // Stats returns the counters.
 func (x *Executor) Stats() ExecutorStats {
-	return ExecutorStats{
-		Depth:     int(x.depth.Load()),
-		Running:   int(x.running.Load()),
-		Bytes:     x.bytes.Load(),
-		Completed: x.completed.Load(),
-		Rejected:  x.rejected.Load(),
-		Panics:    x.panics.Load(),
+	s := ExecutorStats{Completed: x.completed.Load(), Panics: x.panics.Load()}
+	for i := range x.levels {
+		l := x.levels[i].stats()
+		s.Depth += l.Depth
+		s.Running += l.Running
+		s.Bytes += l.Bytes
+		s.Rejected += l.Rejected
+		s.Levels = append(s.Levels, l)
 	}
+	return s
 }
 
-// reserve counts n bytes in, if there is room for them or nothing else there.
-func (x *Executor) reserve(n int) bool {
-	if total := x.bytes.Add(int64(n)); total > x.o.MaxBytes && total > int64(n) {
-		x.bytes.Add(-int64(n))
-		return false
-	}
-	return true
-}
+// share is how many tasks of one connection may wait for a queue of so many.
+// One that pipelines thousands must not take the queue from the others.
+func share(queue int64) int { return int(max(queue/4, min(queue, leastShare))) }
 
-// enqueue puts j into c's lane, and the lane into the run queue unless it is
-// there or with a worker. It reports false after Close.
+// enqueue puts j into c's lane, and the lane into its run queue unless it is
+// there or with a worker. It reports false if c has its share in the queue, and
+// after Close.
 func (x *Executor) enqueue(c Conn, j *job) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -190,12 +239,15 @@ func (x *Executor) enqueue(c Conn, j *job) bool {
 		return false
 	}
 	ln := x.laneLocked(c)
+	if j.post == nil && ln.waiting >= share(j.level.queue) {
+		return false
+	}
 	ln.push(j)
 	if ln.busy {
 		return true
 	}
 	ln.busy = true
-	x.ready.push(ln)
+	j.level.ready.push(ln)
 	if x.idle > 0 {
 		x.work.Signal()
 	}
@@ -207,27 +259,83 @@ func (x *Executor) run() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for {
-		for x.ready.head == nil {
+		l := x.nextLocked()
+		for l == nil {
 			if x.closed {
-				return
+				return // what may not be taken yet is taken by those it waits for
 			}
 			x.idle++
 			x.work.Wait()
 			x.idle--
+			l = x.nextLocked()
 		}
-		ln := x.ready.pop()
-		jobs := ln.take(turnTasks)
+		ln := l.ready.pop()
+		jobs := ln.take(l.turn)
+		l.busy++
+		if x.idle > 0 && x.anyLocked() {
+			x.work.Signal()
+		}
 		x.mu.Unlock()
 		x.serve(ln.c, jobs)
 		x.mu.Lock()
+		l.busy--
 		x.doneLocked(ln)
 	}
 }
 
-// doneLocked puts a served lane at the end of the run queue, or aside.
+// nextLocked returns the level to take a lane from, nil if there is none.
+func (x *Executor) nextLocked() *level {
+	var next *level
+	for i := range x.levels {
+		l := &x.levels[i]
+		switch {
+		case !x.openLocked(i):
+			continue
+		case next == nil:
+			next = l
+			continue
+		}
+		if l.passed++; l.passed > overtakes {
+			next = l
+			break
+		}
+	}
+	if next != nil {
+		next.passed = 0
+	}
+	return next
+}
+
+// anyLocked reports whether there is a level to take a lane from.
+func (x *Executor) anyLocked() bool {
+	for i := range x.levels {
+		if x.openLocked(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// openLocked reports whether a level has a lane and may have one more worker:
+// neither it nor a level above it, whose share it is taken from, has too many.
+func (x *Executor) openLocked(i int) bool {
+	if x.levels[i].ready.head == nil {
+		return false
+	}
+	busy := 0
+	for k := len(x.levels) - 1; k >= 0; k-- {
+		busy += x.levels[k].busy
+		if k <= i && busy >= x.levels[k].workers {
+			return false
+		}
+	}
+	return true
+}
+
+// doneLocked puts a served lane at the end of its run queue, or aside.
 func (x *Executor) doneLocked(ln *lane) {
 	if ln.head != nil {
-		x.ready.push(ln)
+		ln.head.level.ready.push(ln)
 		return
 	}
 	ln.busy = false
@@ -279,10 +387,10 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 		j.post()
 		return
 	}
-	x.depth.Add(-1)
-	x.running.Add(1)
+	j.level.depth.Add(-1)
+	j.level.running.Add(1)
 	defer func() {
-		x.running.Add(-1)
+		j.level.running.Add(-1)
 		x.completed.Add(1)
 	}()
 	out.B = j.task(c, j.frame.B, out.B)
@@ -291,7 +399,7 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 // release returns a job's memory.
 func (x *Executor) release(j *job) {
 	if j.frame != nil {
-		x.bytes.Add(-int64(cap(j.frame.B)))
+		j.level.count(-int64(cap(j.frame.B)))
 		x.bufs.put(j.frame)
 	}
 	*j = job{}

@@ -11,20 +11,22 @@ package engine
 type SplitFunc func(b []byte) (n int, err error)
 
 // A Handler gives meaning to frames. The engine calls it from many loops at
-// once, but for any one connection from one goroutine only, in the order
+// once, but for any one connection from one goroutine at a time, in the order
 // Opened, Serve (any number of times), Closed.
 //
 // No method may block: a loop that waits, waits for all its connections.
 // A panic in any of them is logged and counted and costs that connection only.
 type Handler interface {
-	// Opened says that c was accepted. It may already Send and Close.
+	// Opened says that c was accepted. It may already Send and Close, but unless
+	// [Options.TLSMode] is TLSDisabled what is sent leaves when the first byte
+	// has come and tells whether to encrypt it.
 	Opened(c Conn)
 
 	// Serve handles one whole frame, as cut by the SplitFunc, length prefix
 	// included, and returns out with the reply appended to it, in the manner
 	// of strconv.AppendInt. A handler without a reply, or one who will Send
 	// it later, returns out unchanged. The replies to all frames that came
-	// with one read leave in one write.
+	// with one read leave in one write, unless they are big.
 	//
 	// frame and out are borrowed until Serve returns: what must live longer
 	// is copied. The frame may be read only.
@@ -33,8 +35,9 @@ type Handler interface {
 	// Closed says that c is gone: exactly once for every connection that
 	// Opened was called for, and nothing else follows. err tells why: io.EOF
 	// or a read error when the peer left, a write error, [ErrIdle],
-	// [ErrSlowReader], [ErrPanic], [ErrOverloaded], [ErrShutdown], an error
-	// that wraps [ErrMalformed], or the reason that was given to Conn.Close.
+	// [ErrSlowReader], [ErrFlood], [ErrPanic], [ErrShutdown], an error that
+	// wraps [ErrOverloaded], [ErrMalformed], [ErrFrameTimeout] or
+	// [ErrPreamble], or the reason that was given to Conn.Close.
 	Closed(c Conn, err error)
 }
 
@@ -45,7 +48,8 @@ type Conn interface {
 	// will ever have. The first is 1.
 	ID() uint64
 
-	// RemoteAddr returns the peer's address as host:port.
+	// RemoteAddr returns the peer's address as host:port, or that of whom the
+	// peer speaks for, see [Options.ProxyTrusted].
 	RemoteAddr() string
 
 	// Send queues a copy of b to be written and returns at once; b is the

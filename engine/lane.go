@@ -5,6 +5,7 @@ import "github.com/valyala/bytebufferpool"
 // A job is one entry of a lane: a task with its frame, or a post.
 type job struct {
 	next  *job
+	level *level
 	task  Task
 	frame *bytebufferpool.ByteBuffer // nil for a post
 	post  func()
@@ -21,6 +22,7 @@ type lane struct {
 	// The following are guarded by x.mu.
 
 	head, tail *job
+	waiting    int  // jobs from head to tail
 	busy       bool // in the run queue or with a worker, never both
 	link       *lane
 }
@@ -32,13 +34,16 @@ func (ln *lane) push(j *job) {
 		ln.tail.next = j
 	}
 	ln.tail = j
+	ln.waiting++
 }
 
-// take detaches the first n jobs, or all if there are fewer.
+// take detaches the first n jobs, or fewer if those behind have another level.
 func (ln *lane) take(n int) *job {
 	first, last := ln.head, ln.head
-	for ; n > 1 && last.next != nil; n-- {
+	ln.waiting--
+	for ; n > 1 && last.next != nil && last.next.level == first.level; n-- {
 		last = last.next
+		ln.waiting--
 	}
 	ln.head = last.next
 	if ln.head == nil {
@@ -48,7 +53,7 @@ func (ln *lane) take(n int) *job {
 	return first
 }
 
-// A laneQueue is the run queue: lanes with work and without a worker.
+// A laneQueue is a run queue: lanes with work and without a worker.
 type laneQueue struct{ head, tail *lane }
 
 func (q *laneQueue) push(ln *lane) {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // sentinelPair returns two ends of a stream that nobody writes to: one for a
@@ -31,6 +33,26 @@ func sentinelPair() (watched net.Conn, held *os.File, err error) {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
 	}
 	return watched, held, nil
+}
+
+// hasInput reports whether a socket has bytes that were not read yet.
+func hasInput(fd int) bool {
+	var b [1]byte
+	n, _, err := syscall.Recvfrom(fd, b[:], syscall.MSG_PEEK)
+	return err == nil && n > 0
+}
+
+// hasBacklog reports whether a peer has connected who was not accepted yet.
+func hasBacklog(ln *net.TCPListener) (waiting bool) {
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		waiting = err == nil && n > 0
+	})
+	return waiting
 }
 
 // maxOpenFiles returns the soft limit of file descriptors, which the Go

@@ -12,5 +12,11 @@ func sentinelPair() (net.Conn, *os.File, error) {
 	return nil, nil, errors.New("engine: not supported on Windows")
 }
 
+// hasInput returns false: it is not known.
+func hasInput(int) bool { return false }
+
+// hasBacklog returns false: it is not known.
+func hasBacklog(*net.TCPListener) bool { return false }
+
 // maxOpenFiles returns 0: no limit is known.
 func maxOpenFiles() int { return 0 }

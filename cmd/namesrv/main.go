@@ -24,13 +24,19 @@ const (
 	exitOK     = 0
 	exitUsage  = 1
 	exitFailed = 255
+	exitSignal = 128 // plus the number of the second signal, which ends a shutdown
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		stop()
+		os.Exit(exitSignal + int((<-signals).(syscall.Signal)))
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
 // run is the whole program: it returns the exit code once ctx is done or the
@@ -58,6 +64,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return exitOK
 	}
+	stopProfile, err := startProfile(f.profile, f.profileDir)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
+	defer stopProfile()
 	if err := serve(ctx, cfg, log, stdout); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
@@ -69,6 +81,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 func configure(f flags, getenv func(string) string, stdout io.Writer, log *slog.Logger) (namesrv.Config, error) {
 	cfg := namesrv.DefaultConfig()
 	cfg.RocketMQHome = getenv("ROCKETMQ_HOME")
+	cfg.LoadJavaOptions(getenv("JAVA_OPT"))
+	cfg.LoadJavaOptions(getenv("JAVA_OPT_EXT"))
 	if home := homeDir(getenv); home != "" {
 		cfg.KVConfigPath = filepath.Join(home, "namesrv", "kvConfig.json")
 		cfg.ConfigStorePath = filepath.Join(home, "namesrv", "namesrv.properties")
@@ -117,7 +131,20 @@ func serve(ctx context.Context, cfg namesrv.Config, log *slog.Logger, stdout io.
 		return err
 	}
 	// Scripts wait for this line. Java: NamesrvStartup#createAndStartNamesrvController.
-	_, port, _ := net.SplitHostPort(s.Addr().String()) // 0 in the configuration picks one
-	fmt.Fprintf(stdout, "The Name Server boot success. serializeType=%v, address %s:%s\n", cfg.SerializeType, cfg.BindAddress, port)
+	fmt.Fprintf(stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
 	return s.Run(ctx)
+}
+
+// address says where the server listens: a single address as it is configured,
+// as Java does, several as they are bound.
+func address(cfg namesrv.Config, bound []net.Addr) string {
+	if len(bound) == 1 {
+		_, port, _ := net.SplitHostPort(bound[0].String()) // 0 in the configuration picks one
+		return cfg.BindAddress + ":" + port
+	}
+	var text []string
+	for _, a := range bound {
+		text = append(text, a.String())
+	}
+	return strings.Join(text, ";")
 }

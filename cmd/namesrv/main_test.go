@@ -75,6 +75,9 @@ func TestCommandLine(t *testing.T) {
 		{"unknown flag", []string{"-z"}, nil, 1, usage, "Unrecognized option: -z\n"},
 		{"unknown long flag", []string{"--zed"}, nil, 1, usage, "Unrecognized option: --zed\n"},
 		{"no file after -c", []string{"-c"}, nil, 1, usage, "Missing argument for option: c\n"},
+		{"no profile after --profile", []string{"--profile"}, nil, 1, usage, "Missing argument for option: profile\n"},
+		{"unknown profile", []string{"--profile", "heap"}, nil, 255, "", "--profile is \"heap\", it must be block, cpu, mem, mutex, trace\n"},
+		{"no folder for the profile", []string{"--profile", "cpu", "--profileDir", "main.go"}, nil, 255, "", "--profile: mkdir main.go: not a directory\n"},
 		{"missing file", []string{"-c", "no/such/file"}, nil, 255, "", "namesrv: configuration: open no/such/file: no such file or directory\n"},
 		{"bad serialize type", nil, map[string]string{"ROCKETMQ_SERIALIZE_TYPE": "foo"}, 255, "", "ROCKETMQ_SERIALIZE_TYPE: codec: unknown serialize type: \"foo\"\n"},
 		{"bad value", []string{"-c", properties(t, "listenPort=70000")}, nil, 255, "", "namesrv: listenPort is 70000, must be at most 65535\n"},
@@ -159,12 +162,38 @@ serverPooledByteBufAllocatorEnable=true
 enableShutdownGracefully=false
 shutdownWaitTimeSeconds=30
 useEpollNativeSelector=false
+drainTimeSeconds=5
 routeReadsOnLoop=true
+maxConnections=0
+maxConnectionsPerIp=0
+memoryBudget=0
+firstFrameTimeoutMillis=30000
+frameTimeoutMillis=60000
+slowReaderTimeoutMillis=60000
+maxPendingInputSize=4194304
+maxPendingOutputSize=67108864
 addressServerPort=0
 addressServerList=
 rocketmq.namesrv.domain.subgroup=nsaddr
 rocketmq.namesrv.domain=jmenv.tbsite.net
 productNamesrvAddr=
+proxyProtocolTrusted=
+handshakeTimeoutSeconds=10
+tls.server.mode=permissive
+tls.enable=false
+tls.config.file=/etc/rocketmq/tls.properties
+tls.test.mode.enable=true
+tls.server.need.client.auth=none
+tls.server.keyPath=
+tls.server.keyPassword=
+tls.server.certPath=
+tls.server.authClient=false
+tls.server.trustCertPath=
+tls.client.keyPath=
+tls.client.keyPassword=
+tls.client.certPath=
+tls.client.authServer=false
+tls.client.trustCertPath=
 `
 	if stdout.String() != want {
 		t.Errorf("-p prints\n%s\nwant\n%s", &stdout, want)
@@ -223,7 +252,7 @@ func ask(t *testing.T, stdout *output) {
 		}
 		return m != nil
 	})
-	c := nstest.Dial(t, "127.0.0.1:"+port)
+	c := nstest.Dial(t, "127.0.0.1:"+port) // until the test ends
 	if got := codec.ResponseCode(c.Do(nstest.Route("T")).Code); got != codec.RespTopicNotExist {
 		t.Errorf("the route of an unknown topic is %v", got)
 	}
@@ -247,6 +276,34 @@ func TestSignals(t *testing.T) {
 			}
 			if err := child.Wait(); err != nil {
 				t.Errorf("the program ends with %v, stderr %s", err, &stderr)
+			}
+		})
+	}
+}
+
+// TestSecondSignal ends the program while it waits for its peers to leave.
+func TestSecondSignal(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			var stdout, stderr output
+			child := exec.Command(os.Args[0], "-c", properties(t, "bindAddress=127.0.0.1", "listenPort=0",
+				"enableShutdownGracefully=true", "shutdownWaitTimeSeconds=3600"))
+			child.Env = append(os.Environ(), "NAMESRV_TEST_CHILD=1")
+			child.Stdout, child.Stderr = &stdout, &stderr
+			if err := child.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer child.Process.Kill()
+			ask(t, &stdout)
+			for _, s := range []syscall.Signal{syscall.SIGTERM, sig} {
+				if err := child.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
+				nstest.Eventually(t, "the program drains", func() bool { return strings.Contains(stderr.String(), "engine drains") })
+			}
+			child.Wait()
+			if got, want := child.ProcessState.ExitCode(), 128+int(sig); got != want {
+				t.Errorf("exit code %d, want %d; stderr %s", got, want, &stderr)
 			}
 		})
 	}

@@ -4,13 +4,13 @@ package interop
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
-	"time"
 )
 
 const cluster = "DefaultCluster"
@@ -21,8 +21,13 @@ type broker struct {
 	version string
 	name    string // of the broker set
 	id      int
+	ip      string // it registers
 	port    int
+	home    string
 	store   string
+
+	owner *testing.T // the test with which the broker ends, also after a restart in a subtest
+	argv  []string
 }
 
 // A brokerSpec says which broker to start; what is not here is the same for
@@ -31,12 +36,15 @@ type brokerSpec struct {
 	version string
 	name    string
 	id      int      // 0 is the master, others are slaves
+	ip      string   // to register; empty is 127.0.0.1. With another one it listens on 127.0.0.1 only
 	namesrv string   // empty: the broker has to find them
 	flags   []string // JVM flags
 	conf    []string // lines of configuration that override the common ones
 }
 
-func (b *broker) addr() string { return fmt.Sprintf("127.0.0.1:%d", b.port) }
+func (b *broker) addr() string { return fmt.Sprintf("%s:%d", b.ip, b.port) }
+
+func (b *broker) haAddr() string { return fmt.Sprintf("127.0.0.1:%d", b.port+1) }
 
 // member returns the broker as topicRoute.hasBrokers wants it.
 func (b *broker) member() string { return fmt.Sprintf("%d %s", b.id, b.addr()) }
@@ -44,20 +52,30 @@ func (b *broker) member() string { return fmt.Sprintf("%d %s", b.id, b.addr()) }
 // startBroker starts a broker and returns at once.
 func startBroker(t *testing.T, dir string, s brokerSpec) *broker {
 	t.Helper()
-	label := fmt.Sprintf("broker %s %s id %d", s.version, s.name, s.id)
 	home := filepath.Join(dir, fmt.Sprintf("%s-%d", s.name, s.id))
 	j := newJVM(t, s.version, home)
 	b := &broker{
 		version: s.version, name: s.name, id: s.id,
+		ip:    cmp.Or(s.ip, "127.0.0.1"),
 		port:  freePort(t, -2, 0, 1), // -2 is the VIP port, +1 the HA port
+		home:  home,
 		store: filepath.Join(home, "store"),
+		owner: t,
 	}
 	conf := filepath.Join(home, "broker.properties")
 	writeProperties(t, conf, append(brokerProperties(b, s.namesrv), s.conf...))
 	flags := slices.Concat(brokerMemory, s.flags)
-	argv := j.argv(t, "", flags, "org.apache.rocketmq.broker.BrokerStartup", "-c", conf)
-	b.process = startProcess(t, t, label, home, []string{"ROCKETMQ_HOME=" + home}, argv...)
+	b.argv = j.argv(t, "", flags, "org.apache.rocketmq.broker.BrokerStartup", "-c", conf)
+	b.start(t)
 	return b
+}
+
+// start starts the broker, with what it has stored if it ran before, and
+// returns at once.
+func (b *broker) start(t *testing.T) {
+	t.Helper()
+	label := fmt.Sprintf("broker %s %s id %d", b.version, b.name, b.id)
+	b.process = startProcess(t, b.owner, label, b.home, []string{"ROCKETMQ_HOME=" + b.home}, b.argv...)
 }
 
 // brokerProperties returns what a broker is told. Without a name server it has
@@ -73,7 +91,7 @@ func brokerProperties(b *broker, namesrv string) []string {
 		fmt.Sprintf("brokerId=%d", b.id),
 		"brokerRole=" + role,
 		"flushDiskType=ASYNC_FLUSH",
-		"brokerIP1=127.0.0.1",
+		"brokerIP1=" + b.ip,
 		"brokerIP2=127.0.0.1",
 		fmt.Sprintf("listenPort=%d", b.port),
 		fmt.Sprintf("haListenPort=%d", b.port+1),
@@ -94,6 +112,9 @@ func brokerProperties(b *broker, namesrv string) []string {
 		"osPageCacheBusyTimeOutMills=10000",
 		"timerWheelEnable=false",
 		"enableCompaction=false",
+	}
+	if b.ip != "127.0.0.1" {
+		lines = append(lines, "bindAddress=127.0.0.1") // its address is somebody else's to listen on
 	}
 	if namesrv != "" {
 		lines = append(lines, "namesrvAddr="+namesrv)
@@ -128,8 +149,10 @@ func registered(namesrv, name string, members ...*broker) error {
 	return route.hasBrokers(name, want...)
 }
 
-// brokerUp is how long a broker may take from its start to its registration.
-const brokerUp = 90 * time.Second
+// brokerUp is how long a broker may take from its start to its registration. A
+// 5.x broker that has not connected to a name server by the time of its first
+// one leaves that out, and comes back to it after 10 s.
+const brokerUp = 4 * soon
 
 // storesMessage returns nil if the broker's commit log holds a message with
 // this body.

@@ -84,7 +84,7 @@ func startContainer(t *testing.T, dir, namesrv string, names ...string) *contain
 	var confs []string
 	for _, name := range names {
 		b := &broker{
-			version: version, name: name,
+			version: version, name: name, ip: "127.0.0.1",
 			port:  freePort(t, -2, 0, 1),
 			store: filepath.Join(home, name, "store"),
 		}

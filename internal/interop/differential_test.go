@@ -47,7 +47,7 @@ func TestDifferential(t *testing.T) {
 func testDuel(t *testing.T, release *release, setup setup) {
 	dir := filepath.Join(workDir(t), release.version+"-"+setup.name)
 	conf := append([]string{"scanNotActiveBrokerInterval=20"}, setup.conf...)
-	d := &duel{release: release, setup: setup, leftOut: make(map[int]int), patience: 20 * time.Second}
+	d := &duel{release: release, setup: setup, leftOut: make(map[int]int), patience: soon}
 	d.java = newNamesrv(t, dir, release.version, conf...)
 	d.ours = newNamesrv(t, dir, "", conf...)
 	for _, n := range []*namesrv{d.java, d.ours} {
@@ -152,9 +152,9 @@ func (d *duel) script(t *testing.T, file string, p *player, check func(command, 
 }
 
 // answer plays a step of a story and shows what was answered. With await it
-// repeats the step until that is as expected, or ten seconds have passed.
+// repeats the step until that is as expected, or a minute has passed.
 func (d *duel) answer(p *player, s command, want string) (a answers, text string, err error) {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(pollEvery) {
+	for deadline := time.Now().Add(soon); ; time.Sleep(pollEvery) {
 		if a, err = p.play(s); err != nil {
 			return a, "", err
 		}

@@ -11,7 +11,7 @@
 // The package holds tests only, behind the build tag interop. "make interop"
 // runs them, which is:
 //
-//	go test -tags interop -count=1 -v -timeout 20m ./internal/interop/
+//	go test -tags interop -count=1 -v -timeout 40m ./internal/interop/
 //
 // It needs a JDK (java and javac, 11 or later) and Maven (mvn), and Node.js
 // (node and npm) for the JavaScript client. What lacks its tool says so and is
@@ -62,8 +62,10 @@
 //
 // Rules: every process runs in a process group of its own, writes to a file
 // and is killed when its test ends. A guard (guard_test.go) kills what is left
-// if the test binary itself dies. Ports are taken below the ephemeral range.
-// Waiting is done on conditions with a deadline.
+// if the test binary itself dies. Ports are taken below the ephemeral range,
+// from a block that no other run uses (port_test.go). Waiting is done on
+// conditions with a deadline, which is generous (wait_test.go): a busy machine
+// must not look like a broken server.
 //
 // The directory java holds class paths and programs. pom.xml builds nothing: it
 // resolves the class path of one version, given as -Drocketmq.version, so that
@@ -71,12 +73,15 @@
 // artifact that the common class path lacks. ProduceConsume.java and its gRPC
 // sister are client programs, compiled against each version's class path.
 // Client.java holds clients that are told what to do, Admin.java runs many
-// commands of mqadmin in one JVM. The directory node holds the JavaScript
-// client and the versions of its packages.
+// commands of mqadmin in one JVM; Shutdowns.java makes both quick. The directory
+// node holds the JavaScript client and the versions of its packages.
 //
 // Besides the story of one server (interop_test.go) there are failover_test.go,
-// where name servers are killed under the clients; container_test.go and
-// proxy_test.go; addressserver_test.go, where nobody is told an address; and
+// where name servers are killed under the clients; acting_test.go, where a slave
+// answers for its killed master; registration_test.go, where a broker registers
+// its topics in parts and one by one; container_test.go and proxy_test.go;
+// addressserver_test.go, where nobody is told an address; tls_test.go, where
+// broker and clients speak TLS; and
 // mqadmindiff_test.go, where mqadmin must print the same for ours and for a
 // Java name server. Read interop_test.go first, and differential_test.go for
 // the comparison.

@@ -51,7 +51,7 @@ func goProduceConsume(t *testing.T, dir, namesrv, topic string, count int) {
 
 	start := time.Now()
 	c := startGoConsumer(t, instance, "go-"+topic, topic, namesrv)
-	waitFor(t, 60*time.Second, "the Go consumer has received all messages", func() error {
+	waitFor(t, 2*soon, "the Go consumer has received all messages", func() error {
 		if n := c.distinct(); n < count {
 			return fmt.Errorf("received %d distinct messages of topic %s, want %d", n, topic, count)
 		}
@@ -69,7 +69,7 @@ func startGoProducer(t *testing.T, name string, namesrvs ...string) rocketmq.Pro
 		producer.WithNsResolver(primitive.NewPassthroughResolver(namesrvs)),
 		producer.WithInstanceName(fmt.Sprintf("%s-%d", name, time.Now().UnixNano())),
 		producer.WithGroupName("go-"+name),
-		producer.WithSendMsgTimeout(10*time.Second),
+		producer.WithSendMsgTimeout(30*time.Second),
 		producer.WithRetry(2),
 	)
 	if err != nil {

@@ -50,10 +50,10 @@ func goCreateTopic(t *testing.T, namesrv string, b *broker, topic string) {
 		t.Fatalf("make a Go admin client: %v", err)
 	}
 	defer a.Close()
-	if err := a.CreateTopic(context.Background(), admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(b.addr())); err != nil {
-		t.Fatalf("create topic %s with the Go admin client: %v", topic, err)
-	}
-	waitFor(t, 5*time.Second, "the new topic has a route", func() error {
+	waitFor(t, soon, "the broker makes topic "+topic+" for the Go admin client", func() error {
+		return a.CreateTopic(context.Background(), admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(b.addr()))
+	})
+	waitFor(t, soon, "the new topic has a route", func() error {
 		_, err := askRoute(namesrv, topic)
 		return err
 	})

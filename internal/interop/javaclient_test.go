@@ -25,7 +25,7 @@ func javaProduceConsume(t *testing.T, dir, version, namesrv, topic string, count
 	j := newJVM(t, version, home)
 	classes := compileJava(t, j, "ProduceConsume")
 
-	const wait = 60 * time.Second
+	const wait = 2 * soon
 	argv := j.argv(t, classes, slices.Concat(toolMemory, flags), "ProduceConsume",
 		namesrv, topic, "java-"+topic, strconv.Itoa(count), strconv.Itoa(int(wait.Seconds())))
 	out, state := run(t, 2*wait, "Java client "+version, home, argv...)
@@ -43,7 +43,7 @@ func compileJava(t *testing.T, j jvm, program string) string {
 	}
 	source := filepath.Join("java", program+".java")
 	cp := classPath(t, j.artifact, j.version)
-	javac := exec.Command("javac", "-nowarn", "-proc:none", "-cp", cp, "-d", classes, source)
+	javac := exec.Command("javac", "-nowarn", "-proc:none", "-cp", cp, "-sourcepath", "java", "-d", classes, source)
 	if out, err := javac.CombinedOutput(); err != nil {
 		t.Fatalf("compile %s against RocketMQ %s: %v\n%s", source, j.version, err, out)
 	}
@@ -70,7 +70,7 @@ func startJavaClients(t *testing.T, dir, version string) *javaClients {
 	classes := compileJava(t, j, "Client")
 	argv := j.argv(t, classes, toolMemory, "Client", strconv.Itoa(ln.Addr().(*net.TCPAddr).Port))
 	c := &javaClients{process: startProcess(t, t, "Java clients "+version, j.home, nil, argv...)}
-	ln.(*net.TCPListener).SetDeadline(time.Now().Add(30 * time.Second))
+	ln.(*net.TCPListener).SetDeadline(time.Now().Add(2 * soon))
 	if c.conn, err = ln.Accept(); err != nil {
 		t.Fatalf("wait for the Java clients: %v; their output ends with:\n%s", err, tail(c.output, 20))
 	}
@@ -82,7 +82,7 @@ func startJavaClients(t *testing.T, dir, version string) *javaClients {
 // tell gives one order and returns an error unless the answer is ok.
 func (c *javaClients) tell(words ...string) error {
 	order := strings.Join(words, " ")
-	c.conn.SetDeadline(time.Now().Add(60 * time.Second))
+	c.conn.SetDeadline(time.Now().Add(2 * soon))
 	if _, err := fmt.Fprintln(c.conn, order); err != nil {
 		return hopeless{err}
 	}

@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "interop: start the guard of the processes:", err)
 			os.Exit(1)
 		}
+		if err := claimPorts(); err != nil {
+			fmt.Fprintln(os.Stderr, "interop: find ports:", err)
+			os.Exit(1)
+		}
 	case os.Getenv("CI") == "true":
 		fmt.Println("interop: cannot run, and CI=true forbids skipping:", missing)
 	default:

@@ -7,11 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // reference is the RocketMQ version of the Java name server to test instead
@@ -79,11 +79,36 @@ func newNamesrv(t *testing.T, dir, java string, conf ...string) *namesrv {
 		"kvConfigPath=" + filepath.Join(home, "kvConfig.json"),
 		"configStorePath=" + filepath.Join(home, "namesrv.stored.properties"),
 	}, conf...))
+	if slices.Contains(conf, "tls.server.mode=enforcing") {
+		enforcing.Store(n.addr(), true)
+	}
 	return n
 }
 
 // start starts the server on its port and waits until it answers.
 func (n *namesrv) start(t *testing.T) {
+	t.Helper()
+	n.launch(t)
+	waitFor(t, 2*soon, "the name server says that it has booted and answers", func() error {
+		if n.isGone() && strings.Contains(n.text(), "already in use") {
+			n.launch(t) // an outgoing connection may hold the port for a moment
+		}
+		if err := n.stillRuns(); err != nil {
+			return err
+		}
+		if line := bootLine + n.serializeType(); !strings.Contains(n.text(), line) {
+			return fmt.Errorf("no line %q on its output", line)
+		}
+		if n.binary {
+			return nil // ask reads JSON headers
+		}
+		_, err := askClusterInfo(n.addr())
+		return err
+	})
+}
+
+// launch starts the process.
+func (n *namesrv) launch(t *testing.T) {
 	t.Helper()
 	var argv []string
 	if n.java != "" {
@@ -101,19 +126,6 @@ func (n *namesrv) start(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, 60*time.Second, "the name server says that it has booted and answers", func() error {
-		if err := n.stillRuns(); err != nil {
-			return err
-		}
-		if line := bootLine + n.serializeType(); !strings.Contains(n.text(), line) {
-			return fmt.Errorf("no line %q on its output", line)
-		}
-		if n.binary {
-			return nil // ask reads JSON headers
-		}
-		_, err := askClusterInfo(n.addr())
-		return err
-	})
 }
 
 func (n *namesrv) serializeType() string {
@@ -127,7 +139,7 @@ func (n *namesrv) serializeType() string {
 func (n *namesrv) stop(t *testing.T) {
 	t.Helper()
 	n.signal(t, syscall.SIGTERM)
-	n.waitGone(t, 30*time.Second)
+	n.waitGone(t, soon)
 	if t.Failed() {
 		t.FailNow()
 	}

@@ -46,7 +46,7 @@ func (s *side) write(conn int, r request) error {
 	c := s.conns[conn]
 	if c == nil {
 		var err error
-		if c, err = net.DialTimeout("tcp", s.server.addr(), 3*time.Second); err != nil {
+		if c, err = net.DialTimeout("tcp", s.server.addr(), 10*time.Second); err != nil {
 			return err
 		}
 		s.conns[conn] = c
@@ -62,7 +62,7 @@ func (s *side) write(conn int, r request) error {
 		}
 		frame = append(frame, probe...)
 	}
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(soon))
 	_, err = c.Write(frame)
 	return err
 }
@@ -126,7 +126,7 @@ func (s *side) close(conn int) error {
 func (s *side) awaitEnd(conn int) error {
 	c := s.conns[conn]
 	defer s.forget(conn)
-	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	c.SetReadDeadline(time.Now().Add(soon))
 	if n, err := c.Read(make([]byte, 1)); n != 0 || !isClosed(err) {
 		return fmt.Errorf("%s at the end of a connection: %d bytes, %v; want EOF", s.name, n, err)
 	}

@@ -75,7 +75,7 @@ func (p *process) kill(t *testing.T) {
 	if !p.isGone() {
 		syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	}
-	p.waitGone(t, 30*time.Second)
+	p.waitGone(t, soon)
 }
 
 func (p *process) waitGone(t *testing.T, within time.Duration) {
@@ -124,7 +124,8 @@ func (p *process) showLogs(t *testing.T) {
 			return nil
 		}
 		switch d.Name() {
-		case "broker.log", "namesrv.log", "rocketmq_client.log":
+		case "broker.log", "namesrv.log", "rocketmq_client.log",
+			"broker_default.log", "remoting.log": // what a client logs that finds the broker's logback file first
 			t.Logf("%s: %s ends with:\n%s", p.name, d.Name(), tail(path, 40))
 		}
 		return nil

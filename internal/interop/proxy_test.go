@@ -31,7 +31,7 @@ func TestProxy(t *testing.T) {
 
 	p := startProxy(t, dir, version, ns.addr())
 	step(t, "a proxy in cluster mode says that it is ready", func(t *testing.T) {
-		took := waitFor(t, 90*time.Second, "the proxy has started", func() error {
+		took := waitFor(t, 2*soon, "the proxy has started", func() error {
 			if err := p.stillRuns(); err != nil {
 				return err
 			}
@@ -48,8 +48,8 @@ func TestProxy(t *testing.T) {
 		j.artifact = "rocketmq-client-java"
 		const count = 20
 		argv := j.argv(t, compileJava(t, j, "GrpcProduceConsume"), toolMemory, "GrpcProduceConsume",
-			fmt.Sprintf("127.0.0.1:%d", p.grpcPort), topic, "grpc-"+topic, strconv.Itoa(count), "60")
-		out, state := run(t, 2*time.Minute, "gRPC client", j.home, argv...)
+			fmt.Sprintf("127.0.0.1:%d", p.grpcPort), topic, "grpc-"+topic, strconv.Itoa(count), "120")
+		out, state := run(t, 4*time.Minute, "gRPC client", j.home, argv...)
 		checkTalk(t, "the gRPC client", topic, count, out, state)
 	})
 }

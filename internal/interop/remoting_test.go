@@ -24,6 +24,10 @@ const (
 	codeUnregisterBroker = 104
 	codeRoute            = 105
 	codeClusterInfo      = 106
+	codeTopicList        = 206
+	codeRegisterTopic    = 217
+
+	codeNotifyMinBrokerIDChange = 905
 
 	replySuccess       = 0
 	replyTopicNotExist = 17
@@ -46,6 +50,11 @@ type rawReply struct {
 
 // ask sends one request over a connection of its own and returns the reply.
 func ask(addr string, code, version int, ext map[string]string) (rawReply, error) {
+	return askOver(addr, dialAsWanted, code, version, ext)
+}
+
+// askOver is ask over a connection that dial makes.
+func askOver(addr string, dial func(addr string) (net.Conn, error), code, version int, ext map[string]string) (rawReply, error) {
 	const opaque = 77
 	header, err := json.Marshal(map[string]any{
 		"code": code, "flag": 0, "language": "JAVA", "opaque": opaque,
@@ -54,12 +63,12 @@ func ask(addr string, code, version int, ext map[string]string) (rawReply, error
 	if err != nil {
 		return rawReply{}, err
 	}
-	conn, err := net.DialTimeout("tcp", addr, 3*time.Second)
+	conn, err := dial(addr)
 	if err != nil {
 		return rawReply{}, err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
 
 	frame := binary.BigEndian.AppendUint32(nil, uint32(4+len(header)))
 	frame = binary.BigEndian.AppendUint32(frame, uint32(len(header))) // top byte 0: a JSON header

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// A tap is a TCP relay in front of the name server. It notes every exchange,
+// A tap is a TCP relay in front of a server, mostly the name server. It notes every exchange,
 // and after hold it keeps connections to the name server open even when the
 // peer has closed its side.
 type tap struct {
@@ -30,7 +30,10 @@ type exchange struct {
 	conn     int // which connection, counted from 0
 	opaque   int
 	code     int
+	version  int // of the asker's release
 	oneway   bool
+	sent     map[string]string // extFields, unless the header is binary
+	body     []byte
 	answered bool
 	reply    int // reply code
 	ext      map[string]string
@@ -38,7 +41,13 @@ type exchange struct {
 
 func startTap(t *testing.T, upstream string) *tap {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return startTapAt(t, "127.0.0.1:0", upstream)
+}
+
+// startTapAt starts a tap that listens at a given address.
+func startTapAt(t *testing.T, addr, upstream string) *tap {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +107,19 @@ func (p *tap) count(code, reply int) int {
 	return n
 }
 
+// asked returns the requests with this code, the oldest first.
+func (p *tap) asked(code int) []exchange {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var found []exchange
+	for _, x := range p.exchanges {
+		if x.code == code {
+			found = append(found, x)
+		}
+	}
+	return found
+}
+
 // connsWith returns how many connections have carried this request.
 func (p *tap) connsWith(code int) int {
 	p.mu.Lock()
@@ -146,14 +168,14 @@ func (p *tap) accept() {
 
 // relay copies frames until the source ends. It notes a frame before it passes
 // it on. While holding, a sink that is gone does not end it.
-func (p *tap) relay(id int, from, to net.Conn, note func(int, header)) {
+func (p *tap) relay(id int, from, to net.Conn, note func(int, header, []byte)) {
 	for {
 		frame, err := readFrame(from)
 		if err != nil {
 			return
 		}
-		if h, err := readHeader(frame); err == nil {
-			note(id, h)
+		if h, body, err := readHeader(frame); err == nil {
+			note(id, h, body)
 		}
 		out := binary.BigEndian.AppendUint32(nil, uint32(len(frame)))
 		if _, err := to.Write(append(out, frame...)); err != nil {
@@ -167,16 +189,18 @@ func (p *tap) relay(id int, from, to net.Conn, note func(int, header)) {
 	}
 }
 
-func (p *tap) noteRequest(id int, h header) {
+func (p *tap) noteRequest(id int, h header, body []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if h.Flag&1 != 0 {
 		return // the peer answers something
 	}
-	p.exchanges = append(p.exchanges, exchange{conn: id, opaque: h.Opaque, code: h.Code, oneway: h.Flag&2 != 0})
+	p.exchanges = append(p.exchanges, exchange{
+		conn: id, opaque: h.Opaque, code: h.Code, version: h.Version, oneway: h.Flag&2 != 0, sent: h.ExtFields, body: body,
+	})
 }
 
-func (p *tap) noteReply(id int, h header) {
+func (p *tap) noteReply(id int, h header, _ []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.exchanges {
@@ -192,31 +216,32 @@ type header struct {
 	Code      int               `json:"code"`
 	Opaque    int               `json:"opaque"`
 	Flag      int               `json:"flag"`
+	Version   int               `json:"version"`
 	ExtFields map[string]string `json:"extFields"`
 }
 
 // readHeader reads a header of either form; of the binary one without its
-// extFields.
-func readHeader(frame []byte) (header, error) {
-	typ, b, _, err := cutFrame(frame)
+// extFields. It returns the body too.
+func readHeader(frame []byte) (h header, body []byte, err error) {
+	typ, b, body, err := cutFrame(frame)
 	if err != nil {
-		return header{}, err
+		return header{}, nil, err
 	}
 	switch typ {
 	case 0:
-		var h header
 		err := json.Unmarshal(b, &h)
-		return h, err
+		return h, body, err
 	case 1:
 		// code int16, language byte, version int16, opaque int32, flag int32
 		if len(b) < 13 {
-			return header{}, errors.New("binary header too short")
+			return header{}, nil, errors.New("binary header too short")
 		}
 		return header{
-			Code:   int(int16(binary.BigEndian.Uint16(b))),
-			Opaque: int(int32(binary.BigEndian.Uint32(b[5:]))),
-			Flag:   int(int32(binary.BigEndian.Uint32(b[9:]))),
-		}, nil
+			Code:    int(int16(binary.BigEndian.Uint16(b))),
+			Version: int(int16(binary.BigEndian.Uint16(b[3:]))),
+			Opaque:  int(int32(binary.BigEndian.Uint32(b[5:]))),
+			Flag:    int(int32(binary.BigEndian.Uint32(b[9:]))),
+		}, body, nil
 	}
-	return header{}, fmt.Errorf("header type %d", typ)
+	return header{}, nil, fmt.Errorf("header type %d", typ)
 }

@@ -10,6 +10,10 @@ import (
 
 const pollEvery = 50 * time.Millisecond
 
+// soon is how long to wait for what takes no time worth mentioning, on a machine
+// that is busy with other things. A wait that is not in vain ends earlier.
+const soon = 60 * time.Second
+
 // A hopeless error ends a wait at once: time will not heal it.
 type hopeless struct{ error }
 

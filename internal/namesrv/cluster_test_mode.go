@@ -3,6 +3,7 @@ package namesrv
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -105,8 +106,9 @@ func (c *Config) productListURL() string {
 type productEnv struct {
 	url     string // of the list; "" when it is configured
 	http    http.Client
-	timeout time.Duration   // productTimeout
-	ctx     context.Context // ends with close
+	timeout time.Duration               // productTimeout
+	secure  func() (*tls.Config, error) // how to speak to name servers, nil without TLS
+	ctx     context.Context             // ends with close
 	cancel  context.CancelFunc
 
 	// fetching is held, by its one place, by who fetches the list. The others
@@ -118,8 +120,8 @@ type productEnv struct {
 }
 
 // newProductEnv returns the product environment of a validated configuration.
-func newProductEnv(cfg *Config) *productEnv {
-	p := &productEnv{timeout: productTimeout, fetching: make(chan struct{}, 1)}
+func newProductEnv(cfg *Config, secure func() (*tls.Config, error)) *productEnv {
+	p := &productEnv{timeout: productTimeout, secure: secure, fetching: make(chan struct{}, 1)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if cfg.ProductNamesrvAddr != "" {
 		p.addrs = strings.Split(cfg.ProductNamesrvAddr, ";")
@@ -173,7 +175,11 @@ func (p *productEnv) ask(ctx context.Context, addr string, topic []byte, servers
 			{Name: []byte("topic"), Value: topic},
 		},
 	})
-	return engine.Ask(ctx, addr, question, codec.SplitFrame)
+	secure, err := p.secure()
+	if err != nil {
+		return nil, err
+	}
+	return engine.Ask(ctx, addr, secure, question, codec.SplitFrame)
 }
 
 func decodeProductReply(frame []byte, data *codec.TopicRouteData) error {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"gonamesrv/codec"
@@ -17,8 +19,8 @@ type Config struct {
 	RocketMQHome    string // rocketmqHome; honoured, not required
 	KVConfigPath    string // kvConfigPath: the file of the KV config; "" keeps it in memory only
 	ConfigStorePath string // configStorePath: where UPDATE_NAMESRV_CONFIG keeps the configuration; "" nowhere
-	BindAddress     string // bindAddress; a host name or an IP address
-	ListenPort      int    // listenPort; 0 picks a free one
+	BindAddress     string // bindAddress; host names and IP addresses, split at ";" or ","
+	ListenPort      int    // listenPort; 0 picks a free one for each address
 
 	ClientRequestThreadPoolNums          int           // clientRequestThreadPoolNums: goroutines that serve route requests when they do not run on the loop
 	DefaultThreadPoolNums                int           // defaultThreadPoolNums: goroutines that serve all other requests
@@ -45,6 +47,22 @@ type Config struct {
 	ServerSocketRcvBufSize   int           // serverSocketRcvBufSize in bytes; 0 leaves it to the system
 	WriteBufferHighWaterMark int           // writeBufferHighWaterMark in bytes; 0 means 64 KiB
 	WriteBufferLowWaterMark  int           // writeBufferLowWaterMark in bytes; 0 means 32 KiB
+
+	// How to shut down: closing connections one by one, so that their peers do
+	// not all come to the other name servers at the same moment.
+	EnableShutdownGracefully bool          // enableShutdownGracefully: spread over ShutdownWaitTime; otherwise one every 10 ms, or as DrainTime needs
+	ShutdownWaitTime         time.Duration // shutdownWaitTimeSeconds; 0 closes all at once
+	DrainTime                time.Duration // drainTimeSeconds, not a Java key; 0 closes all at once
+	// Limits to what peers may cost us. None has a key in Java.
+
+	MaxConnections      int           // maxConnections; 0 means as many as there are file descriptors
+	MaxConnectionsPerIP int           // maxConnectionsPerIp, of an IPv4 address or a /64 of IPv6; 0 means no limit
+	MemoryBudget        int64         // memoryBudget in bytes, for unfinished frames, queued requests and unread replies together; 0 means a quarter of the memory, 64 MiB to 4 GiB
+	FirstFrameTimeout   time.Duration // firstFrameTimeoutMillis: from the first byte of a connection to the end of its first frame
+	FrameTimeout        time.Duration // frameTimeoutMillis: the same for any later frame
+	SlowReaderTimeout   time.Duration // slowReaderTimeoutMillis: how long a peer may leave more than writeBufferHighWaterMark unread
+	MaxPendingInput     int           // maxPendingInputSize in bytes: what a peer may send that does not read, or sends faster than it is answered
+	MaxPendingOutput    int           // maxPendingOutputSize in bytes: unread replies of a peer that asks for more
 
 	// RouteReadsOnLoop (routeReadsOnLoop, not a Java key) answers route requests
 	// on the event loop. Off sends them through the client pool, as Java does.
@@ -73,6 +91,22 @@ type Config struct {
 	// in Java) is the last part of the path that address servers are asked for.
 	NamesrvDomainSubgroup string
 
+	// TLS is who speaks it, and with which certificates.
+	TLS TLSConfig
+
+	// ProxyProtocolTrusted (proxyProtocolTrusted, not a Java key) are the load
+	// balancers that may say by a PROXY header whom they speak for: addresses
+	// and prefixes, 10.0.0.0/8;192.0.2.1. Java believes everybody.
+	ProxyProtocolTrusted string
+
+	// HandshakeTimeout (handshakeTimeoutSeconds, not a Java key) is how long a TLS
+	// handshake or a PROXY header may take from its first byte.
+	HandshakeTimeout time.Duration
+
+	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
+	// comes from it is to be changed, so the properties file is not told of them.
+	JavaOptions []string
+
 	// Unused are keys of Java that mean nothing here. They are kept because
 	// GET_NAMESRV_CONFIG shows them and UPDATE_NAMESRV_CONFIG keeps them.
 	Unused UnusedConfig
@@ -97,8 +131,6 @@ type UnusedConfig struct {
 	ServerSocketBacklog          int32 // serverSocketBacklog
 	ServerNettyWorkerGroupEnable bool  // serverNettyWorkerGroupEnable
 	ServerPooledByteBufAllocator bool  // serverPooledByteBufAllocatorEnable
-	EnableShutdownGracefully     bool  // enableShutdownGracefully
-	ShutdownWaitTimeSeconds      int32 // shutdownWaitTimeSeconds
 	UseEpollNativeSelector       bool  // useEpollNativeSelector
 }
 
@@ -118,11 +150,20 @@ func DefaultConfig() Config {
 		WaitSecondsForService:                45,
 		ConfigBlackList:                      "configBlackList;configStorePath;kvConfigPath",
 		ServerChannelMaxIdle:                 120 * time.Second,
+		ShutdownWaitTime:                     30 * time.Second,
+		DrainTime:                            5 * time.Second,
+		FirstFrameTimeout:                    30 * time.Second,
+		FrameTimeout:                         60 * time.Second,
+		SlowReaderTimeout:                    60 * time.Second,
+		MaxPendingInput:                      4 << 20,
+		MaxPendingOutput:                     64 << 20,
 		RouteReadsOnLoop:                     true,
 		ProductEnvName:                       "center",
 		NamesrvDomain:                        "jmenv.tbsite.net",
 		NamesrvDomainSubgroup:                "nsaddr",
 		SerializeType:                        codec.SerializeJSON,
+		TLS:                                  defaultTLSConfig(),
+		HandshakeTimeout:                     10 * time.Second,
 		Unused: UnusedConfig{
 			UnRegisterBrokerQueue:        3000,
 			ServerWorkerThreads:          8,
@@ -131,7 +172,6 @@ func DefaultConfig() Config {
 			ServerSocketBacklog:          1024,
 			ServerNettyWorkerGroupEnable: true,
 			ServerPooledByteBufAllocator: true,
-			ShutdownWaitTimeSeconds:      30,
 		},
 	}
 }
@@ -152,8 +192,8 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("namesrv: %s is %d, must be at most %d", key, got, most))
 		}
 	}
-	if c.BindAddress == "" {
-		faults = append(faults, errors.New("namesrv: bindAddress is empty"))
+	if err := checkBindAddress(c.BindAddress); err != nil {
+		faults = append(faults, fmt.Errorf("namesrv: bindAddress %w", err))
 	}
 	atLeast("listenPort", c.ListenPort, 0)
 	atMost("listenPort", c.ListenPort, 65535)
@@ -168,10 +208,41 @@ func (c Config) Validate() error {
 	atLeast("serverSocketRcvBufSize", c.ServerSocketRcvBufSize, 0)
 	atLeast("writeBufferHighWaterMark", c.WriteBufferHighWaterMark, 0)
 	atLeast("writeBufferLowWaterMark", c.WriteBufferLowWaterMark, 0)
+	atLeast("maxConnections", c.MaxConnections, 0)
+	atLeast("maxConnectionsPerIp", c.MaxConnectionsPerIP, 0)
+	atLeast("maxPendingInputSize", c.MaxPendingInput, 1)
+	atLeast("maxPendingOutputSize", c.MaxPendingOutput, 1)
+	if c.MemoryBudget != 0 && c.MemoryBudget < leastBudget {
+		faults = append(faults, fmt.Errorf("namesrv: memoryBudget is %d, must be 0 or at least %d", c.MemoryBudget, leastBudget))
+	}
+	for _, timeout := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"firstFrameTimeoutMillis", c.FirstFrameTimeout},
+		{"frameTimeoutMillis", c.FrameTimeout},
+		{"slowReaderTimeoutMillis", c.SlowReaderTimeout},
+	} {
+		if timeout.value <= 0 {
+			faults = append(faults, fmt.Errorf("namesrv: %s is %v, must be positive", timeout.key, timeout.value))
+		}
+	}
 	faults = append(faults, c.addressServerFaults()...)
 	faults = append(faults, c.clusterTestFaults()...)
+	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {
+		faults = append(faults, err)
+	}
+	if c.HandshakeTimeout <= 0 {
+		faults = append(faults, fmt.Errorf("namesrv: handshakeTimeoutSeconds is %v, must be positive", c.HandshakeTimeout))
+	}
 	if c.ServerChannelMaxIdle < 0 {
 		faults = append(faults, fmt.Errorf("namesrv: serverChannelMaxIdleTimeSeconds is %v, must not be negative", c.ServerChannelMaxIdle))
+	}
+	if c.ShutdownWaitTime < 0 {
+		faults = append(faults, fmt.Errorf("namesrv: shutdownWaitTimeSeconds is %v, must not be negative", c.ShutdownWaitTime))
+	}
+	if c.DrainTime < 0 {
+		faults = append(faults, fmt.Errorf("namesrv: drainTimeSeconds is %v, must not be negative", c.DrainTime))
 	}
 	if c.ScanNotActiveBrokerInterval <= 0 {
 		faults = append(faults, fmt.Errorf("namesrv: scanNotActiveBrokerInterval is %v, must be positive", c.ScanNotActiveBrokerInterval))
@@ -179,7 +250,65 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Address returns where to listen.
-func (c Config) Address() string {
-	return net.JoinHostPort(c.BindAddress, strconv.Itoa(c.ListenPort))
+// parseTrusted reads a list of addresses and prefixes.
+func parseTrusted(list string) ([]netip.Prefix, error) {
+	var trusted []netip.Prefix
+	for text := range strings.SplitSeq(list, ";") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if addr, bad := netip.ParseAddr(text); bad == nil {
+			p, err = addr.Unmap().Prefix(addr.Unmap().BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("namesrv: proxyProtocolTrusted: %q is neither an address nor a prefix", text)
+		}
+		trusted = append(trusted, p)
+	}
+	return trusted, nil
+}
+
+// Addresses returns where to listen.
+func (c Config) Addresses() []string { return c.addressesWith(c.ListenPort) }
+
+func (c Config) addressesWith(port int) []string {
+	hosts := bindHosts(c.BindAddress)
+	for i, host := range hosts {
+		hosts[i] = net.JoinHostPort(host, strconv.Itoa(port))
+	}
+	return hosts
+}
+
+// bindHosts splits a bindAddress. An IPv6 address may have its brackets.
+func bindHosts(list string) []string {
+	hosts := strings.Split(strings.ReplaceAll(list, ",", ";"), ";")
+	for i, host := range hosts {
+		host = strings.TrimSpace(host)
+		if inner, ok := strings.CutPrefix(host, "["); ok {
+			host = strings.TrimSuffix(inner, "]")
+		}
+		hosts[i] = host
+	}
+	return hosts
+}
+
+// checkBindAddress returns what is wrong with a bindAddress. What is only known
+// by trying, Listen says.
+func checkBindAddress(list string) error {
+	if strings.TrimSpace(list) == "" {
+		return errors.New("is empty")
+	}
+	seen := map[string]bool{}
+	for _, host := range bindHosts(list) {
+		switch {
+		case host == "":
+			return fmt.Errorf("%q has an empty item", list)
+		case seen[host]:
+			return fmt.Errorf("%q has %s twice", list, host)
+		}
+		seen[host] = true
+	}
+	return nil
 }

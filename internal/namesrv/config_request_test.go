@@ -30,17 +30,27 @@ configStorePath=
 defaultThreadPoolNums=16
 defaultThreadPoolQueueCapacity=10000
 deleteTopicWithBrokerRegistration=false
+drainTimeSeconds=5
 enableAllTopicList=true
 enableControllerInNamesrv=false
 enableShutdownGracefully=false
 enableTopicList=true
+firstFrameTimeoutMillis=30000
+frameTimeoutMillis=60000
+handshakeTimeoutSeconds=10
 kvConfigPath=
 listenPort=0
+maxConnections=0
+maxConnectionsPerIp=0
+maxPendingInputSize=4194304
+maxPendingOutputSize=67108864
+memoryBudget=0
 needWaitForService=false
 notifyMinBrokerIdChanged=false
 orderMessageEnable=false
 productEnvName=center
 productNamesrvAddr=
+proxyProtocolTrusted=
 returnOrderTopicConfigToBroker=true
 rocketmq.namesrv.domain=jmenv.tbsite.net
 rocketmq.namesrv.domain.subgroup=nsaddr
@@ -58,7 +68,23 @@ serverSocketRcvBufSize=0
 serverSocketSndBufSize=0
 serverWorkerThreads=8
 shutdownWaitTimeSeconds=30
+slowReaderTimeoutMillis=60000
 supportActingMaster=false
+tls.client.authServer=false
+tls.client.certPath=
+tls.client.keyPassword=
+tls.client.keyPath=
+tls.client.trustCertPath=
+tls.config.file=/etc/rocketmq/tls.properties
+tls.enable=false
+tls.server.authClient=false
+tls.server.certPath=
+tls.server.keyPassword=
+tls.server.keyPath=
+tls.server.mode=permissive
+tls.server.need.client.auth=none
+tls.server.trustCertPath=
+tls.test.mode.enable=true
 unRegisterBrokerQueueCapacity=3000
 useEpollNativeSelector=false
 waitSecondsForService=45
@@ -141,7 +167,7 @@ func TestUpdateConfig(t *testing.T) {
 		{"would not start", "listenPort=70000\nproductEnvName=x", codec.RespSystemError, "namesrv: listenPort is 70000, must be at most 65535", ""},
 		{"would not start either", "writeBufferLowWaterMark=9\nwriteBufferHighWaterMark=8", codec.RespSystemError, "engine: LowWater 9 is above HighWater 8", ""},
 		{"too long", "#" + strings.Repeat("x", 1<<20), codec.RespSystemError, "configuration would have 1048577 bytes, more than 1048576", ""},
-		{"too long with the rest", "productEnvName=" + strings.Repeat("x", 1<<20-100), codec.RespSystemError, "configuration would have 1049748 bytes, more than 1048576", ""},
+		{"too long with the rest", "productEnvName=" + strings.Repeat("x", 1<<20-100), codec.RespSystemError, fmt.Sprintf("configuration would have %d bytes, more than 1048576", 1<<20+len(defaultConfigText)-108), ""},
 		{"backslash at the end", "productEnvName=x\\", 0, "", "productEnvName=x"},
 	}
 	for _, tc := range cases {
@@ -317,7 +343,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 46 {
+	if len(lines) != 72 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config
@@ -327,12 +353,12 @@ func TestConfigKeys(t *testing.T) {
 	if got := cfg.Properties(); !reflect.DeepEqual(got, lines) {
 		t.Errorf("read back:\n%q\nwant\n%q", got, lines)
 	}
-	if v := reflect.ValueOf(cfg.Unused); v.NumField() != 12 {
+	if v := reflect.ValueOf(cfg.Unused); v.NumField() != 10 {
 		t.Errorf("%d unused keys", v.NumField())
 	}
 	for i := range reflect.ValueOf(cfg).NumField() {
 		f := reflect.TypeFor[namesrv.Config]().Field(i)
-		if f.Name != "Unknown" && f.Name != "SerializeType" && reflect.ValueOf(cfg).Field(i).IsZero() {
+		if f.Name != "Unknown" && f.Name != "JavaOptions" && f.Name != "SerializeType" && reflect.ValueOf(cfg).Field(i).IsZero() {
 			t.Errorf("no key sets %s", f.Name)
 		}
 	}

@@ -21,28 +21,28 @@ type requestKind struct {
 // requestKinds is every request that is served. Java: NamesrvController#registerProcessor,
 // DefaultRequestProcessor#processRequest.
 var requestKinds = map[codec.RequestCode]requestKind{
-	codec.ReqPutKVConfig:                   {onDefaultPool, putKVConfig},
-	codec.ReqGetKVConfig:                   {onDefaultPool, getKVConfig},
-	codec.ReqDeleteKVConfig:                {onDefaultPool, deleteKVConfig},
-	codec.ReqRegisterBroker:                {onDefaultPool, registerBroker},
-	codec.ReqUnregisterBroker:              {onDefaultPool, unregisterBroker},
+	codec.ReqPutKVConfig:                   {asDisk, putKVConfig},
+	codec.ReqGetKVConfig:                   {asAdmin, getKVConfig},
+	codec.ReqDeleteKVConfig:                {asDisk, deleteKVConfig},
+	codec.ReqRegisterBroker:                {asChange, registerBroker},
+	codec.ReqUnregisterBroker:              {asChange, unregisterBroker},
 	codec.ReqGetRouteInfoByTopic:           {onLoop, getRouteInfoByTopic},
-	codec.ReqGetBrokerClusterInfo:          {onDefaultPool, getBrokerClusterInfo},
-	codec.ReqWipeWritePermOfBroker:         {onDefaultPool, wipeWritePermOfBroker},
-	codec.ReqGetAllTopicListFromNameserver: {onDefaultPool, getAllTopicListFromNameserver},
-	codec.ReqDeleteTopicInNamesrv:          {onDefaultPool, deleteTopicInNamesrv},
-	codec.ReqRegisterTopicInNamesrv:        {onDefaultPool, registerTopicInNamesrv},
-	codec.ReqGetKVListByNamespace:          {onDefaultPool, getKVListByNamespace},
-	codec.ReqGetTopicsByCluster:            {onDefaultPool, getTopicsByCluster},
-	codec.ReqGetSystemTopicListFromNS:      {onDefaultPool, getSystemTopicListFromNs},
-	codec.ReqGetUnitTopicList:              {onDefaultPool, getUnitTopicList},
-	codec.ReqGetHasUnitSubTopicList:        {onDefaultPool, getHasUnitSubTopicList},
-	codec.ReqGetHasUnitSubUnunitTopicList:  {onDefaultPool, getHasUnitSubUnunitTopicList},
-	codec.ReqUpdateNamesrvConfig:           {onDefaultPool, updateNamesrvConfig},
-	codec.ReqGetNamesrvConfig:              {onDefaultPool, getNamesrvConfig},
+	codec.ReqGetBrokerClusterInfo:          {asAdmin, getBrokerClusterInfo},
+	codec.ReqWipeWritePermOfBroker:         {asAdmin, wipeWritePermOfBroker},
+	codec.ReqGetAllTopicListFromNameserver: {asAdmin, getAllTopicListFromNameserver},
+	codec.ReqDeleteTopicInNamesrv:          {asAdmin, deleteTopicInNamesrv},
+	codec.ReqRegisterTopicInNamesrv:        {asChange, registerTopicInNamesrv},
+	codec.ReqGetKVListByNamespace:          {asAdmin, getKVListByNamespace},
+	codec.ReqGetTopicsByCluster:            {asAdmin, getTopicsByCluster},
+	codec.ReqGetSystemTopicListFromNS:      {asAdmin, getSystemTopicListFromNs},
+	codec.ReqGetUnitTopicList:              {asAdmin, getUnitTopicList},
+	codec.ReqGetHasUnitSubTopicList:        {asAdmin, getHasUnitSubTopicList},
+	codec.ReqGetHasUnitSubUnunitTopicList:  {asAdmin, getHasUnitSubUnunitTopicList},
+	codec.ReqUpdateNamesrvConfig:           {asDisk, updateNamesrvConfig},
+	codec.ReqGetNamesrvConfig:              {asAdmin, getNamesrvConfig},
 	codec.ReqQueryDataVersion:              {onLoop, queryDataVersion},
-	codec.ReqAddWritePermOfBroker:          {onDefaultPool, addWritePermOfBroker},
-	codec.ReqGetBrokerMemberGroup:          {onDefaultPool, getBrokerMemberGroup},
+	codec.ReqAddWritePermOfBroker:          {asAdmin, addWritePermOfBroker},
+	codec.ReqGetBrokerMemberGroup:          {asLiveness, getBrokerMemberGroup},
 	codec.ReqBrokerHeartbeat:               {onLoop, brokerHeartbeat},
 }
 
@@ -70,6 +70,10 @@ func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
 		return out
 	}
 	r.conn = c
+	if s.mustGo(&r.cmd) {
+		s.counters.sentAway.Add(1)
+		return s.answer(r, out, codec.Reply{}, errGoAway)
+	}
 	kind, ok := s.kindOf(r.cmd.Code)
 	switch {
 	case !ok:
@@ -80,17 +84,17 @@ func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
 	case kind.class == onLoop:
 		reply, err := kind.handle(s, r)
 		return s.answer(r, out, reply, err)
-	case s.pools.of(kind.class).Submit(c, frame, s.task):
+	case s.pools.submit(kind.class, c, frame, s.task):
 		return out
 	}
 	s.counters.overloaded.Add(1)
-	return s.answer(r, out, codec.Reply{}, &refusal{code: codec.RespSystemBusy, remark: remarkOverload})
+	return s.answer(r, out, codec.Reply{}, errOverload)
 }
 
 // kindOf returns the row of a request. In cluster-test mode there is only one.
 func (s *Server) kindOf(code codec.RequestCode) (requestKind, bool) {
 	if s.product != nil {
-		return requestKind{onDefaultPool, clusterTestRoute}, true
+		return requestKind{asChange, clusterTestRoute}, true
 	}
 	kind, ok := s.kinds[code]
 	return kind, ok

@@ -6,29 +6,32 @@
 // only place that reads a clock for them.
 //
 //	code  name                                 runs
-//	100   PUT_KV_CONFIG                        default pool
-//	101   GET_KV_CONFIG                        default pool
-//	102   DELETE_KV_CONFIG                     default pool
-//	103   REGISTER_BROKER                      default pool
-//	104   UNREGISTER_BROKER                    default pool
+//	100   PUT_KV_CONFIG                        default pool, disk
+//	101   GET_KV_CONFIG                        default pool, admin
+//	102   DELETE_KV_CONFIG                     default pool, disk
+//	103   REGISTER_BROKER                      default pool, change
+//	104   UNREGISTER_BROKER                    default pool, change
 //	105   GET_ROUTEINFO_BY_TOPIC               event loop, or client pool (routeReadsOnLoop=false)
-//	106   GET_BROKER_CLUSTER_INFO              default pool
-//	205   WIPE_WRITE_PERM_OF_BROKER            default pool
-//	206   GET_ALL_TOPIC_LIST_FROM_NAMESERVER   default pool
-//	216   DELETE_TOPIC_IN_NAMESRV              default pool
-//	217   REGISTER_TOPIC_IN_NAMESRV            default pool
-//	219   GET_KVLIST_BY_NAMESPACE              default pool
-//	224   GET_TOPICS_BY_CLUSTER                default pool
-//	304   GET_SYSTEM_TOPIC_LIST_FROM_NS        default pool
-//	311   GET_UNIT_TOPIC_LIST                  default pool
-//	312   GET_HAS_UNIT_SUB_TOPIC_LIST          default pool
-//	313   GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST   default pool
-//	318   UPDATE_NAMESRV_CONFIG                default pool
-//	319   GET_NAMESRV_CONFIG                   default pool
+//	106   GET_BROKER_CLUSTER_INFO              default pool, admin
+//	205   WIPE_WRITE_PERM_OF_BROKER            default pool, admin
+//	206   GET_ALL_TOPIC_LIST_FROM_NAMESERVER   default pool, admin
+//	216   DELETE_TOPIC_IN_NAMESRV              default pool, admin
+//	217   REGISTER_TOPIC_IN_NAMESRV            default pool, change
+//	219   GET_KVLIST_BY_NAMESPACE              default pool, admin
+//	224   GET_TOPICS_BY_CLUSTER                default pool, admin
+//	304   GET_SYSTEM_TOPIC_LIST_FROM_NS        default pool, admin
+//	311   GET_UNIT_TOPIC_LIST                  default pool, admin
+//	312   GET_HAS_UNIT_SUB_TOPIC_LIST          default pool, admin
+//	313   GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST   default pool, admin
+//	318   UPDATE_NAMESRV_CONFIG                default pool, disk
+//	319   GET_NAMESRV_CONFIG                   default pool, admin
 //	322   QUERY_DATA_VERSION                   event loop
-//	327   ADD_WRITE_PERM_OF_BROKER             default pool
-//	901   GET_BROKER_MEMBER_GROUP              default pool
+//	327   ADD_WRITE_PERM_OF_BROKER             default pool, admin
+//	901   GET_BROKER_MEMBER_GROUP              default pool, liveness
 //	904   BROKER_HEARTBEAT                     event loop
+//
+// In the default pool liveness comes before change, change before admin and
+// admin before disk: pools.go.
 //
 // Sent, and not received, is 905 NOTIFY_MIN_BROKER_ID_CHANGE: notify.go. An
 // optional second port speaks HTTP: address_server.go. In

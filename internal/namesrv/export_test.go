@@ -15,6 +15,7 @@ import (
 
 func (s *Server) Table() *route.Table       { return s.table }
 func (s *Server) EngineStats() engine.Stats { return s.engine.Stats() }
+func (s *Server) Budget() *engine.Budget    { return s.budget }
 func (s *Server) ScanOnce(nowMillis int64)  { s.scanOnce(nowMillis) }
 func (s *Server) Overloaded() int64         { return s.counters.overloaded.Load() }
 func (s *Server) StrayResponses() int64     { return s.counters.strayResponses.Load() }
@@ -46,9 +47,23 @@ func (s *Server) UpdateConfig(text string) error {
 	return err
 }
 
-// InDefaultPool makes the default pool serve a code with f. Before Run only.
+// InDefaultPool makes the default pool serve a code with f, as what an operator
+// asks. Before Run only.
 func (s *Server) InDefaultPool(code codec.RequestCode, f func() codec.Reply) {
-	s.install(code, onDefaultPool, f)
+	s.install(code, asAdmin, f)
+}
+
+// AsDisk makes the default pool serve a code with f, as what is kept on disk.
+// Before Run only.
+func (s *Server) AsDisk(code codec.RequestCode, f func() codec.Reply) { s.install(code, asDisk, f) }
+
+// AsChange makes the default pool serve a code with f, as what a broker says of
+// itself. Before Run only.
+func (s *Server) AsChange(code codec.RequestCode, f func() codec.Reply) { s.install(code, asChange, f) }
+
+// InClientPool makes the client pool serve a code with f. Before Run only.
+func (s *Server) InClientPool(code codec.RequestCode, f func() codec.Reply) {
+	s.install(code, onClientPool, f)
 }
 
 // OnLoop makes the event loop serve a code with f. Before Run only.
@@ -94,10 +109,10 @@ func (s *Server) SetSerializeType(st codec.SerializeType) {
 }
 
 // ServeAddressesAt moves the address server. Before Listen only.
-func (s *Server) ServeAddressesAt(addr string) { s.addresses.addr = addr }
+func (s *Server) ServeAddressesAt(addr string) { s.addresses.addrs = []string{addr} }
 
 // AddressServer returns where the address server listens.
-func (s *Server) AddressServer() string { return s.addresses.ln.Addr().String() }
+func (s *Server) AddressServer() string { return s.addresses.lns[0].Addr().String() }
 
 // SetProductTimeout changes how long the product environment may take.
 func (s *Server) SetProductTimeout(d time.Duration) { s.product.timeout = d }
@@ -108,6 +123,9 @@ func (s *Server) FetchProductList() {
 	defer s.product.mu.Unlock()
 	s.product.next = time.Time{}
 }
+
+// SetTLSPoll changes how often TLS files are looked at. Before Run only.
+func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }
 
 // PutKV sets a value of the KV config.
 func (s *Server) PutKV(namespace, key, value string) error { return s.kv.put(namespace, key, &value) }

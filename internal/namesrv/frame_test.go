@@ -25,7 +25,6 @@ func TestBrokenFrame(t *testing.T) {
 	cases := map[string][]byte{
 		"oversized":                   header(16777213, 0, ""),
 		"HTTP":                        []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-		"TLS":                         []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
 		"PROXY v1":                    []byte("PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n"),
 		"PROXY v2":                    []byte("\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c"),
 		"negative length":             header(0xFFFFFFFF, 0, ""),

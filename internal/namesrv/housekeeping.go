@@ -16,7 +16,7 @@ func (s *Server) Opened(engine.Conn) {}
 // connection which is still in the pool: none can bring them back.
 // Java: BrokerHousekeepingService.
 func (s *Server) Closed(c engine.Conn, err error) {
-	if errors.Is(err, engine.ErrShutdown) {
+	if s.draining.Load() || errors.Is(err, engine.ErrShutdown) {
 		return // it is us who leave
 	}
 	s.pools.regular.Post(c, func() {

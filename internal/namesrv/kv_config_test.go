@@ -422,6 +422,7 @@ func TestLogKVConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	out.Reset()
 	s.LogKVConfig()
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 1002 || !strings.Contains(lines[0], "namespaces=1") || !strings.Contains(lines[1], "namespace=ns key=k0000 value=é") ||

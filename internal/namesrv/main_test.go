@@ -31,12 +31,18 @@ type testServer struct {
 // start runs a server until the test ends; the table must then be in order.
 func start(t testing.TB, change func(*namesrv.Config), prepare ...func(*namesrv.Server)) *testServer {
 	t.Helper()
+	return startWithLog(t, change, slog.New(slog.DiscardHandler), prepare...)
+}
+
+// startWithLog is start with a log.
+func startWithLog(t testing.TB, change func(*namesrv.Config), log *slog.Logger, prepare ...func(*namesrv.Server)) *testServer {
+	t.Helper()
 	cfg := namesrv.DefaultConfig()
 	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := namesrv.New(cfg, slog.New(slog.DiscardHandler))
+	s, err := namesrv.New(cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,11 @@ func newNotifier(s *Server) *notifier {
 			return ok && b.Members[0].ID == c.MinBrokerID && b.Members[0].Addr == c.MinBrokerAddr
 		},
 		send: func(ctx context.Context, addr string, frame []byte) error {
-			return engine.SendOnce(ctx, addr, frame, notifyConnectTimeout, notifyWriteTimeout)
+			secure, err := s.tls.forClient()
+			if err != nil {
+				return err
+			}
+			return engine.SendOnce(ctx, addr, secure, frame, notifyConnectTimeout, notifyWriteTimeout)
 		},
 		ctx:    ctx,
 		cancel: cancel,

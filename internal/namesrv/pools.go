@@ -2,25 +2,33 @@ package namesrv
 
 import (
 	"log/slog"
+	"time"
 
 	"gonamesrv/engine"
 )
 
-// A class says which goroutines run a request.
+// A class says which goroutines run a request, and before which others.
 type class uint8
 
 const (
-	onLoop        class = iota // the event loop that read it: bounded, lock-free work only
-	onClientPool               // Java: ClientRequestExecutor
-	onDefaultPool              // Java: RemotingExecutor, which serves all but route requests
+	onLoop       class = iota // the event loop that read it: bounded, lock-free work only
+	onClientPool              // Java: ClientRequestExecutor
+
+	// The rest is the default pool. Java: RemotingExecutor, where all wait in
+	// one queue.
+
+	asLiveness // how brokers find out who of their set is alive
+	asChange   // what brokers say of themselves
+	asAdmin    // what people and their tools ask
+	asDisk     // what waits for the disk
 )
 
-// queuedBytes bounds what the frames waiting in one pool may hold, because a
-// queue of 50,000 frames of 16 MiB each is not a bound.
-const queuedBytes = 256 << 20
+// lessQueuedBytes is what the frames may hold that wait in a class that is not
+// urgent.
+const lessQueuedBytes = 32 << 20
 
 // pools are the bounded executors. A connection's requests keep their order
-// within a pool.
+// within a pool, whatever their classes.
 type pools struct {
 	client  *engine.Executor
 	regular *engine.Executor
@@ -28,34 +36,63 @@ type pools struct {
 
 // newPools sizes the pools as Java does.
 // Java: NamesrvController#initiateThreadExecutors.
-func newPools(c *Config, log *slog.Logger) *pools {
+//
+// Differs from Java: the queue of that size is for the changes; liveness, admin
+// and disk have smaller ones beside it. At most half of the workers serve
+// admin and disk, and one of these disk. And what waits is bounded in bytes, too,
+// because a queue of 50,000 frames of 16 MiB each is not a bound. Both pools share
+// the half of the budget that is for queued work; route requests are small, and
+// have an eighth of it to themselves.
+func newPools(c *Config, b *engine.Budget, log *slog.Logger) *pools {
+	quarter := max(1, c.DefaultThreadPoolQueueCapacity/4)
+	eighth := b.Limit() / 2 / 8
+	less := min(lessQueuedBytes, eighth)
 	return &pools{
 		client: engine.NewExecutor(engine.ExecutorOptions{
 			Name:     "client",
 			Workers:  c.ClientRequestThreadPoolNums,
 			Queue:    c.ClientRequestThreadPoolQueueCapacity,
-			MaxBytes: queuedBytes,
+			MaxBytes: eighth,
+			Budget:   b,
 			Logger:   log,
 		}),
 		regular: engine.NewExecutor(engine.ExecutorOptions{
 			Name:     "default",
 			Workers:  c.DefaultThreadPoolNums,
 			Queue:    c.DefaultThreadPoolQueueCapacity,
-			MaxBytes: queuedBytes,
-			Logger:   log,
+			MaxBytes: 7 * eighth,
+			Budget:   b,
+			Levels: []engine.Level{
+				{Queue: quarter, MaxBytes: less},
+				{},
+				{Queue: quarter, MaxBytes: less, Workers: max(1, c.DefaultThreadPoolNums/2), Turn: 1},
+				{Queue: quarter, MaxBytes: less, Workers: 1, Turn: 1},
+			},
+			Logger: log,
 		}),
 	}
 }
 
-// of returns the executor of a class other than onLoop.
-func (p *pools) of(c class) *engine.Executor {
-	if c == onClientPool {
-		return p.client
+// submit queues a frame for t, if its class has room. Not for onLoop.
+func (p *pools) submit(k class, c engine.Conn, frame []byte, t engine.Task) bool {
+	if k == onClientPool {
+		return p.client.Submit(c, frame, t)
 	}
-	return p.regular
+	return p.regular.SubmitAt(int(k-asLiveness), c, frame, t)
 }
 
-func (p *pools) close() {
-	p.client.Close()
-	p.regular.Close()
+// close runs what is queued and reports whether that has ended within d.
+func (p *pools) close(d time.Duration) bool {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.client.Close()
+		p.regular.Close()
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(d):
+		return false
+	}
 }

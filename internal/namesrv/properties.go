@@ -26,13 +26,14 @@ type configKey struct {
 	name   string
 	update updateRule
 	unused bool // means nothing here
+	secret bool // is not shown to peers
 	get    func(*Config) string
 	set    func(*Config, string) error
 }
 
 // configKeys are all keys of Java, in its order of declaration, and ours last.
 // Java: NamesrvConfig, NettyServerConfig.
-var configKeys = []configKey{
+var configKeys = append([]configKey{
 	never(stringKey("rocketmqHome", func(c *Config) *string { return &c.RocketMQHome })),
 	never(stringKey("kvConfigPath", func(c *Config) *string { return &c.KVConfigPath })),
 	never(stringKey("configStorePath", func(c *Config) *string { return &c.ConfigStorePath })),
@@ -71,21 +72,33 @@ var configKeys = []configKey{
 	unused(intKey("serverSocketBacklog", func(c *Config) *int32 { return &c.Unused.ServerSocketBacklog })),
 	unused(boolKey("serverNettyWorkerGroupEnable", func(c *Config) *bool { return &c.Unused.ServerNettyWorkerGroupEnable })),
 	unused(boolKey("serverPooledByteBufAllocatorEnable", func(c *Config) *bool { return &c.Unused.ServerPooledByteBufAllocator })),
-	unused(boolKey("enableShutdownGracefully", func(c *Config) *bool { return &c.Unused.EnableShutdownGracefully })),
-	unused(intKey("shutdownWaitTimeSeconds", func(c *Config) *int32 { return &c.Unused.ShutdownWaitTimeSeconds })),
+	live(boolKey("enableShutdownGracefully", func(c *Config) *bool { return &c.EnableShutdownGracefully })),
+	live(durationKey("shutdownWaitTimeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.ShutdownWaitTime })),
 	unused(boolKey("useEpollNativeSelector", func(c *Config) *bool { return &c.Unused.UseEpollNativeSelector })),
 
+	live(durationKey("drainTimeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.DrainTime })),
 	restart(boolKey("routeReadsOnLoop", func(c *Config) *bool { return &c.RouteReadsOnLoop })),
+	restart(intKey("maxConnections", func(c *Config) *int { return &c.MaxConnections })),
+	restart(intKey("maxConnectionsPerIp", func(c *Config) *int { return &c.MaxConnectionsPerIP })),
+	restart(longKey("memoryBudget", func(c *Config) *int64 { return &c.MemoryBudget })),
+	restart(durationKey("firstFrameTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.FirstFrameTimeout })),
+	restart(durationKey("frameTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.FrameTimeout })),
+	restart(durationKey("slowReaderTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.SlowReaderTimeout })),
+	restart(intKey("maxPendingInputSize", func(c *Config) *int { return &c.MaxPendingInput })),
+	restart(intKey("maxPendingOutputSize", func(c *Config) *int { return &c.MaxPendingOutput })),
 	restart(intKey("addressServerPort", func(c *Config) *int { return &c.AddressServerPort })),
 	restart(stringKey("addressServerList", func(c *Config) *string { return &c.AddressServerList })),
 	restart(stringKey("rocketmq.namesrv.domain.subgroup", func(c *Config) *string { return &c.NamesrvDomainSubgroup })),
 	restart(stringKey("rocketmq.namesrv.domain", func(c *Config) *string { return &c.NamesrvDomain })),
 	restart(stringKey("productNamesrvAddr", func(c *Config) *string { return &c.ProductNamesrvAddr })),
-}
+	never(stringKey("proxyProtocolTrusted", func(c *Config) *string { return &c.ProxyProtocolTrusted })),
+	restart(durationKey("handshakeTimeoutSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.HandshakeTimeout })),
+}, tlsKeys...)
 
 func live(k configKey) configKey    { k.update = updateLive; return k }
 func restart(k configKey) configKey { k.update = updateRestart; return k }
 func never(k configKey) configKey   { k.update = updateNever; return k }
+func secret(k configKey) configKey  { k.secret = true; return k }
 func unused(k configKey) configKey  { k.update, k.unused = updateRestart, true; return k }
 
 // knownKeys finds a key by its name.
@@ -118,6 +131,7 @@ func (c *Config) LoadProperties(file string) (ignored []string, err error) {
 			ignored = append(ignored, fmt.Sprintf("%s=%s: %v", f.Name, f.Value, err))
 			continue
 		}
+		c.JavaOptions = slices.DeleteFunc(slices.Clone(c.JavaOptions), func(name string) bool { return name == f.Name })
 		if !ok || k.unused {
 			ignored = append(ignored, fmt.Sprintf("%s has no meaning here", f.Name))
 		}
@@ -149,11 +163,14 @@ func (c *Config) all() []codec.Field {
 	return all
 }
 
-// text is the whole configuration, its values as they are.
+// text is the whole configuration, its values as they are but for secrets.
 // Java: Configuration#getAllConfigsFormatString.
 func (c *Config) text() []byte {
 	var b []byte
 	for _, f := range c.all() {
+		if f.Value != "" && knownKeys[f.Name].secret {
+			f.Value = "******"
+		}
 		b = append(b, f.Name...)
 		b = append(b, '=')
 		b = append(b, f.Value...)
@@ -170,7 +187,9 @@ func (c *Config) text() []byte {
 func (c *Config) fileText() []byte {
 	var b []byte
 	for _, f := range c.all() {
-		b = appendProperty(b, f)
+		if !slices.Contains(c.JavaOptions, f.Name) {
+			b = appendProperty(b, f)
+		}
 	}
 	return b
 }
@@ -210,6 +229,22 @@ func intKey[T int | int32](name string, field func(*Config) *T) configKey {
 				return err
 			}
 			*field(c) = T(n)
+			return nil
+		},
+	}
+}
+
+// longKey is a long of Java.
+func longKey(name string, field func(*Config) *int64) configKey {
+	return configKey{
+		name: name,
+		get:  func(c *Config) string { return strconv.FormatInt(*field(c), 10) },
+		set: func(c *Config, v string) error {
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil {
+				return err
+			}
+			*field(c) = n
 			return nil
 		},
 	}

@@ -7,6 +7,7 @@ import "fmt"
 
 const (
 	remarkOverload       = "[OVERLOAD]system busy, start flow control for a while"
+	remarkGoAway         = "please go away"
 	remarkCRCMismatch    = "crc32 not match"
 	remarkRegisterFailed = "register broker failed"
 	// remarkUndecodableBody is followed by what is wrong with the body.

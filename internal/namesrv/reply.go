@@ -16,6 +16,12 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%v: %s", r.code, r.remark) }
 
+// errOverload refuses what a pool has no room for.
+var errOverload = &refusal{code: codec.RespSystemBusy, remark: remarkOverload}
+
+// errGoAway sends a peer to another name server.
+var errGoAway = &refusal{code: codec.RespGoAway, remark: remarkGoAway}
+
 // noFields is the ext fields of a reply whose type has some, but none is set.
 // It is sent as {}.
 var noFields = []codec.Field{}

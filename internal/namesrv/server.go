@@ -26,6 +26,7 @@ type Server struct {
 	kv          *kvConfig
 	log         *slog.Logger
 	table       *route.Table
+	budget      *engine.Budget // what peers may make us hold
 	pools       *pools
 	engine      *engine.Engine
 	kinds       map[codec.RequestCode]requestKind
@@ -34,6 +35,8 @@ type Server struct {
 	notifier    *notifier
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
+	tls         *tlsContexts
+	draining    atomic.Bool // the server was told to end
 	counters    counters
 	events      *eventLog
 	now         func() time.Time
@@ -45,6 +48,7 @@ type counters struct {
 	strayResponses atomic.Int64 // frames that answer what was never asked
 	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
 	overloaded     atomic.Int64 // of those: refused because a pool was full
+	sentAway       atomic.Int64 // of those: told to go away
 }
 
 // New returns a server that is not listening yet. It fails when cfg does not
@@ -68,10 +72,14 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		s.kinds = maps.Clone(requestKinds)
 		s.kinds[codec.ReqGetRouteInfoByTopic] = requestKind{onClientPool, getRouteInfoByTopic}
 	}
+	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
+		return nil, err
+	}
 	s.task = s.serveQueued
 	if cfg.ClusterTest {
-		s.product = newProductEnv(&cfg)
+		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
+	s.budget = engine.NewBudget(cfg.memoryBudget())
 	s.table = route.New(route.Options{OnEvent: s.onEvent})
 	s.notifier = newNotifier(s)
 	if cfg.AddressServerPort != 0 {
@@ -87,8 +95,10 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 
 // engineOptions is the engine's part of a configuration.
 func (s *Server) engineOptions(cfg *Config) engine.Options {
+	mode, _ := cfg.TLS.mode()
+	trusted, _ := parseTrusted(cfg.ProxyProtocolTrusted) // validated
 	return engine.Options{
-		Addr:        cfg.Address(),
+		Addrs:       cfg.Addresses(),
 		Loops:       cfg.ServerSelectorThreads,
 		Split:       codec.SplitFrame,
 		IdleTimeout: func() time.Duration { return s.config().ServerChannelMaxIdle },
@@ -96,7 +106,23 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		LowWater:    cfg.WriteBufferLowWaterMark,
 		SendBuffer:  cfg.ServerSocketSndBufSize,
 		RecvBuffer:  cfg.ServerSocketRcvBufSize,
-		Logger:      s.log,
+		Drain:       s.drain,
+
+		TLSMode:          mode,
+		TLSConfig:        s.tls.server.Load,
+		ProxyTrusted:     trusted,
+		HandshakeTimeout: cfg.HandshakeTimeout,
+
+		Budget:                   s.budget,
+		MaxConnections:           cfg.MaxConnections,
+		MaxConnectionsPerAddress: cfg.MaxConnectionsPerIP,
+		FirstFrameTimeout:        cfg.FirstFrameTimeout,
+		FrameTimeout:             cfg.FrameTimeout,
+		ChokedTime:               cfg.SlowReaderTimeout,
+		ChokedInput:              cfg.MaxPendingInput,
+		MaxUnsent:                cfg.MaxPendingOutput,
+
+		Logger: s.log,
 	}
 }
 
@@ -113,29 +139,39 @@ func (s *Server) Listen() error {
 	return nil
 }
 
-// Addr returns the address that Listen has bound.
+// Addr returns the first address that Listen has bound.
 func (s *Server) Addr() net.Addr { return s.engine.Addr() }
 
-// Run serves until ctx is done, and returns nil when every connection is
-// closed and every goroutine has ended. Any other end is an error.
+// Addrs returns all addresses that Listen has bound.
+func (s *Server) Addrs() []net.Addr { return s.engine.Addrs() }
+
+// Run serves until ctx is done, then sends the peers away, for as long as the
+// configuration says at most, and returns nil when every connection is closed
+// and every goroutine has ended, or the requests in the pools have not within
+// poolsTime. Any other end is an error.
 func (s *Server) Run(ctx context.Context) error {
 	if s.Addr() == nil {
 		if err := s.Listen(); err != nil {
 			return err
 		}
 	}
-	s.pools = newPools(s.config(), s.log)
+	s.pools = newPools(s.config(), s.budget, s.log)
 	scanning, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.scan(scanning) })
 	wg.Go(func() { s.logKVConfigs(scanning) })
+	wg.Go(func() { s.tls.watch(scanning) })
 	wg.Go(s.addresses.serve)
-	err := s.engine.Run(ctx)
+	serving, release := s.servingUntil(ctx)
+	err := s.engine.Run(serving)
+	release()
 	stop()
 	s.addresses.close()
 	s.product.close() // its askers are in the pool
 	wg.Wait()
-	s.pools.close()
+	if !s.pools.close(poolsTime) {
+		s.log.Warn("requests abandoned, they do not end")
+	}
 	s.notifier.close()
 	return err
 }

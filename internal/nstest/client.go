@@ -1,6 +1,7 @@
 package nstest
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -34,6 +35,35 @@ func Dial(t testing.TB, addr string) *Client {
 	t.Cleanup(c.Close)
 	return c
 }
+
+// DialTLS connects with TLS, and trusts whoever answers.
+func DialTLS(t testing.TB, addr string, cfg *tls.Config) *Client {
+	t.Helper()
+	c, err := TryDialTLS(t, addr, cfg)
+	if err != nil {
+		t.Fatalf("connect to the server with TLS: %v", err)
+	}
+	return c
+}
+
+// TryDialTLS is DialTLS where the handshake may fail. With TLS 1.3 the client
+// does not know yet what the server thinks of its certificate.
+func TryDialTLS(t testing.TB, addr string, cfg *tls.Config) (*Client, error) {
+	t.Helper()
+	c := Dial(t, addr)
+	if cfg == nil {
+		cfg = &tls.Config{}
+	}
+	cfg = cfg.Clone()
+	cfg.InsecureSkipVerify = true
+	secure := tls.Client(c.conn, cfg)
+	c.conn.SetDeadline(time.Now().Add(timeout))
+	c.conn = secure
+	return c, secure.Handshake()
+}
+
+// TLS returns what is known of the other side.
+func (c *Client) TLS() tls.ConnectionState { return c.conn.(*tls.Conn).ConnectionState() }
 
 // Close closes the connection.
 func (c *Client) Close() { c.conn.Close() }

@@ -16,7 +16,7 @@ import org.apache.rocketmq.tools.command.MQAdminStartup;
  */
 public class Admin {
     public static void main(String[] args) throws Exception {
-        hastenShutdowns();
+        Shutdowns.hasten();
         Path file = Paths.get(args[0]);
         List<String> commands = Files.readAllLines(file);
         for (int i = 0; i < commands.size(); i++) {
@@ -33,28 +33,5 @@ public class Admin {
             Files.write(file.resolveSibling(file.getFileName() + "." + i), printed.toByteArray());
         }
         System.exit(0);
-    }
-
-    /**
-     * A client of 5.5.0 that shuts down waits for a thread which looks at a
-     * queue for 3 s before it notices. An interrupt makes it look again.
-     */
-    private static void hastenShutdowns() {
-        Thread hastener = new Thread(() -> {
-            try {
-                while (true) {
-                    Thread.sleep(100);
-                    for (Thread thread : Thread.getAllStackTraces().keySet()) {
-                        if (thread.getName().equals("NettyEventExecutor")) {
-                            thread.interrupt();
-                        }
-                    }
-                }
-            } catch (InterruptedException e) {
-                return;
-            }
-        });
-        hastener.setDaemon(true);
-        hastener.start();
     }
 }

@@ -24,7 +24,8 @@ import org.apache.rocketmq.common.message.MessageExt;
  * <pre>
  * producer NAME NAMESRVS      start a producer with connections of its own
  * send NAME TOPIC BODY        send with the producer NAME
- * consume NAME NAMESRVS TOPIC start a consumer likewise; it prints "received NAME BODY"
+ * consume NAME NAMESRVS TOPIC start a consumer likewise; it prints "received NAME BODY";
+ *                             after an error it may be told again
  * </pre>
  *
  * Arguments: the port on 127.0.0.1 to connect to. Ends with the connection.
@@ -52,7 +53,7 @@ public class Client {
             case "producer": {
                 DefaultMQProducer producer = new DefaultMQProducer(word[1]);
                 configure(producer, word[1], word[2]);
-                producer.setSendMsgTimeout(10_000);
+                producer.setSendMsgTimeout(30_000);
                 producer.start();
                 PRODUCERS.put(word[1], producer);
                 break;
@@ -77,7 +78,12 @@ public class Client {
                     }
                     return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
                 });
-                consumer.start();
+                Thread hastener = Shutdowns.hasten(); // a consumer that cannot start shuts down
+                try {
+                    consumer.start();
+                } finally {
+                    hastener.interrupt();
+                }
                 break;
             }
             default:
@@ -90,5 +96,6 @@ public class Client {
         config.setNamesrvAddr(namesrvs);
         config.setInstanceName(name);
         config.setPollNameServerInterval(1000);
+        config.setMqClientApiTimeout(15_000); // a question must not fail because the machine is busy
     }
 }

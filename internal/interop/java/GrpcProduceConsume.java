@@ -1,4 +1,5 @@
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -24,7 +25,8 @@ public class GrpcProduceConsume {
         String topic = args[1];
         int count = Integer.parseInt(args[3]);
         ClientServiceProvider provider = ClientServiceProvider.loadService();
-        ClientConfiguration proxy = ClientConfiguration.newBuilder().setEndpoints(args[0]).build();
+        ClientConfiguration proxy = ClientConfiguration.newBuilder().setEndpoints(args[0])
+            .setRequestTimeout(Duration.ofSeconds(30)).build(); // nothing must fail because the machine is busy
 
         // The consumer comes first: a new group starts at the end of a topic.
         Set<String> distinct = ConcurrentHashMap.newKeySet();

@@ -44,7 +44,8 @@ public class ProduceConsume {
         if (!namesrvAddr.isEmpty()) {
             producer.setNamesrvAddr(namesrvAddr);
         }
-        producer.setSendMsgTimeout(10_000);
+        producer.setSendMsgTimeout(30_000); // nothing must fail because the machine is busy
+        producer.setMqClientApiTimeout(15_000);
         producer.start();
         for (int i = 0; i < count; i++) {
             String body = topic + "-" + i;
@@ -67,6 +68,7 @@ public class ProduceConsume {
         if (!namesrvAddr.isEmpty()) {
             consumer.setNamesrvAddr(namesrvAddr);
         }
+        consumer.setMqClientApiTimeout(15_000);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(topic, "*");
         consumer.registerMessageListener(new MessageListenerConcurrently() {

@@ -23,7 +23,12 @@ const common = {
 };
 
 async function produce() {
-  const producer = new Producer({ ...common, producerGroup: `${group}-producer`, instanceName: 'producer' });
+  const producer = new Producer({
+    ...common,
+    producerGroup: `${group}-producer`,
+    instanceName: 'producer',
+    sendMsgTimeout: 30000, // nothing must fail because the machine is busy
+  });
   await producer.ready();
   for (let i = 0; i < count; i++) {
     const body = `${topic}-${i}`;

@@ -1,0 +1,432 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A driver makes the load of one run: it opens the connections, switches
+// streams and phases, and keeps what was seen. It knows nothing of scenarios.
+type driver struct {
+	address string
+	seed    uint64
+	base    time.Time
+	ops     []operation
+	streams []*stream
+	phases  []*phase // the first is the warm-up
+	lenient bool     // take every reply
+
+	fence     *template
+	fenceWant want
+
+	workers  []*worker
+	measured atomic.Int64 // when the warm-up ended; 0 before
+	series   series
+	left     atomic.Int64 // requests still to be sent, where streams have an end
+	pacers   sync.WaitGroup
+	stop     chan struct{}
+	lost     chan lostConn // connections to make anew
+	redials  sync.WaitGroup
+
+	mu       sync.Mutex // guards the following fields
+	samples  []Sample
+	wrongs   uint64
+	failures map[string]int      // other reasons why the run is no good, and how often
+	extra    map[[2]int]*opStats // by phase and operation: what is measured beside the streams
+	quitting bool
+}
+
+// A phase is a part of the run.
+type phase struct {
+	name     string
+	from, to int64 // in the run's nanoseconds
+	cpu      Process
+}
+
+type lostConn struct {
+	w *worker
+	c *conn
+}
+
+func newDriver(address string, seed uint64) *driver {
+	return &driver{address: address, seed: seed, base: time.Now(), stop: make(chan struct{}), failures: map[string]int{}}
+}
+
+// now is the run's time in nanoseconds.
+func (d *driver) now() int64 { return int64(time.Since(d.base)) }
+
+// open starts the workers and makes all connections.
+func (d *driver) open(ctx context.Context, workers int) error {
+	d.workers = make([]*worker, max(1, workers))
+	total := 0
+	for _, s := range d.streams {
+		d.left.Add(int64(s.requests))
+		total += s.connections
+	}
+	d.lost = make(chan lostConn, total)
+	for i := range d.workers {
+		w, err := newWorker(d, i)
+		if err != nil {
+			d.workers = d.workers[:i]
+			d.close()
+			return fmt.Errorf("start an event loop: %w", err)
+		}
+		d.workers[i] = w
+	}
+	for _, w := range d.workers {
+		for _, l := range w.lanes {
+			for _, c := range l.conns {
+				if err := d.connect(ctx, w, c); err != nil {
+					d.close()
+					return err
+				}
+			}
+		}
+	}
+	for _, w := range d.workers {
+		if w.loop != nil && w.needsPacer() {
+			d.pacers.Go(func() { w.pace(d.stop) })
+		}
+	}
+	d.redials.Go(d.redial)
+	return nil
+}
+
+func (w *worker) needsPacer() bool {
+	for _, l := range w.lanes {
+		if len(l.conns) > 0 && (l.stream.rate > 0 || l.stream.pause > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// connectTimeout bounds one attempt to connect.
+const connectTimeout = 10 * time.Second
+
+func (d *driver) connect(ctx context.Context, w *worker, c *conn) error {
+	dialer := net.Dialer{Timeout: connectTimeout}
+	nc, err := dialer.DialContext(ctx, "tcp", d.address)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	if _, err := w.client.EnrollContext(nc, c); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	return nil
+}
+
+// closed is told by a worker that a connection is gone.
+func (d *driver) closed(w *worker, c *conn, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.quitting {
+		return
+	}
+	if !c.lane.stream.tolerant {
+		d.failures[fmt.Sprintf("a connection of the %s broke (%v)", c.lane.stream.name, err)]++
+	}
+	select {
+	case d.lost <- lostConn{w, c}:
+	default: // there is room for each connection once
+	}
+}
+
+// redialEvery is the pause after a refused connection.
+const redialEvery = 10 * time.Millisecond
+
+// redial makes lost connections anew until the run is stopped.
+func (d *driver) redial() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-d.stop
+		cancel()
+	}()
+	for {
+		var l lostConn
+		select {
+		case <-d.stop:
+			return
+		case l = <-d.lost:
+		}
+		for d.connect(ctx, l.w, l.c) != nil {
+			select {
+			case <-d.stop:
+				return
+			case <-time.After(redialEvery):
+			}
+		}
+	}
+}
+
+// each runs f on every worker's loop, one after the other.
+func (d *driver) each(f func(w *worker)) {
+	for _, w := range d.workers {
+		if w.loop != nil {
+			w.do(func() { f(w) })
+		}
+	}
+}
+
+// enter begins a phase: what was due before it belongs to the one before.
+func (d *driver) enter(n int) {
+	at := d.now()
+	if n > 0 {
+		d.phases[n-1].to = at
+	}
+	d.phases[n].from = at
+	if n == 1 {
+		d.measured.Store(at)
+	}
+	d.each(func(w *worker) {
+		w.turn(at)
+		w.phase = n
+		for _, l := range w.lanes {
+			if !l.active && l.stream.from <= n {
+				w.start(l, at)
+			}
+		}
+		w.turn(at)
+	})
+}
+
+// start begins a lane of a stream.
+func (w *worker) start(l *lane, at int64) {
+	l.active = true
+	if l.interval > 0 {
+		// The workers take turns.
+		l.start = at + int64(l.interval*float64(w.index)/float64(len(w.d.workers)))
+		return
+	}
+	for _, c := range l.conns {
+		w.refill(c, at)
+	}
+}
+
+// finish sends what is due by now and nothing more, and waits until all is
+// answered, for at most timeout: what is answered later fails the run too.
+func (d *driver) finish(ctx context.Context, timeout time.Duration) {
+	at := d.now()
+	d.phases[len(d.phases)-1].to = at
+	d.each(func(w *worker) {
+		w.turn(at)
+		w.endSecond()
+		w.secNo = -1
+		for _, l := range w.lanes {
+			l.active = false
+		}
+	})
+	if !d.drain(ctx, timeout) && ctx.Err() == nil {
+		d.fail(fmt.Sprintf("%d requests were not answered within %v after the load", d.inFlight(), timeout))
+	}
+}
+
+// poll is how often the driver looks whether something has come about.
+const poll = time.Millisecond
+
+// drain waits until nothing is under way.
+func (d *driver) drain(ctx context.Context, timeout time.Duration) bool {
+	return await(ctx, timeout, func() bool { return d.inFlight() == 0 })
+}
+
+// await waits until ok returns true, for at most timeout.
+func await(ctx context.Context, timeout time.Duration, ok func() bool) bool {
+	for deadline := time.Now().Add(timeout); !ok(); time.Sleep(poll) {
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return ok()
+		}
+	}
+	return true
+}
+
+func (d *driver) inFlight() (n int64) {
+	for _, w := range d.workers {
+		n += w.inFlight.Load()
+	}
+	return n
+}
+
+// fences makes sure that the server has read every oneway request. It returns
+// false when it has not within timeout.
+func (d *driver) fences(ctx context.Context, timeout time.Duration) bool {
+	d.each(func(w *worker) {
+		for _, l := range w.lanes {
+			if l.stream.fence {
+				w.fence(l)
+			}
+		}
+	})
+	return d.drain(ctx, timeout)
+}
+
+// close ends all connections and workers. What is unanswered then is counted
+// as such.
+func (d *driver) close() {
+	d.mu.Lock()
+	d.quitting = true
+	d.mu.Unlock()
+	close(d.stop)
+	d.redials.Wait()
+	d.pacers.Wait()
+	for _, w := range d.workers {
+		if w.loop != nil {
+			w.do(w.giveUp)
+		}
+		_ = w.client.Stop() // it stops
+	}
+}
+
+// giveUp counts what is under way as unanswered.
+func (w *worker) giveUp() {
+	for _, l := range w.lanes {
+		for _, c := range l.conns {
+			for i := range c.slots {
+				if s := &c.slots[i]; s.opaque != 0 {
+					if s.op != fenceOp {
+						w.stats[s.phase][s.op].fail(ErrorUnanswered)
+					}
+					*s = slot{}
+				}
+			}
+			c.unanswered = 0
+		}
+	}
+	w.unanswered = 0
+	w.publish()
+}
+
+// wrong keeps a wrong reply. s is nil when nobody knows what it answers.
+func (d *driver) wrong(w *worker, c *conn, s *slot, reason string, frame []byte) {
+	sample := Sample{Operation: c.lane.stream.name, Phase: d.phases[w.phase].name, Reason: reason, Reply: fmt.Sprintf("%.300q", frame)}
+	if s != nil {
+		sample.Asked = s.want.asked()
+		sample.Phase = d.phases[s.phase].name
+		if s.op != fenceOp {
+			sample.Operation = d.ops[s.op].name
+			w.stats[s.phase][s.op].wrong++
+		}
+	}
+	d.wrongSample(sample)
+}
+
+func (d *driver) wrongSample(s Sample) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrongs++
+	if len(d.samples) < maxSamples {
+		d.samples = append(d.samples, s)
+	}
+}
+
+// note records what was measured beside the streams, in the phase n.
+func (d *driver) note(n, op int, ns int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.extraStats(n, op)
+	s.sent++
+	s.record(ns)
+}
+
+// noteSent counts oneway requests sent beside the streams.
+func (d *driver) noteSent(n, op int, requests, bytes uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.extraStats(n, op)
+	s.sent += requests
+	s.bytes.Sent += bytes
+}
+
+// extraStats needs mu.
+func (d *driver) extraStats(n, op int) *opStats {
+	if d.extra == nil {
+		d.extra = map[[2]int]*opStats{}
+	}
+	s := d.extra[[2]int{n, op}]
+	if s == nil {
+		s = new(opStats)
+		d.extra[[2]int{n, op}] = s
+	}
+	return s
+}
+
+// fail notes a reason why the run is no good.
+func (d *driver) fail(reason string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failures[reason]++
+}
+
+// tally adds up what all workers have seen; they are closed by then.
+func (d *driver) tally(phase, op int) *opStats {
+	sum := new(opStats)
+	for _, w := range d.workers {
+		sum.add(&w.stats[phase][op])
+	}
+	if extra := d.extra[[2]int{phase, op}]; extra != nil {
+		sum.add(extra)
+	}
+	return sum
+}
+
+// lag is how late the requests of a stream left.
+func (d *driver) lag(stream int) Latency {
+	sum := newHistogram()
+	for _, w := range d.workers {
+		if lag := w.lanes[stream].lag; lag != nil {
+			sum.Merge(lag)
+		}
+	}
+	return latencyOf(sum)
+}
+
+// results are the phases but the warm-up.
+func (d *driver) results() []Phase {
+	var out []Phase
+	for i, p := range d.phases {
+		if i == 0 {
+			continue
+		}
+		r := Phase{Name: p.name, From: seconds(p.from - d.measured.Load()), Seconds: seconds(p.to - p.from)}
+		for op := range d.ops {
+			sum := d.tally(i, op)
+			if sum.sent+sum.wrong+uint64(len(sum.errors)) == 0 {
+				continue
+			}
+			r.Ops = append(r.Ops, d.ops[op].result(sum, r.Seconds))
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func (o operation) result(s *opStats, secs float64) Operation {
+	r := Operation{
+		Name: o.name, Oneway: o.oneway, Sent: s.sent, Answered: s.answered, Wrong: s.wrong, Errors: s.errors,
+		Latency: latencyOf(s.latency), Bytes: s.bytes, Histogram: encodeHistogram(s.latency),
+	}
+	n := s.answered
+	if o.oneway {
+		n = s.sent
+	}
+	if secs > 0 {
+		r.PerSecond = float64(n) / secs
+	}
+	return r
+}
+
+func seconds(ns int64) float64 { return float64(ns) / 1e9 }
+
+// sentTotal is how many requests the measured phases sent.
+func (d *driver) sentTotal() (n uint64) {
+	for i := 1; i < len(d.phases); i++ {
+		for op := range d.ops {
+			n += d.tally(i, op).sent
+		}
+	}
+	return n
+}

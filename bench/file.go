@@ -1,0 +1,58 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// A file is a scenario of somebody's own, in YAML: a built-in scenario and
+// other numbers.
+//
+//	name: black-friday
+//	scenario: storm
+//	params:
+//	  brokers: 64
+//	  duration: 30s
+type file struct {
+	Name     string        `yaml:"name"`
+	Scenario string        `yaml:"scenario"`
+	Params   yaml.MapSlice `yaml:"params"`
+}
+
+// ReadScenario reads a scenario file. Parameters that it does not name have
+// the defaults of the built-in scenario; names it does not know are refused.
+func ReadScenario(path string) (Scenario, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Scenario{}, err
+	}
+	sc, err := parseScenario(text)
+	if err != nil {
+		return Scenario{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return sc, nil
+}
+
+func parseScenario(text []byte) (Scenario, error) {
+	var f file
+	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
+		return Scenario{}, err
+	}
+	k, err := FindKind(f.Scenario)
+	if err != nil {
+		return Scenario{}, err
+	}
+	sc := k.Scenario()
+	if f.Name != "" {
+		sc.Name = f.Name
+	}
+	for _, item := range f.Params {
+		if err := sc.Params.Set(fmt.Sprint(item.Key), strings.TrimSpace(fmt.Sprint(item.Value))); err != nil {
+			return Scenario{}, err
+		}
+	}
+	return sc, sc.Validate()
+}

@@ -1,0 +1,120 @@
+package bench
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"gonamesrv/codec"
+)
+
+// Params are the numbers of a scenario. A scenario reads those that it says it
+// uses; the others are zero. In files and on the command line each is called
+// by its JSON name.
+type Params struct {
+	Brokers         int      `json:"brokers,omitempty" about:"brokers that register before the load"`
+	Topics          int      `json:"topics,omitempty" about:"topics of all brokers together; in scenario miss also the unknown ones"`
+	BrokersPerTopic int      `json:"brokers-per-topic,omitempty" about:"brokers that have each topic"`
+	Connections     int      `json:"connections,omitempty" about:"connections that read, beat or idle"`
+	Registrars      int      `json:"registrars,omitempty" about:"connections that register the brokers again"`
+	SlowReaders     int      `json:"slow-readers,omitempty" about:"connections that ask and do not read"`
+	Depth           int      `json:"depth,omitempty" about:"unanswered requests per connection, in a closed loop"`
+	Rate            float64  `json:"rate,omitempty" about:"requests per second of all connections, whatever the server does; 0 is a closed loop"`
+	Requests        int      `json:"requests,omitempty" about:"end after so many requests, without warm-up; 0 goes by time"`
+	Warmup          Duration `json:"warmup,omitempty" about:"load before anything is measured"`
+	Duration        Duration `json:"duration,omitempty" about:"length of each phase"`
+	Bump            bool     `json:"bump,omitempty" about:"each registration has a new data version"`
+	Changed         float64  `json:"changed,omitempty" about:"percent of its topics that each registration changes"`
+	PauseUpTo       Duration `json:"pause-up-to,omitempty" about:"registrars rest up to so long between two registrations"`
+	Form            string   `json:"form,omitempty" about:"of registrations: plain, compressed or split"`
+	Header          string   `json:"header,omitempty" about:"of requests: JSON or ROCKETMQ"`
+	Code            string   `json:"code,omitempty" about:"of heartbeats: 904, 322 or both"`
+	Oneway          bool     `json:"oneway,omitempty" about:"heartbeats want no answer"`
+	Hz              float64  `json:"hz,omitempty" about:"heartbeats of each broker per second"`
+	Death           string   `json:"death,omitempty" about:"how brokers die: close, kill, silence or all"`
+	Steps           int      `json:"steps,omitempty" about:"steps in which the connections are opened"`
+	Timeout         Duration `json:"timeout,omitempty" about:"how long to wait for last answers and for milestones"`
+}
+
+// A Duration is written as Go writes it: 1m30s.
+type Duration time.Duration
+
+// MarshalText writes d.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads d.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+func (p Params) header() codec.SerializeType {
+	st, _ := codec.ParseSerializeType(p.Header) // validated
+	return st
+}
+
+// field returns the field with that key.
+func (p *Params) field(key string) (reflect.Value, reflect.StructField, bool) {
+	v := reflect.ValueOf(p).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == key {
+			return v.Field(i), f, true
+		}
+	}
+	return reflect.Value{}, reflect.StructField{}, false
+}
+
+// Set changes one parameter from its text. Whether a scenario knows it, and
+// takes the value, is Validate's to say.
+func (p *Params) Set(key, text string) error {
+	v, _, ok := p.field(key)
+	if !ok {
+		return fmt.Errorf("there is no parameter %q", key)
+	}
+	var err error
+	switch to := v.Addr().Interface().(type) {
+	case *int:
+		*to, err = strconv.Atoi(text)
+	case *float64:
+		*to, err = strconv.ParseFloat(text, 64)
+	case *bool:
+		*to, err = strconv.ParseBool(text)
+	case *string:
+		*to = text
+	case *Duration:
+		err = to.UnmarshalText([]byte(text))
+	default:
+		panic(fmt.Sprintf("bench: parameter %s is a %T", key, to))
+	}
+	if err != nil {
+		return fmt.Errorf("%s is %q, which is no %s", key, text, valueNames[v.Type()])
+	}
+	return nil
+}
+
+var valueNames = map[reflect.Type]string{
+	reflect.TypeFor[int](): "whole number", reflect.TypeFor[float64](): "number", reflect.TypeFor[bool](): "true or false",
+	reflect.TypeFor[Duration](): "duration such as 10s",
+}
+
+// Get returns the text of one parameter, "" for one that there is not.
+func (p *Params) Get(key string) string {
+	v, _, ok := p.field(key)
+	if !ok {
+		return ""
+	}
+	if d, ok := v.Interface().(Duration); ok {
+		return time.Duration(d).String()
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// AboutParam says in a line what a parameter means.
+func AboutParam(key string) string {
+	_, f, _ := new(Params).field(key)
+	return f.Tag.Get("about")
+}

@@ -1,0 +1,229 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// maxKeepers is over how many connections the brokers register before the
+// load, and stay registered: those of one keeper share its connection.
+const maxKeepers = 64
+
+// keepEvery is how often keepers speak for their brokers: servers close what
+// is silent for two minutes.
+const keepEvery = 20 * time.Second
+
+// A keeper is a connection that keeps brokers registered beside the load.
+type keeper struct {
+	*caller
+	regs []*registered
+}
+
+// preload registers every broker.
+func (r *run) preload(ctx context.Context) error {
+	n := min(len(r.regs), maxKeepers)
+	for i := range n {
+		k := &keeper{}
+		for j := i; j < len(r.regs); j += n {
+			k.regs = append(k.regs, r.regs[j])
+		}
+		r.keepers = append(r.keepers, k)
+	}
+	r.enterStage("preload", 0, len(r.regs))
+	return r.registerAll(ctx)
+}
+
+// registerAll connects all keepers and registers all brokers.
+func (r *run) registerAll(ctx context.Context) error {
+	r.ready.Store(0)
+	errs := make(chan error, len(r.keepers))
+	var wg sync.WaitGroup
+	for _, k := range r.keepers {
+		wg.Go(func() {
+			if err := k.register(ctx, r); err != nil {
+				errs <- err
+			}
+		})
+	}
+	wg.Wait()
+	close(errs)
+	return <-errs
+}
+
+func (k *keeper) register(ctx context.Context, r *run) error {
+	if k.caller != nil {
+		k.close()
+	}
+	c, err := dialCaller(ctx, r.d.address)
+	if err != nil {
+		return err
+	}
+	k.caller = c
+	for _, reg := range k.regs {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := reg.callOver(c); err != nil {
+			return err
+		}
+		r.ready.Add(1)
+	}
+	return nil
+}
+
+// callOver registers a broker, all parts, and waits for the answers.
+func (r *registered) callOver(c *caller) error {
+	r.restart()
+	for {
+		var counter int64
+		var last bool
+		wrong, err := c.ask(func(dst []byte, opaque int32) []byte {
+			dst, counter, last = r.appendNext(dst, opaque)
+			return dst
+		}, r, 0, r.counter)
+		if err != nil {
+			return fmt.Errorf("register %s: %w", r.b.name, err)
+		}
+		if wrong != "" {
+			return fmt.Errorf("register %s: %s", r.b.name, wrong)
+		}
+		if last {
+			r.b.counter.Store(counter)
+			return nil
+		}
+	}
+}
+
+// keepAlive speaks for the brokers now and then, until the function it returns
+// is called. It asks for data versions, which every server since 4.3 takes for
+// a sign of life; what the answer says is looked at in the end.
+func (r *run) keepAlive() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(keepEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				r.keep(ctx)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+func (r *run) keep(ctx context.Context) {
+	r.keepMu.Lock()
+	defer r.keepMu.Unlock()
+	for _, k := range r.keepers {
+		for _, reg := range k.regs {
+			if ctx.Err() != nil {
+				return
+			}
+			if reg.mortal {
+				continue
+			}
+			if _, err := k.ask(reg.b.queryRequest(r.fleet.header, false).appendTo, &wantSuccess{"data version"}, 0, 0); err != nil {
+				break // a keeper that is gone is found out by verify
+			}
+		}
+	}
+}
+
+// maxVerified is how many topics are looked at in the end.
+const maxVerified = 1000
+
+// verify makes sure that in the end the server knows what it was told: the
+// data version of each broker, and routes.
+func (r *run) verify(ctx context.Context) {
+	c, err := dialCaller(ctx, r.d.address)
+	if err != nil {
+		r.d.fail("verify: " + err.Error())
+		return
+	}
+	defer c.close()
+	ask := func(t *template, w want, arg int64) bool {
+		wrong, err := c.ask(t.appendTo, w, r.d.now(), arg)
+		if err != nil {
+			r.d.fail("verify: " + err.Error())
+			return false
+		}
+		if wrong != "" {
+			r.d.wrongSample(Sample{Operation: "verify", Phase: "end", Reason: wrong, Asked: w.asked()})
+		}
+		return ctx.Err() == nil
+	}
+	for _, b := range r.fleet.brokers {
+		if !ask(b.queryRequest(r.fleet.header, false), &wantUnchanged{b}, b.counter.Load()) {
+			return
+		}
+	}
+	step := max(1, len(r.fleet.topics)/maxVerified)
+	for i := 0; i < len(r.fleet.topics); i += step {
+		t := r.fleet.topics[i]
+		if !ask(t.request, t, 0) {
+			return
+		}
+	}
+}
+
+// goodbyes is how often brokers are taken away: registrations that a server
+// under load had not come to yet may follow the first time.
+const goodbyes = 3
+
+// unregister takes all brokers away again, and makes sure that they are.
+func (r *run) unregister(ctx context.Context) {
+	c, err := dialCaller(ctx, r.d.address)
+	if err != nil {
+		r.d.fail("cleanup: " + err.Error())
+		return
+	}
+	defer c.close()
+	for range goodbyes {
+		for _, b := range r.fleet.brokers {
+			wrong, err := c.ask(b.unregisterRequest(r.fleet.header).appendTo, &wantSuccess{"unregister " + b.name}, 0, 0)
+			if err != nil || ctx.Err() != nil {
+				r.d.fail(fmt.Sprintf("cleanup: %v", errors.Join(err, ctx.Err())))
+				return
+			}
+			if wrong != "" {
+				r.d.wrongSample(Sample{Operation: "unregister", Phase: "cleanup", Reason: wrong, Asked: b.name})
+			}
+		}
+		// Java answers before it has done it.
+		if await(ctx, time.Duration(r.p.Timeout)/goodbyes, func() bool { return r.allGone(c) }) {
+			return
+		}
+	}
+	r.d.fail("cleanup: brokers are still in routes after they were unregistered")
+}
+
+// allGone looks at one topic of each broker.
+func (r *run) allGone(c *caller) bool {
+	for _, b := range r.fleet.brokers {
+		if len(b.topics) == 0 {
+			continue
+		}
+		if named, err := b.topics[0].isNamed(c, b); err != nil || named {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) closeKeepers() {
+	for _, k := range r.keepers {
+		if k.caller != nil {
+			k.close()
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package bench
+
+import (
+	"context"
+	"time"
+)
+
+// ResultFormat is the version of Result's JSON form. It grows when a field
+// changes its meaning or goes away, not when one is added.
+const ResultFormat = 1
+
+// A Result is everything one run has to say. It is written as JSON and read
+// back by whatever compares or draws: latencies are microseconds, sizes bytes,
+// times of day RFC 3339, durations and moments seconds.
+type Result struct {
+	Format   int      `json:"format"` // ResultFormat
+	Scenario Scenario `json:"scenario"`
+	Seed     uint64   `json:"seed"`
+	Label    string   `json:"label,omitempty"` // what the operator calls this run, such as "java 5.5.0"
+	Target   Target   `json:"target"`
+	Machine  Machine  `json:"machine"`
+
+	Started         time.Time `json:"started"` // of the preload
+	PreloadSeconds  float64   `json:"preloadSeconds"`
+	WarmupSeconds   float64   `json:"warmupSeconds"`
+	MeasuredSeconds float64   `json:"measuredSeconds"` // from the end of the warm-up to the last intended request
+
+	// Streams say how each kind of traffic was driven, in the scenario's order.
+	Streams []StreamResult `json:"streams"`
+	// Phases are the parts of the measured time, in order; most scenarios have
+	// one, named "measured". The warm-up is in none of them.
+	Phases []Phase `json:"phases"`
+	// Series has one point per second since the end of the warm-up, over all
+	// operations that are answered.
+	Series []Point `json:"series"`
+	// Milestones are moments that a scenario waits for, in order.
+	Milestones []Milestone `json:"milestones,omitempty"`
+	// Steps are what a scenario that goes in steps saw at each.
+	Steps []Step `json:"steps,omitempty"`
+
+	Server    Process  `json:"server"`    // all zero when no process id was given
+	Generator Process  `json:"generator"` // this process
+	Ceiling   *Ceiling `json:"ceiling,omitempty"`
+
+	// OK is false when a reply was wrong, or a request failed in a way that the
+	// scenario does not provoke; Failures says what, Samples shows some.
+	OK       bool     `json:"ok"`
+	Failures []string `json:"failures,omitempty"`
+	Samples  []Sample `json:"samples,omitempty"` // of wrong replies; at most maxSamples
+}
+
+// A Scenario is what to do and how much of it.
+type Scenario struct {
+	Name   string `json:"name"`             // as in `nsbench run NAME`, or of the file
+	Kind   string `json:"kind"`             // the built-in scenario it is: route, storm, …
+	Params Params `json:"params,omitempty"` // all of them, defaults filled in
+}
+
+// A Target is the server under load.
+type Target struct {
+	Name    string   `json:"name,omitempty"` // such as "namesrv" or "java 5.5.0"
+	Address string   `json:"address"`        // host:port
+	PID     int      `json:"pid,omitempty"`  // 0 when unknown
+	Command []string `json:"command,omitempty"`
+}
+
+// A Machine says where a figure comes from; generator and server share it when
+// the target is on loopback.
+type Machine struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"` // that this process may use
+	Memory uint64 `json:"memory"`
+	OS     string `json:"os"`
+	Kernel string `json:"kernel"`
+	Go     string `json:"go"`
+	Commit string `json:"commit,omitempty"` // of this program, "+dirty" when changed
+}
+
+// A StreamResult says how one kind of traffic was driven.
+type StreamResult struct {
+	Name        string  `json:"name"` // such as "readers" or "registrars"
+	Connections int     `json:"connections"`
+	OpenLoop    bool    `json:"openLoop"`
+	Rate        float64 `json:"rate,omitempty"`  // intended requests per second, open loop
+	Depth       int     `json:"depth,omitempty"` // unanswered requests per connection, closed loop
+	// Lag is how late requests of an open loop left: what of the latencies is
+	// the generator's own. Those of one batch count as late as its first.
+	Lag *Latency `json:"lag,omitempty"`
+}
+
+// A Phase is one part of the measured time.
+type Phase struct {
+	Name    string      `json:"name"`
+	From    float64     `json:"from"` // seconds since the end of the warm-up
+	Seconds float64     `json:"seconds"`
+	Ops     []Operation `json:"ops"`              // in the scenario's order
+	Server  *Process    `json:"server,omitempty"` // CPU of this phase alone; nil without process id
+}
+
+// An Operation is one kind of request within one phase. A request belongs to
+// the phase in which it was to be sent.
+type Operation struct {
+	Name      string            `json:"name"` // route, miss, register, heartbeat, queryDataVersion, unregister
+	Oneway    bool              `json:"oneway,omitempty"`
+	Sent      uint64            `json:"sent"`
+	Answered  uint64            `json:"answered"` // rightly; the latencies are theirs
+	Wrong     uint64            `json:"wrong"`
+	Errors    map[string]uint64 `json:"errors,omitempty"` // by kind: see ErrorKinds
+	PerSecond float64           `json:"perSecond"`        // answered per second of the phase; sent, when oneway
+	Latency   Latency           `json:"latency"`
+	Bytes     Bytes             `json:"bytes"`
+	// Histogram is the HDR histogram of the latencies in nanoseconds: its
+	// compressed V2 form in base64, as HdrHistogram's tools read it.
+	Histogram string `json:"histogram,omitempty"`
+}
+
+// The kinds of errors: what is not a wrong reply, but no right one either.
+const (
+	ErrorBusy       = "busy"       // SYSTEM_BUSY: the server refuses under load
+	ErrorClosed     = "closed"     // the connection closed before the answer came
+	ErrorUnanswered = "unanswered" // no answer by the end of the run
+	ErrorConnect    = "connect"    // no connection to send on
+	ErrorOverrun    = "overrun"    // not sent: too many unanswered requests already
+	ErrorNotReady   = "notReady"   // an answer that is right only while routes come back: see restart
+)
+
+// ErrorKinds lists all keys of Operation.Errors, in the order to show them.
+var ErrorKinds = []string{ErrorBusy, ErrorClosed, ErrorUnanswered, ErrorConnect, ErrorOverrun, ErrorNotReady}
+
+// Bytes counts the bytes of whole frames.
+type Bytes struct {
+	Sent     uint64 `json:"sent"`
+	Received uint64 `json:"received"`
+}
+
+// A Latency is a distribution in microseconds: from the moment a request was
+// to be sent (open loop) or was sent (closed loop) to the reply. All zero when
+// nothing was answered.
+type Latency struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p99.9"`
+	Max  float64 `json:"max"`
+	Mean float64 `json:"mean"`
+}
+
+// A Point is one second of a run, by the time of the replies.
+type Point struct {
+	Second int     `json:"second"` // 0 is the first one measured
+	Rate   float64 `json:"rate"`   // replies in this second
+	P99    float64 `json:"p99"`    // microseconds; 0 when there was no reply
+	Phase  string  `json:"phase"`  // at the end of the second
+
+	ServerCPU float64 `json:"serverCpu,omitempty"` // cores that the server kept busy in this second; 0 without process id
+	ServerRSS uint64  `json:"serverRss,omitempty"` // of the server at its end
+}
+
+// A Milestone is a moment that was waited for.
+type Milestone struct {
+	Name    string  `json:"name"` // such as "every route back"
+	Seconds float64 `json:"seconds"`
+	Since   string  `json:"since"` // what the seconds count from, such as "kill"
+	Reached bool    `json:"reached"`
+}
+
+// A Step is one stop of a scenario that goes in steps.
+type Step struct {
+	Connections        int     `json:"connections"`
+	Seconds            float64 `json:"seconds"` // to get there
+	RSS                uint64  `json:"rss"`     // of the server; 0 without process id
+	BytesPerConnection float64 `json:"bytesPerConnection"`
+	FDs                int     `json:"fds"`
+	Latency            Latency `json:"latency"` // of probes at this step
+}
+
+// A Process is what the system says of one process, over the measured time.
+type Process struct {
+	CPUSeconds           float64 `json:"cpuSeconds"` // user and system
+	CPUUserSeconds       float64 `json:"cpuUserSeconds"`
+	CPUSystemSeconds     float64 `json:"cpuSystemSeconds"`
+	CPUSecondsPerMillion float64 `json:"cpuSecondsPerMillion"` // per million requests sent
+	PeakRSS              uint64  `json:"peakRss"`              // since the process started
+	RSS                  uint64  `json:"rss"`                  // at the end
+	Threads              int     `json:"threads"`
+	FDs                  int     `json:"fds"`
+}
+
+// A Ceiling is what the generator reaches against a server that only echoes:
+// the same requests, connections and depth, in a closed loop, each answered
+// with as many bytes as the real server sent. A result near its ceiling says
+// more about the generator than about the server.
+type Ceiling struct {
+	PerSecond           float64 `json:"perSecond"`
+	ReplyBytes          int     `json:"replyBytes"`
+	Seconds             float64 `json:"seconds"`
+	Latency             Latency `json:"latency"`
+	Connections         int     `json:"connections"`
+	Depth               int     `json:"depth"`
+	GeneratorPerMillion float64 `json:"generatorPerMillion"`        // CPU seconds of the generator per million requests
+	ServerPerMillion    float64 `json:"serverPerMillion,omitempty"` // of the echo server, when it is a process of its own
+	SameProcess         bool    `json:"sameProcess,omitempty"`      // the echo server ran inside the generator
+}
+
+// A Sample is one wrong reply.
+type Sample struct {
+	Operation string `json:"operation"`
+	Phase     string `json:"phase"`
+	Reason    string `json:"reason"`
+	Asked     string `json:"asked"` // the request in short, such as "route topic-00012"
+	Reply     string `json:"reply"` // the start of the frame, quoted
+}
+
+// maxSamples bounds Result.Samples.
+const maxSamples = 10
+
+// Options say against what and with what means a scenario is run; Scenario
+// says what is done.
+type Options struct {
+	Target Target // Address is needed; with a PID the process is measured
+	Label  string
+	Seed   uint64
+
+	Workers     int  // event loops of the generator; 0 is 1
+	AllowRemote bool // load targets that are not on loopback
+	Commit      string
+	Server      Server        // what `restart` kills and starts; nil refuses that scenario
+	CeilingFor  time.Duration // how long to measure the ceiling; 0 leaves it out
+	StartEcho   EchoStarter   // nil runs the echo server inside this process
+
+	// Floor says that the target answers everything with the same bytes: nothing
+	// is registered, no reply is checked, and milestones are not waited for.
+	Floor bool
+}
+
+// A Server is a server process that a scenario may kill and start again.
+type Server interface {
+	// Start starts the process and returns when it accepts connections.
+	Start(ctx context.Context) error
+	// Kill ends the process at once (SIGKILL) and returns when it is gone.
+	Kill() error
+	// Target is valid after Start; its PID changes with each.
+	Target() Target
+}
+
+// An EchoStarter starts a server that answers every request with reply, a
+// whole frame in which only the opaque is replaced, and returns its address,
+// its process id (0 when it is this process) and how to stop it.
+type EchoStarter func(ctx context.Context, reply []byte) (addr string, pid int, stop func(), err error)
+
+// A Progress says how a run is doing. It is given about once a second, from
+// one goroutine at a time.
+type Progress struct {
+	Stage    string        // "preload", "warm-up", a phase's name, "ceiling", "cleanup"
+	Elapsed  time.Duration // since the stage began
+	Total    time.Duration // of the stage; 0 when unknown
+	Done     int           // of a preload: brokers registered
+	Of       int           //
+	Rate     float64       // replies per second, of late
+	P99      time.Duration // of late
+	Errors   uint64        // so far, wrong replies too
+	InFlight int
+}

@@ -1,0 +1,495 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrWrong is what Run fails with, among more words, when the server answered
+// wrongly or failed where the scenario does not expect it.
+var ErrWrong = errors.New("bench: the server's replies are not right")
+
+// A run is one scenario on its way.
+type run struct {
+	sc       Scenario
+	p        Params
+	kind     *Kind
+	opt      Options
+	progress func(Progress)
+
+	fleet   *fleet
+	regs    []*registered // by broker
+	keepers []*keeper
+	ops     []operation
+	streams []*stream
+	parts   []part
+	ceiling *stream // what the ceiling is measured with; nil leaves it out
+	d       *driver
+	meter   meter
+	own     meter
+	watch   watch
+	res     *Result
+	ready   atomic.Int64             // brokers that keepers have registered
+	keepMu  sync.Mutex               // held while keepers are used
+	stage   atomic.Pointer[Progress] // its Elapsed is unset
+	staged  atomic.Int64             // when the stage began
+	milMu   sync.Mutex               // guards the following fields
+	marks   []Milestone
+	steps   []Step
+}
+
+// A part is one measured phase.
+type part struct {
+	name string
+	// do lasts as long as the phase; nil waits for the duration or for the
+	// last reply to a counted request.
+	do func(ctx context.Context) error
+}
+
+// Run runs one scenario. progress may be nil. It fails with ErrWrong together
+// with a whole Result; with any other error the Result is nil.
+func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress)) (*Result, error) {
+	if err := sc.Validate(); err != nil {
+		return nil, err
+	}
+	kind, err := FindKind(sc.Kind)
+	if err != nil {
+		return nil, err
+	}
+	if kind.NeedsServer && opt.Server == nil {
+		return nil, fmt.Errorf("%s: needs a server that it may kill and start", kind.Name)
+	}
+	if opt.Floor && !kind.onFloor() {
+		return nil, fmt.Errorf("%s: means nothing to a server that only echoes", kind.Name)
+	}
+	if err := checkTarget(ctx, opt.Target.Address, opt.AllowRemote); err != nil {
+		return nil, err
+	}
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	r := &run{sc: sc, p: sc.Params, kind: kind, opt: opt, progress: progress, res: new(Result)}
+	r.meter.pid, r.own.pid = opt.Target.PID, os.Getpid()
+	if err := r.meter.begin(); err != nil {
+		return nil, err
+	}
+	stop := r.reportProgress()
+	defer stop()
+	if err := r.all(ctx); err != nil {
+		return nil, err
+	}
+	if !r.res.OK {
+		return r.res, fmt.Errorf("%w: %s", ErrWrong, r.res.Failures[0])
+	}
+	return r.res, nil
+}
+
+// checkTarget refuses to put load on anybody else's machine by mistake.
+func checkTarget(ctx context.Context, address string, remote bool) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
+	if remote {
+		return nil
+	}
+	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host)
+	if err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
+	for _, ip := range ips {
+		if !ip.IsLoopback() {
+			return fmt.Errorf("target %s is not on this machine's loopback; load it only if it is yours, with --allow-remote", address)
+		}
+	}
+	return nil
+}
+
+// all is the run from preload to result.
+func (r *run) all(ctx context.Context) error {
+	r.res.Started = time.Now()
+	r.d = newDriver(r.opt.Target.Address, r.opt.Seed)
+	r.fleet = newFleet(r.p, r.opt.Seed, r.kind.longNames)
+	r.enterStage("preload", 0, len(r.fleet.brokers))
+	for _, b := range r.fleet.brokers {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.regs = append(r.regs, &registered{registration: newRegistration(r.fleet, b, r.p.Bump, r.p.Changed), f: r.fleet, now: r.d.now})
+	}
+	if err := r.kind.plan(r); err != nil {
+		return err
+	}
+	r.prepareDriver()
+	if r.opt.Floor {
+		return r.allOnFloor(ctx)
+	}
+	defer r.closeKeepers()
+	if err := r.preload(ctx); err != nil {
+		return fmt.Errorf("preload: %w", err)
+	}
+	r.res.PreloadSeconds = time.Since(r.res.Started).Seconds()
+	stopKeeping := r.keepAlive()
+	err := r.load(ctx)
+	stopKeeping()
+	if err == nil {
+		r.assemble()
+		err = r.measureCeiling(ctx)
+	}
+	return err
+}
+
+// allOnFloor is all for a server that only echoes.
+func (r *run) allOnFloor(ctx context.Context) error {
+	r.d.lenient = true
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	r.assemble()
+	return nil
+}
+
+func (r *run) prepareDriver() {
+	d := r.d
+	d.ops, d.streams = r.ops, r.streams
+	d.phases = []*phase{{name: "warm-up"}}
+	for _, p := range r.parts {
+		d.phases = append(d.phases, &phase{name: p.name})
+	}
+	const unknown = "nsbench-fence"
+	d.fence, d.fenceWant = routeRequest(r.fleet.header, unknown), &wantMiss{unknown}
+}
+
+// addOp makes an operation and returns its index.
+func (r *run) addOp(name string, oneway bool) int {
+	r.ops = append(r.ops, operation{name, oneway})
+	return len(r.ops) - 1
+}
+
+// load is everything between preload and result.
+func (r *run) load(ctx context.Context) error {
+	d := r.d
+	if err := d.open(ctx, r.opt.Workers); err != nil {
+		return err
+	}
+	closed := false
+	defer func() {
+		if !closed {
+			d.close()
+		}
+	}()
+	if r.p.Warmup > 0 {
+		r.enterStage("warm-up", time.Duration(r.p.Warmup), 0)
+		d.enter(0)
+		if err := sleep(ctx, time.Duration(r.p.Warmup)); err != nil {
+			return err
+		}
+	}
+	if err := r.measure(ctx); err != nil {
+		return err
+	}
+	r.enterStage("cleanup", 0, 0)
+	// Brokers leave also when the load went wrong or was stopped.
+	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if !r.opt.Floor {
+		r.verify(quiet)
+		r.unregister(quiet)
+	}
+	d.close()
+	closed = true
+	return ctx.Err()
+}
+
+// measure goes through the phases and waits for the last answers.
+func (r *run) measure(ctx context.Context) error {
+	d := r.d
+	defer r.watch.stop()
+	for i, p := range r.parts {
+		r.enterStage(p.name, time.Duration(r.p.Duration), 0)
+		if i == 0 {
+			if err := errors.Join(r.meter.begin(), r.own.begin()); err != nil {
+				return err
+			}
+		} else {
+			d.phases[i].cpu = r.meter.read()
+		}
+		d.enter(i + 1)
+		if i == 0 {
+			r.watch.start(r.meter.pid)
+		}
+		do := p.do
+		if do == nil {
+			do = r.waitPhase
+		}
+		if err := do(ctx); err != nil {
+			return err
+		}
+	}
+	timeout := time.Duration(r.p.Timeout)
+	d.finish(ctx, timeout)
+	r.fence(ctx, timeout)
+	d.phases[len(d.phases)-1].cpu = r.meter.read()
+	r.res.Server, r.res.Generator = r.meter.read(), r.own.read()
+	return nil
+}
+
+// waitPhase lasts for the duration, or until all counted requests are answered.
+func (r *run) waitPhase(ctx context.Context) error {
+	if r.p.Requests == 0 {
+		return sleep(ctx, time.Duration(r.p.Duration))
+	}
+	await(ctx, time.Duration(r.p.Duration), func() bool {
+		return r.d.left.Load() == 0 && r.d.inFlight() == 0
+	})
+	return ctx.Err()
+}
+
+// fence makes sure that oneway requests were read, and notes how long it took.
+func (r *run) fence(ctx context.Context, timeout time.Duration) {
+	if !slices.ContainsFunc(r.streams, func(s *stream) bool { return s.fence }) {
+		return
+	}
+	from := r.d.now()
+	ok := r.d.fences(ctx, timeout)
+	r.milestone("every oneway request read", "end of load", r.d.now()-from, ok)
+}
+
+// milestone notes that something came about, or did not, so many nanoseconds
+// after something else. Not to reach it fails the run.
+func (r *run) milestone(name, since string, ns int64, reached bool) {
+	r.observe(name, since, ns, reached)
+	if !reached {
+		r.d.fail(fmt.Sprintf("%s: not within %.1f s after %s", name, seconds(ns), since))
+	}
+}
+
+// observe is milestone where not to reach it is no failure.
+func (r *run) observe(name, since string, ns int64, reached bool) {
+	r.milMu.Lock()
+	defer r.milMu.Unlock()
+	r.marks = append(r.marks, Milestone{Name: name, Since: since, Seconds: seconds(ns), Reached: reached})
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// assemble puts the result together; the driver is closed.
+func (r *run) assemble() {
+	d, res := r.d, r.res
+	res.Format, res.Scenario, res.Seed, res.Label, res.Target = ResultFormat, r.sc, r.opt.Seed, r.opt.Label, r.opt.Target
+	if r.opt.Server != nil {
+		res.Target = r.opt.Server.Target()
+	}
+	res.Machine = thisMachine(r.opt.Commit)
+	if p := d.phases[0]; r.p.Warmup > 0 {
+		res.WarmupSeconds = seconds(p.to - p.from)
+	}
+	res.MeasuredSeconds = seconds(d.phases[len(d.phases)-1].to - d.measured.Load())
+	for i, s := range r.streams {
+		sr := s.result()
+		if sr.OpenLoop {
+			lag := d.lag(i)
+			sr.Lag = &lag
+		}
+		res.Streams = append(res.Streams, sr)
+	}
+	res.Phases, res.Series = d.results(), r.watch.fill(d.series.all())
+	if whole := int(res.MeasuredSeconds); whole > 0 && whole < len(res.Series) {
+		res.Series = res.Series[:whole] // the last one was cut short
+	}
+	res.Milestones, res.Steps = r.marks, r.steps
+	r.processes()
+	r.judge()
+}
+
+// processes works out the CPU of each phase, and per request.
+func (r *run) processes() {
+	res := r.res
+	before := Process{}
+	for i := range res.Phases {
+		sent := uint64(0)
+		for _, op := range res.Phases[i].Ops {
+			sent += op.Sent
+		}
+		if r.meter.pid != 0 {
+			// What a phase has spent is known when the next one begins.
+			at := r.d.phases[i+1].cpu
+			cpu := at.since(before, sent)
+			res.Phases[i].Server = &cpu
+			before = at
+		}
+	}
+	total := r.d.sentTotal()
+	res.Server, res.Generator = res.Server.since(Process{}, total), res.Generator.since(Process{}, total)
+}
+
+// judge says whether the run is good.
+func (r *run) judge() {
+	d, res := r.d, r.res
+	res.Samples = d.samples
+	if d.wrongs > 0 {
+		res.Failures = append(res.Failures, fmt.Sprintf("%d wrong replies, such as: %s: %s", d.wrongs, d.samples[0].Asked, d.samples[0].Reason))
+	}
+	reasons := make([]string, 0, len(d.failures))
+	for reason := range d.failures {
+		reasons = append(reasons, reason)
+	}
+	slices.Sort(reasons)
+	for _, reason := range reasons {
+		res.Failures = append(res.Failures, fmt.Sprintf("%s (%d times)", reason, d.failures[reason]))
+	}
+	answered := uint64(0)
+	for _, p := range res.Phases {
+		for _, op := range p.Ops {
+			answered += op.Answered
+			if op.Oneway {
+				answered += op.Sent
+			}
+		}
+	}
+	if answered == 0 {
+		res.Failures = append(res.Failures, "nothing was answered")
+	}
+	res.OK = len(res.Failures) == 0
+}
+
+// enterStage says what the run is at, for the progress.
+func (r *run) enterStage(name string, total time.Duration, of int) {
+	r.staged.Store(r.d.now())
+	r.stage.Store(&Progress{Stage: name, Total: total, Of: of})
+}
+
+// progressEvery is how often the progress is reported.
+const progressEvery = time.Second
+
+// reportProgress reports until the function it returns is called.
+func (r *run) reportProgress() (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				if p := r.stage.Load(); p != nil {
+					r.progress(r.fill(*p))
+				}
+			}
+		}
+	})
+	return func() {
+		close(done)
+		wg.Wait()
+	}
+}
+
+func (r *run) fill(p Progress) Progress {
+	d := r.d
+	p.Elapsed = time.Duration(d.now() - r.staged.Load())
+	p.Done = int(r.ready.Load())
+	if measured := d.measured.Load(); measured > 0 {
+		now := int((d.now() - measured) / 1e9)
+		if last, ok := d.series.last(now - 2); ok {
+			p.Rate, p.P99 = last.Rate, time.Duration(last.P99*1e3)
+		}
+		p.InFlight = int(d.inFlight())
+	}
+	d.mu.Lock()
+	p.Errors = d.wrongs
+	for _, n := range d.failures {
+		p.Errors += uint64(n)
+	}
+	d.mu.Unlock()
+	return p
+}
+
+// measureCeiling runs the main stream against a server that only echoes.
+func (r *run) measureCeiling(ctx context.Context) error {
+	reply := r.d.sampleReply()
+	if r.opt.CeilingFor <= 0 || r.ceiling == nil || reply == nil {
+		return nil
+	}
+	start := r.opt.StartEcho
+	if start == nil {
+		start = echoHere
+	}
+	addr, pid, stop, err := start(ctx, reply)
+	if err != nil {
+		return fmt.Errorf("ceiling: %w", err)
+	}
+	defer stop()
+	s := *r.ceiling
+	s.rate, s.pause, s.requests, s.from, s.tolerant, s.fence = 0, 0, 0, 0, false, false
+	s.depth = cmp.Or(s.depth, 1)
+	r.enterStage("ceiling", r.opt.CeilingFor, 0)
+	d := newDriver(addr, r.opt.Seed)
+	d.ops, d.streams, d.lenient = r.ops, []*stream{&s}, true
+	d.phases = []*phase{{name: "warm-up"}, {name: "ceiling"}}
+	if err := d.open(ctx, r.opt.Workers); err != nil {
+		return fmt.Errorf("ceiling: %w", err)
+	}
+	c, err := runCeiling(ctx, d, pid, r.opt.CeilingFor)
+	d.close()
+	if err != nil {
+		return fmt.Errorf("ceiling: %w", err)
+	}
+	c.ReplyBytes, c.Connections, c.Depth = len(reply), s.connections, s.depth
+	sum := new(opStats)
+	for op := range d.ops {
+		sum.add(d.tally(1, op))
+	}
+	c.PerSecond, c.Latency = float64(sum.answered)/c.Seconds, latencyOf(sum.latency)
+	c.GeneratorPerMillion *= 1e6 / float64(max(1, sum.sent))
+	c.ServerPerMillion *= 1e6 / float64(max(1, sum.sent))
+	r.res.Ceiling = c
+	return nil
+}
+
+// runCeiling drives d; the figures per million are sums still.
+func runCeiling(ctx context.Context, d *driver, pid int, length time.Duration) (*Ceiling, error) {
+	own, server := meter{pid: os.Getpid()}, meter{pid: pid}
+	d.enter(0)
+	if err := sleep(ctx, length/5); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(own.begin(), server.begin()); err != nil {
+		return nil, err
+	}
+	d.enter(1)
+	if err := sleep(ctx, length); err != nil {
+		return nil, err
+	}
+	d.finish(ctx, connectTimeout)
+	return &Ceiling{
+		Seconds: seconds(d.phases[1].to - d.phases[1].from), SameProcess: pid == 0,
+		GeneratorPerMillion: own.read().CPUSeconds, ServerPerMillion: server.read().CPUSeconds,
+	}, nil
+}
+
+// sampleReply returns some right reply; the driver is closed.
+func (d *driver) sampleReply() []byte {
+	for _, w := range d.workers {
+		if w.reply != nil {
+			return w.reply
+		}
+	}
+	return nil
+}

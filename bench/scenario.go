@@ -1,0 +1,298 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Kind is a built-in scenario.
+type Kind struct {
+	Name  string
+	About string // one line
+	// Uses names the parameters that mean something to it, beside those that
+	// all have: warmup, duration, requests, timeout, header.
+	Uses     []string
+	Defaults Params
+	// NeedsServer says that it kills and starts the server: Options.Server.
+	NeedsServer bool
+
+	longNames bool
+	check     func(p *Params) error
+	plan      func(r *run) error
+}
+
+var (
+	common   = []string{"warmup", "duration", "requests", "timeout", "header"}
+	layout   = []string{"brokers", "topics", "brokers-per-topic", "form"}
+	readers  = []string{"connections", "depth", "rate"}
+	changing = []string{"bump", "changed"}
+)
+
+func uses(groups ...any) (names []string) {
+	for _, g := range groups {
+		switch g := g.(type) {
+		case string:
+			names = append(names, g)
+		case []string:
+			names = append(names, g...)
+		}
+	}
+	return names
+}
+
+const (
+	seconds5  = Duration(5 * time.Second)
+	seconds10 = Duration(10 * time.Second)
+)
+
+// defaults are the same for all scenarios, where they say nothing else.
+var defaults = Params{
+	Brokers: 8, Topics: 1000, BrokersPerTopic: 2, Connections: 64, Depth: 1, Warmup: Duration(2 * time.Second), Duration: seconds10,
+	Form: formPlain, Header: "JSON", Timeout: seconds10, Code: "904", Oneway: true, Hz: 1, Death: "all", Steps: 5,
+}
+
+var jmh = Params{Brokers: 32, Topics: 40_000, BrokersPerTopic: 8, Registrars: 32}
+
+func jmhWith(change func(*Params)) Params {
+	p := jmh
+	change(&p)
+	return p
+}
+
+var kinds = []*Kind{
+	{
+		Name: "route", About: "steady reads of routes", Uses: uses(layout, readers), plan: planRoute,
+	},
+	{
+		Name: "miss", About: "steady reads of unknown topics", Uses: uses(layout, readers), plan: planMiss,
+	},
+	{
+		Name: "heartbeat", About: "every broker says that it is alive, hz times a second; probes tell how long the answer takes",
+		Uses:     uses(layout, "connections", "code", "oneway", "hz"),
+		Defaults: Params{Brokers: 1000, Topics: 1000, BrokersPerTopic: 1, Connections: 1000},
+		plan:     planHeartbeat,
+	},
+	{
+		Name: "register", About: "brokers register again and again: the same, with a new data version, or with changed topics",
+		Uses:     uses(layout, changing, "registrars", "rate", "pause-up-to"),
+		Defaults: Params{Brokers: 8, Topics: 8000, BrokersPerTopic: 1, Registrars: 8},
+		plan:     planRegister,
+	},
+	{
+		Name: "storm", About: "all brokers register again, over and over, while others read",
+		Uses:     uses(layout, changing, readers, "registrars", "pause-up-to"),
+		Defaults: Params{Brokers: 32, Topics: 40_000, BrokersPerTopic: 8, Registrars: 32, Connections: 16, Rate: 2000, Bump: true},
+		plan:     planStorm,
+	},
+	{
+		Name: "churn", About: "brokers die by close, by kill (RST) and by silence, and come back, while others read",
+		Uses:     uses(layout, readers, "death"),
+		Defaults: Params{Brokers: 16, Topics: 1600, BrokersPerTopic: 2, Connections: 16, Rate: 2000, Duration: Duration(30 * time.Second)},
+		check:    checkChurn,
+		plan:     planChurn,
+	},
+	{
+		Name: "restart", About: "the server is killed and started under full load: when is every route back?",
+		Uses:        uses(layout, readers),
+		Defaults:    Params{Brokers: 32, Topics: 10_000, BrokersPerTopic: 2, Connections: 16, Rate: 2000, Timeout: Duration(time.Minute)},
+		NeedsServer: true,
+		plan:        planRestart,
+	},
+	{
+		Name: "connections", About: "idle connections, opened in steps: memory of each",
+		Uses:     uses(layout, "connections", "steps"),
+		Defaults: Params{Connections: 10_000, Duration: Duration(time.Second)},
+		plan:     planConnections,
+	},
+	{
+		Name: "slowreader", About: "clients that ask and do not read, beside others that do",
+		Uses:     uses(layout, readers, "slow-readers"),
+		Defaults: Params{Brokers: 16, Topics: 1000, BrokersPerTopic: 16, Connections: 16, Rate: 2000, SlowReaders: 16},
+		plan:     planSlowReader,
+	},
+	{
+		Name: "mixed", About: "reads, misses, heartbeats and registrations together",
+		Uses:     uses(layout, changing, readers, "registrars", "pause-up-to", "code", "oneway", "hz"),
+		Defaults: Params{Brokers: 64, Topics: 6400, BrokersPerTopic: 2, Connections: 32, Registrars: 8, Rate: 5000, Changed: 1, Bump: true, PauseUpTo: Duration(time.Second)},
+		plan:     planMixed,
+	},
+	{
+		Name: "jmh-a", About: "as RegisterBrokerBenchmark of the Java project: 32 brokers x 10,000 topics, nothing new",
+		Uses: uses(layout, changing, "registrars"), Defaults: jmh, longNames: true, plan: planRegister,
+	},
+	{
+		Name: "jmh-b", About: "the same, every data version new, the content equal",
+		Uses: uses(layout, changing, "registrars"), Defaults: jmhWith(func(p *Params) { p.Bump = true }), longNames: true, plan: planRegister,
+	},
+	{
+		Name: "jmh-c", About: "the same, every data version new, and 1 % of the topics changed",
+		Uses: uses(layout, changing, "registrars"), Defaults: jmhWith(func(p *Params) { p.Bump, p.Changed = true, 1 }), longNames: true, plan: planRegister,
+	},
+	{
+		Name: "jmh-d", About: "as GetRouteInfoBenchmark: 4 readers, while 32 brokers register, resting up to 100 ms",
+		Uses: uses(layout, changing, readers, "registrars", "pause-up-to"),
+		Defaults: jmhWith(func(p *Params) {
+			p.Bump, p.Connections, p.PauseUpTo, p.Warmup = true, 4, Duration(100*time.Millisecond), Duration(3*time.Second)
+		}),
+		longNames: true, plan: planReadersAndRegistrars,
+	},
+}
+
+// Kinds are the built-in scenarios, in the order to show them.
+func Kinds() []*Kind { return kinds }
+
+// FindKind returns the built-in scenario of that name.
+func FindKind(name string) (*Kind, error) {
+	for _, k := range kinds {
+		if k.Name == name {
+			return k, nil
+		}
+	}
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.Name)
+	}
+	return nil, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// onFloor reports whether k can be run against a server that only echoes: one
+// kind of request, all of them answered.
+func (k *Kind) onFloor() bool {
+	return slices.Contains([]string{"route", "miss", "register", "jmh-a", "jmh-b", "jmh-c"}, k.Name)
+}
+
+// Keys are the parameters that mean something to k, in alphabetical order.
+func (k *Kind) Keys() []string {
+	return slices.Sorted(slices.Values(append(slices.Clone(common), k.Uses...)))
+}
+
+// Params returns the defaults of k.
+func (k *Kind) Params() Params {
+	merged := toMap(defaults)
+	maps.Copy(merged, toMap(k.Defaults))
+	for key := range merged {
+		if !slices.Contains(k.Keys(), key) {
+			delete(merged, key)
+		}
+	}
+	var p Params
+	fromMap(merged, &p)
+	return p
+}
+
+// Scenario returns k with its defaults.
+func (k *Kind) Scenario() Scenario { return Scenario{Name: k.Name, Kind: k.Name, Params: k.Params()} }
+
+func toMap(p Params) map[string]json.RawMessage {
+	m := map[string]json.RawMessage{}
+	b, err := json.Marshal(p)
+	if err == nil {
+		err = json.Unmarshal(b, &m)
+	}
+	if err != nil {
+		panic(err) // Params is numbers and texts
+	}
+	return m
+}
+
+func fromMap(m map[string]json.RawMessage, p *Params) {
+	b, err := json.Marshal(m)
+	if err == nil {
+		err = json.Unmarshal(b, p)
+	}
+	if err != nil {
+		panic(err) // it came from toMap
+	}
+}
+
+// Limits keep a slip of the keyboard from filling a machine.
+const (
+	maxBrokers     = 65_536
+	maxTopics      = 10_000_000
+	maxConnections = 100_000
+	maxDepth       = 65_536
+)
+
+// Validate says what is wrong with a scenario, and fills in what follows from
+// the rest.
+func (sc *Scenario) Validate() error {
+	k, err := FindKind(sc.Kind)
+	if err != nil {
+		return err
+	}
+	p := &sc.Params
+	for key := range toMap(*p) {
+		if !slices.Contains(k.Keys(), key) {
+			return fmt.Errorf("%s: the parameter %s means nothing to it; it knows %s", k.Name, key, strings.Join(k.Keys(), ", "))
+		}
+	}
+	if err := p.validate(k); err != nil {
+		return fmt.Errorf("%s: %w", k.Name, err)
+	}
+	if k.check != nil {
+		if err := k.check(p); err != nil {
+			return fmt.Errorf("%s: %w", k.Name, err)
+		}
+	}
+	return nil
+}
+
+func (p *Params) validate(k *Kind) error {
+	has := func(key string) bool { return slices.Contains(k.Keys(), key) }
+	within := func(key string, v, from, to int) error {
+		if has(key) && (v < from || v > to) {
+			return fmt.Errorf("%s is %d, it must be from %d to %d", key, v, from, to)
+		}
+		return nil
+	}
+	if p.Requests > 0 {
+		p.Warmup = 0 // what is counted is counted from the first
+	}
+	if p.Changed > 0 {
+		p.Bump = true // else the server need not look
+	}
+	switch {
+	case p.Duration <= 0:
+		return fmt.Errorf("duration is %v, it must be more than 0", time.Duration(p.Duration))
+	case p.Warmup < 0 || p.Timeout <= 0 || p.PauseUpTo < 0:
+		return fmt.Errorf("warmup, timeout and pause-up-to must not be negative, and timeout not 0")
+	case p.Rate < 0 || p.Rate > 1e8:
+		return fmt.Errorf("rate is %g, it must be from 0 (a closed loop) to 1e8", p.Rate)
+	case p.Requests < 0:
+		return fmt.Errorf("requests is %d, it must not be negative", p.Requests)
+	case p.Changed < 0 || p.Changed > 100:
+		return fmt.Errorf("changed is %g, it is a percentage", p.Changed)
+	case has("hz") && (p.Hz <= 0 || p.Hz > 1e4):
+		return fmt.Errorf("hz is %g, it must be more than 0 and at most 10000", p.Hz)
+	case !slices.Contains([]string{"JSON", "ROCKETMQ"}, p.Header):
+		return fmt.Errorf("header is %q, it must be JSON or ROCKETMQ", p.Header)
+	case !slices.Contains([]string{formPlain, formCompressed, formSplit}, p.Form):
+		return fmt.Errorf("form is %q, it must be plain, compressed or split", p.Form)
+	case p.Form == formSplit && p.Changed > 0:
+		return fmt.Errorf("a split registration cannot change topics: all its parts have one data version, and Java takes only the first of a version")
+	case has("code") && !slices.Contains([]string{"904", "322", "both"}, p.Code):
+		return fmt.Errorf("code is %q, it must be 904, 322 or both", p.Code)
+	}
+	for _, err := range []error{
+		within("brokers", p.Brokers, 1, maxBrokers),
+		within("topics", p.Topics, 1, maxTopics),
+		within("brokers-per-topic", p.BrokersPerTopic, 1, p.Brokers),
+		within("connections", p.Connections, 1, maxConnections),
+		within("depth", p.Depth, 1, maxDepth),
+		within("registrars", p.Registrars, 1, p.Brokers),
+		within("slow-readers", p.SlowReaders, 1, maxConnections),
+		within("steps", p.Steps, 1, 1000),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	if has("topics") && p.Topics*p.BrokersPerTopic > maxTopics {
+		return fmt.Errorf("%d topics on %d brokers each are more than %d", p.Topics, p.BrokersPerTopic, maxTopics)
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package bench
+
+import "time"
+
+// A source decides what one connection sends. It is used by one goroutine.
+type source interface {
+	// next appends the connection's next request, with the given opaque, and
+	// says what it is.
+	next(dst []byte, opaque int32) ([]byte, ask)
+	// reset is told that the connection was lost, with all that was under way.
+	reset()
+}
+
+// An ask is what must be remembered of a request until its reply.
+type ask struct {
+	op   int   // index into the driver's operations
+	want want  // nil for a oneway request
+	arg  int64 // handed to want
+}
+
+// An operation is one kind of request that is counted by itself.
+type operation struct {
+	name   string
+	oneway bool
+}
+
+// A stream is one kind of traffic: connections that send what their sources
+// say, at a rate that the server has no say in (open loop), or each with depth
+// requests unanswered at a time (closed loop).
+type stream struct {
+	name        string
+	connections int
+	rate        float64       // requests per second of all connections; 0 is a closed loop
+	depth       int           // of a closed loop
+	pause       time.Duration // a closed loop rests up to so long between two requests
+	requests    int           // in all; 0 knows no end
+	from        int           // the phase that starts it
+	fence       bool          // its requests are oneway: ask at the end whether they were read
+	tolerant    bool          // connections may break, and are made anew
+	source      func(i int) source
+}
+
+func (s *stream) result() StreamResult {
+	r := StreamResult{Name: s.name, Connections: s.connections, OpenLoop: s.rate > 0, Rate: s.rate, Depth: s.depth}
+	if r.OpenLoop {
+		r.Depth = 0
+	}
+	return r
+}
+
+// share returns how much of total the i-th of n gets.
+func share(total, i, n int) int { return total*(i+1)/n - total*i/n }

@@ -1,0 +1,416 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/panjf2000/gnet/v2"
+
+	"gonamesrv/codec"
+)
+
+// A worker is one event loop of the generator: a gnet client with connections
+// of every stream. Everything of it belongs to its loop, but for what is
+// atomic and what is set before the loop starts.
+type worker struct {
+	gnet.BuiltinEventEngine
+	d      *driver
+	index  int
+	client *gnet.Client
+	loop   gnet.EventLoop // known when the first connection is open
+	lanes  []*lane
+
+	phase int
+	stats [][]opStats // by phase and operation
+	sec   *second     // what the current second has seen
+	secNo int
+	cmd   codec.Command
+	out   []byte
+	reply []byte // the first right one, for the ceiling
+
+	unanswered int
+	inFlight   atomic.Int64 // unanswered, for others to read
+	due        atomic.Int64 // when turn has something to do next
+	resting    []*conn
+	turned     chan struct{} // the pacer's turn is over
+}
+
+// A lane is a worker's part of a stream.
+type lane struct {
+	stream *stream
+	conns  []*conn
+	active bool
+	// Of an open loop:
+	start    int64
+	interval float64 // nanoseconds between two requests of this lane
+	issued   int
+	limit    int                     // -1 knows no end
+	lag      *hdrhistogram.Histogram // how late requests left
+}
+
+const never = math.MaxInt64
+
+func newWorker(d *driver, index int) (*worker, error) {
+	w := &worker{d: d, index: index, sec: newSecond(), secNo: -1, turned: make(chan struct{}, 1)}
+	w.due.Store(never)
+	for range d.phases {
+		w.stats = append(w.stats, make([]opStats, len(d.ops)))
+	}
+	for _, s := range d.streams {
+		l := &lane{stream: s, limit: -1}
+		first := s.connections * index / len(d.workers)
+		n := share(s.connections, index, len(d.workers))
+		for i := first; i < first+n; i++ {
+			c := newConn(l, i, d.seed, s.depth)
+			if s.requests > 0 {
+				c.left = share(s.requests, i, s.connections)
+				l.limit = max(l.limit, 0) + c.left
+			}
+			l.conns = append(l.conns, c)
+		}
+		if s.rate > 0 && n > 0 {
+			l.lag = newHistogram()
+			l.interval = 1e9 / s.rate * float64(s.connections) / float64(n)
+		}
+		w.lanes = append(w.lanes, l)
+	}
+	client, err := gnet.NewClient(w, gnet.WithNumEventLoop(1), gnet.WithLogger(quiet{}))
+	if err != nil {
+		return nil, err
+	}
+	w.client = client
+	return w, client.Start()
+}
+
+// quiet is a log that nobody reads: what goes wrong with a connection is in
+// the result.
+type quiet struct{}
+
+func (quiet) Debugf(string, ...any) {}
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Warnf(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
+func (quiet) Fatalf(string, ...any) {}
+
+// OnOpen is called by gnet when a connection is the loop's.
+func (w *worker) OnOpen(g gnet.Conn) ([]byte, gnet.Action) {
+	c := g.Context().(*conn)
+	c.g = g
+	c.in = c.in[:0]
+	if w.loop == nil {
+		w.loop = g.EventLoop()
+	}
+	w.refill(c, w.d.now())
+	w.publish()
+	return nil, gnet.None
+}
+
+// OnClose is called by gnet, also from within a failed write.
+func (w *worker) OnClose(g gnet.Conn, err error) gnet.Action {
+	c := g.Context().(*conn)
+	c.g = nil
+	for i := range c.slots {
+		if s := &c.slots[i]; s.opaque != 0 {
+			if s.op != fenceOp {
+				w.stats[s.phase][s.op].fail(ErrorClosed)
+			}
+			*s = slot{}
+		}
+	}
+	w.unanswered -= c.unanswered
+	c.unanswered = 0
+	c.src.reset()
+	w.publish()
+	w.d.closed(w, c, err)
+	return gnet.None
+}
+
+// OnTraffic is called by gnet when a connection has bytes.
+func (w *worker) OnTraffic(g gnet.Conn) gnet.Action {
+	c := g.Context().(*conn)
+	now := w.d.now()
+	in, _ := g.Next(-1)
+	partial := len(c.in) > 0
+	if partial {
+		c.in = append(c.in, in...)
+		in = c.in
+	}
+	for len(in) > 0 {
+		n, err := codec.SplitFrame(in)
+		if err != nil {
+			w.d.wrong(w, c, nil, "stream cannot be cut: "+err.Error(), in)
+			return gnet.Close
+		}
+		if n == 0 || n > len(in) {
+			break
+		}
+		w.take(c, in[:n], now)
+		in = in[n:]
+	}
+	if partial || len(in) > 0 {
+		c.in = append(c.in[:0], in...)
+	}
+	w.refill(c, now)
+	w.publish()
+	return gnet.None
+}
+
+func (w *worker) publish() { w.inFlight.Store(int64(w.unanswered)) }
+
+// take judges one reply.
+func (w *worker) take(c *conn, frame []byte, now int64) {
+	if err := w.cmd.Decode(frame); err != nil {
+		w.d.wrong(w, c, nil, err.Error(), frame)
+		return
+	}
+	if !w.cmd.Flag.IsResponse() {
+		w.d.wrong(w, c, nil, "is no response", frame)
+		return
+	}
+	s, ok := c.take(w.cmd.Opaque)
+	if !ok {
+		w.d.wrong(w, c, nil, fmt.Sprintf("opaque %d was not asked for, or is answered already", w.cmd.Opaque), frame)
+		return
+	}
+	w.unanswered--
+	var kind, wrong string
+	if !w.d.lenient {
+		kind, wrong = s.want.check(&w.cmd, s.intended, s.arg)
+	}
+	if s.op == fenceOp {
+		if kind+wrong != "" {
+			w.d.wrong(w, c, &s, kind+wrong, frame)
+		}
+		return
+	}
+	st := &w.stats[s.phase][s.op]
+	st.bytes.Received += uint64(len(frame))
+	switch {
+	case wrong != "":
+		w.d.wrong(w, c, &s, wrong, frame)
+	case kind != "":
+		st.fail(kind)
+	default:
+		st.record(now - s.intended)
+		if w.reply == nil {
+			w.reply = append(w.reply, frame...)
+		}
+	}
+	w.count(now, now-s.intended)
+}
+
+// count counts a reply in its second.
+func (w *worker) count(now, latency int64) {
+	if w.d.measured.Load() == 0 || w.phase == 0 {
+		return
+	}
+	n := int((now - w.d.measured.Load()) / 1e9)
+	if n != w.secNo {
+		w.endSecond()
+		w.secNo = n
+	}
+	w.sec.record(latency)
+}
+
+func (w *worker) endSecond() {
+	if w.secNo >= 0 && w.sec.replies > 0 {
+		w.d.series.add(w.secNo, w.d.phases[w.phase].name, w.sec)
+	}
+}
+
+// refill keeps a closed loop going.
+func (w *worker) refill(c *conn, now int64) {
+	s := c.lane.stream
+	if !c.lane.active || s.rate > 0 || c.g == nil || c.rests {
+		return
+	}
+	n := s.depth - c.unanswered
+	if c.left >= 0 {
+		n = min(n, c.left)
+	}
+	if n <= 0 {
+		return
+	}
+	if s.pause > 0 {
+		c.resume = now + c.rng.Int64N(int64(s.pause))
+		c.rests = true
+		w.resting = append(w.resting, c)
+		w.due.Store(min(w.due.Load(), c.resume))
+		return
+	}
+	w.out = w.out[:0]
+	for range n {
+		w.issue(c, now)
+	}
+	w.flush(c)
+}
+
+// issue appends the connection's next request to what is to be written.
+func (w *worker) issue(c *conn, intended int64) {
+	if c.left >= 0 {
+		c.left--
+		w.d.left.Add(-1)
+	}
+	start := len(w.out)
+	opaque := c.nextOpaque()
+	var a ask
+	w.out, a = c.src.next(w.out, opaque)
+	st := &w.stats[w.phase][a.op]
+	switch {
+	case c.g == nil:
+		st.fail(ErrorConnect)
+		w.out = w.out[:start]
+		return
+	case c.full():
+		st.fail(ErrorOverrun)
+		w.out = w.out[:start]
+		return
+	}
+	st.sent++
+	st.bytes.Sent += uint64(len(w.out) - start)
+	if a.want != nil {
+		c.put(slot{opaque: opaque, op: int16(a.op), phase: int16(w.phase), intended: intended, arg: a.arg, want: a.want})
+		w.unanswered++
+	}
+}
+
+// flush writes what is to be written. gnet calls OnClose when that fails.
+func (w *worker) flush(c *conn) {
+	if len(w.out) > 0 && c.g != nil {
+		_, _ = c.g.Write(w.out)
+	}
+}
+
+// turn sends what is due by now, and says when it is needed next.
+func (w *worker) turn(now int64) {
+	due := int64(never)
+	for _, l := range w.lanes {
+		if l.active && l.stream.rate > 0 && len(l.conns) > 0 {
+			due = min(due, w.issueDue(l, now))
+		}
+	}
+	kept := w.resting[:0]
+	for _, c := range w.resting {
+		if c.resume > now {
+			kept = append(kept, c)
+			due = min(due, c.resume)
+			continue
+		}
+		c.rests = false
+		w.resume(c, now)
+	}
+	w.resting = kept
+	w.due.Store(due)
+	w.publish()
+}
+
+// resume sends the request that a connection has rested for.
+func (w *worker) resume(c *conn, now int64) {
+	if !c.lane.active || c.g == nil {
+		return
+	}
+	w.out = w.out[:0]
+	w.issue(c, now)
+	w.flush(c)
+}
+
+// issueDue sends what is due in an open loop, all of one connection in one
+// write, and returns when the next request is.
+func (w *worker) issueDue(l *lane, now int64) int64 {
+	intended := func(i int) int64 { return l.start + int64(float64(i)*l.interval) }
+	until := int(float64(now-l.start)/l.interval) + 1
+	if l.limit >= 0 {
+		until = min(until, l.limit)
+	}
+	if until > l.issued && w.phase > 0 {
+		_ = l.lag.RecordValues(min(max(now-intended(l.issued), 0), maxLatency), int64(until-l.issued)) // within its range
+	}
+	n := len(l.conns)
+	for first := l.issued; first < min(until, l.issued+n); first++ {
+		c := l.conns[first%n]
+		w.out = w.out[:0]
+		for i := first; i < until; i += n {
+			w.issue(c, intended(i))
+		}
+		w.flush(c)
+	}
+	l.issued = max(l.issued, until)
+	if l.limit >= 0 && l.issued >= l.limit {
+		return never
+	}
+	return intended(l.issued)
+}
+
+// fence asks on every connection of l for an answer: when it is there, all
+// that was sent before has been read.
+func (w *worker) fence(l *lane) {
+	for _, c := range l.conns {
+		if c.g == nil {
+			continue
+		}
+		opaque := c.nextOpaque()
+		w.out = w.d.fence.appendTo(w.out[:0], opaque)
+		c.put(slot{opaque: opaque, op: fenceOp, phase: int16(w.phase), intended: w.d.now(), want: w.d.fenceWant})
+		w.unanswered++
+		w.flush(c)
+	}
+	w.publish()
+}
+
+// do runs f on the loop and returns when it has run.
+func (w *worker) do(f func()) {
+	done := make(chan struct{})
+	err := w.loop.Execute(context.Background(), task(func() {
+		f()
+		close(done)
+	}))
+	if err == nil {
+		<-done
+	}
+}
+
+// A task runs on a loop.
+type task func()
+
+// Run runs it.
+func (t task) Run(context.Context) error {
+	t()
+	return nil
+}
+
+// The pacer looks at due at least so often, as a connection may begin to rest,
+// and naps at least so long: what is due earlier goes together.
+const (
+	pacerLooks = time.Millisecond
+	pacerNap   = 20 * time.Microsecond
+)
+
+// pace calls turn when something is due, until stop is closed. It runs beside
+// the loop, which has no clock of its own.
+func (w *worker) pace(stop <-chan struct{}) {
+	clock := newNapper()
+	defer clock.close()
+	run := task(func() {
+		w.turn(w.d.now())
+		w.turned <- struct{}{}
+	})
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if w.due.Load() <= w.d.now() {
+			if w.loop.Execute(context.Background(), run) != nil {
+				return
+			}
+			<-w.turned
+		}
+		wait := min(time.Duration(w.due.Load()-w.d.now()), pacerLooks)
+		clock.nap(max(wait, pacerNap))
+	}
+}

@@ -1,0 +1,56 @@
+// Command nsbench puts load on a RocketMQ name server, ours or any other, and
+// says what came of it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"gonamesrv/bench"
+)
+
+// Exit codes: scripts tell a slow server from a wrong one.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it could not be run
+	exitWrong  = 2 // it ran, and replies were not right
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole program; results go to stdout, progress to stderr.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	cmd := &cobra.Command{
+		Use:           "nsbench",
+		Short:         "Load for RocketMQ name servers",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	cmd.CompletionOptions.DisableDefaultCmd = true
+	cmd.AddCommand(newRunCommand(), newCompareCommand(), newReportCommand(), newResultsCommand(), newListCommand(), newFloorCommand())
+	switch err := cmd.ExecuteContext(ctx); {
+	case errors.Is(err, bench.ErrWrong):
+		fmt.Fprintln(stderr, err)
+		return exitWrong
+	case err != nil:
+		fmt.Fprintln(stderr, "nsbench:", err)
+		return exitFailed
+	}
+	return exitOK
+}

@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"cmp"
+	"sync/atomic"
+)
+
+// A level is the state of a [Level].
+type level struct {
+	workers  int
+	queue    int64
+	maxBytes int64
+	turn     int
+	budget   *Budget
+
+	depth    atomic.Int64 // tasks waiting, <= queue but for those being refused
+	running  atomic.Int64
+	bytes    atomic.Int64
+	rejected atomic.Uint64
+
+	// The following are guarded by Executor.mu.
+
+	ready  laneQueue // lanes whose first job is of this level
+	busy   int       // workers that serve one of them
+	passed int       // how often another level was taken though this could be
+}
+
+// newLevels returns the levels of validated options.
+func newLevels(o ExecutorOptions) []level {
+	if len(o.Levels) == 0 {
+		o.Levels = []Level{{}}
+	}
+	levels := make([]level, len(o.Levels))
+	for i, l := range o.Levels {
+		levels[i].workers = cmp.Or(l.Workers, o.Workers)
+		levels[i].queue = int64(cmp.Or(l.Queue, o.Queue))
+		levels[i].maxBytes = cmp.Or(l.MaxBytes, o.MaxBytes)
+		levels[i].turn = cmp.Or(l.Turn, turnTasks)
+		levels[i].budget = o.Budget
+	}
+	return levels
+}
+
+// reserve counts n bytes in, if there is room for them or nothing else there.
+func (l *level) reserve(n int) bool {
+	if total := l.bytes.Add(int64(n)); total > l.maxBytes && total > int64(n) ||
+		!l.budget.take(&l.budget.queued, n) {
+		l.bytes.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+// count corrects what reserve has counted, or counts it out.
+func (l *level) count(n int64) {
+	l.bytes.Add(n)
+	l.budget.queued.Add(n)
+}
+
+func (l *level) stats() LevelStats {
+	return LevelStats{
+		Depth:    int(l.depth.Load()),
+		Running:  int(l.running.Load()),
+		Bytes:    l.bytes.Load(),
+		Rejected: l.rejected.Load(),
+	}
+}

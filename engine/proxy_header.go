@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/pires/go-proxyproto"
+)
+
+// The PROXY protocol, versions 1 and 2, as HAProxy's specification has it: a
+// load balancer says in front of everything else whom it speaks for.
+//
+// Here we find out whether there is a header and where it ends; what is in it
+// is for the library. Java: HAProxyMessageDecoder.
+
+const (
+	proxyV1 = "PROXY"
+	proxyV2 = "\r\n\r\n\x00\r\nQUIT\n"
+
+	maxProxyV1   = 107 // the CR LF included; version 2 says its length in two bytes
+	proxyV2Fixed = 16  // signature, version and command, family, length
+)
+
+// proxyHeaderSize returns the size of the PROXY header that b begins with, 0
+// if there is none, or no more than len(b)+1 while that cannot be told yet.
+func proxyHeaderSize(b []byte) (int, error) {
+	switch {
+	case begins(b, proxyV1):
+		line := b[:min(len(b), maxProxyV1)]
+		if end := bytes.IndexByte(line, '\n'); end >= 0 {
+			return end + 1, nil
+		}
+		if len(b) >= maxProxyV1 {
+			return 0, fmt.Errorf("no end of line within %d bytes", maxProxyV1)
+		}
+		return len(b) + 1, nil
+	case begins(b, proxyV2):
+		if len(b) < proxyV2Fixed {
+			return len(b) + 1, nil
+		}
+		return proxyV2Fixed + int(binary.BigEndian.Uint16(b[proxyV2Fixed-2:])), nil
+	}
+	return 0, nil
+}
+
+// begins reports whether b and sign agree as far as both go.
+func begins(b []byte, sign string) bool {
+	n := min(len(b), len(sign))
+	return string(b[:n]) == sign[:n]
+}
+
+// parseProxyHeader returns the source address in header, or none if it has
+// none that could be a peer of ours.
+func parseProxyHeader(header []byte) (source netip.AddrPort, err error) {
+	if header[0] == proxyV2[0] && header[13] == 0 && header[12] == 0x21 {
+		// PROXY without an address family, which the library refuses. Netty
+		// and the specification allow it.
+		return netip.AddrPort{}, nil
+	}
+	h, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(header), len(header)))
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if tcp, ok := h.SourceAddr.(*net.TCPAddr); ok && h.Command.IsProxy() {
+		source = tcp.AddrPort()
+		return netip.AddrPortFrom(source.Addr().Unmap(), source.Port()), nil
+	}
+	return netip.AddrPort{}, nil
+}
+
+// proxied reads the PROXY header of a trusted peer, if it sends one, and takes
+// the address in it for the peer's. Once the header is whole, or it is clear
+// that there is none, it returns what is behind it; that may lie in c.in.
+func (l *loop) proxied(c *conn, data []byte) (rest []byte, whole bool, err error) {
+	if c.in != nil {
+		if err := l.add(c, data); err != nil {
+			return nil, false, err
+		}
+		data = c.in.B
+	}
+	size, err := proxyHeaderSize(data)
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: PROXY header: %w", ErrPreamble, err)
+	}
+	if size == 0 {
+		return data, true, nil
+	}
+	if size > len(data) {
+		if c.in == nil {
+			l.await(c)
+			err = l.keep(c, data)
+		}
+		return nil, false, err
+	}
+	source, err := parseProxyHeader(data[:size])
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: PROXY header: %w", ErrPreamble, err)
+	}
+	if source.IsValid() {
+		c.remote = source.String()
+	}
+	return data[size:], true, nil
+}

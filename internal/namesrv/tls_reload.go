@@ -1,0 +1,273 @@
+package namesrv
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"gonamesrv/engine"
+)
+
+const (
+	// tlsSettle is how long after the first sign of a change the files are
+	// read: certificate and key rarely change in the same instant.
+	tlsSettle = 200 * time.Millisecond
+
+	// tlsPoll is how often they are read without any sign: not every file
+	// system gives one.
+	tlsPoll = 30 * time.Second
+)
+
+var errNoClientContext = errors.New("namesrv: tls.enable is true, but its files cannot be used")
+
+// A tlsContexts is what it takes to speak TLS, made of files and made again
+// when these change. Java: TlsHelper, FileWatchService.
+type tlsContexts struct {
+	cfg  TLSConfig // without its file
+	log  *slog.Logger
+	seen map[string][sha256.Size]byte // what the contexts were made of
+
+	server, client atomic.Pointer[tls.Config] // nil if there is none, or none could be made
+
+	settle, poll time.Duration
+}
+
+// newTLSContexts makes the contexts. As in Java, files that cannot be used stop
+// nothing but TLS, while paths that are missing stop the start.
+func newTLSContexts(cfg TLSConfig, log *slog.Logger) (*tlsContexts, error) {
+	t := &tlsContexts{cfg: cfg, log: log, settle: tlsSettle, poll: tlsPoll}
+	if _, known := cfg.mode(); !known {
+		log.Warn("tls.server.mode is unknown and means permissive", "mode", cfg.ServerMode)
+	}
+	if !t.used() {
+		return t, nil
+	}
+	t.seen = t.fingerprint()
+	if err := t.make(); err != nil {
+		if errors.Is(err, errNoServerCert) {
+			return nil, err
+		}
+		log.Error("TLS cannot be served, connections that begin with it are closed", "err", err)
+	}
+	return t, nil
+}
+
+// used reports whether anybody speaks TLS.
+func (t *tlsContexts) used() bool {
+	mode, _ := t.cfg.mode()
+	return mode != engine.TLSDisabled || t.cfg.ClientEnable
+}
+
+// make builds the contexts anew. Each that cannot be built stays as it is.
+func (t *tlsContexts) make() error {
+	cfg, fileErr := t.cfg.withFile()
+	var serverErr, clientErr error
+	if mode, _ := cfg.mode(); mode != engine.TLSDisabled {
+		var made *tls.Config
+		if made, serverErr = cfg.serverContext(); serverErr == nil {
+			t.server.Store(made)
+			t.logCertificate(&cfg, made)
+		}
+	}
+	if cfg.ClientEnable {
+		var made *tls.Config
+		if made, clientErr = cfg.clientContext(); clientErr == nil {
+			t.client.Store(made)
+		}
+	}
+	return errors.Join(fileErr, serverErr, clientErr)
+}
+
+func (t *tlsContexts) logCertificate(cfg *TLSConfig, made *tls.Config) {
+	if cfg.TestMode {
+		t.log.Info("TLS is served with a self-signed certificate", "mode", cfg.ServerMode)
+		return
+	}
+	leaf := made.Certificates[0].Leaf
+	if leaf == nil {
+		leaf, _ = x509.ParseCertificate(made.Certificates[0].Certificate[0]) // it was parsed before
+	}
+	log := t.log.Info
+	if time.Now().After(leaf.NotAfter) || time.Now().Before(leaf.NotBefore) {
+		log = t.log.Warn
+	}
+	log("TLS is served", "mode", cfg.ServerMode, "certificate", cfg.ServerCertPath, "subject", leaf.Subject.String(),
+		"notBefore", leaf.NotBefore, "notAfter", leaf.NotAfter)
+}
+
+// forClient returns how to speak to others: nil without TLS.
+//
+// Differs from Java, which speaks without TLS when it has tls.enable=true and
+// cannot use the files.
+func (t *tlsContexts) forClient() (*tls.Config, error) {
+	if !t.cfg.ClientEnable {
+		return nil, nil
+	}
+	if c := t.client.Load(); c != nil {
+		return c, nil
+	}
+	return nil, errNoClientContext
+}
+
+// paths returns every file that matters.
+func (t *tlsContexts) paths() []string {
+	cfg, _ := t.cfg.withFile()
+	all := []string{cfg.ConfigFile}
+	if !cfg.TestMode {
+		all = append(all, cfg.ServerCertPath, cfg.ServerKeyPath, cfg.ClientCertPath, cfg.ClientKeyPath)
+		if cfg.ServerAuthClient {
+			all = append(all, cfg.ServerTrustCertPath)
+		}
+		if cfg.ClientAuthServer {
+			all = append(all, cfg.ClientTrustCertPath)
+		}
+	}
+	paths := all[:0]
+	for _, p := range all {
+		if p != "" {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
+// fingerprint returns what is in the files now. One that cannot be read has
+// the sum of nothing.
+func (t *tlsContexts) fingerprint() map[string][sha256.Size]byte {
+	sums := map[string][sha256.Size]byte{}
+	for _, p := range t.paths() {
+		text, _ := os.ReadFile(p)
+		sums[p] = sha256.Sum256(text)
+	}
+	return sums
+}
+
+// watch makes the contexts again whenever a file has changed, until ctx is
+// done. Connections keep what they have begun with; what cannot be used leaves
+// everything as it is.
+//
+// Directories are watched, not files: a file may be replaced by renaming another
+// over it, or, as Kubernetes does it, by a symbolic link in its path.
+func (t *tlsContexts) watch(ctx context.Context) {
+	if !t.used() {
+		return
+	}
+	signs := &fileSigns{log: t.log}
+	defer signs.close()
+	poll := time.NewTicker(t.poll)
+	defer poll.Stop()
+	for {
+		signs.watch(t.paths())
+		t.reload()
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+		case <-signs.errors(): // an overflow: something was missed
+		case <-signs.events():
+			if !t.settled(ctx, signs) {
+				return
+			}
+		}
+	}
+}
+
+// settled lets a change take its course. It returns false if ctx ends before.
+func (t *tlsContexts) settled(ctx context.Context, signs *fileSigns) bool {
+	end := time.After(t.settle)
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-end:
+			return true
+		case <-signs.events():
+		}
+	}
+}
+
+// reload makes the contexts again if a file has changed.
+func (t *tlsContexts) reload() {
+	now := t.fingerprint()
+	if maps.Equal(now, t.seen) {
+		return
+	}
+	t.seen = now
+	if err := t.make(); err != nil {
+		t.log.Error("TLS files have changed and cannot be used, what was in force stays", "err", err)
+		return
+	}
+	t.log.Info("TLS files have changed and are in force for new connections")
+}
+
+// A fileSigns tells that something happens in the directories of some files.
+type fileSigns struct {
+	log     *slog.Logger
+	watcher *fsnotify.Watcher // nil until there is something to watch, and if that is impossible
+	failed  bool
+	dirs    map[string]bool
+}
+
+// watch adds the directories of paths, and those that symbolic links lead to.
+// Those that are gone have removed themselves.
+func (s *fileSigns) watch(paths []string) {
+	dirs := map[string]bool{}
+	for _, p := range paths {
+		dirs[filepath.Dir(p)] = true
+		if target, err := filepath.EvalSymlinks(p); err == nil {
+			dirs[filepath.Dir(target)] = true
+		}
+	}
+	for dir := range dirs {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() || s.failed {
+			delete(dirs, dir)
+			continue
+		}
+		if s.watcher == nil {
+			w, err := fsnotify.NewWatcher()
+			if err != nil {
+				s.failed = true
+				s.log.Warn("TLS files cannot be watched and are only looked at", "every", tlsPoll, "err", err)
+				return
+			}
+			s.watcher = w
+		}
+		_ = s.watcher.Add(dir) // again, if it is another directory of the same name by now
+	}
+	for dir := range s.dirs {
+		if !dirs[dir] {
+			_ = s.watcher.Remove(dir)
+		}
+	}
+	s.dirs = dirs
+}
+
+func (s *fileSigns) events() <-chan fsnotify.Event {
+	if s.watcher == nil {
+		return nil
+	}
+	return s.watcher.Events
+}
+
+func (s *fileSigns) errors() <-chan error {
+	if s.watcher == nil {
+		return nil
+	}
+	return s.watcher.Errors
+}
+
+func (s *fileSigns) close() {
+	if s.watcher != nil {
+		_ = s.watcher.Close()
+	}
+}

@@ -1,0 +1,160 @@
+//go:build soak
+
+package soak
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
+
+	"gonamesrv/internal/namesrv"
+)
+
+// childEnv makes the test program be the server.
+const childEnv = "GONAMESRV_SOAK_SERVER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		if err := serve(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// A reading is what the server process holds.
+type reading struct {
+	Goroutines int
+	Files      int   // descriptors
+	Heap       int64 // bytes in use after a collection
+	RSS        int64 // bytes
+}
+
+// serve runs a server until stdin ends. It writes its address and then, for
+// each line of stdin, a reading.
+func serve() error {
+	cfg := namesrv.DefaultConfig()
+	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
+	s, err := namesrv.New(cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	if err != nil {
+		return err
+	}
+	if err := s.Listen(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	fmt.Println(s.Addr())
+	lines := bufio.NewScanner(os.Stdin)
+	out := json.NewEncoder(os.Stdout)
+	for lines.Scan() {
+		r, err := read()
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(r); err != nil {
+			return err
+		}
+	}
+	stop()
+	return <-ended
+}
+
+// read collects garbage, twice because pools survive one collection.
+func read() (reading, error) {
+	runtime.GC()
+	debug.FreeOSMemory()
+	p, err := process.NewProcess(int32(os.Getpid()))
+	if err != nil {
+		return reading{}, err
+	}
+	files, err := p.NumFDs()
+	if err != nil {
+		return reading{}, err
+	}
+	memory, err := p.MemoryInfo()
+	if err != nil {
+		return reading{}, err
+	}
+	var heap runtime.MemStats
+	runtime.ReadMemStats(&heap)
+	return reading{
+		Goroutines: runtime.NumGoroutine(),
+		Files:      int(files),
+		Heap:       int64(heap.HeapAlloc),
+		RSS:        int64(memory.RSS),
+	}, nil
+}
+
+// A server is the process that serves.
+type server struct {
+	addr string
+	in   io.WriteCloser
+	out  *bufio.Reader
+}
+
+// startServer starts the process; at the end of the test it must end well.
+func startServer(t *testing.T) *server {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"=1")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		late := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+		defer late.Stop()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the server ends: %v", err)
+		}
+	})
+	s := &server{in: in, out: bufio.NewReader(out)}
+	addr, err := s.out.ReadString('\n')
+	if err != nil {
+		t.Fatalf("the server does not start: %v", err)
+	}
+	s.addr = addr[:len(addr)-1]
+	return s
+}
+
+// read asks the server for a reading.
+func (s *server) read(t *testing.T) reading {
+	t.Helper()
+	if _, err := io.WriteString(s.in, "\n"); err != nil {
+		t.Fatalf("ask the server: %v", err)
+	}
+	line, err := s.out.ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("the server does not answer: %v", err)
+	}
+	var r reading
+	if err := json.Unmarshal(line, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

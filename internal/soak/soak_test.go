@@ -1,0 +1,237 @@
+//go:build soak
+
+package soak
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/nstest"
+)
+
+var (
+	soakTime = flag.Duration("time", time.Minute, "how long to soak")
+	soakSeed = flag.Uint64("seed", 1, "of the actors' choices")
+)
+
+const (
+	steadyBrokers = 20
+	topicsEach    = 50
+	readers       = 4
+
+	// heapSlack and rssSlack are how much more the server may hold at the end
+	// than after the warm-up: free lists of maps, tries and pools that the
+	// longer run has stretched.
+	heapSlack = 4 << 20
+	rssSlack  = 48 << 20
+)
+
+// TestSoak runs all actors twice: a short time to warm up, after which the
+// first reading is taken, and the chosen time.
+func TestSoak(t *testing.T) {
+	s := startServer(t)
+	brokers := startBrokers(t, s.addr)
+	warmUp := min(10*time.Second, *soakTime/4)
+	mix(t, s.addr, brokers, warmUp, 0)
+	before := settled(t, s, reading{})
+	mix(t, s.addr, brokers, *soakTime, *soakSeed)
+	after := settled(t, s, before)
+	t.Logf("before: %+v", before)
+	t.Logf("after:  %+v", after)
+	if after.Goroutines > before.Goroutines {
+		t.Errorf("goroutines: %d, had been %d", after.Goroutines, before.Goroutines)
+	}
+	if after.Files > before.Files {
+		t.Errorf("descriptors: %d, had been %d", after.Files, before.Files)
+	}
+	if after.Heap > before.Heap+heapSlack {
+		t.Errorf("heap: %d bytes, had been %d", after.Heap, before.Heap)
+	}
+	if after.RSS > before.RSS+rssSlack {
+		t.Errorf("resident: %d bytes, had been %d", after.RSS, before.RSS)
+	}
+	for _, b := range brokers {
+		if err := b.checkRoutes(s.addr); err != nil {
+			t.Errorf("at the end: %v", err)
+		}
+	}
+}
+
+// settled returns a reading once the server has noticed that the actors are
+// gone: when descriptors and goroutines have come down to the floor or stay
+// the same for a while.
+func settled(t *testing.T, s *server, floor reading) reading {
+	t.Helper()
+	last := s.read(t)
+	for same := 0; same < 4; {
+		if floor.Files > 0 && last.Files <= floor.Files && last.Goroutines <= floor.Goroutines {
+			return last
+		}
+		time.Sleep(500 * time.Millisecond)
+		next := s.read(t)
+		if same++; next.Files != last.Files || next.Goroutines != last.Goroutines {
+			same = 0
+		}
+		last = next
+	}
+	return last
+}
+
+// An actor does one kind of thing once; the mix calls it again and again.
+type actor struct {
+	name  string
+	count int // goroutines
+	act   func(ctx context.Context, w *world) error
+}
+
+// A world is what one goroutine of an actor knows.
+type world struct {
+	addr    string
+	brokers []*broker
+	rand    *rand.Rand
+	number  int // of the goroutine among those of all actors
+}
+
+// mix lets all actors act for the given time. Each must have got round to it.
+func mix(t *testing.T, addr string, brokers []*broker, d time.Duration, seed uint64) {
+	t.Helper()
+	timed, stop := context.WithTimeout(context.Background(), d)
+	defer stop()
+	g, ctx := errgroup.WithContext(timed)
+	for _, b := range brokers {
+		g.Go(func() error { return b.keepRegistering(ctx) })
+	}
+	counts := make([]atomic.Int64, len(actors))
+	number := 0
+	for i, a := range actors {
+		for range a.count {
+			number++
+			w := &world{addr: addr, brokers: brokers, rand: rand.New(rand.NewPCG(seed, uint64(number))), number: number}
+			g.Go(func() error {
+				for ctx.Err() == nil {
+					if err := a.act(ctx, w); err != nil {
+						return fmt.Errorf("%s: %w", a.name, err)
+					}
+					counts[i].Add(1)
+				}
+				return nil
+			})
+		}
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range actors {
+		t.Logf("%-16s %8d times", a.name, counts[i].Load())
+		if counts[i].Load() == 0 {
+			t.Errorf("%s: not once in %v", a.name, d)
+		}
+	}
+}
+
+// A broker registers all the time and must be in the route of its topics.
+type broker struct {
+	nstest.Broker
+	mu   sync.Mutex // one user of conn at a time
+	conn *peer
+}
+
+func startBrokers(t *testing.T, addr string) []*broker {
+	t.Helper()
+	var brokers []*broker
+	for i := range steadyBrokers {
+		b := &broker{Broker: nstest.Broker{
+			Cluster: "soak", Name: fmt.Sprintf("steady-%d", i), Addr: fmt.Sprintf("10.0.0.%d:10911", i), Counter: 1,
+		}}
+		for j := range topicsEach {
+			b.Topics = append(b.Topics, fmt.Sprintf("steady-%d-%d", i/2, j)) // two brokers share a topic
+		}
+		conn, err := dial(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		b.conn = conn
+		if err := b.register(); err != nil {
+			t.Fatal(err)
+		}
+		brokers = append(brokers, b)
+	}
+	return brokers
+}
+
+func (b *broker) register() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, err := b.conn.succeed(b.Register())
+	return err
+}
+
+// keepRegistering repeats the registration, now and then with a new version.
+func (b *broker) keepRegistering(ctx context.Context) error {
+	for i := 1; ; i++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(200 * time.Millisecond):
+		}
+		if i%5 == 0 {
+			b.Counter++
+		}
+		if err := b.register(); err != nil {
+			return fmt.Errorf("%s registers: %w", b.Name, err)
+		}
+	}
+}
+
+// checkRoutes asks for every topic of the broker.
+func (b *broker) checkRoutes(addr string) error {
+	p, err := dial(addr)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	for _, topic := range b.Topics {
+		if err := b.checkRoute(p, topic); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRoute asks for a topic, whose route must name the broker and its queues.
+func (b *broker) checkRoute(p *peer, topic string) error {
+	reply, err := p.succeed(nstest.Route(topic))
+	if err != nil {
+		return fmt.Errorf("route of %s: %w", topic, err)
+	}
+	var route codec.TopicRouteData
+	if err := route.Decode(reply.Body); err != nil {
+		return err
+	}
+	var faults []error
+	if len(route.BrokerDatas) != 2 || len(route.QueueDatas) != 2 {
+		faults = append(faults, fmt.Errorf("%d brokers, %d with queues", len(route.BrokerDatas), len(route.QueueDatas)))
+	}
+	found := false
+	for _, d := range route.BrokerDatas {
+		found = found || d.BrokerName == b.Name
+	}
+	if !found {
+		faults = append(faults, fmt.Errorf("%s is missing", b.Name))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("route of %s: %w: %s", topic, err, reply.Body)
+	}
+	return nil
+}

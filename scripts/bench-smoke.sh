@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs every scenario of nsbench, small, against our own server, in less than
+# two minutes. It fails when a reply is wrong or missing, and not for any time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+make --no-print-directory build
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+port=${BENCH_PORT:-19876}
+printf 'bindAddress=127.0.0.1\nlistenPort=%s\nkvConfigPath=\n' "$port" >"$dir/namesrv.properties"
+
+smoke() {
+	echo "== $*"
+	if ! bin/nsbench run "$@" --target "127.0.0.1:$port" --quiet --warmup 200ms --timeout 60s --ceiling 0 \
+		--server-log "$dir/log" -- bin/namesrv -c "$dir/namesrv.properties"; then
+		tail -n 20 "$dir/log" >&2
+		exit 1
+	fi
+}
+
+smoke route --rate 2000 --duration 1s --ceiling 500ms
+smoke route --depth 16 --duration 1s --header ROCKETMQ
+smoke miss --duration 1s
+smoke heartbeat --brokers 500 --connections 500 --duration 2s
+smoke heartbeat --brokers 100 --connections 100 --code both --duration 2s
+smoke register --duration 1s
+smoke register --duration 1s --bump --form split
+smoke register --duration 1s --changed 1 --form compressed
+smoke storm --topics 4000 --connections 4 --rate 500 --duration 2s
+smoke churn --duration 8s --rate 500
+smoke restart --topics 2000 --rate 500 --duration 1s
+smoke connections --connections 1000 --steps 2 --duration 200ms
+smoke slowreader --slow-readers 4 --rate 500 --duration 3s
+smoke mixed --rate 1000 --duration 2s
+smoke jmh-a --topics 8000 --duration 1s
+smoke jmh-b --topics 8000 --duration 1s
+smoke jmh-c --topics 8000 --duration 1s
+smoke jmh-d --topics 8000 --duration 1s
+echo "bench-smoke: ok"
