@@ -22,7 +22,7 @@ import (
 // those of route/testdata/stories, told over TCP:
 //
 //	register cluster=c broker=b id=0 addr=a [ha=h] [conn=1] [version=state/counter] [acting=true|false] [timeout=millis] [zone=z]
-//	         [filters=(f1,f2)] [topics=(name:read/write/perm[/sysFlag],...)] [static=(topic:bname,...)] [compact[=false]] [crc=good|bad]
+//	         [filters=(f1,f2)] [topics=(name:read/write/perm[/sysFlag],...)] [static=(topic:bname[/epoch],...)] [compact[=false]] [crc=good|bad]
 //	unregister cluster=c broker=b addr=a [id=0]
 //	heartbeat cluster=c addr=a
 //	query cluster=c addr=a version=state/counter
@@ -330,8 +330,9 @@ func (s command) mappings(p namer, keys bool) []string {
 	var all []string
 	for _, v := range s.vals("static") {
 		topic, bname, _ := strings.Cut(v, ":")
+		bname, epoch, _ := strings.Cut(bname, "/")
 		topic = quote(p.name(topic))
-		text := fmt.Sprintf(`{"bname":%s,"currIdMap":{0:0},"dirty":false,"epoch":1,"scope":"__global__","topic":%s,"totalQueues":1}`, quote(p.name(bname)), topic)
+		text := fmt.Sprintf(`{"bname":%s,"currIdMap":{0:0},"dirty":false,"epoch":%s,"scope":"__global__","topic":%s,"totalQueues":1}`, quote(p.name(bname)), cmp.Or(epoch, "1"), topic)
 		if keys {
 			text = topic + ":" + text
 		}

@@ -180,7 +180,7 @@ func (g *generator) register() *command {
 	topics := g.queues()
 	if g.static[name] {
 		topics = append(topics, staticTopic(name)+":1/1/6")
-		s.with("static", staticTopic(name)+":"+name)
+		s.with("static", fmt.Sprintf("%s:%s/%d", staticTopic(name), name, 1+g.IntN(3)))
 	}
 	if len(topics) > 0 && !(g.old && len(topics) == 1) {
 		s.with("topics", topics...)

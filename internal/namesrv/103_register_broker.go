@@ -31,6 +31,7 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 	if err != nil {
 		return codec.Reply{}, err
 	}
+	s.brokerConns.add(r.conn) // before the scan can find the broker
 	now := s.nowMillis()
 	result, unchanged := s.table.RegisterUnchanged(now, reg)
 	if !unchanged {
@@ -47,7 +48,6 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 			return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkRegisterFailed, ext: noFields}
 		}
 	}
-	s.brokerConns.add(r.conn)
 	reply := codec.Reply{Ext: noFields}
 	if s.config().ReturnOrderTopicConfigToBroker {
 		reply.Body = s.kv.orderTable()

@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"time"
 
@@ -21,6 +22,21 @@ func (s *Server) StrayResponses() int64     { return s.counters.strayResponses.L
 
 // SetClock gives the server another clock. Before Run only.
 func (s *Server) SetClock(now func() time.Time) { s.now, s.started = now, now() }
+
+// OnLog calls f with each line that is logged. Before Run only.
+func (s *Server) OnLog(f func(line string)) { s.log = slog.New(logTo{slog.DiscardHandler, f}) }
+
+type logTo struct {
+	slog.Handler
+	f func(line string)
+}
+
+func (l logTo) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l logTo) Handle(_ context.Context, r slog.Record) error {
+	l.f(r.Message)
+	return nil
+}
 
 // LogKVConfig writes the KV config into the log now.
 func (s *Server) LogKVConfig() { s.logKVConfig() }

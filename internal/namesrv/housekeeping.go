@@ -66,7 +66,7 @@ func (s *Server) logKVConfigs(ctx context.Context) {
 	}
 }
 
-// brokerConns are the open connections over which brokers have registered, by
+// brokerConns are the open connections over which brokers register, by
 // ID: those that the scan may have to close.
 type brokerConns struct {
 	mu   sync.Mutex

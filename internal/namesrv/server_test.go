@@ -268,6 +268,24 @@ func TestExpiry(t *testing.T) {
 	c.MustClose()
 }
 
+// A broker may expire before its registration is answered. Its connection is
+// closed all the same.
+func TestExpiryBeforeReply(t *testing.T) {
+	later := time.Now().Add(time.Hour).UnixMilli()
+	s := start(t, nil, func(s *namesrv.Server) {
+		s.OnLog(func(line string) {
+			if line == "broker registered" {
+				s.ScanOnce(later)
+			}
+		})
+	})
+	c := s.dial(t)
+	r := brokerA.Register()
+	r.Flag = codec.FlagOneway
+	c.Write(c.Frame(r))
+	c.MustClose()
+}
+
 // TestStorm lets brokers register, leave and drop their connections while
 // clients read. No reply is wrong, and the table is in order afterwards.
 func TestStorm(t *testing.T) {
