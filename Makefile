@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build run test fuzz bench bench-smoke lint interop soak clean help
+.PHONY: all build run test fuzz bench bench-smoke bench-results profile-storm lint interop soak clean help
 
 all: test lint ## test and lint
 
@@ -28,6 +28,12 @@ bench: ## run the benchmarks
 bench-smoke: ## every scenario of nsbench, small, against our server: fails on wrong replies, not on times
 	./scripts/bench-smoke.sh
 
+bench-results: ## hours: all figures of ours, Java's and a server that only echoes, into bench/results/
+	./scripts/bench-results.sh
+
+profile-storm: ## a CPU profile of our server under a storm, into profiles/
+	./scripts/profile-storm.sh
+
 lint: ## vet, staticcheck, gofumpt, tidy modules
 	./scripts/lint.sh
 
@@ -41,4 +47,4 @@ clean: ## remove what build made
 	rm -rf $(BIN)
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15

@@ -29,6 +29,7 @@ func (r *run) restart(ctx context.Context) error {
 		return fmt.Errorf("start the server again: %w", err)
 	}
 	r.meter.follow(r.opt.Server.Target().PID, spent)
+	r.watch.pid.Store(int64(r.meter.pid))
 	mark := func(name string, reached bool) { r.milestone(name, "kill", r.d.now()-killed, reached) }
 	mark("server accepts connections", true)
 	timeout := time.Duration(r.p.Timeout)

@@ -151,6 +151,9 @@ type Point struct {
 	Rate   float64 `json:"rate"`   // replies in this second
 	P99    float64 `json:"p99"`    // microseconds; 0 when there was no reply
 	Phase  string  `json:"phase"`  // at the end of the second
+
+	ServerCPU float64 `json:"serverCpu,omitempty"` // cores that the server kept busy in this second; 0 without process id
+	ServerRSS uint64  `json:"serverRss,omitempty"` // of the server at its end
 }
 
 // A Milestone is a moment that was waited for.
@@ -224,6 +227,10 @@ type Options struct {
 	Server      Server        // what `restart` kills and starts; nil refuses that scenario
 	CeilingFor  time.Duration // how long to measure the ceiling; 0 leaves it out
 	StartEcho   EchoStarter   // nil runs the echo server inside this process
+
+	// Floor says that the target answers everything with the same bytes: nothing
+	// is registered, no reply is checked, and milestones are not waited for.
+	Floor bool
 }
 
 // A Server is a server process that a scenario may kill and start again.

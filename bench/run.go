@@ -35,6 +35,7 @@ type run struct {
 	d       *driver
 	meter   meter
 	own     meter
+	watch   watch
 	res     *Result
 	ready   atomic.Int64             // brokers that keepers have registered
 	keepMu  sync.Mutex               // held while keepers are used
@@ -65,6 +66,9 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 	}
 	if kind.NeedsServer && opt.Server == nil {
 		return nil, fmt.Errorf("%s: needs a server that it may kill and start", kind.Name)
+	}
+	if opt.Floor && !kind.onFloor() {
+		return nil, fmt.Errorf("%s: means nothing to a server that only echoes", kind.Name)
 	}
 	if err := checkTarget(ctx, opt.Target.Address, opt.AllowRemote); err != nil {
 		return nil, err
@@ -125,6 +129,9 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	r.prepareDriver()
+	if r.opt.Floor {
+		return r.allOnFloor(ctx)
+	}
 	defer r.closeKeepers()
 	if err := r.preload(ctx); err != nil {
 		return fmt.Errorf("preload: %w", err)
@@ -138,6 +145,16 @@ func (r *run) all(ctx context.Context) error {
 		err = r.measureCeiling(ctx)
 	}
 	return err
+}
+
+// allOnFloor is all for a server that only echoes.
+func (r *run) allOnFloor(ctx context.Context) error {
+	r.d.lenient = true
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	r.assemble()
+	return nil
 }
 
 func (r *run) prepareDriver() {
@@ -183,8 +200,10 @@ func (r *run) load(ctx context.Context) error {
 	// Brokers leave also when the load went wrong or was stopped.
 	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	r.verify(quiet)
-	r.unregister(quiet)
+	if !r.opt.Floor {
+		r.verify(quiet)
+		r.unregister(quiet)
+	}
 	d.close()
 	closed = true
 	return ctx.Err()
@@ -193,6 +212,7 @@ func (r *run) load(ctx context.Context) error {
 // measure goes through the phases and waits for the last answers.
 func (r *run) measure(ctx context.Context) error {
 	d := r.d
+	defer r.watch.stop()
 	for i, p := range r.parts {
 		r.enterStage(p.name, time.Duration(r.p.Duration), 0)
 		if i == 0 {
@@ -203,6 +223,9 @@ func (r *run) measure(ctx context.Context) error {
 			d.phases[i].cpu = r.meter.read()
 		}
 		d.enter(i + 1)
+		if i == 0 {
+			r.watch.start(r.meter.pid)
+		}
 		do := p.do
 		if do == nil {
 			do = r.waitPhase
@@ -285,7 +308,7 @@ func (r *run) assemble() {
 		}
 		res.Streams = append(res.Streams, sr)
 	}
-	res.Phases, res.Series = d.results(), d.series.all()
+	res.Phases, res.Series = d.results(), r.watch.fill(d.series.all())
 	if whole := int(res.MeasuredSeconds); whole > 0 && whole < len(res.Series) {
 		res.Series = res.Series[:whole] // the last one was cut short
 	}

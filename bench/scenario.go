@@ -159,6 +159,12 @@ func FindKind(name string) (*Kind, error) {
 	return nil, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(names, ", "))
 }
 
+// onFloor reports whether k can be run against a server that only echoes: one
+// kind of request, all of them answered.
+func (k *Kind) onFloor() bool {
+	return slices.Contains([]string{"route", "miss", "register", "jmh-a", "jmh-b", "jmh-c"}, k.Name)
+}
+
 // Keys are the parameters that mean something to k, in alphabetical order.
 func (k *Kind) Keys() []string {
 	return slices.Sorted(slices.Values(append(slices.Clone(common), k.Uses...)))

@@ -232,7 +232,7 @@ func TestProxyHeaderOfAStranger(t *testing.T) {
 }
 
 func TestTrustedPeers(t *testing.T) {
-	e, err := New(&testHandler{}, Options{Addr: ":0", Split: splitInt32, ProxyTrusted: []netip.Prefix{
+	e, err := New(&testHandler{}, Options{Addrs: []string{":0"}, Split: splitInt32, ProxyTrusted: []netip.Prefix{
 		netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fe80::/10"),
 	}})
 	if err != nil {

@@ -636,7 +636,7 @@ func TestTLSPartialBudget(t *testing.T) {
 	h := &testHandler{}
 	s := serve(t, h, func(o *Options) {
 		withTLS(o)
-		o.MaxPartial = 1 << 20
+		o.Budget = NewBudget(2 << 20)
 	})
 	c := s.dialTLS(nil)
 	frame := frameOf(make([]byte, 8<<20))

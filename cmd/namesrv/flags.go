@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,12 +10,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// usage is what Java prints. Java: ServerUtil#parseCmdLine.
-const usage = `usage: mqnamesrv [-c <arg>] [-h] [-n <arg>] [-p]
+// usage is what Java prints, and our own flags. Java: ServerUtil#parseCmdLine.
+const usage = `usage: mqnamesrv [-c <arg>] [-h] [-n <arg>] [-p] [--profile <arg>] [--profileDir <arg>]
  -c,--configFile <arg>    Name server config properties file
  -h,--help                Print help
  -n,--namesrvAddr <arg>   Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'
  -p,--printConfigItem     Print all config items
+    --profile <arg>       Profile until the end, not a flag of Java: cpu, mem, mutex, block or trace
+    --profileDir <arg>    Where the profile goes, the working directory when not given
 `
 
 // flags are the command line. Java: NamesrvStartup#buildCommandlineOptions.
@@ -22,6 +25,8 @@ type flags struct {
 	configFile  string
 	help        bool
 	printConfig bool
+	profile     string
+	profileDir  string
 }
 
 // parseFlags reads the command line; stray arguments are ignored, as Java does.
@@ -43,6 +48,8 @@ func parseFlags(args []string, stdout io.Writer) (flags, error) {
 	cmd.Flags().BoolVarP(&f.help, "help", "h", false, "")
 	cmd.Flags().StringP("namesrvAddr", "n", "", "") // accepted, without effect
 	cmd.Flags().BoolVarP(&f.printConfig, "printConfigItem", "p", false, "")
+	cmd.Flags().StringVar(&f.profile, "profile", "", "")
+	cmd.Flags().StringVar(&f.profileDir, "profileDir", "", "")
 	err := cmd.Execute()
 	return f, asJava(err)
 }
@@ -59,8 +66,9 @@ func asJava(err error) error {
 		//lint:ignore ST1005 Java's words
 		return fmt.Errorf("Unrecognized option: %s%s", dashes, unknown.GetSpecifiedName())
 	case errors.As(err, &needsValue):
+		flag := needsValue.GetFlag()
 		//lint:ignore ST1005 Java's words
-		return fmt.Errorf("Missing argument for option: %s", needsValue.GetFlag().Shorthand)
+		return fmt.Errorf("Missing argument for option: %s", cmp.Or(flag.Shorthand, flag.Name))
 	}
 	return err
 }

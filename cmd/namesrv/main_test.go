@@ -75,6 +75,9 @@ func TestCommandLine(t *testing.T) {
 		{"unknown flag", []string{"-z"}, nil, 1, usage, "Unrecognized option: -z\n"},
 		{"unknown long flag", []string{"--zed"}, nil, 1, usage, "Unrecognized option: --zed\n"},
 		{"no file after -c", []string{"-c"}, nil, 1, usage, "Missing argument for option: c\n"},
+		{"no profile after --profile", []string{"--profile"}, nil, 1, usage, "Missing argument for option: profile\n"},
+		{"unknown profile", []string{"--profile", "heap"}, nil, 255, "", "--profile is \"heap\", it must be block, cpu, mem, mutex, trace\n"},
+		{"no folder for the profile", []string{"--profile", "cpu", "--profileDir", "main.go"}, nil, 255, "", "--profile: mkdir main.go: not a directory\n"},
 		{"missing file", []string{"-c", "no/such/file"}, nil, 255, "", "namesrv: configuration: open no/such/file: no such file or directory\n"},
 		{"bad serialize type", nil, map[string]string{"ROCKETMQ_SERIALIZE_TYPE": "foo"}, 255, "", "ROCKETMQ_SERIALIZE_TYPE: codec: unknown serialize type: \"foo\"\n"},
 		{"bad value", []string{"-c", properties(t, "listenPort=70000")}, nil, 255, "", "namesrv: listenPort is 70000, must be at most 65535\n"},
@@ -161,6 +164,14 @@ shutdownWaitTimeSeconds=30
 useEpollNativeSelector=false
 drainTimeSeconds=5
 routeReadsOnLoop=true
+maxConnections=0
+maxConnectionsPerIp=0
+memoryBudget=0
+firstFrameTimeoutMillis=30000
+frameTimeoutMillis=60000
+slowReaderTimeoutMillis=60000
+maxPendingInputSize=4194304
+maxPendingOutputSize=67108864
 addressServerPort=0
 addressServerList=
 rocketmq.namesrv.domain.subgroup=nsaddr

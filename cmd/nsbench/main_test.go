@@ -107,7 +107,7 @@ func TestRun(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("ends with %d: %s", code, errs)
 	}
-	for _, want := range []string{"mine on " + addr, "route", "server:", "generator:", "ceiling:"} {
+	for _, want := range []string{"nsbench mine (route): first", "server: first at " + addr, "route", "generator", "ceiling:"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/report"
 )
 
 // A runCommand is `nsbench run`: its flags.
@@ -28,6 +28,7 @@ type runCommand struct {
 	allowRemote bool
 	file        string
 	json        string
+	html        string
 	serverLog   string
 	quiet       bool
 }
@@ -57,6 +58,7 @@ func newRunCommand() *cobra.Command {
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the server that only echoes; 0 leaves it out")
 	fl.BoolVar(&f.allowRemote, "allow-remote", false, "load a server that is not on this machine")
 	fl.StringVar(&f.json, "json", "", "write the whole result to this file")
+	fl.StringVar(&f.html, "html", "", "write a page with charts to this file")
 	fl.StringVar(&f.serverLog, "server-log", "", "what the COMMAND writes goes to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
@@ -125,6 +127,9 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkWritable(f.json, f.html); err != nil {
+		return err
+	}
 	opt := bench.Options{
 		Target: bench.Target{Name: f.name, Address: f.target, PID: f.pid}, Label: f.label, Seed: f.seed, Workers: f.workers,
 		AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor,
@@ -155,23 +160,17 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) error {
 	if res == nil {
 		return err
 	}
-	printResult(cmd.OutOrStdout(), res)
-	if f.json != "" {
-		err = errors.Join(err, writeJSON(f.json, res))
-	}
-	return err
+	return errors.Join(err, save(cmd.OutOrStdout(), report.Document{Result: res}, f.json, f.html))
 }
 
-func writeJSON(path string, res *bench.Result) error {
-	text, err := json.MarshalIndent(res, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
-}
+// revision is set by -ldflags where go build does not note it.
+var revision string
 
 // commit is the commit this program was built from, as far as go build noted it.
 func commit() string {
+	if revision != "" {
+		return revision
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""
@@ -190,13 +189,14 @@ func commit() string {
 
 // A progressLine is one line that is written over again and again.
 type progressLine struct {
-	w     io.Writer
-	shown bool
+	w      io.Writer
+	prefix string
+	shown  bool
 }
 
 func (l *progressLine) show(p bench.Progress) {
 	l.shown = true
-	text := fmt.Sprintf("%s %.0fs", p.Stage, p.Elapsed.Seconds())
+	text := fmt.Sprintf("%s%s %.0fs", l.prefix, p.Stage, p.Elapsed.Seconds())
 	if p.Total > 0 {
 		text += fmt.Sprintf(" of %.0fs", p.Total.Seconds())
 	}

@@ -1,0 +1,223 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gonamesrv/bench"
+	"gonamesrv/bench/launch"
+)
+
+// Options say what to compare.
+type Options struct {
+	Scenario bench.Scenario
+	Seed     uint64
+	Rounds   int
+	Servers  []launch.Spec
+	Base     int // index of the server that ratios are taken to
+
+	// JVMWarmUp is how long a server that compiles as it runs is loaded with the
+	// same scenario before each measured run; 0 leaves it out.
+	JVMWarmUp time.Duration
+	// Floor makes the server of that name that only echoes, for replies of so
+	// many bytes; it stands in for those of Servers that are a floor.
+	Floor func(name string, replyBytes int) (launch.Spec, error)
+
+	// Bench are the options of each run; target, seed, label and server are
+	// filled in here.
+	Bench   bench.Options
+	Command []string // for the record
+
+	// Load and Start replace bench.Run and the start of a server, in tests.
+	Load  func(ctx context.Context, sc bench.Scenario, opt bench.Options, progress func(bench.Progress)) (*bench.Result, error)
+	Start func(ctx context.Context, spec launch.Spec) (Started, error)
+}
+
+// A Started is a server that runs.
+type Started interface {
+	bench.Server
+	FirstReply() time.Duration
+	Tail() string // the end of its output, for an error message
+	Close() error
+}
+
+// A Progress says what is under way.
+type Progress struct {
+	Server string
+	Round  int
+	Rounds int
+	WarmUp bool
+	Run    bench.Progress
+}
+
+func (o *Options) validate() error {
+	switch {
+	case len(o.Servers) < 2:
+		return fmt.Errorf("compare: %d servers are given, it takes two or more", len(o.Servers))
+	case o.Rounds < 1:
+		return fmt.Errorf("compare: %d rounds", o.Rounds)
+	case o.Base < 0 || o.Base >= len(o.Servers):
+		return fmt.Errorf("compare: the base is server %d of %d", o.Base+1, len(o.Servers))
+	case o.Servers[0].Floor:
+		return errors.New("compare: the floor takes the size of its replies from the server before it, so it cannot come first")
+	}
+	names := map[string]bool{}
+	for _, s := range o.Servers {
+		if names[s.Name] {
+			return fmt.Errorf("compare: two servers are called %q", s.Name)
+		}
+		names[s.Name] = true
+	}
+	return o.Scenario.Validate()
+}
+
+// A comparer is a comparison on its way.
+type comparer struct {
+	Options
+	progress   func(Progress)
+	out        *Comparison
+	replyBytes int // of the first server's replies, on average
+}
+
+// Run compares. progress may be nil. Like bench.Run it fails with
+// bench.ErrWrong together with a whole Comparison when some run was not right;
+// such runs are in no figure. A server that cannot be run ends it, with what
+// was seen until then and an error that shows the end of its output.
+func Run(ctx context.Context, opt Options, progress func(Progress)) (*Comparison, error) {
+	if err := opt.validate(); err != nil {
+		return nil, err
+	}
+	if opt.Load == nil {
+		opt.Load = bench.Run
+	}
+	if opt.Start == nil {
+		opt.Start = start
+	}
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	c := &comparer{Options: opt, progress: progress, out: &Comparison{
+		Kind: Kind, Format: Format, Scenario: opt.Scenario, Seed: opt.Seed, Rounds: opt.Rounds, Started: time.Now(),
+		Command: opt.Command, Base: opt.Base,
+	}}
+	for _, s := range opt.Servers {
+		c.out.Servers = append(c.out.Servers, Server{Name: s.Name, JVM: s.JVM, Floor: s.Floor})
+	}
+	err := c.rounds(ctx)
+	c.out.Seconds = time.Since(c.out.Started).Seconds()
+	c.out.Figures = Figures(c.out)
+	if err == nil && !c.out.OK() {
+		err = fmt.Errorf("%w: %s", bench.ErrWrong, c.out.wrong())
+	}
+	if len(c.out.Turns) == 0 {
+		return nil, err
+	}
+	return c.out, err
+}
+
+// wrong names the first run that was not right, and how many there are.
+func (c *Comparison) wrong() string {
+	first, n := "", 0
+	for _, r := range c.Turns {
+		if r.Result != nil && !r.Result.OK {
+			if n++; n == 1 {
+				first = fmt.Sprintf("%s, round %d: %s", c.Servers[r.Server].Name, r.Round, r.Result.Failures[0])
+			}
+		}
+	}
+	return fmt.Sprintf("%d of %d runs, such as %s", n, len(c.Turns), first)
+}
+
+func start(ctx context.Context, spec launch.Spec) (Started, error) {
+	s, err := launch.New(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Start(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (c *comparer) rounds(ctx context.Context) error {
+	for round := 1; round <= c.Rounds; round++ {
+		for i := range c.Servers {
+			if err := c.turn(ctx, i, round); err != nil {
+				return fmt.Errorf("%s, round %d: %w", c.Servers[i].Name, round, err)
+			}
+		}
+	}
+	return nil
+}
+
+// turn is one server's turn in one round: started anew, warmed up, measured,
+// ended.
+func (c *comparer) turn(ctx context.Context, i, round int) (err error) {
+	spec := c.Servers[i]
+	if spec.Floor && c.Floor != nil {
+		if spec, err = c.Floor(spec.Name, c.replyBytes); err != nil {
+			return err
+		}
+	}
+	s, err := c.Start(ctx, spec)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	first := s.FirstReply().Seconds()
+	if spec.JVM && c.JVMWarmUp > 0 {
+		warm := c.Scenario
+		warm.Params.Duration, warm.Params.Warmup, warm.Params.Requests = bench.Duration(c.JVMWarmUp), 0, 0
+		if err := c.load(ctx, s, warm, Turn{Server: i, Round: round, WarmUp: true}); err != nil {
+			return fmt.Errorf("warm-up: %w", err)
+		}
+	}
+	return c.load(ctx, s, c.Scenario, Turn{Server: i, Round: round, FirstReplySeconds: first})
+}
+
+func (c *comparer) load(ctx context.Context, s Started, sc bench.Scenario, run Turn) error {
+	spec := c.Servers[run.Server]
+	opt := c.Bench
+	opt.Target, opt.Seed, opt.Label, opt.Floor = s.Target(), c.Seed, spec.Name, spec.Floor
+	opt.Target.Name, opt.Server = spec.Name, s
+	if run.WarmUp || spec.Floor {
+		opt.CeilingFor = 0
+	}
+	res, err := c.Load(ctx, sc, opt, func(p bench.Progress) {
+		c.progress(Progress{Server: spec.Name, Round: run.Round, Rounds: c.Rounds, WarmUp: run.WarmUp, Run: p})
+	})
+	if res == nil {
+		return fmt.Errorf("%w%s", err, s.Tail())
+	}
+	if err != nil && !errors.Is(err, bench.ErrWrong) {
+		return err
+	}
+	if run.WarmUp {
+		for i := range res.Phases { // their place is not needed
+			for j := range res.Phases[i].Ops {
+				res.Phases[i].Ops[j].Histogram = ""
+			}
+		}
+	}
+	run.Result = res
+	c.out.Turns = append(c.out.Turns, run)
+	c.out.Machine = res.Machine
+	if c.replyBytes == 0 {
+		c.replyBytes = replyBytes(res)
+	}
+	return nil
+}
+
+// replyBytes is the size of a reply of the first operation that has some.
+func replyBytes(res *bench.Result) int {
+	for _, p := range res.Phases {
+		for _, op := range p.Ops {
+			if op.Answered > 0 && op.Bytes.Received > 0 {
+				return int(op.Bytes.Received / op.Answered)
+			}
+		}
+	}
+	return 0
+}

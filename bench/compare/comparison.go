@@ -1,0 +1,106 @@
+package compare
+
+import (
+	"fmt"
+	"time"
+
+	"gonamesrv/bench"
+)
+
+// Kind tells a Comparison's JSON from a Result's.
+const Kind = "comparison"
+
+// Format is the version of the JSON form; see bench.ResultFormat.
+const Format = 1
+
+// A Comparison is everything that was seen, as it is written as JSON.
+type Comparison struct {
+	Kind     string         `json:"kind"`   // Kind
+	Format   int            `json:"format"` // Format
+	Scenario bench.Scenario `json:"scenario"`
+	Seed     uint64         `json:"seed"`
+	Rounds   int            `json:"rounds"`
+	Started  time.Time      `json:"started"`
+	Seconds  float64        `json:"seconds"` // that it took, all in all
+	Command  []string       `json:"command,omitempty"`
+	Machine  bench.Machine  `json:"machine"`
+
+	Servers []Server `json:"servers"` // in the order in which they take turns
+	Base    int      `json:"base"`    // index of the server that ratios are taken to
+	Turns   []Turn   `json:"turns"`   // in their order
+	Figures []Figure `json:"figures"` // what follows from Turns
+}
+
+// A Server is one of those compared.
+type Server struct {
+	Name  string `json:"name"`
+	JVM   bool   `json:"jvm,omitempty"`
+	Floor bool   `json:"floor,omitempty"` // only echoes
+}
+
+// A Turn is one run of the scenario against one server.
+type Turn struct {
+	Server int  `json:"server"` // index
+	Round  int  `json:"round"`  // from 1
+	WarmUp bool `json:"warmUp,omitempty"`
+	// FirstReplySeconds is from the start of the process to its first reply; 0
+	// for a server that was running.
+	FirstReplySeconds float64       `json:"firstReplySeconds,omitempty"`
+	Result            *bench.Result `json:"result"`
+}
+
+// counts reports whether the run's figures may be compared.
+func (r *Turn) counts() bool { return !r.WarmUp && r.Result != nil && r.Result.OK }
+
+// OK reports whether every run was right.
+func (c *Comparison) OK() bool {
+	for i := range c.Turns {
+		if r := c.Turns[i].Result; r != nil && !r.OK {
+			return false
+		}
+	}
+	return true
+}
+
+// A Figure is one number of every run.
+type Figure struct {
+	Phase string `json:"phase,omitempty"` // "" for one of the whole run
+	Name  string `json:"name"`            // such as "route p99"
+	Unit  string `json:"unit"`            // "/s", "µs", "s", "s/1M" (CPU seconds per million requests), "B", "", …
+	More  bool   `json:"more,omitempty"`  // more is better
+	// Servers has one entry per server of the comparison.
+	Servers []Values `json:"servers"`
+}
+
+// Values are one figure of one server.
+type Values struct {
+	Rounds []float64 `json:"rounds"` // of each round that counts
+	Value  Spread    `json:"value"`
+	Ratio  Spread    `json:"ratio"` // to the base, round by round
+}
+
+// A Spread is the middle and the ends of some numbers; all zero of none.
+type Spread struct {
+	N      int     `json:"n"`
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+}
+
+// Check says what is wrong with a comparison that was read from a file.
+func (c *Comparison) Check() error {
+	if len(c.Servers) == 0 || c.Base < 0 || c.Base >= len(c.Servers) {
+		return fmt.Errorf("the base is server %d of %d", c.Base, len(c.Servers))
+	}
+	for _, t := range c.Turns {
+		if t.Server < 0 || t.Server >= len(c.Servers) || t.Result == nil {
+			return fmt.Errorf("a turn of server %d of %d, or without result", t.Server, len(c.Servers))
+		}
+	}
+	for _, f := range c.Figures {
+		if len(f.Servers) != len(c.Servers) {
+			return fmt.Errorf("the figure %q is of %d servers, there are %d", f.Name, len(f.Servers), len(c.Servers))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package compare
+
+import (
+	"slices"
+
+	"gonamesrv/bench"
+)
+
+// spread sorts values.
+func spread(values []float64) Spread {
+	n := len(values)
+	if n == 0 {
+		return Spread{}
+	}
+	slices.Sort(values)
+	median := values[n/2]
+	if n%2 == 0 {
+		median = values[n/2-1] + (values[n/2]-values[n/2-1])/2
+	}
+	return Spread{N: n, Median: median, Min: values[0], Max: values[n-1]}
+}
+
+// A value is one figure of one run.
+type value struct {
+	phase, name, unit string
+	more              bool
+	v                 float64
+}
+
+// valuesOf are all figures of one run. What was not measured is left out: zero
+// is a value only where nothing is what one hopes for.
+func valuesOf(r *Turn) []value {
+	res := r.Result
+	var out []value
+	add := func(phase, name, unit string, more bool, v float64) {
+		if v > 0 {
+			out = append(out, value{phase, name, unit, more, v})
+		}
+	}
+	for _, p := range res.Phases {
+		for _, op := range p.Ops {
+			add(p.Name, op.Name, "/s", true, op.PerSecond)
+			if op.Oneway {
+				continue
+			}
+			l := op.Latency
+			for _, q := range []struct {
+				name string
+				us   float64
+			}{{"p50", l.P50}, {"p90", l.P90}, {"p99", l.P99}, {"p99.9", l.P999}, {"max", l.Max}} {
+				add(p.Name, op.Name+" "+q.name, "µs", false, q.us)
+			}
+		}
+		if p.Server != nil && len(res.Phases) > 1 {
+			add(p.Name, "server CPU", "s/1M", false, p.Server.CPUSecondsPerMillion)
+		}
+	}
+	// What a phase does to those of the one before, such as a storm to readers.
+	for i := 1; i < len(res.Phases); i++ {
+		for _, op := range res.Phases[i].Ops {
+			if before := operation(res.Phases[0], op.Name); before != nil && before.Latency.P99 > 0 {
+				add(res.Phases[i].Name, op.Name+" p99 / "+res.Phases[0].Name, "", false, op.Latency.P99/before.Latency.P99)
+			}
+		}
+	}
+	for _, m := range res.Milestones {
+		if m.Reached {
+			add("", m.Name, "s", false, m.Seconds)
+		}
+	}
+	if n := len(res.Steps); n > 0 {
+		add("", "memory per connection", "B", false, res.Steps[n-1].BytesPerConnection)
+	}
+	add("", "server CPU", "s/1M", false, res.Server.CPUSecondsPerMillion)
+	add("", "server memory", "B", false, float64(res.Server.RSS))
+	add("", "server memory, peak", "B", false, float64(res.Server.PeakRSS))
+	add("", "server threads", "", false, float64(res.Server.Threads))
+	add("", "start to first reply", "s", false, r.FirstReplySeconds)
+	add("", "preload", "s", false, res.PreloadSeconds)
+	return out
+}
+
+func operation(p bench.Phase, name string) *bench.Operation {
+	for i := range p.Ops {
+		if p.Ops[i].Name == name {
+			return &p.Ops[i]
+		}
+	}
+	return nil
+}
+
+// Figures works out the figures of c from its turns that count. A ratio needs
+// both runs of its round.
+func Figures(c *Comparison) []Figure { return figuresOf(len(c.Servers), c.Base, c.Turns) }
+
+func figuresOf(servers, base int, runs []Turn) []Figure {
+	type key struct{ phase, name, unit string }
+	index := map[key]int{}
+	var figures []Figure
+	byRound := []map[[2]int]float64{} // of each figure: by server and round
+	last := 0
+	for i := range runs {
+		r := &runs[i]
+		if !r.counts() {
+			continue
+		}
+		last = max(last, r.Round)
+		for _, v := range valuesOf(r) {
+			k := key{v.phase, v.name, v.unit}
+			at, ok := index[k]
+			if !ok {
+				at = len(figures)
+				index[k] = at
+				figures = append(figures, Figure{Phase: v.phase, Name: v.name, Unit: v.unit, More: v.more, Servers: make([]Values, servers)})
+				byRound = append(byRound, map[[2]int]float64{})
+			}
+			byRound[at][[2]int{r.Server, r.Round}] = v.v
+		}
+	}
+	for i := range figures {
+		for s := range servers {
+			var values, ratios []float64
+			for round := 1; round <= last; round++ {
+				v, ok := byRound[i][[2]int{s, round}]
+				if !ok {
+					continue
+				}
+				values = append(values, v)
+				if b, ok := byRound[i][[2]int{base, round}]; ok {
+					ratios = append(ratios, v/b)
+				}
+			}
+			figures[i].Servers[s] = Values{Rounds: slices.Clone(values), Value: spread(values), Ratio: spread(ratios)}
+		}
+	}
+	return figures
+}

@@ -1,0 +1,243 @@
+package launch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"gonamesrv/bench"
+)
+
+// A Server is one server of a Spec, started or not. For one goroutine.
+type Server struct {
+	spec Spec
+	dir  string // "" for one that runs already
+	port int
+
+	target     bench.Target
+	firstReply time.Duration
+	cmd        *exec.Cmd
+	ended      chan struct{} // closed when cmd was waited for
+	output     string        // file with all it wrote
+}
+
+// New makes a server that is not started yet. Close it also when Start fails.
+func New(ctx context.Context, spec Spec) (*Server, error) {
+	s := &Server{spec: spec, target: spec.running}
+	if s.runsAlready() {
+		return s, nil
+	}
+	var err error
+	if s.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	if s.dir, err = os.MkdirTemp("", "nsbench-"); err != nil {
+		return nil, err
+	}
+	argv, err := spec.prepare(ctx, s.dir, s.port)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", spec.Name, err), os.RemoveAll(s.dir))
+	}
+	s.output = filepath.Join(s.dir, "output.log")
+	s.target = bench.Target{Name: spec.Name, Address: fmt.Sprintf("127.0.0.1:%d", s.port), Command: argv}
+	return s, nil
+}
+
+func (s *Server) runsAlready() bool { return s.spec.running.Address != "" }
+
+// Target describes the server; the process id is that of the last start.
+func (s *Server) Target() bench.Target { return s.target }
+
+// FirstReply is how long it took from the start of the process to its first
+// reply; 0 for one that runs already.
+func (s *Server) FirstReply() time.Duration { return s.firstReply }
+
+// Start starts the process and waits until it answers. Of one that runs
+// already it makes sure that it does.
+func (s *Server) Start(ctx context.Context) error {
+	begun := time.Now()
+	if !s.runsAlready() {
+		if err := s.exec(); err != nil {
+			return fmt.Errorf("%s: start: %w", s.spec.Name, err)
+		}
+	}
+	if err := s.await(ctx); err != nil {
+		return fmt.Errorf("%s: %w%s", s.spec.Name, err, s.Tail())
+	}
+	if !s.runsAlready() {
+		s.firstReply = time.Since(begun)
+	}
+	return nil
+}
+
+func (s *Server) exec() error {
+	out, err := os.OpenFile(s.output, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd := exec.Command(s.target.Command[0], s.target.Command[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, out, out
+	cmd.Env = append(environment(), "HOME="+s.dir, "ROCKETMQ_HOME="+s.dir, "TMPDIR="+s.dir)
+	ownGroup(cmd)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended is in its ProcessState
+		close(ended)
+	}()
+	s.cmd, s.ended, s.target.PID = cmd, ended, cmd.Process.Pid
+	return nil
+}
+
+// environment is ours without what would configure a name server or say where
+// it keeps things.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return name == "HOME" || name == "TMPDIR" || name == "NAMESRV_ADDR" || name == "JAVA_TOOL_OPTIONS" ||
+			strings.HasPrefix(name, "JAVA_OPT") || strings.HasPrefix(name, "ROCKETMQ_") || strings.HasPrefix(name, "XDG_")
+	})
+}
+
+// await waits for the first reply.
+func (s *Server) await(ctx context.Context) error {
+	within := cmp.Or(s.spec.within, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if s.ended != nil {
+		// One that has ended will not answer.
+		watched, ended := context.WithCancelCause(ctx)
+		defer ended(nil)
+		stop := make(chan struct{})
+		defer close(stop)
+		go func(gone chan struct{}) {
+			select {
+			case <-gone:
+				ended(errEnded)
+			case <-stop:
+			}
+		}(s.ended)
+		ctx = watched
+	}
+	var last error
+	for {
+		if s.spec.announces {
+			s.readAddress()
+		}
+		if last = ask(ctx, s.target.Address); last == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			switch cause := context.Cause(ctx); {
+			case errors.Is(cause, errEnded):
+				return fmt.Errorf("the server has ended before it answered: %v", s.cmd.ProcessState)
+			case errors.Is(cause, context.DeadlineExceeded):
+				return fmt.Errorf("the server does not answer on %s within %v: %w", s.target.Address, within, last)
+			default:
+				return cause
+			}
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// readAddress reads where a server that picks its port listens.
+func (s *Server) readAddress() {
+	text, err := os.ReadFile(s.output)
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(text)) {
+		if addr, ok := strings.CutPrefix(line, "address "); ok && strings.HasSuffix(addr, "\n") {
+			s.target.Address = strings.TrimSpace(addr) // the last one: it may have been restarted
+		}
+	}
+}
+
+var errEnded = errors.New("the server has ended")
+
+// Kill ends the process at once and returns when it is gone. One that runs
+// already is not ours to kill.
+func (s *Server) Kill() error {
+	if s.runsAlready() {
+		return fmt.Errorf("%s: was not started here and is not killed here", s.spec.Name)
+	}
+	if s.cmd != nil {
+		signalGroup(s.cmd, syscall.SIGKILL)
+		<-s.ended
+	}
+	return nil
+}
+
+// stopWithin is how long a server may take to end when it is asked to; shorter
+// in a test.
+var stopWithin = 10 * time.Second
+
+// Close ends the server, politely first, and removes its folder.
+func (s *Server) Close() error {
+	if s.dir == "" {
+		return nil
+	}
+	if s.cmd != nil {
+		signalGroup(s.cmd, syscall.SIGTERM)
+		select {
+		case <-s.ended:
+		case <-time.After(stopWithin):
+		}
+		_ = s.Kill() // also what it has left behind in its group
+	}
+	return os.RemoveAll(s.dir)
+}
+
+// tailLines is how much of a server's output an error shows.
+const tailLines = 20
+
+// Tail returns the last lines the server wrote, for an error message; "" when
+// there are none.
+func (s *Server) Tail() string {
+	if s.output == "" {
+		return ""
+	}
+	text, err := os.ReadFile(s.output)
+	if err != nil || len(text) == 0 {
+		return ""
+	}
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	lines = lines[max(0, len(lines)-tailLines):]
+	return "\nits output ends with:\n\t" + strings.Join(lines, "\n\t")
+}
+
+// pollEvery is the pause between two attempts to reach a server: the first
+// reply is known to that precision.
+const pollEvery = 500 * time.Microsecond
+
+// askWithin bounds one attempt.
+const askWithin = 2 * time.Second
+
+// ask asks for the cluster info, which every release knows, and takes any reply.
+func ask(ctx context.Context, addr string) error {
+	dialer := net.Dialer{Timeout: askWithin}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if err := conn.SetDeadline(time.Now().Add(askWithin)); err != nil {
+		return err
+	}
+	return askOver(conn)
+}

@@ -1,0 +1,378 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"gonamesrv/bench"
+)
+
+// A Table is one table of a report; its cells are ready to be read.
+type Table struct {
+	Title string
+	Head  []string
+	Left  int // so many columns are words, the others numbers
+	Rows  [][]string
+	Note  string // what its figures count
+}
+
+// A Sheet is all of a report but the charts.
+type Sheet struct {
+	Title  string
+	Facts  []string // about the run, one a line
+	Bad    []string // what was not right
+	Tables []Table
+}
+
+// Sheet returns the tables of d.
+func (d Document) Sheet() Sheet {
+	if d.Comparison != nil {
+		return comparisonSheet(d.Comparison)
+	}
+	return resultSheet(d.Result)
+}
+
+// Text returns the sheet for a terminal.
+func (s Sheet) Text() string {
+	return s.render(func(t table.Writer) string {
+		t.SetStyle(table.StyleLight)
+		t.Style().Format.Header = text.FormatDefault
+		t.Style().Options.DrawBorder = false
+		t.Style().Options.SeparateColumns = false
+		return t.Render()
+	}, "", "", "- ")
+}
+
+// Markdown returns the sheet as a part of a page.
+func (s Sheet) Markdown() string {
+	plain := strings.NewReplacer("<", "&lt;", "*", "\\*", "`", "\\`")
+	for _, lines := range []*[]string{&s.Facts, &s.Bad} {
+		*lines = slices.Clone(*lines)
+		for i, l := range *lines {
+			(*lines)[i] = plain.Replace(l)
+		}
+	}
+	return s.render(table.Writer.RenderMarkdown, "## ", "### ", "- ")
+}
+
+func (s Sheet) render(render func(table.Writer) string, h1, h2, item string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s%s\n\n", h1, s.Title)
+	for _, f := range s.Facts {
+		fmt.Fprintf(&b, "%s%s\n", item, f)
+	}
+	for _, f := range s.Bad {
+		fmt.Fprintf(&b, "%sFAILED: %s\n", item, f)
+	}
+	for _, t := range s.Tables {
+		fmt.Fprintf(&b, "\n%s%s\n\n%s\n", h2, t.Title, render(t.writer()))
+		if t.Note != "" {
+			fmt.Fprintf(&b, "\n%s\n", t.Note)
+		}
+	}
+	return b.String()
+}
+
+func (t Table) writer() table.Writer {
+	w := table.NewWriter()
+	var configs []table.ColumnConfig
+	for i := t.Left; i < len(t.Head); i++ {
+		configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	w.SetColumnConfigs(configs)
+	w.AppendHeader(row(t.Head))
+	for _, r := range t.Rows {
+		w.AppendRow(row(r))
+	}
+	return w
+}
+
+func row(cells []string) table.Row {
+	r := make(table.Row, len(cells))
+	for i, c := range cells {
+		r[i] = c
+	}
+	return r
+}
+
+func resultSheet(r *bench.Result) Sheet {
+	s := Sheet{Title: title(r.Scenario, name(r)), Facts: resultFacts(r), Bad: bad(r)}
+	s.Tables = append(s.Tables, requestTable(r))
+	if t := disturbanceTable(r); len(t.Rows) > 0 {
+		s.Tables = append(s.Tables, t)
+	}
+	s.Tables = append(s.Tables, processTable(r))
+	if len(r.Milestones) > 0 {
+		s.Tables = append(s.Tables, milestoneTable(r))
+	}
+	if len(r.Steps) > 0 {
+		s.Tables = append(s.Tables, stepTable(r))
+	}
+	return s
+}
+
+// name is what to call the server of a run.
+func name(r *bench.Result) string {
+	for _, n := range []string{r.Label, r.Target.Name} {
+		if n != "" {
+			return n
+		}
+	}
+	return r.Target.Address
+}
+
+func title(sc bench.Scenario, of string) string {
+	t := "nsbench " + sc.Name
+	if sc.Kind != sc.Name && sc.Kind != "" {
+		t += " (" + sc.Kind + ")"
+	}
+	return t + ": " + of
+}
+
+// params are the parameters that are set, as on the command line.
+func params(sc bench.Scenario) string {
+	k, err := bench.FindKind(sc.Kind)
+	if err != nil {
+		return ""
+	}
+	var out []string
+	for _, key := range k.Keys() {
+		if v := sc.Params.Get(key); v != "" && v != "0" && v != "false" && v != "0s" {
+			out = append(out, key+" "+v)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func machine(m bench.Machine) string {
+	var parts []string
+	for _, p := range []string{m.CPU, fmt.Sprintf("%d cores", m.Cores), sizeText(float64(m.Memory)), m.OS, "kernel " + m.Kernel, m.Go} {
+		if p != "" && p != "kernel " {
+			parts = append(parts, p)
+		}
+	}
+	if m.Commit != "" {
+		parts = append(parts, "nsbench of commit "+m.Commit)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// day is a time of day in UTC, so that a page does not depend on where it is made.
+func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+func resultFacts(r *bench.Result) []string {
+	facts := []string{
+		"server: " + server(r) + pid(r),
+		fmt.Sprintf("scenario: %s; seed %d", params(r.Scenario), r.Seed),
+	}
+	for _, s := range r.Streams {
+		facts = append(facts, "load: "+stream(s))
+	}
+	facts = append(facts,
+		fmt.Sprintf("measured for %s s after %s s of preload and %s s of warm-up, from %s",
+			digits(r.MeasuredSeconds), digits(r.PreloadSeconds), digits(r.WarmupSeconds), day(r.Started)),
+		"machine: "+machine(r.Machine))
+	if c := r.Ceiling; c != nil {
+		facts = append(facts, "ceiling: "+ceiling(r))
+	}
+	return facts
+}
+
+func server(r *bench.Result) string {
+	if n := name(r); n != r.Target.Address {
+		return n + " at " + r.Target.Address
+	}
+	return r.Target.Address
+}
+
+func pid(r *bench.Result) string {
+	if r.Target.PID == 0 {
+		return ", process unknown: its CPU and memory were not measured"
+	}
+	return fmt.Sprintf(", process %d", r.Target.PID)
+}
+
+func stream(s bench.StreamResult) string {
+	if !s.OpenLoop {
+		return fmt.Sprintf("%s, %s connections, closed loop with %d unanswered each: latency counts from when a request left", s.Name, count(uint64(s.Connections)), max(1, s.Depth))
+	}
+	t := fmt.Sprintf("%s, %s connections, open loop at %s/s: latency counts from when a request was to leave", s.Name, count(uint64(s.Connections)), digits(s.Rate))
+	if s.Lag != nil {
+		t += fmt.Sprintf("; the generator itself was late by %s (p99 %s)", orNothing(s.Lag.P50), orNothing(s.Lag.P99))
+	}
+	return t
+}
+
+func orNothing(us float64) string {
+	if us == 0 {
+		return "0 µs"
+	}
+	return micros(us)
+}
+
+// ceiling says what the generator reaches, and how near to it the run came.
+func ceiling(r *bench.Result) string {
+	c := r.Ceiling
+	t := fmt.Sprintf("a server that only echoes %s replies is asked %s times a second over %d connections with %d unanswered each, p99 %s",
+		sizeText(float64(c.ReplyBytes)), digits(c.PerSecond), c.Connections, c.Depth, orNothing(c.Latency.P99))
+	if reached, op, ok := reached(r); ok {
+		t += fmt.Sprintf("; this run came to %s of that (%s)", percent(reached), op)
+	}
+	return t
+}
+
+// reached is the part of the ceiling that the first operation came to, where
+// it was driven in the same way: in a closed loop.
+func reached(r *bench.Result) (part float64, op string, ok bool) {
+	if r.Ceiling == nil || r.Ceiling.PerSecond == 0 || len(r.Streams) == 0 || r.Streams[0].OpenLoop {
+		return 0, "", false
+	}
+	for _, p := range r.Phases {
+		if len(p.Ops) > 0 {
+			return p.Ops[0].PerSecond / r.Ceiling.PerSecond, p.Ops[0].Name, true
+		}
+	}
+	return 0, "", false
+}
+
+func bad(r *bench.Result) []string {
+	out := append([]string(nil), r.Failures...)
+	if len(out) == 0 && !r.OK {
+		out = append(out, "it is not right")
+	}
+	for _, s := range r.Samples {
+		out = append(out, fmt.Sprintf("%s, phase %s: asked %s: %s; the reply: %s", s.Operation, s.Phase, s.Asked, s.Reason, s.Reply))
+	}
+	return out
+}
+
+func requestTable(r *bench.Result) Table {
+	t := Table{
+		Title: "Requests", Left: 2,
+		Head: []string{"phase", "request", "per second", "p50", "p90", "p99", "p99.9", "max", "sent", "right", "wrong", "errors"},
+		Note: "Per second: right replies, or requests sent where none is wanted (oneway). Latency: of right replies.",
+	}
+	for _, p := range r.Phases {
+		for _, o := range p.Ops {
+			l, right := o.Latency, count(o.Answered)
+			if o.Oneway {
+				right = "oneway"
+			}
+			t.Rows = append(t.Rows, []string{
+				p.Name, o.Name, digits(o.PerSecond), micros(l.P50), micros(l.P90), micros(l.P99), micros(l.P999), micros(l.Max),
+				count(o.Sent), right, count(o.Wrong), errorsText(o.Errors),
+			})
+		}
+	}
+	return t
+}
+
+func errorsText(errs map[string]uint64) string {
+	var parts []string
+	for _, kind := range bench.ErrorKinds {
+		if n := errs[kind]; n > 0 {
+			parts = append(parts, kind+" "+count(n))
+		}
+	}
+	if len(parts) == 0 {
+		return "0"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// disturbanceTable compares each later phase with the first.
+func disturbanceTable(r *bench.Result) Table {
+	if len(r.Phases) < 2 {
+		return Table{}
+	}
+	first := r.Phases[0]
+	t := Table{
+		Title: "Against phase " + first.Name, Left: 2, Head: []string{"phase", "request", "per second", "p50", "p99", "p99.9", "max"},
+		Note: "Ratios: 1× is what it was in phase " + first.Name + ".",
+	}
+	for _, p := range r.Phases[1:] {
+		for _, o := range p.Ops {
+			for _, b := range first.Ops {
+				if b.Name == o.Name && b.Answered > 0 {
+					t.Rows = append(t.Rows, []string{
+						p.Name, o.Name, ratio(o.PerSecond, b.PerSecond), ratio(o.Latency.P50, b.Latency.P50), ratio(o.Latency.P99, b.Latency.P99),
+						ratio(o.Latency.P999, b.Latency.P999), ratio(o.Latency.Max, b.Latency.Max),
+					})
+				}
+			}
+		}
+	}
+	return t
+}
+
+func ratio(v, base float64) string {
+	if base == 0 {
+		return ""
+	}
+	return times(v / base)
+}
+
+func processTable(r *bench.Result) Table {
+	t := Table{
+		Title: "Processes", Left: 1, Head: []string{"process", "CPU", "user", "system", "cores busy", "CPU per 1M requests", "memory", "peak", "threads", "files"},
+		Note: "CPU: seconds of the measured time, of requests sent. Memory: resident, at the end, and the most since the process began. " +
+			"Cores busy: of " + fmt.Sprint(r.Machine.Cores) + " that server and generator share.",
+	}
+	add := func(what string, p bench.Process, seconds float64, whole bool) {
+		cores := ""
+		if seconds > 0 {
+			cores = digits(p.CPUSeconds / seconds)
+		}
+		cells := []string{what, digits(p.CPUSeconds) + " s", digits(p.CPUUserSeconds) + " s", digits(p.CPUSystemSeconds) + " s", cores, digits(p.CPUSecondsPerMillion) + " s"}
+		if whole {
+			cells = append(cells, sizeText(float64(p.RSS)), sizeText(float64(p.PeakRSS)), fmt.Sprint(p.Threads), fmt.Sprint(p.FDs))
+		} else {
+			cells = append(cells, "", "", "", "")
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	if r.Target.PID != 0 {
+		add("server", r.Server, r.MeasuredSeconds, true)
+		for _, p := range r.Phases {
+			if p.Server != nil && len(r.Phases) > 1 {
+				add("server, phase "+p.Name, *p.Server, p.Seconds, false)
+			}
+		}
+	}
+	add("generator", r.Generator, r.MeasuredSeconds, true)
+	if c := r.Ceiling; c != nil && !c.SameProcess && c.ServerPerMillion > 0 {
+		t.Rows = append(t.Rows, []string{"server that only echoes (ceiling)", "", "", "", "", digits(c.ServerPerMillion) + " s", "", "", "", ""})
+	}
+	return t
+}
+
+func milestoneTable(r *bench.Result) Table {
+	t := Table{Title: "Milestones", Left: 1, Head: []string{"milestone", "after", "since"}}
+	for _, m := range r.Milestones {
+		after := micros(m.Seconds * 1e6)
+		if !m.Reached {
+			after = "not within " + after
+		}
+		t.Rows = append(t.Rows, []string{m.Name, after, m.Since})
+	}
+	return t
+}
+
+func stepTable(r *bench.Result) Table {
+	t := Table{
+		Title: "Steps", Head: []string{"connections", "opened in", "server memory", "per connection", "files", "p50", "p99", "max"},
+		Note: "Memory per connection: what it grew by since before the first. Latency: of routes read at this step.",
+	}
+	for _, s := range r.Steps {
+		t.Rows = append(t.Rows, []string{
+			count(uint64(s.Connections)), micros(s.Seconds * 1e6), sizeText(float64(s.RSS)), sizeText(s.BytesPerConnection), count(uint64(s.FDs)),
+			micros(s.Latency.P50), micros(s.Latency.P99), micros(s.Latency.Max),
+		})
+	}
+	return t
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gonamesrv/bench/report"
+)
+
+// newReportCommand shows results again.
+func newReportCommand() *cobra.Command {
+	var html, markdown bool
+	cmd := &cobra.Command{
+		Use:   "report FILE.json...",
+		Short: "Show results of run or compare again, from their JSON files",
+		Example: "  nsbench report storm.json\n" +
+			"  nsbench report --html *.json          # writes storm.html beside storm.json",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			for i, file := range files {
+				d, err := report.Read(file)
+				if err != nil {
+					return err
+				}
+				switch {
+				case html:
+					page := strings.TrimSuffix(file, filepath.Ext(file)) + ".html"
+					if err := d.WriteHTML(page); err != nil {
+						return err
+					}
+					fmt.Fprintln(cmd.OutOrStdout(), page)
+				default:
+					if i > 0 {
+						fmt.Fprintln(cmd.OutOrStdout())
+					}
+					fmt.Fprint(cmd.OutOrStdout(), show(d, markdown))
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&html, "html", false, "write an HTML page beside each file")
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "write Markdown")
+	cmd.MarkFlagsMutuallyExclusive("html", "markdown")
+	return cmd
+}
+
+func show(d report.Document, markdown bool) string {
+	if markdown {
+		return d.Sheet().Markdown()
+	}
+	return d.Sheet().Text()
+}
+
+// save prints d and writes the files that are asked for; "" asks for none.
+func save(out io.Writer, d report.Document, json, html string) error {
+	_, err := fmt.Fprint(out, show(d, false))
+	if json != "" {
+		err = errors.Join(err, d.Write(json))
+	}
+	if html != "" {
+		err = errors.Join(err, d.WriteHTML(html))
+	}
+	return err
+}
+
+// checkWritable finds out before the work whether its results can be kept.
+func checkWritable(paths ...string) error {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if info, err := os.Stat(filepath.Dir(path)); err != nil {
+			return err
+		} else if !info.IsDir() {
+			return fmt.Errorf("%s is no folder", filepath.Dir(path))
+		}
+	}
+	return nil
+}
