@@ -226,19 +226,13 @@ func (s *side) text(r *wireReply, c command, p namer, release *release) string {
 	return release.text(out)
 }
 
-// ourKeys are keys of the configuration that Java does not have.
-var ourKeys = []string{
-	"addressServerList", "addressServerPort", "productNamesrvAddr", "routeReadsOnLoop",
-	"rocketmq.namesrv.domain", "rocketmq.namesrv.domain.subgroup",
-}
-
 // configText shows a configuration, or some of its keys, less our own keys and
 // what the two servers are told differently.
 func (s *side) configText(text string, keys []string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		key, _, _ := strings.Cut(line, "=")
-		if slices.Contains(ourKeys, key) && s.server.java == "" || len(keys) > 0 && !slices.Contains(keys, key) {
+		if isOwnKey(key) && s.server.java == "" || len(keys) > 0 && !slices.Contains(keys, key) {
 			continue
 		}
 		lines = append(lines, line)

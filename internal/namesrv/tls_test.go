@@ -614,7 +614,7 @@ func TestProxyProtocol(t *testing.T) {
 	c.Write([]byte{0xff, 0xff, 0xff, 0xff})
 	c.MustClose()
 	nstest.Eventually(t, "the log names the peer", func() bool { return log.has("remote=198.51.100.7:4711") })
-	wantCode(t, s.dial(t).Do(nstest.Route("U")), codec.RespTopicNotExist, string(s.dial(t).Do(nstest.Route("U")).Remark)) // no header, served
+	wantCode(t, s.dial(t).Do(nstest.Request(codec.ReqGetBrokerClusterInfo)), codec.RespSuccess, "") // without a header
 
 	s = start(t, nil)
 	c = s.dial(t)
