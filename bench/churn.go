@@ -105,7 +105,7 @@ func (m *mortal) live(ctx, ending context.Context) (err error) {
 		reg.b.timeoutMillis = silentTimeout.Milliseconds()
 		reg = &registered{registration: newRegistration(m.r.fleet, reg.b, false, 0), f: reg.f, now: reg.now}
 	}
-	for ending.Err() == nil {
+	for first := true; first || ending.Err() == nil; first = false {
 		if err := m.once(ctx, ending, reg, timeout); err != nil {
 			return err
 		}

@@ -299,13 +299,13 @@ func TestStall(t *testing.T) {
 			if isLoad(req) && once.CompareAndSwap(false, true) {
 				go func() {
 					defer close(stalled)
-					time.Sleep(300 * time.Millisecond) // well within the measured second
+					time.Sleep(300 * time.Millisecond) // well within the measured time
 					f.stallFor(stall)
 				}()
 			}
 			return true
 		}
-		res := run(t, scenario(t, "route", append(params, "warmup", "0s", "duration", "1s", "connections", "2")...), at(f.addr))
+		res := run(t, scenario(t, "route", append(params, "warmup", "0s", "duration", "2s", "connections", "2")...), at(f.addr))
 		<-stalled
 		return op(t, res, "measured", "route")
 	}
@@ -326,14 +326,14 @@ func TestStall(t *testing.T) {
 	if n, want := slower(open, stall/3), int64(rate*0.2*0.9); n < want {
 		t.Errorf("open loop: %d requests took %v or more, want at least %d", n, stall/3, want)
 	}
-	if open.Latency.P99 < 200e3 || open.Latency.Max < 290e3 {
+	if open.Latency.P99 < 150e3 || open.Latency.Max < 290e3 {
 		t.Errorf("open loop: p99 %.0f µs, max %.0f µs do not show a stall of %v", open.Latency.P99, open.Latency.Max, stall)
 	}
-	if open.Sent < rate*9/10 {
-		t.Errorf("open loop: sent %d, want %d, stall or not", open.Sent, rate)
+	if open.Sent < 2*rate*9/10 {
+		t.Errorf("open loop: sent %d, want %d, stall or not", open.Sent, 2*rate)
 	}
 	closed := drive("rate", "0")
-	if n := slower(closed, stall-10*time.Millisecond); n > 4 {
+	if n := slower(closed, stall-10*time.Millisecond); n > 20 {
 		t.Errorf("closed loop: %d requests show the stall; this test does not show what it should", n)
 	}
 	if closed.Latency.Max < 290e3 {
@@ -424,19 +424,22 @@ func TestNobodyListens(t *testing.T) {
 }
 
 // TestFence: oneway requests are not done when they are sent, but when the
-// server has read them.
+// server has read them; one that never says so fails the run.
 func TestFence(t *testing.T) {
-	const stall = 500 * time.Millisecond
-	f := startFake(t, nil)
-	var once sync.Once
-	f.before = func(req *codec.Command) {
-		if req.Code == codec.ReqBrokerHeartbeat && req.Flag.IsOneway() {
-			once.Do(func() { time.Sleep(stall) })
-		}
+	beats := func(params ...string) bench.Scenario {
+		return scenario(t, "heartbeat", append(params, "hz", "50", "duration", "100ms", "warmup", "0s")...)
 	}
-	res := run(t, scenario(t, "heartbeat", "connections", "1", "hz", "50", "duration", "100ms", "warmup", "0s"), at(f.addr))
-	if m := res.Milestones[0]; m.Name != "every oneway request read" || !m.Reached || m.Seconds < 0.2 {
-		t.Errorf("milestone is %+v, want more than 0.2 s", m)
+	res := run(t, beats(), at(startFake(t, nil).addr))
+	if m := res.Milestones; len(m) != 1 || m[0].Name != "every oneway request read" || !m[0].Reached {
+		t.Errorf("milestones are %+v", m)
+	}
+	f := startFake(t, func(req *codec.Command, _ *codec.Reply) bool {
+		topic, _ := req.Ext.Get("topic")
+		return string(topic) != "nsbench-fence"
+	})
+	res = mustFail(t, beats("timeout", "500ms"), at(f.addr), "every oneway request read: not within")
+	if m := res.Milestones; len(m) != 1 || m[0].Reached {
+		t.Errorf("milestones are %+v", m)
 	}
 }
 
@@ -452,10 +455,14 @@ func TestDeadButNamed(t *testing.T) {
 // run, as good as they may be.
 func TestLateAnswers(t *testing.T) {
 	f := startFake(t, nil)
-	var once sync.Once
+	ended := make(chan struct{}) // what is asked in the end has been asked
+	var hold, end sync.Once
 	f.before = func(req *codec.Command) {
-		if isLoad(req) {
-			once.Do(func() { time.Sleep(700 * time.Millisecond) })
+		switch {
+		case req.Code == codec.ReqQueryDataVersion:
+			end.Do(func() { close(ended) })
+		case isLoad(req):
+			hold.Do(func() { <-ended })
 		}
 	}
 	mustFail(t, scenario(t, "route", "connections", "1", "duration", "50ms", "warmup", "0s", "timeout", "100ms"), at(f.addr), "not answered within")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -32,26 +33,32 @@ func connectionLimit(configured, maxFiles int) int {
 	return max(1, maxFiles-fdReserve, maxFiles/2)
 }
 
-// acceptAll accepts until the listener is closed. No error ends it: whatever
+// acceptAll accepts on all listeners until they are closed.
+func (e *Engine) acceptAll() {
+	slots := make(chan struct{}, handOvers)
+	e.spares.want = len(e.lns)
+	e.spares.open()
+	defer e.spares.close()
+	var acceptors sync.WaitGroup
+	for _, ln := range e.lns {
+		acceptors.Go(func() { e.acceptOn(ln, slots) })
+	}
+	acceptors.Wait()
+}
+
+// acceptOn accepts until the listener is closed. No error ends it: whatever
 // the reason, EMFILE above all, it pauses and goes on, as Netty does, and
 // connections already open do not notice. It returns when the last hand-over
 // is done.
-func (e *Engine) acceptAll() {
+func (e *Engine) acceptOn(ln net.Listener, slots chan struct{}) {
 	var (
 		pause  time.Duration
 		work   sync.WaitGroup
-		slots  = make(chan struct{}, handOvers)
 		failed = make(chan error, 1) // a hand-over failed since the last accept
 	)
 	defer work.Wait()
 	for {
-		var err error
-		if e.fewFilesLeft() {
-			work.Wait()
-			err = e.acceptCarefully()
-		} else {
-			err = e.acceptQuickly(&work, slots, failed)
-		}
+		err := e.acceptNext(ln, &work, slots, failed)
 		if err == nil {
 			select {
 			case err = <-failed:
@@ -60,7 +67,7 @@ func (e *Engine) acceptAll() {
 				continue
 			}
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) && e.mustAcceptMore() {
+		if errors.Is(err, os.ErrDeadlineExceeded) && e.mustAcceptMore(ln) {
 			continue
 		}
 		if e.stopping.Load() || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -68,7 +75,7 @@ func (e *Engine) acceptAll() {
 		}
 		e.acceptErrors.Add(1)
 		pause = min(max(2*pause, firstPause), longPause)
-		e.acceptLog.warn(e.o.Logger, "accept failed", "err", err, "pause", pause)
+		e.acceptLog.warn(e.o.Logger, "accept failed", "addr", ln.Addr().String(), "err", err, "pause", pause)
 		select {
 		case <-e.leave:
 			return
@@ -83,12 +90,25 @@ func (e *Engine) fewFilesLeft() bool {
 	return e.maxFiles > 0 && e.open.Load()+fdReserve > int64(e.maxFiles)
 }
 
-// acceptQuickly accepts one connection and leaves its hand-over to a goroutine
-// that lives as long as that takes.
-func (e *Engine) acceptQuickly(work *sync.WaitGroup, slots chan struct{}, failed chan<- error) error {
-	c, nc, err := e.acceptOne()
+// acceptNext accepts one connection and leaves its hand-over to a goroutine
+// that lives as long as that takes. While descriptors may run out it accepts
+// only if there is one for the hand-over too, which it waits for. Without, a
+// peer who could have waited in the backlog would be accepted to be cut off at
+// once.
+func (e *Engine) acceptNext(ln net.Listener, work *sync.WaitGroup, slots chan struct{}, failed chan<- error) error {
+	if e.fewFilesLeft() {
+		work.Wait()
+		if err := e.spares.open(); err != nil {
+			return err
+		}
+	}
+	c, nc, err := e.acceptOne(ln)
 	if c == nil {
 		return err
+	}
+	if e.fewFilesLeft() {
+		work.Wait()
+		return e.spares.lend(func() error { return e.handOver(c, nc) })
 	}
 	slots <- struct{}{}
 	work.Go(func() {
@@ -103,27 +123,11 @@ func (e *Engine) acceptQuickly(work *sync.WaitGroup, slots chan struct{}, failed
 	return nil
 }
 
-// acceptCarefully accepts one connection only if there is a descriptor for its
-// hand-over too. Without, a peer who could have waited in the backlog would be
-// accepted to be cut off at once.
-func (e *Engine) acceptCarefully() error {
-	spare, err := os.Open(os.DevNull)
-	if err != nil {
-		return err
-	}
-	c, nc, err := e.acceptOne()
-	spare.Close()
-	if c == nil {
-		return err
-	}
-	return e.handOver(c, nc)
-}
-
 // acceptOne accepts one connection and counts it in, or refuses it, and then c
-// is nil. The limit is applied before the hand-over: gnet has no way to refuse
+// is nil. The limits are applied before the hand-over: gnet has no way to refuse
 // a connection without opening it.
-func (e *Engine) acceptOne() (c *conn, nc net.Conn, err error) {
-	if nc, err = e.ln.Accept(); err != nil {
+func (e *Engine) acceptOne(ln net.Listener) (c *conn, nc net.Conn, err error) {
+	if nc, err = ln.Accept(); err != nil {
 		return nil, nil, err
 	}
 	if e.maxConnections > 0 && e.open.Load() >= e.maxConnections {
@@ -137,9 +141,19 @@ func (e *Engine) acceptOne() (c *conn, nc net.Conn, err error) {
 		nc.Close()
 		return nil, nil, err
 	}
+	if c.preamble != preambleProxy && !e.admit(c, peerOf(nc)) {
+		nc.Close()
+		return nil, nil, nil
+	}
 	e.open.Add(1)
 	e.accepted.Add(1)
 	return c, nc, nil
+}
+
+// peerOf returns the address of the other end.
+func peerOf(nc net.Conn) netip.Addr {
+	remote, _ := nc.RemoteAddr().(*net.TCPAddr)
+	return remote.AddrPort().Addr() // nil is no address
 }
 
 // prepare sets what is to be set on nc and makes our side of it. Whatever can
@@ -189,8 +203,59 @@ func (e *Engine) handOver(c *conn, nc net.Conn) error {
 	// returns nil and OnOpen is never called.
 	e.open.Add(-1)
 	e.accepted.Add(^uint64(0))
+	e.peers.leave(c.id)
 	if err == nil {
 		err = errors.New("event loop did not take it")
 	}
 	return fmt.Errorf("engine: hand over %s: %w", c.remote, err)
+}
+
+// spares are descriptors kept for hand-overs, one for each listener, so that
+// there is still one when each of the other acceptors has just taken one.
+type spares struct {
+	want int // constant
+
+	mu   sync.Mutex // guards the following; held during a hand-over
+	held []*os.File
+}
+
+// open takes what is missing and fails if it cannot be had.
+func (s *spares) open() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.openLocked()
+}
+
+func (s *spares) openLocked() error {
+	for len(s.held) < s.want {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			return err
+		}
+		s.held = append(s.held, f)
+	}
+	return nil
+}
+
+// lend gives the descriptors back to the system while f runs.
+func (s *spares) lend(f func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeLocked()
+	err := f()
+	_ = s.openLocked() // is tried again before the next accept
+	return err
+}
+
+func (s *spares) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeLocked()
+}
+
+func (s *spares) closeLocked() {
+	for _, f := range s.held {
+		f.Close()
+	}
+	s.held = nil
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestConnectionLimit(t *testing.T) {
@@ -49,9 +50,11 @@ func TestMaxConnections(t *testing.T) {
 type shakyListener struct {
 	net.Listener
 	failures atomic.Int32
+	calls    atomic.Int32
 }
 
 func (l *shakyListener) Accept() (net.Conn, error) {
+	l.calls.Add(1)
 	if l.failures.Add(-1) >= 0 {
 		return nil, errors.New("accept: no luck today")
 	}
@@ -60,20 +63,28 @@ func (l *shakyListener) Accept() (net.Conn, error) {
 
 func TestAcceptErrorsArePausedOver(t *testing.T) {
 	log := &logBuffer{}
-	e, err := New(&testHandler{}, Options{Addr: "127.0.0.1:0", Split: splitInt32, Logger: log.logger()})
+	e, err := New(&testHandler{}, Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Logger: log.logger()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	l := &shakyListener{Listener: e.ln}
-	l.failures.Store(4)
-	e.ln = l
+	l := &shakyListener{Listener: e.lns[0]}
+	l.failures.Store(6)
+	e.lns[0] = l
+	began := time.Now()
 	s := run(t, e, &testHandler{})
 	s.dial().ping("at last")
-	if n := s.Stats().AcceptErrors; n != 4 {
-		t.Errorf("%d accept errors, want 4", n)
+	if n := s.Stats().AcceptErrors; n != 6 {
+		t.Errorf("%d accept errors, want 6", n)
+	}
+	// It does not spin: each pause is twice the one before.
+	if took, least := time.Since(began), (1+2+4+8+16+32)*firstPause; took < least {
+		t.Errorf("6 failures took %v, want at least %v", took, least)
+	}
+	if n := l.calls.Load(); n != 7 && n != 8 { // the 7th is the ping's
+		t.Errorf("Accept was called %d times, want 7 and perhaps one more", n)
 	}
 	if !log.has("accept failed") {
 		t.Error("accept errors not logged")
@@ -97,7 +108,7 @@ func TestIPv6(t *testing.T) {
 	}
 	ln.Close()
 	conns := make(chan Conn, 2)
-	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) { o.Addr = ":0" })
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) { o.Addrs = []string{":0"} })
 	port := s.Addr().(*net.TCPAddr).Port
 	six := dial(t, fmt.Sprintf("[::1]:%d", port))
 	six.ping("six")

@@ -11,8 +11,11 @@ import (
 // third of the time and half the memory. The buffer grows with the bytes that
 // have really come, never on the word of a header.
 //
-// Invariant: unless c is choked, c.in is nil or holds the beginning of one
-// frame, and c.need is the size of that frame or 0 if it cannot be told yet.
+// Invariant: unless c is choked or behind, c.in is nil or holds the beginning
+// of one frame, c.off is 0, c.need is the size of that frame or 0 if it cannot
+// be told yet, and c is listed by frame. Otherwise c.in[c.off:] is any input,
+// c.need says nothing, and what takes long is our doing.
+//
 // All of this is for the loop only.
 
 // probe is how many bytes are added at a time to a frame whose size cannot be
@@ -30,7 +33,36 @@ func (l *loop) keep(c *conn, rest []byte) error {
 		return err
 	}
 	c.in.B = append(c.in.B, rest...)
+	l.awaitFrame(c)
 	return nil
+}
+
+// awaitFrame lists c by the frame that it has begun, if it has, until it is
+// whole. A first frame has a list of its own, because it has less time.
+func (l *loop) awaitFrame(c *conn) {
+	if c.in == nil || c.choked || c.behind || c.preamble != preambleOver || c.listed(byFrame) {
+		return
+	}
+	c.began = l.now
+	if c.spoke {
+		l.frames[laterFrame].push(c)
+	} else {
+		l.frames[firstFrame].push(c)
+	}
+}
+
+// closeUnfinished closes those whose frames have taken too long. As in
+// closeIdle, nobody is cut off early.
+func (l *loop) closeUnfinished() {
+	for i := range l.frames {
+		fl := &l.frames[i]
+		limit, closes := fl.timeout+l.e.o.tick, 0
+		for c := fl.head; c != nil && l.now-c.began >= limit && closes < maxCloses; c = fl.head {
+			closes++
+			l.close(c, fmt.Errorf("%w: %v", ErrFrameTimeout, fl.timeout))
+			c.leave(byFrame) // never look at it twice
+		}
+	}
 }
 
 // complete adds data to the frame that c.in begins and serves it once whole.
@@ -74,7 +106,8 @@ func (l *loop) complete(c *conn, data []byte) (rest []byte, err error) {
 
 // serveHeld serves the whole frames in c.in and keeps what is behind them.
 func (l *loop) serveHeld(c *conn) error {
-	rest, err := l.serveAll(c, c.in.B)
+	c.leave(byFrame)
+	rest, err := l.serveAll(c, c.in.B[c.off:])
 	if err != nil || c.gone {
 		return err
 	}
@@ -85,33 +118,41 @@ func (l *loop) serveHeld(c *conn) error {
 	if len(rest) < cap(c.in.B)/4 {
 		// Little is left of much: move into a smaller buffer.
 		old := c.in
-		c.in = nil
+		c.in, c.off = nil, 0
 		err := l.keep(c, rest)
 		l.giveBack(old)
 		return err
 	}
-	c.in.B = c.in.B[:copy(c.in.B, rest)]
+	c.off = len(c.in.B) - len(rest)
+	if !c.choked && !c.behind || c.off > len(rest) {
+		c.in.B = c.in.B[:copy(c.in.B, rest)]
+		c.off = 0
+	}
+	l.awaitFrame(c)
 	return nil
 }
 
-// add appends b to c.in, which grows fourfold but not beyond the frame.
+// add appends b to c.in. It grows fourfold while it is small, then twofold, but
+// not beyond the frame.
 func (l *loop) add(c *conn, b []byte) error {
 	if c.in == nil {
 		return l.keep(c, b)
 	}
-	want := len(c.in.B) + len(b)
-	if want > cap(c.in.B) {
-		size := max(want, 4*cap(c.in.B))
-		if c.need > 0 && !c.choked {
-			size = max(want, min(size, c.need))
-		} else if c.choked {
-			size = max(want, min(size, 2*cap(c.in.B)))
+	if len(c.in.B)+len(b) > cap(c.in.B) {
+		held := c.in.B[c.off:]
+		want := len(held) + len(b)
+		size := 2 * len(held)
+		if len(held) < largeBuffer {
+			size *= 2
+		}
+		if c.need > 0 && !c.choked && !c.behind {
+			size = min(size, c.need)
 		}
 		old := c.in
-		if err := l.hold(c, size); err != nil {
+		if err := l.hold(c, max(want, size)); err != nil {
 			return err
 		}
-		c.in.B = append(c.in.B, old.B...)
+		c.in.B, c.off = append(c.in.B, held...), 0
 		l.giveBack(old)
 	}
 	c.in.B = append(c.in.B, b...)
@@ -122,10 +163,11 @@ func (l *loop) add(c *conn, b []byte) error {
 // connections allows. What c.in was before is the caller's to give back.
 func (l *loop) hold(c *conn, n int) error {
 	b := l.e.bufs.get(n)
-	if total := l.e.partial.Add(int64(cap(b.B))); total > l.e.o.MaxPartial {
-		l.giveBack(b)
-		return fmt.Errorf("%w: %d bytes exceed %d", ErrOverloaded, total, l.e.o.MaxPartial)
+	if !l.afford(c, cap(b.B)) {
+		l.e.bufs.put(b)
+		return fmt.Errorf("%w: no room for %d", ErrOverloaded, n)
 	}
+	l.e.partial.Add(int64(cap(b.B)))
 	c.in = b
 	return nil
 }
@@ -133,12 +175,14 @@ func (l *loop) hold(c *conn, n int) error {
 // giveBack returns a buffer of hold to the pool and the budget.
 func (l *loop) giveBack(b *bytebufferpool.ByteBuffer) {
 	l.e.partial.Add(-int64(cap(b.B)))
+	l.e.release(cap(b.B))
 	l.e.bufs.put(b)
 }
 
 // dropInput forgets what c.in holds.
 func (l *loop) dropInput(c *conn) {
-	c.need = 0
+	c.leave(byFrame)
+	c.need, c.off = 0, 0
 	if c.in != nil {
 		l.giveBack(c.in)
 		c.in = nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,8 +25,12 @@ import (
 func runChild(name string) int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	h := &testHandler{}
+	addrs := []string{"127.0.0.1:0"}
+	if name == "files, two addresses" {
+		addrs = append(addrs, "127.0.0.1:0")
+	}
 	e, err := New(h, Options{
-		Addr: "127.0.0.1:0", Split: splitInt32, Loops: 2, Logger: log,
+		Addrs: addrs, Split: splitInt32, Loops: 2, Logger: log,
 		MaxConnections: 1 << 20, tick: 20 * time.Millisecond,
 	})
 	if err == nil {
@@ -48,7 +53,7 @@ func runChild(name string) int {
 			go breakLoop(before)
 		}
 	}
-	if name == "files" {
+	if strings.HasPrefix(name, "files") {
 		limitFiles(40)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -56,7 +61,7 @@ func runChild(name string) int {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	fmt.Println(e.Addr())
+	fmt.Println(strings.ReplaceAll(e.addrText(), ",", ""))
 	if err := e.Run(ctx); err != nil {
 		fmt.Println(err)
 		return 3
@@ -112,7 +117,8 @@ type child struct {
 	in   io.WriteCloser
 	out  *bufio.Reader
 	err  *logBuffer
-	addr string
+	addr string   // the first address
+	all  []string // all of them
 }
 
 func startChild(t *testing.T, name string) *child {
@@ -137,7 +143,8 @@ func startChild(t *testing.T, name string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.addr = strings.TrimSpace(line)
+	c.all = strings.Fields(line)
+	c.addr = c.all[0]
 	return c
 }
 
@@ -153,17 +160,7 @@ func (c *child) wait() (code int, out string) {
 func TestAcceptWithoutDescriptors(t *testing.T) {
 	ch := startChild(t, "files")
 	live := dial(t, ch.addr)
-	stats := func() (s Stats) {
-		live.send(textFrame("stats"))
-		b, err := readFrame(live)
-		if err == nil {
-			err = json.Unmarshal(b, &s)
-		}
-		if err != nil {
-			t.Fatalf("live connection: %v", err)
-		}
-		return s
-	}
+	stats := live.stats
 	live.ping("before")
 	var peers []*client
 	for range 60 {
@@ -190,6 +187,57 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 	live.ping("after")
 	if st := stats(); st.Accepted != 61 {
 		t.Errorf("%d accepted, want 61", st.Accepted)
+	}
+	ch.in.Close()
+	if code, out := ch.wait(); code != 0 {
+		t.Errorf("exit %d, printed %q, want 0", code, out)
+	}
+}
+
+// stats asks a child for its counters.
+func (c *client) stats() (s Stats) {
+	c.t.Helper()
+	c.send(textFrame("stats"))
+	b, err := readFrame(c)
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if err != nil {
+		c.t.Fatalf("live connection: %v", err)
+	}
+	return s
+}
+
+// So it is with several listeners, who take descriptors from each other.
+func TestAcceptOnTwoAddressesWithoutDescriptors(t *testing.T) {
+	ch := startChild(t, "files, two addresses")
+	live := dial(t, ch.addr)
+	live.ping("before")
+	began := time.Now()
+	var peers []*client
+	for i := range 80 {
+		peers = append(peers, dial(t, ch.all[i%2]))
+	}
+	eventually(t, "accept fails", func() bool { return live.stats().AcceptErrors >= 6 })
+	var wg sync.WaitGroup
+	for _, c := range peers {
+		wg.Go(func() {
+			defer c.Close()
+			text := c.LocalAddr().String()
+			if _, err := c.Write(textFrame("%s", text)); err != nil {
+				t.Errorf("peer: %v", err)
+			} else if got, err := readFrame(c); err != nil || string(got) != text {
+				t.Errorf("peer got %q, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	st := live.stats()
+	if st.Accepted != 81 {
+		t.Errorf("%d accepted, want 81", st.Accepted)
+	}
+	if most := 2 * (1 + time.Since(began)/firstPause); st.AcceptErrors > uint64(most) {
+		t.Errorf("%d failures to accept, want at most %d: each is paused over", st.AcceptErrors, most)
 	}
 	ch.in.Close()
 	if code, out := ch.wait(); code != 0 {
@@ -251,7 +299,7 @@ func TestNoDescriptorIsLeaked(t *testing.T) {
 func TestPlainTCP(t *testing.T) {
 	const soProtocol = 38 // SO_PROTOCOL
 	s := serve(t, &testHandler{}, nil)
-	raw, err := s.ln.(*net.TCPListener).SyscallConn()
+	raw, err := s.lns[0].(*net.TCPListener).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 // engine's own because an ID must tell connections of several engines apart.
 var lastID atomic.Uint64
 
-// A conn is one connection. Size: 208 B, and no buffer when idle.
+// A conn is one connection. Size: 288 B, and no buffer when idle.
 type conn struct {
 	id     uint64
 	remote string // constant once Opened was called
@@ -25,17 +25,20 @@ type conn struct {
 	gc       gnet.Conn                  // nil once closed, so that misuse shows
 	gone     bool                       // closed: gc's descriptor may be somebody else's by now
 	choked   bool                       // listed in loop.choked, see backpressure.go
+	behind   bool                       // listed in loop.behind, see fairness.go
+	spoke    bool                       // a whole frame has come
 	told     bool                       // Opened was called
 	preamble preamble                   // what is to come before the first frame
 	need     int                        // size of the frame that in begins, 0 = not yet known
+	off      int                        // where in in the unserved bytes begin
 	in       *bytebufferpool.ByteBuffer // bytes not yet served, nil if none
 	cause    error                      // why we close it
-	unsent   int                        // bytes in gnet's outbound buffer when last looked at
+	unsent   int                        // bytes in gnet's outbound buffer when last looked at; counted in the budget
 	since    time.Duration              // choked since, loop time
 	active   time.Duration              // last sign of life, loop time
-	idle     *idleList                  // nil: may be silent for ever
-	idlePre  *conn
-	idleNex  *conn
+	began    time.Duration              // when the frame in in began, loop time, while listed by frame
+	owing    time.Duration              // unsent has not been 0 since, loop time, while listed by unsent
+	links    [numKinds]link
 
 	opened  atomic.Bool
 	alive   atomic.Bool
@@ -70,6 +73,10 @@ func (c *conn) Send(b []byte) {
 	if c.dead {
 		return
 	}
+	if !c.e.hold(len(b)) {
+		c.closeLocked(ErrOverloaded)
+		return
+	}
 	if c.outbox == nil {
 		c.outbox = c.e.bufs.get(len(b))
 	}
@@ -85,6 +92,9 @@ func (c *conn) give(b *bytebufferpool.ByteBuffer) bool {
 	switch {
 	case c.dead:
 		return false
+	case !c.e.hold(len(b.B)):
+		c.closeLocked(ErrOverloaded)
+		return false
 	case c.outbox != nil: // is listed already
 		c.outbox.B = append(c.outbox.B, b.B...)
 		c.wakeLocked()
@@ -99,6 +109,10 @@ func (c *conn) give(b *bytebufferpool.ByteBuffer) bool {
 func (c *conn) Close(reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.closeLocked(reason)
+}
+
+func (c *conn) closeLocked(reason error) {
 	if c.dead || c.closing.Load() {
 		return
 	}
@@ -120,7 +134,7 @@ func (c *conn) wakeLocked() {
 	}
 }
 
-// takeOutbox empties the outbox; the caller puts the buffer back.
+// takeOutbox empties the outbox; the caller releases and puts back the buffer.
 func (c *conn) takeOutbox() *bytebufferpool.ByteBuffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()

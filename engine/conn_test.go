@@ -165,7 +165,7 @@ func (l *countingLoop) Execute(context.Context, gnet.Runnable) error {
 // Waking the loop costs a system call, so many Sends wake it once.
 func TestLoopIsWokenOnce(t *testing.T) {
 	el := &countingLoop{}
-	e := &Engine{}
+	e := &Engine{o: Options{}.withDefaults()}
 	l := newLoop(e, 0)
 	l.begin(el)
 	for i := range 10 {
@@ -182,7 +182,7 @@ func TestLoopIsWokenOnce(t *testing.T) {
 // gnet would write to a descriptor that is somebody else's by then.
 func TestNothingIsExecutedOnAnEndedLoop(t *testing.T) {
 	el := &countingLoop{}
-	e := &Engine{}
+	e := &Engine{o: Options{}.withDefaults()}
 	l := newLoop(e, 0)
 	l.begin(el)
 	l.end()

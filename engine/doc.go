@@ -6,7 +6,7 @@
 // topics or brokers, and keeps no state but connections.
 //
 //	peer ──► listener ──► acceptor ──► loop ──► Split ──► Handler.Serve ──► out ─┐
-//	 ▲                    limit,       │                    │                    │
+//	 ▲                    limits,      │                    │                    │
 //	 │                    pauses       │             Executor.Submit             │
 //	 │                                 │                    ▼                    │
 //	 │                                 │    lane ──► worker ──► Task ──► Send    │
@@ -15,28 +15,40 @@
 //
 // # Life of a connection
 //
-// The acceptor takes it from the listener, refuses it if there are too many,
-// and hands it to the loop with the fewest. The loop calls Opened. The first
-// byte tells whether the peer speaks TLS; if so, the connection goes to a
-// goroutine of its own, which serves it in the loop's place, on crypto/tls: gnet
-// has no TLS. In front of that byte a trusted peer may say by a PROXY header
-// whom it speaks for; Opened then waits for it. From then
-// on each read is a turn: its whole frames are served in order, what they
-// append to out leaves in one write, and the beginning of a frame that is not
-// yet whole is kept. A turn is never more than 64 KiB of requests, so that no
-// connection starves the others of its loop. The connection ends, and Closed
-// is called once, when the peer leaves (a half-close is a leave; Netty does
-// the same), a write fails, the stream cannot be cut, the handler panics,
-// Close is called, the peer is silent for too long or does not read its
-// replies, or the engine stops.
+// An acceptor takes it from its listener, refuses it if there are too many, in
+// all or from its address, and hands it to the loop with the fewest. The loop
+// calls Opened. The first byte tells whether the peer speaks TLS; if so, the
+// connection goes to a goroutine of its own, which serves it in the loop's
+// place, on crypto/tls: gnet has no TLS. In front of that byte a trusted peer may
+// say by a PROXY header whom it speaks for; Opened then waits for it.
+//
+// From then on each read is a turn: its whole frames are served in order, what
+// they append to out leaves in one write, and the beginning of a frame that is
+// not yet whole is kept. A turn is never more than 16 KiB of requests, 256 KiB
+// of replies or some milliseconds, so that no connection starves the others of
+// its loop; the rest comes with the next. The connection ends, and Closed is
+// called once, when the peer leaves (a half-close is a leave; Netty does the
+// same), a write fails, the stream cannot be cut, the handler panics, Close is
+// called, the peer is silent for too long, takes too long over a frame, does
+// not read its replies or sends far ahead of them, all peers together cost too
+// much memory and this one has for longest, or the engine stops.
+//
+// # What bounds it
+//
+// Every queue and every buffer that a peer can fill: connections by number;
+// unfinished frames, requests that wait and replies that wait by one [Budget]
+// in bytes; a frame by its size and its time; unread replies by a mark at which
+// serving stops, a time and a size; a connection's requests that wait by a size
+// on the loop and by a share of the executor's queue. [Options] has the limits,
+// [Stats] a counter for each, and the log at most a line a second of each kind.
 //
 // An engine that is to stop drains first: it accepts nobody new and closes one
 // quiet connection after the other, until none is left or the time is over.
 //
 // # Which goroutine runs what
 //
-//   - The acceptor, one: accepts, counts, pauses after an error. Up to 64
-//     goroutines that live for the length of a hand-over help it.
+//   - The acceptors, one for each address: accept, count, pause after an error.
+//     Up to 64 goroutines that live for the length of a hand-over help them.
 //   - A loop, Options.Loops of them, each with its share of the connections:
 //     Split, Opened, Serve, Closed, all reading and all writing. It never
 //     blocks. What a type says is "loop only" needs no lock.
@@ -69,8 +81,8 @@
 // a failed Write closes the connection before it returns, with the descriptor
 // number free for reuse, hence nothing touches a connection after one; it
 // limits nothing and says nothing when output has drained, hence the choke
-// list; its tasks overtake each other, hence outboxes; a loop that fails ends
-// without a word, hence the sentinels.
+// list; its tasks overtake each other, hence outboxes, and connections too,
+// hence the bell; a loop that fails ends without a word, hence the sentinels.
 //
 // Read first handler.go, then turn.go, then executor.go.
 //

@@ -54,7 +54,7 @@ func (e *Engine) drain(accepting <-chan struct{}) (fatal error) {
 	started := time.Now()
 	e.stopAccepting(accepting)
 	n := e.open.Load()
-	e.o.Logger.Info("engine drains", "addr", e.addr.String(), "connections", n, "limit", d.Limit)
+	e.o.Logger.Info("engine drains", "addr", e.addrText(), "connections", n, "limit", d.Limit)
 	limit := time.NewTimer(d.Limit - time.Since(started))
 	defer limit.Stop()
 	tick := time.NewTicker(drainTick)
@@ -64,7 +64,7 @@ func (e *Engine) drain(accepting <-chan struct{}) (fatal error) {
 		case fatal = <-e.fatal:
 			return fatal
 		case <-limit.C:
-			e.o.Logger.Warn("engine drain has reached its limit", "addr", e.addr.String(), "connections", e.open.Load())
+			e.o.Logger.Warn("engine drain has reached its limit", "addr", e.addrText(), "connections", e.open.Load())
 			return nil
 		case <-tick.C:
 		}
@@ -81,26 +81,25 @@ func (e *Engine) drain(accepting <-chan struct{}) (fatal error) {
 	return nil
 }
 
-// stopAccepting ends the acceptor when it has taken whoever has connected, and
-// closes the listener.
+// stopAccepting ends the acceptors when they have taken whoever has connected,
+// and closes the listeners.
 func (e *Engine) stopAccepting(accepting <-chan struct{}) {
-	if ln, ok := e.ln.(*net.TCPListener); ok {
-		e.lastAccept.Store(int64(e.now() + lastAccepts))
-		_ = ln.SetDeadline(time.Now().Add(acceptLook))
-		<-accepting
+	e.lastAccept.Store(int64(e.now() + lastAccepts))
+	for _, ln := range e.lns {
+		_ = ln.(*net.TCPListener).SetDeadline(time.Now().Add(acceptLook))
 	}
-	e.ln.Close()
 	<-accepting
+	e.closeListeners()
 }
 
-// mustAcceptMore reports whether the acceptor, whose accept has failed with the
-// deadline of stopAccepting, is to go on.
-func (e *Engine) mustAcceptMore() bool {
-	ln, ok := e.ln.(*net.TCPListener)
-	if !ok || int64(e.now()) >= e.lastAccept.Load() || !hasBacklog(ln) {
+// mustAcceptMore reports whether the acceptor of ln, whose accept has failed with
+// the deadline of stopAccepting, is to go on.
+func (e *Engine) mustAcceptMore(ln net.Listener) bool {
+	tcp := ln.(*net.TCPListener)
+	if int64(e.now()) >= e.lastAccept.Load() || !hasBacklog(tcp) {
 		return false
 	}
-	return ln.SetDeadline(time.Now().Add(acceptLook)) == nil
+	return tcp.SetDeadline(time.Now().Add(acceptLook)) == nil
 }
 
 // drainSome closes as many connections as are due, of those who wait for
@@ -119,7 +118,7 @@ func (l *loop) drainSome() {
 				continue
 			}
 			l.e.drainDue.Add(1)
-			il.remove(c)
+			c.leave(byIdleness)
 			il.push(c)
 		}
 	}

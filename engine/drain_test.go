@@ -198,7 +198,7 @@ func TestDrainDue(t *testing.T) {
 // The engine is told to stop before it has accepted anybody.
 func TestDrainServesTheBacklog(t *testing.T) {
 	h := &testHandler{}
-	e, err := New(h, Options{Addr: "127.0.0.1:0", Split: splitInt32, Loops: 1, Drain: func() Drain {
+	e, err := New(h, Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 1, Drain: func() Drain {
 		return Drain{Limit: patience, Pace: time.Millisecond}
 	}})
 	if err != nil {

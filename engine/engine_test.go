@@ -150,7 +150,7 @@ type server struct {
 // serve runs an engine for the length of the test.
 func serve(t testing.TB, h Handler, change func(o *Options)) *server {
 	t.Helper()
-	o := Options{Addr: "127.0.0.1:0", Split: splitInt32, Loops: 2, tick: 10 * time.Millisecond}
+	o := Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 2, tick: 10 * time.Millisecond}
 	if change != nil {
 		change(&o)
 	}
@@ -173,7 +173,7 @@ type testClock struct {
 // serveInTime is serve for an engine whose time passes only by advance.
 func serveInTime(t testing.TB, h Handler, change func(o *Options)) (*server, *testClock) {
 	t.Helper()
-	o := Options{Addr: "127.0.0.1:0", Split: splitInt32, Loops: 2}
+	o := Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 2}
 	if change != nil {
 		change(&o)
 	}
@@ -197,7 +197,7 @@ func (k *testClock) advance(d time.Duration) {
 		for _, l := range k.s.loops {
 			k.s.onLoop(l, l.tick)
 		}
-		k.s.tls.review(k.s.now())
+		k.s.tls.review(k.s.now(), k.s.o.Budget)
 	}
 }
 
@@ -238,8 +238,8 @@ func run(t testing.TB, e *Engine, h Handler) *server {
 		if n := e.Stats().Open; n != 0 {
 			t.Errorf("%d connections open after Run", n)
 		}
-		if n := e.Stats().PartialBytes; n != 0 {
-			t.Errorf("%d bytes of partial frames held after Run", n)
+		if st := e.Stats(); st.PartialBytes != 0 || st.HeldBytes != 0 {
+			t.Errorf("%d bytes of partial frames, %d in all held after Run", st.PartialBytes, st.HeldBytes)
 		}
 	})
 	t.Cleanup(s.stop)
@@ -268,6 +268,10 @@ func dial(t testing.TB, addr string) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newClient(t, nc)
+}
+
+func newClient(t testing.TB, nc net.Conn) *client {
 	c := &client{t, nc.(*net.TCPConn)}
 	c.SetDeadline(time.Now().Add(patience))
 	t.Cleanup(func() { c.Close() })
@@ -381,7 +385,7 @@ func TestEcho(t *testing.T) {
 
 func TestListenErrorNamesAddress(t *testing.T) {
 	s := serve(t, &testHandler{}, nil)
-	e, err := New(&testHandler{}, Options{Addr: s.Addr().String(), Split: splitInt32})
+	e, err := New(&testHandler{}, Options{Addrs: []string{s.Addr().String()}, Split: splitInt32})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +402,7 @@ func TestListenErrorNamesAddress(t *testing.T) {
 }
 
 func TestCloseReleasesListener(t *testing.T) {
-	o := Options{Addr: "127.0.0.1:0", Split: splitInt32}
+	o := Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32}
 	e, err := New(&testHandler{}, o)
 	if err != nil {
 		t.Fatal(err)
@@ -415,7 +419,7 @@ func TestCloseReleasesListener(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
-	o.Addr = e.Addr().String()
+	o.Addrs = []string{e.Addr().String()}
 	again, err := New(&testHandler{}, o)
 	if err != nil {
 		t.Fatal(err)
@@ -444,7 +448,7 @@ func TestRestartOnSamePort(t *testing.T) {
 	c.ping("x")
 	s.stop() // the server closes first, so the wait is on its side
 	c.wantClosed()
-	again := serve(t, &testHandler{}, func(o *Options) { o.Addr = addr })
+	again := serve(t, &testHandler{}, func(o *Options) { o.Addrs = []string{addr} })
 	again.dial().ping("y")
 }
 
@@ -509,8 +513,8 @@ func TestStopFlushesOutbox(t *testing.T) {
 }
 
 func TestConnSize(t *testing.T) {
-	if n := unsafe.Sizeof(conn{}); n > 256 {
-		t.Errorf("a connection is %d bytes, want at most 256", n)
+	if n := unsafe.Sizeof(conn{}); n > 320 {
+		t.Errorf("a connection is %d bytes, want at most 320", n)
 	}
 }
 

@@ -19,9 +19,16 @@ var (
 	ErrPanic = errors.New("engine: handler panicked")
 	// ErrSlowReader means that the peer does not read what it asked for.
 	ErrSlowReader = errors.New("engine: peer does not read its replies")
+	// ErrFlood means that the peer sends requests faster than they can be
+	// answered, without waiting for replies.
+	ErrFlood = errors.New("engine: peer sends too far ahead of its replies")
+	// ErrFrameTimeout is wrapped by the error of a peer that did not finish a
+	// frame in time.
+	ErrFrameTimeout = errors.New("engine: frame not finished in time")
 	// ErrOverloaded means that all connections together hold too many bytes
-	// of unfinished frames.
-	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames")
+	// of unfinished frames and unread replies, and this one was among those
+	// who have held theirs for longest.
+	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames and unread replies")
 	// ErrPreamble is wrapped when a connection does not get as far as its first
 	// frame: a TLS handshake or a PROXY header that is broken or takes longer
 	// than [Options.HandshakeTimeout], or TLS where there is none, or none where
@@ -47,6 +54,8 @@ const (
 	closedSlowReader
 	closedWriteError
 	closedOverloaded
+	closedFrameTimeout
+	closedFlood
 	closedShutdown
 	closedPreamble
 	numCloseKinds
@@ -71,6 +80,10 @@ func kindOf(err error) closeKind {
 		return closedSlowReader
 	case errors.Is(err, ErrOverloaded):
 		return closedOverloaded
+	case errors.Is(err, ErrFrameTimeout):
+		return closedFrameTimeout
+	case errors.Is(err, ErrFlood):
+		return closedFlood
 	case errors.Is(err, ErrShutdown):
 		return closedShutdown
 	case errors.As(err, &sys):

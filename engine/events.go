@@ -44,14 +44,19 @@ func (ev *events) OnTraffic(gc gnet.Conn) gnet.Action {
 	// All of it is taken, always: gnet keeps leftovers in a ring that it
 	// grows slowly and recycles for ever, and does not call again for them.
 	data, _ := gc.Next(-1)
-	c, ok := gc.Context().(*conn)
-	if !ok || c.gone {
-		return gnet.None
+	switch c := gc.Context().(type) {
+	case *sentinel:
+		c.l.catchUp()
+	case *conn:
+		switch {
+		case c.gone:
+		case c.preamble != preambleOver:
+			return c.loop.greet(c, data)
+		default:
+			return c.loop.turn(c, data)
+		}
 	}
-	if c.preamble != preambleOver {
-		return c.loop.greet(c, data)
-	}
-	return c.loop.turn(c, data)
+	return gnet.None
 }
 
 // OnClose is the end of c, whoever wanted it: gnet calls it for every
@@ -107,10 +112,14 @@ func (l *loop) closed(c *conn, err error) {
 			_, _ = c.gc.Write(outbox.B)
 			l.bytesOut.Add(uint64(len(outbox.B)))
 		}
+		l.e.release(len(outbox.B))
 		l.e.bufs.put(outbox)
 	}
 	c.gc = nil
-	l.removeIdle(c)
+	l.e.release(c.unsent)
+	c.unsent = 0
+	c.leave(byIdleness)
+	c.leave(byUnsent)
 	l.unchoke(c)
 	l.dropInput(c)
 
@@ -121,6 +130,7 @@ func (l *loop) closed(c *conn, err error) {
 // is not called on the loop.
 func (l *loop) bury(c *conn, cause error) {
 	l.e.open.Add(-1)
+	l.e.peers.leave(c.id)
 	l.e.closed[kindOf(cause)].Add(1)
 	l.noteClosed(c, cause)
 	if c.told {
@@ -151,7 +161,7 @@ func (l *loop) noteClosed(c *conn, cause error) {
 		l.e.malformedLog.warn(l.e.o.Logger, "malformed frame", "conn", c.id, "remote", c.remote, "err", cause)
 	case closedPreamble:
 		l.e.preambleLog.warn(l.e.o.Logger, "connection not let in", "conn", c.id, "remote", c.remote, "err", cause)
-	case closedSlowReader, closedOverloaded:
+	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood:
 		l.e.slowLog.warn(l.e.o.Logger, "connection cut off", "conn", c.id, "remote", c.remote, "err", cause)
 	}
 }

@@ -19,6 +19,10 @@ const (
 	// of more to send with them.
 	turnTime = time.Millisecond
 
+	// leastShare is how many tasks of one connection may wait in any case, if
+	// the queue has so many places.
+	leastShare = 256
+
 	defaultQueue    = 10_000
 	defaultMaxBytes = 256 << 20
 
@@ -50,6 +54,9 @@ type ExecutorOptions struct {
 	// 0 or less: 256 MiB.
 	MaxBytes int64
 
+	// Budget bounds the frames of all executors that share it. nil: one of
+	// this executor's own, 1 GiB.
+	Budget *Budget
 	// Levels are the classes of tasks, the most urgent first. None: one, with
 	// the values above.
 	Levels []Level
@@ -131,6 +138,9 @@ func NewExecutor(o ExecutorOptions) *Executor {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
+	if o.Budget == nil {
+		o.Budget = NewBudget(0)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -148,8 +158,10 @@ func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt
 
 // SubmitAt copies frame and queues t to be run with it. It never waits: it
 // returns false, and nothing is queued, when the level has its Queue of tasks
-// or its MaxBytes of frames already, or after Close. What t appends to its out
-// is sent to c; the replies of tasks that are run together leave together.
+// or its MaxBytes of frames already, or c alone a quarter of Queue (and 256), or
+// all that share the Budget the half of it that is for queued work; and after
+// Close. What t appends to its out is sent to c; the replies of tasks that are
+// run together leave together.
 //
 // A task once queued is run even if its connection has died meanwhile, only
 // its reply goes nowhere. A panic in it closes its connection.
@@ -165,7 +177,7 @@ func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 	j.task = t
 	j.frame = x.bufs.get(len(frame))
 	j.frame.B = append(j.frame.B, frame...)
-	l.bytes.Add(int64(cap(j.frame.B) - len(frame)))
+	l.count(int64(cap(j.frame.B) - len(frame)))
 	if !x.enqueue(c, j) {
 		l.depth.Add(-1)
 		l.rejected.Add(1)
@@ -213,8 +225,13 @@ func (x *Executor) Stats() ExecutorStats {
 	return s
 }
 
+// share is how many tasks of one connection may wait for a queue of so many.
+// One that pipelines thousands must not take the queue from the others.
+func share(queue int64) int { return int(max(queue/4, min(queue, leastShare))) }
+
 // enqueue puts j into c's lane, and the lane into its run queue unless it is
-// there or with a worker. It reports false after Close.
+// there or with a worker. It reports false if c has its share in the queue, and
+// after Close.
 func (x *Executor) enqueue(c Conn, j *job) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -222,6 +239,9 @@ func (x *Executor) enqueue(c Conn, j *job) bool {
 		return false
 	}
 	ln := x.laneLocked(c)
+	if j.post == nil && ln.waiting >= share(j.level.queue) {
+		return false
+	}
 	ln.push(j)
 	if ln.busy {
 		return true
@@ -379,7 +399,7 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 // release returns a job's memory.
 func (x *Executor) release(j *job) {
 	if j.frame != nil {
-		j.level.bytes.Add(-int64(cap(j.frame.B)))
+		j.level.count(-int64(cap(j.frame.B)))
 		x.bufs.put(j.frame)
 	}
 	*j = job{}

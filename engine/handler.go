@@ -26,7 +26,7 @@ type Handler interface {
 	// included, and returns out with the reply appended to it, in the manner
 	// of strconv.AppendInt. A handler without a reply, or one who will Send
 	// it later, returns out unchanged. The replies to all frames that came
-	// with one read leave in one write.
+	// with one read leave in one write, unless they are big.
 	//
 	// frame and out are borrowed until Serve returns: what must live longer
 	// is copied. The frame may be read only.
@@ -35,9 +35,9 @@ type Handler interface {
 	// Closed says that c is gone: exactly once for every connection that
 	// Opened was called for, and nothing else follows. err tells why: io.EOF
 	// or a read error when the peer left, a write error, [ErrIdle],
-	// [ErrSlowReader], [ErrPanic], [ErrShutdown], an error that wraps
-	// [ErrOverloaded], [ErrMalformed] or [ErrPreamble], or the reason that was
-	// given to Conn.Close.
+	// [ErrSlowReader], [ErrFlood], [ErrPanic], [ErrShutdown], an error that
+	// wraps [ErrOverloaded], [ErrMalformed], [ErrFrameTimeout] or
+	// [ErrPreamble], or the reason that was given to Conn.Close.
 	Closed(c Conn, err error)
 }
 

@@ -42,7 +42,7 @@ func TestSilenceIsNoticed(t *testing.T) {
 // Whole frames keep a connection alive; the bytes of a frame that is never
 // finished do not.
 func TestDribblingIsSilence(t *testing.T) {
-	s, clock := serveInTime(t, &testHandler{}, nil)
+	s, clock := serveInTime(t, &testHandler{}, func(o *Options) { o.FirstFrameTimeout, o.FrameTimeout = time.Hour, time.Hour })
 	active, dribbling := s.dial(), s.dial()
 	eventually(t, "accepted", func() bool { return s.Stats().Open == 2 })
 	dribble := []byte{0, 0, 0x10, 0}
@@ -157,7 +157,7 @@ func TestIdleListOrder(t *testing.T) {
 		l.addIdle(x)
 	}
 	order := func() (ids []uint64) {
-		for x := l.idles[0].head; x != nil; x = x.idleNex {
+		for x := l.idles[0].head; x != nil; x = x.links[byIdleness].nex {
 			ids = append(ids, x.id)
 		}
 		return ids
@@ -181,11 +181,11 @@ func TestIdleListOrder(t *testing.T) {
 	l.touch(a)
 	l.touch(c)
 	check(2, 1, 3)
-	l.removeIdle(a)
+	a.leave(byIdleness)
 	check(2, 3)
-	l.removeIdle(a)
-	l.removeIdle(c)
+	a.leave(byIdleness)
+	c.leave(byIdleness)
 	check(2)
-	l.removeIdle(b)
+	b.leave(byIdleness)
 	check()
 }

@@ -22,6 +22,7 @@ type lane struct {
 	// The following are guarded by x.mu.
 
 	head, tail *job
+	waiting    int  // jobs from head to tail
 	busy       bool // in the run queue or with a worker, never both
 	link       *lane
 }
@@ -33,13 +34,16 @@ func (ln *lane) push(j *job) {
 		ln.tail.next = j
 	}
 	ln.tail = j
+	ln.waiting++
 }
 
 // take detaches the first n jobs, or fewer if those behind have another level.
 func (ln *lane) take(n int) *job {
 	first, last := ln.head, ln.head
+	ln.waiting--
 	for ; n > 1 && last.next != nil && last.next.level == first.level; n-- {
 		last = last.next
+		ln.waiting--
 	}
 	ln.head = last.next
 	if ln.head == nil {

@@ -11,6 +11,7 @@ type level struct {
 	queue    int64
 	maxBytes int64
 	turn     int
+	budget   *Budget
 
 	depth    atomic.Int64 // tasks waiting, <= queue but for those being refused
 	running  atomic.Int64
@@ -35,17 +36,25 @@ func newLevels(o ExecutorOptions) []level {
 		levels[i].queue = int64(cmp.Or(l.Queue, o.Queue))
 		levels[i].maxBytes = cmp.Or(l.MaxBytes, o.MaxBytes)
 		levels[i].turn = cmp.Or(l.Turn, turnTasks)
+		levels[i].budget = o.Budget
 	}
 	return levels
 }
 
 // reserve counts n bytes in, if there is room for them or nothing else there.
 func (l *level) reserve(n int) bool {
-	if total := l.bytes.Add(int64(n)); total > l.maxBytes && total > int64(n) {
+	if total := l.bytes.Add(int64(n)); total > l.maxBytes && total > int64(n) ||
+		!l.budget.take(&l.budget.queued, n) {
 		l.bytes.Add(-int64(n))
 		return false
 	}
 	return true
+}
+
+// count corrects what reserve has counted, or counts it out.
+func (l *level) count(n int64) {
+	l.bytes.Add(n)
+	l.budget.queued.Add(n)
 }
 
 func (l *level) stats() LevelStats {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,12 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/valyala/bytebufferpool"
+)
+
+// The lists of unfinished frames.
+const (
+	firstFrame = iota // of their connections
+	laterFrame
 )
 
 // A loop is our side of one of gnet's event loops: what its connections share.
@@ -21,19 +28,31 @@ type loop struct {
 	now    time.Duration              // Engine.now as of the last tick
 	out    *bytebufferpool.ByteBuffer // replies of the present turn, nil between turns
 	served uint64                     // frames served in the present turn
-	idles  []*idleList
+
+	flushed   bool      // it has written early
+	turnBegan time.Time // when it had served timeCheck frames, zero until then
+
+	idles  []*connList
+	frames [2]connList // those with an unfinished frame, the oldest first; firstFrame, laterFrame
+	unsent connList    // those with unsent bytes, the longest so first
 
 	chokedList  []*conn // choked connections, and dead ones until the next scan
 	chokedSpare []*conn
 	chokeTimer  *time.Timer
 	awaited     []*conn // connections in the middle of a PROXY header, and others until the next tick
 
-	flushTask, scanTask, tickTask, drainTask gnet.Runnable
+	behindList  []*conn // connections that wait for their next turn, dead ones among them
+	behindSpare []*conn
+	bell        *os.File // the far end of the sentinel
 
-	tickWaiting  atomic.Bool // a tick is queued and has not run
-	drainWaiting atomic.Bool // the same of a drainSome
+	flushTask, scanTask, tickTask, drainTask, reliefTask, catchUpTask gnet.Runnable
 
-	frames, bytesIn, bytesOut atomic.Uint64
+	drainWaiting atomic.Bool // a drainSome is queued and has not run
+
+	tickWaiting   atomic.Bool // a tick is queued and has not run
+	reliefWaiting atomic.Bool // a relief is queued and has not run
+
+	frameCount, bytesIn, bytesOut atomic.Uint64
 
 	mu    sync.Mutex // guards the following; taken after conn.mu
 	ended bool       // gnet's loop is ending or has ended: nothing may be executed on it
@@ -47,6 +66,11 @@ func newLoop(e *Engine, index int) *loop {
 	l.scanTask = l.guarded(l.scanChoked)
 	l.tickTask = l.guarded(l.tick)
 	l.drainTask = l.guarded(l.drainSome)
+	l.reliefTask = l.guarded(l.relief)
+	l.catchUpTask = l.guarded(l.catchUp)
+	l.frames[firstFrame] = connList{kind: byFrame, timeout: e.o.FirstFrameTimeout}
+	l.frames[laterFrame] = connList{kind: byFrame, timeout: e.o.FrameTimeout}
+	l.unsent = connList{kind: byUnsent}
 	return l
 }
 
@@ -123,6 +147,7 @@ func (l *loop) flush(c *conn) {
 		out = c.takeOutbox()
 	}
 	if out != nil {
+		l.e.release(len(out.B))
 		if !c.gone && len(out.B) > 0 {
 			l.writeBytes(c, out.B)
 		}
@@ -146,19 +171,22 @@ func (l *loop) writeBytes(c *conn, b []byte) bool {
 		return false
 	}
 	l.bytesOut.Add(uint64(len(b)))
-	l.settle(c)
-	return true
+	return l.settle(c)
 }
 
-// settle looks at how much of what was written is still unsent.
-func (l *loop) settle(c *conn) {
-	c.unsent = c.gc.OutboundBuffered()
+// settle looks at how much of what was written is still unsent and reports
+// whether that may be.
+func (l *loop) settle(c *conn) bool {
+	l.look(c)
 	switch {
+	case c.gone:
+		return false
 	case c.unsent == 0:
 		l.touch(c) // a finished write is a sign of life
 	case c.unsent > l.e.o.HighWater && !c.choked:
 		l.choke(c)
 	}
+	return true
 }
 
 // close closes c now. cause, unless nil, is why; a reason given to Close comes

@@ -14,16 +14,19 @@ import (
 
 // Defaults of [Options].
 const (
-	defaultMaxFrame         = 16 << 20
-	defaultIdleTimeout      = 120 * time.Second
-	defaultHighWater        = 64 << 10
-	defaultLowWater         = 32 << 10
-	defaultChokedInput      = 1 << 20
-	defaultChokedTime       = 60 * time.Second
-	defaultMaxUnsent        = 64 << 20
-	defaultMaxPartial       = 1 << 30
-	defaultHandshakeTimeout = 10 * time.Second
-	maxLoops                = 255 // gnet's own limit
+	defaultMaxFrame    = 16 << 20
+	defaultIdleTimeout = 120 * time.Second
+	defaultHighWater   = 64 << 10
+	defaultLowWater    = 32 << 10
+	defaultChokedInput = 4 << 20
+	defaultChokedTime  = 60 * time.Second
+	defaultMaxUnsent   = 64 << 20
+
+	defaultHandshakeTimeout  = 10 * time.Second
+	defaultFirstFrameTimeout = 30 * time.Second
+	defaultFrameTimeout      = 60 * time.Second
+
+	maxLoops = 255 // gnet's own limit
 )
 
 // Options are the knobs of an [Engine]. They are copied by [New].
@@ -31,10 +34,11 @@ type Options struct {
 	// Network is "tcp", "tcp4" or "tcp6". Empty: "tcp".
 	Network string
 
-	// Addr is where to listen, host:port. An empty host is every address,
-	// IPv4 and IPv6; port 0 takes a free port, see [Engine.Addr].
+	// Addrs are where to listen, host:port, at least one. An empty host is
+	// every address, IPv4 and IPv6, and so is [::] unless there is an IPv4
+	// address beside it. Port 0 takes a free port, see [Engine.Addrs].
 	// (Java: bindAddress, listenPort)
-	Addr string
+	Addrs []string
 
 	// Loops is the number of event loops, at most 255. 0: half the CPUs, at
 	// least 1 and at most 3: more loops than that cost CPU when the peers
@@ -63,8 +67,18 @@ type Options struct {
 	HighWater int
 	LowWater  int
 
-	// ChokedInput is how many bytes a choked connection may send before it
-	// is closed, its first waiting frame not counted. 0: 1 MiB.
+	// FirstFrameTimeout and FrameTimeout are how long a frame may take from
+	// its first byte to its last: the first of a connection, and any later
+	// one. Who takes longer is closed, up to two seconds late. A connection
+	// that says nothing has begun no frame. 0: 30 s and 60 s, for which 16 MiB
+	// take 4.5 and 2.2 Mbit/s.
+	FirstFrameTimeout time.Duration
+	FrameTimeout      time.Duration
+
+	// ChokedInput is how many bytes a connection may send, its first waiting
+	// frame not counted, while it is not served: because it is choked, or
+	// because it sends faster than it can be answered. Who sends more is
+	// closed. 0: 4 MiB.
 	ChokedInput int
 
 	// ChokedTime is how long a connection may stay choked before it is
@@ -75,10 +89,10 @@ type Options struct {
 	// many bytes already wait for the peer to read. 0: 64 MiB.
 	MaxUnsent int
 
-	// MaxPartial is the number of bytes that unfinished and choked frames of
-	// all connections together may occupy; a connection that asks for more
-	// is closed. 0: 1 GiB.
-	MaxPartial int64
+	// Budget bounds what peers make all connections together hold; see
+	// [Budget] for what counts and afford for who is closed. nil: one of the
+	// engine's own, 1 GiB.
+	Budget *Budget
 
 	// MaxConnections is the number of connections served at the same time;
 	// those beyond it are closed as soon as they are accepted. 0: as many as
@@ -86,6 +100,10 @@ type Options struct {
 	// limit where the system sets none.
 	MaxConnections int
 
+	// MaxConnectionsPerAddress is the number of connections served at the
+	// same time for one IPv4 address, or one /64 of IPv6. Those beyond it are
+	// closed as soon as the address is known. 0: no limit.
+	MaxConnectionsPerAddress int
 	// Drain is asked when Run's context is done and says how to part from
 	// the peers. nil: at once.
 	Drain func() Drain
@@ -134,8 +152,13 @@ func (o Options) Validate() error {
 	default:
 		fault("Network %q is not tcp, tcp4 or tcp6", o.Network)
 	}
-	if _, _, err := net.SplitHostPort(o.Addr); err != nil {
-		fault("Addr: %w", err)
+	if len(o.Addrs) == 0 {
+		fault("Addrs are missing")
+	}
+	for _, addr := range o.Addrs {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			fault("Addrs: %w", err)
+		}
 	}
 	if o.Split == nil {
 		fault("Split is missing")
@@ -154,9 +177,11 @@ func (o Options) Validate() error {
 		{"ChokedInput", int64(o.ChokedInput)},
 		{"ChokedTime", int64(o.ChokedTime)},
 		{"MaxUnsent", int64(o.MaxUnsent)},
-		{"MaxPartial", o.MaxPartial},
+		{"FirstFrameTimeout", int64(o.FirstFrameTimeout)},
+		{"FrameTimeout", int64(o.FrameTimeout)},
 		{"MaxConnections", int64(o.MaxConnections)},
 		{"HandshakeTimeout", int64(o.HandshakeTimeout)},
+		{"MaxConnectionsPerAddress", int64(o.MaxConnectionsPerAddress)},
 		{"SendBuffer", int64(o.SendBuffer)},
 		{"RecvBuffer", int64(o.RecvBuffer)},
 	} {
@@ -184,14 +209,18 @@ func (o Options) withDefaults() Options {
 	o.ChokedInput = cmp.Or(o.ChokedInput, defaultChokedInput)
 	o.ChokedTime = cmp.Or(o.ChokedTime, defaultChokedTime)
 	o.MaxUnsent = cmp.Or(o.MaxUnsent, defaultMaxUnsent)
-	o.MaxPartial = cmp.Or(o.MaxPartial, defaultMaxPartial)
 	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, defaultHandshakeTimeout)
+	o.FirstFrameTimeout = cmp.Or(o.FirstFrameTimeout, defaultFirstFrameTimeout)
+	o.FrameTimeout = cmp.Or(o.FrameTimeout, defaultFrameTimeout)
 	o.tick = cmp.Or(o.tick, time.Second)
 	if o.Drain == nil {
 		o.Drain = func() Drain { return Drain{} }
 	}
 	if o.IdleTimeout == nil {
 		o.IdleTimeout = func() time.Duration { return defaultIdleTimeout }
+	}
+	if o.Budget == nil {
+		o.Budget = NewBudget(0)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -10,7 +10,7 @@ import (
 
 func TestValidateReportsAllFaults(t *testing.T) {
 	err := Options{
-		Network: "udp", Addr: "nowhere", Loops: 256, MaxFrame: -1, HighWater: 10, LowWater: 20,
+		Network: "udp", Addrs: []string{"nowhere"}, Loops: 256, MaxFrame: -1, HighWater: 10, LowWater: 20,
 		ChokedTime: -time.Second, MaxConnections: -3,
 	}.Validate()
 	if err == nil {
@@ -27,13 +27,13 @@ func TestValidateReportsAllFaults(t *testing.T) {
 }
 
 func TestZeroOptionsMeanDefaults(t *testing.T) {
-	o := Options{Addr: ":9876", Split: splitInt32}
+	o := Options{Addrs: []string{":9876"}, Split: splitInt32}
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	d := o.withDefaults()
 	if d.MaxFrame != 16777216 || d.HighWater != 64<<10 || d.LowWater != 32<<10 ||
-		d.IdleTimeout() != 120*time.Second || d.ChokedTime != time.Minute || d.ChokedInput != 1<<20 {
+		d.IdleTimeout() != 120*time.Second || d.ChokedTime != time.Minute || d.ChokedInput != 4<<20 {
 		t.Errorf("defaults %+v", d)
 	}
 	if want := max(1, min(3, runtime.NumCPU()/2)); d.Loops != want {
@@ -47,10 +47,10 @@ func TestZeroOptionsMeanDefaults(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	if _, err := New(nil, Options{Addr: ":0", Split: splitInt32}); err == nil {
+	if _, err := New(nil, Options{Addrs: []string{":0"}, Split: splitInt32}); err == nil {
 		t.Error("no handler accepted")
 	}
-	if _, err := New(echo{}, Options{Addr: ":0"}); err == nil {
+	if _, err := New(echo{}, Options{Addrs: []string{":0"}}); err == nil {
 		t.Error("no split function accepted")
 	}
 }

@@ -52,6 +52,12 @@ func (e *Engine) preambleOf(peer netip.AddrPort) preamble {
 	return preambleTLS
 }
 
+// addressOf returns the address in a conn.remote.
+func addressOf(remote string) netip.Addr {
+	peer, _ := netip.ParseAddrPort(remote) // cannot fail
+	return peer.Addr()
+}
+
 // tell calls Opened and reports whether that panicked. For a trusted peer it
 // waits until the address is known that Conn.RemoteAddr will return.
 func (l *loop) tell(c *conn) (panicked bool) {
@@ -73,11 +79,13 @@ func (l *loop) greet(c *conn, data []byte) (action gnet.Action) {
 	if c.preamble == preambleProxy {
 		l.bytesIn.Add(uint64(len(data)))
 		rest, whole, err := l.proxied(c, data)
-		if err == nil && whole && l.tell(c) {
-			err = ErrPanic
-		}
-		if err != nil || !whole {
+		switch {
+		case err != nil || !whole:
 			return l.finish(c, err)
+		case !l.e.admit(c, addressOf(c.remote)):
+			return l.finish(c, fmt.Errorf("%w: too many connections from its address", ErrPreamble))
+		case l.tell(c):
+			return l.finish(c, ErrPanic)
 		}
 		held := c.in // rest may lie in it
 		c.in, c.preamble = nil, preambleTLS
@@ -148,10 +156,8 @@ func (l *loop) secure(c *conn, data []byte) gnet.Action {
 		return l.finish(c, fmt.Errorf("%w: %w", ErrOverloaded, err))
 	}
 	t := newTLSConn(c, nc, data)
-	if c.idle != nil {
-		t.idleTimeout = c.idle.timeout
-	}
-	l.removeIdle(c)
+	t.idleTimeout = c.links[byIdleness].list.timeout
+	c.leave(byIdleness)
 	if !l.e.tls.start(t) {
 		nc.Close()
 		return l.finish(c, ErrShutdown)

@@ -62,15 +62,16 @@ func TestProxyHeaderCutAtEveryByte(t *testing.T) {
 		header []byte
 		want   string // empty: the socket's
 	}{
-		"v1":         {proxyHeader(t, 1, "198.51.100.7:4711"), "198.51.100.7:4711"},
-		"v1 IPv6":    {proxyHeader(t, 1, "[2001:db8::7]:4711"), "[2001:db8::7]:4711"},
-		"v1 unknown": {[]byte("PROXY UNKNOWN\r\n"), ""},
-		"v1 worst":   {[]byte("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"), ""},
-		"v2":         {proxyHeader(t, 2, "198.51.100.7:4711"), "198.51.100.7:4711"},
-		"v2 IPv6":    {proxyHeader(t, 2, "[2001:db8::7]:4711"), "[2001:db8::7]:4711"},
-		"v2 TLV":     {proxyHeader(t, 2, "198.51.100.7:1", proxyproto.TLV{Type: 0xEA, Value: []byte("vpce-1")}), "198.51.100.7:1"},
-		"v2 local":   {[]byte(proxyV2 + "\x20\x00\x00\x00"), ""},
-		"v2 unspec":  {[]byte(proxyV2 + "\x21\x00\x00\x02ab"), ""},
+		"v1":                {proxyHeader(t, 1, "198.51.100.7:4711"), "198.51.100.7:4711"},
+		"v1 IPv6":           {proxyHeader(t, 1, "[2001:db8::7]:4711"), "[2001:db8::7]:4711"},
+		"v1 unknown":        {[]byte("PROXY UNKNOWN\r\n"), ""},
+		"v1 worst":          {[]byte("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"), ""},
+		"v2":                {proxyHeader(t, 2, "198.51.100.7:4711"), "198.51.100.7:4711"},
+		"v2 IPv6":           {proxyHeader(t, 2, "[2001:db8::7]:4711"), "[2001:db8::7]:4711"},
+		"v2 TLV":            {proxyHeader(t, 2, "198.51.100.7:1", proxyproto.TLV{Type: 0xEA, Value: []byte("vpce-1")}), "198.51.100.7:1"},
+		"v2 local":          {[]byte(proxyV2 + "\x20\x00\x00\x00"), ""},
+		"v2 local, address": {[]byte(proxyV2 + "\x20\x11\x00\x0c1234123412ab"), ""},
+		"v2 unspec":         {[]byte(proxyV2 + "\x21\x00\x00\x02ab"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for k := range len(c.header) + 1 {
@@ -166,12 +167,14 @@ func TestBadProxyHeaders(t *testing.T) {
 	s := serve(t, h, func(o *Options) {
 		withProxy(o)
 		o.Logger = log.logger()
+		o.HandshakeTimeout = time.Hour // that would close them too
 	})
 	v2 := func(rest string) string { return proxyV2 + rest }
 	bad := map[string]string{
 		"v1 garbage":         "PROXY garbage\r\n",
 		"v1 too long":        "PROXY TCP4 " + strings.Repeat("1", 200),
 		"v1 one too long":    "PROXY UNKNOWN " + strings.Repeat("f", maxProxyV1-15) + "\r\n",
+		"v1 without end":     "PROXY " + strings.Repeat("f", maxProxyV1),
 		"v1 no CR":           "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n",
 		"v1 bad port":        "PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n",
 		"v1 bad address":     "PROXY TCP4 1.2.3 1.2.3.4 1 2\r\n",
@@ -229,7 +232,7 @@ func TestProxyHeaderOfAStranger(t *testing.T) {
 }
 
 func TestTrustedPeers(t *testing.T) {
-	e, err := New(&testHandler{}, Options{Addr: ":0", Split: splitInt32, ProxyTrusted: []netip.Prefix{
+	e, err := New(&testHandler{}, Options{Addrs: []string{":0"}, Split: splitInt32, ProxyTrusted: []netip.Prefix{
 		netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fe80::/10"),
 	}})
 	if err != nil {

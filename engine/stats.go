@@ -13,12 +13,15 @@ type Stats struct {
 	Accepted uint64 // connections handed to a loop since the start
 	Refused  uint64 // connections closed on arrival, MaxConnections being reached
 
+	RefusedPerAddress uint64 // connections closed on arrival, MaxConnectionsPerAddress being reached
+
 	AcceptErrors uint64 // failures to accept or to hand over; each is followed by a pause
 	Panics       uint64 // panics in Opened, Serve and Closed
 	Frames       uint64 // frames given to Serve
 	BytesIn      uint64 // bytes read
 	BytesOut     uint64 // bytes given to the kernel or waiting for it
 	PartialBytes int64  // bytes held now for unfinished and choked frames
+	HeldBytes    int64  // those, and replies that wait to be read: the engine's share of the budget
 	Choked       int    // connections that do not read their replies now
 
 	// Closed connections by what ended them. The sum is Accepted - Open.
@@ -35,17 +38,23 @@ type Stats struct {
 
 	TLSOpen       int    // connections of Open that speak TLS
 	TLSHandshakes uint64 // finished since the start
+
+	ClosedFrameTimeout uint64
+	ClosedFlood        uint64
 }
 
 // Stats returns the counters. Safe from any goroutine.
 func (e *Engine) Stats() Stats {
 	s := Stats{
-		Open:         int(e.open.Load()),
-		Accepted:     e.accepted.Load(),
-		Refused:      e.refused.Load(),
+		Open:              int(e.open.Load()),
+		Accepted:          e.accepted.Load(),
+		Refused:           e.refused.Load(),
+		RefusedPerAddress: e.refusedPerAddress.Load(),
+
 		AcceptErrors: e.acceptErrors.Load(),
 		Panics:       e.panics.Load(),
 		PartialBytes: e.partial.Load(),
+		HeldBytes:    e.o.Budget.Held(),
 		Choked:       int(e.choked.Load()),
 
 		ClosedByPeer:     e.closed[closedByPeer].Load(),
@@ -64,9 +73,12 @@ func (e *Engine) Stats() Stats {
 		Frames:        e.tls.frames.Load(),
 		BytesIn:       e.tls.bytesIn.Load(),
 		BytesOut:      e.tls.bytesOut.Load(),
+
+		ClosedFrameTimeout: e.closed[closedFrameTimeout].Load(),
+		ClosedFlood:        e.closed[closedFlood].Load(),
 	}
 	for _, l := range e.loops {
-		s.Frames += l.frames.Load()
+		s.Frames += l.frameCount.Load()
 		s.BytesIn += l.bytesIn.Load()
 		s.BytesOut += l.bytesOut.Load()
 	}

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,8 +46,11 @@ type tlsConn struct {
 	out   *bytebufferpool.ByteBuffer // replies of the present turn, nil between turns
 	first [tlsIdleRead]byte
 
-	active atomic.Int64 // last sign of life, engine time
-	busy   atomic.Bool  // the reader serves, or has a part of a frame
+	active     atomic.Int64 // last sign of life, engine time
+	frameBegan atomic.Int64 // when the unfinished frame in c.in began, engine time; 0 if there is none
+	held       atomic.Int64 // bytes of c.in
+	spoke      atomic.Bool  // a whole frame has come
+	busy       atomic.Bool  // the reader serves, or has a part of a frame
 
 	// The following are guarded by c.mu.
 
@@ -95,8 +100,33 @@ func (r *tappedConn) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// run is the reader.
-func (t *tlsConn) run() { t.end(t.serve()) }
+// run makes the handshake and lets the reader begin, on a new goroutine because
+// a handshake leaves a large stack behind.
+func (t *tlsConn) run() {
+	c := t.c
+	if err := t.shake(); err != nil {
+		t.end(fmt.Errorf("%w: %w", ErrPreamble, err))
+		return
+	}
+	c.e.tls.handshakes.Add(1)
+	c.mu.Lock()
+	t.up = true
+	if c.outbox != nil || c.closing.Load() {
+		t.wakeLocked()
+	}
+	c.mu.Unlock()
+	c.e.tls.readers.Go(func() { t.end(t.serve()) })
+}
+
+func (t *tlsConn) shake() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.c.loop.notePanic(t.c, p)
+			err = ErrPanic
+		}
+	}()
+	return t.tls.Handshake()
+}
 
 // serve reads until it cannot, or must not, any more, and returns why.
 func (t *tlsConn) serve() (err error) {
@@ -108,16 +138,6 @@ func (t *tlsConn) serve() (err error) {
 		}
 		t.reply()
 	}()
-	if err := t.tls.Handshake(); err != nil {
-		return fmt.Errorf("%w: %w", ErrPreamble, err)
-	}
-	c.e.tls.handshakes.Add(1)
-	c.mu.Lock()
-	t.up = true
-	if c.outbox != nil || c.closing.Load() {
-		t.wakeLocked()
-	}
-	c.mu.Unlock()
 	for {
 		buf, err := t.room()
 		if err != nil {
@@ -160,7 +180,7 @@ func (t *tlsConn) room() ([]byte, error) {
 		if c.need > len(old.B) {
 			size = min(size, c.need)
 		}
-		if err := l.hold(c, size); err != nil {
+		if err := t.hold(size); err != nil {
 			return nil, err
 		}
 		c.in.B = append(c.in.B, old.B...)
@@ -187,21 +207,59 @@ func (t *tlsConn) turn(data []byte) error {
 	t.waitForPeer()
 	switch {
 	case len(rest) == 0:
-		l.dropInput(c)
+		t.dropInput()
+		return nil
 	case c.in == nil:
-		return l.keep(c, rest)
+		err = t.keep(rest)
 	case len(rest) == len(c.in.B): // nothing was whole
 	case len(rest) < cap(c.in.B)/4:
 		// Little is left of much: move into a smaller buffer.
 		old := c.in
 		c.in = nil
-		err := l.keep(c, rest)
+		err = t.keep(rest)
 		l.giveBack(old)
-		return err
 	default:
 		c.in.B = c.in.B[:copy(c.in.B, rest)]
 	}
+	if t.frameBegan.Load() == 0 {
+		t.frameBegan.Store(max(1, int64(c.e.now())))
+	}
+	return err
+}
+
+// keep stores rest, the beginning of a frame, for the next turn.
+func (t *tlsConn) keep(rest []byte) error {
+	size := len(rest)
+	if t.c.need > size {
+		size = min(t.c.need, max(2*size, smallBuffer))
+	}
+	if err := t.hold(size); err != nil {
+		return err
+	}
+	t.c.in.B = append(t.c.in.B, rest...)
 	return nil
+}
+
+// hold gives c an empty buffer with room for n bytes, if the budget of all
+// connections allows. What c.in was before is the caller's to give back.
+func (t *tlsConn) hold(n int) error {
+	c := t.c
+	b := c.e.bufs.get(n)
+	if !c.e.hold(cap(b.B)) {
+		c.e.bufs.put(b)
+		return fmt.Errorf("%w: no room for %d", ErrOverloaded, n)
+	}
+	c.e.partial.Add(int64(cap(b.B)))
+	c.in = b
+	t.held.Store(int64(cap(b.B)))
+	return nil
+}
+
+// dropInput forgets what c.in holds.
+func (t *tlsConn) dropInput() {
+	t.c.loop.dropInput(t.c)
+	t.held.Store(0)
+	t.frameBegan.Store(0)
 }
 
 // serveAll serves the whole frames of data and returns the rest.
@@ -220,6 +278,8 @@ func (t *tlsConn) serveAll(data []byte) (rest []byte, err error) {
 			return data, nil
 		}
 		t.touch()
+		t.spoke.Store(true)
+		t.frameBegan.Store(0)
 		c.e.tls.frames.Add(1)
 		if t.out == nil {
 			t.out = c.e.bufs.getReply()
@@ -313,6 +373,7 @@ func (t *tlsConn) write() {
 			t.wroteLocked(n)
 		}
 		t.inFlight = 0
+		c.e.release(len(b.B))
 		c.e.bufs.put(b)
 	}
 	if c.closing.Load() {
@@ -360,8 +421,39 @@ func (t *tlsConn) review(now time.Duration) {
 		t.abortLocked(fmt.Errorf("%w: no handshake within %v", ErrPreamble, o.HandshakeTimeout))
 	case t.choked > 0 && now-t.choked >= o.ChokedTime:
 		t.abortLocked(ErrSlowReader)
+	case t.frameBegan.Load() > 0 && now-time.Duration(t.frameBegan.Load()) >= t.frameTimeout():
+		t.abortLocked(fmt.Errorf("%w: %v", ErrFrameTimeout, t.frameTimeout()))
 	case t.idleTimeout > 0 && now-time.Duration(t.active.Load()) >= t.idleTimeout+o.tick:
 		t.abortLocked(ErrIdle)
+	}
+}
+
+// frameTimeout is how long an unfinished frame may take.
+func (t *tlsConn) frameTimeout() time.Duration {
+	if t.spoke.Load() {
+		return t.c.e.o.FrameTimeout
+	}
+	return t.c.e.o.FirstFrameTimeout
+}
+
+// holds returns how many bytes the connection holds that wait for its peer, and
+// since when; 0 if none for long enough to matter.
+func (t *tlsConn) holds() (bytes int64, since time.Duration) {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	since = time.Duration(t.frameBegan.Load())
+	if t.choked > 0 && (since == 0 || t.choked < since) {
+		since = t.choked
+	}
+	return t.held.Load() + int64(t.unsentLocked()), since
+}
+
+// dismiss closes a connection over the budget.
+func (t *tlsConn) dismiss() {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	if !t.c.closing.Load() {
+		t.abortLocked(ErrOverloaded)
 	}
 }
 
@@ -384,10 +476,12 @@ func (t *tlsConn) end(err error) {
 	c.mu.Unlock()
 	c.alive.Store(false)
 	if outbox != nil {
+		c.e.release(len(outbox.B))
 		c.e.bufs.put(outbox)
 	}
-	c.loop.dropInput(c)
+	t.dropInput()
 	t.nc.Close()
+	c.e.tls.forget(t)
 	c.loop.bury(c, cause)
 }
 
@@ -421,20 +515,45 @@ func (s *tlsSet) start(t *tlsConn) bool {
 		s.open = make(map[*tlsConn]struct{})
 	}
 	s.open[t] = struct{}{}
-	s.readers.Go(func() {
-		t.run()
-		s.mu.Lock()
-		delete(s.open, t)
-		s.mu.Unlock()
-	})
+	s.readers.Go(t.run)
 	return true
 }
 
-func (s *tlsSet) review(now time.Duration) {
+func (s *tlsSet) forget(t *tlsConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, t)
+}
+
+func (s *tlsSet) review(now time.Duration, b *Budget) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for t := range s.open {
 		t.review(now)
+	}
+	if b.tight() {
+		s.relieveLocked(b)
+	}
+}
+
+// relieveLocked closes who has held bytes for longest until there will be room
+// again. Loops do that for theirs at once, this is done once a tick.
+func (s *tlsSet) relieveLocked(b *Budget) {
+	type holder struct {
+		t     *tlsConn
+		bytes int64
+		since time.Duration
+	}
+	var holders []holder
+	for t := range s.open {
+		if bytes, since := t.holds(); since > 0 {
+			holders = append(holders, holder{t, bytes, since})
+		}
+	}
+	slices.SortFunc(holders, func(a, b holder) int { return cmp.Compare(a.since, b.since) })
+	for excess := b.excess(); excess > 0 && len(holders) > 0; holders = holders[1:] {
+		holders[0].t.dismiss()
+		excess -= holders[0].bytes
 	}
 }
 

@@ -249,6 +249,16 @@ func TestTLSFrames(t *testing.T) {
 		}
 	}
 	eventually(t, "no buffer is held", func() bool { return s.Stats().PartialBytes == 0 })
+	long := append(frameOf(make([]byte, 10<<10)), 0, 0, 0) // a buffer for it is larger than need be
+	before := s.Stats()
+	c.Write(long[:5000])
+	s.arrived(before, 5000)
+	c.Write(long[5000:])
+	c.want(string(make([]byte, 10<<10)))
+	eventually(t, "little is held of little", func() bool {
+		n := s.Stats().PartialBytes
+		return n > 0 && n <= smallBuffer
+	})
 }
 
 // TestTLSPipelined has many requests under way on many connections, half of
@@ -477,6 +487,10 @@ func TestTLSHalfClose(t *testing.T) {
 	for name, leave := range map[string]func(*tlsClient){
 		"close_notify": func(c *tlsClient) { c.CloseWrite() },
 		"FIN":          func(c *tlsClient) { c.raw.CloseWrite() },
+		"FIN in a record": func(c *tlsClient) {
+			c.raw.send([]byte{0x17, 3, 3, 0, 32, 1, 2})
+			c.raw.CloseWrite()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &testHandler{}
@@ -525,16 +539,35 @@ func TestTLSPeerThatDoesNotRead(t *testing.T) {
 
 	go c.Write(bytes.Repeat(request, 1000))
 	eventually(t, "choked again", func() bool { return s.Stats().Choked == 1 })
-	clock.advance(61 * time.Second)
-	eventually(t, "Closed", func() bool { return errors.Is(h.lastCause(), ErrSlowReader) })
+	eventually(t, "Closed", func() bool { // again and again: the system's buffers may not be full yet
+		clock.advance(20 * time.Second)
+		return errors.Is(h.lastCause(), ErrSlowReader)
+	})
 	if st := s.Stats(); st.Choked != 0 || st.ClosedSlowReader != 1 {
 		t.Errorf("stats: %+v", st)
 	}
 }
 
 // TestTLSUnsentIsBounded has replies come from elsewhere for a peer who does
-// not read.
+// not read: by Send, and from an executor.
 func TestTLSUnsentIsBounded(t *testing.T) {
+	reply := make([]byte, 64<<10)
+	t.Run("Send", func(t *testing.T) {
+		testUnsent(t, func(c Conn) { c.Send(reply) })
+	})
+	t.Run("Executor", func(t *testing.T) {
+		x := NewExecutor(ExecutorOptions{})
+		t.Cleanup(x.Close)
+		testUnsent(t, func(c Conn) {
+			done := make(chan struct{})
+			x.Submit(c, nil, func(_ Conn, _, out []byte) []byte { return append(out, reply...) })
+			x.Post(c, func() { close(done) })
+			<-done
+		})
+	})
+}
+
+func testUnsent(t *testing.T, send func(Conn)) {
 	h := &testHandler{}
 	conns := make(chan Conn, 1)
 	h.serve = func(c Conn, frame, out []byte) []byte {
@@ -553,7 +586,7 @@ func TestTLSUnsentIsBounded(t *testing.T) {
 		if sent > 1000 {
 			t.Fatal("64 MiB are waiting")
 		}
-		peer.Send(make([]byte, 64<<10))
+		send(peer)
 		runtime.Gosched() // the writer must have begun
 	}
 	eventually(t, "Closed", func() bool { return errors.Is(h.lastCause(), ErrSlowReader) })
@@ -603,7 +636,7 @@ func TestTLSPartialBudget(t *testing.T) {
 	h := &testHandler{}
 	s := serve(t, h, func(o *Options) {
 		withTLS(o)
-		o.MaxPartial = 1 << 20
+		o.Budget = NewBudget(2 << 20)
 	})
 	c := s.dialTLS(nil)
 	frame := frameOf(make([]byte, 8<<20))
@@ -756,4 +789,41 @@ func TestSentBeforeTheFirstByte(t *testing.T) {
 	c = <-conns
 	c.Close(nil)
 	left.wantClosed()
+}
+
+// TestFlushBehindHandOver has a flush, which was due before the hand-over, come
+// after it: what is to be sent waits for the handshake all the same.
+func TestFlushBehindHandOver(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, withTLS)
+	peer := s.dial()
+	c := (<-conns).(*conn)
+	before := s.Stats()
+	secure := peer.startTLS(nil, nil)
+	secure.Conn = tls.Client(&pausing{TCPConn: peer.TCPConn, pause: func() {
+		s.arrived(before, 1)
+		eventually(t, "handed over", func() bool { return s.Stats().TLSOpen == 1 })
+		c.Send(textFrame("welcome"))
+		s.onLoop(c.loop, func() { c.loop.flush(c) })
+	}}, &tls.Config{InsecureSkipVerify: true})
+	secure.want("welcome")
+}
+
+// A pausing sends the first byte, and the others after a pause.
+type pausing struct {
+	*net.TCPConn
+	pause func()
+}
+
+func (p *pausing) Write(b []byte) (int, error) {
+	if p.pause == nil {
+		return p.TCPConn.Write(b)
+	}
+	if _, err := p.TCPConn.Write(b[:1]); err != nil {
+		return 0, err
+	}
+	p.pause()
+	p.pause = nil
+	n, err := p.TCPConn.Write(b[1:])
+	return 1 + n, err
 }

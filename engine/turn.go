@@ -11,9 +11,8 @@ import (
 // make us hold to HighWater + flushSize + one reply.
 const flushSize = 256 << 10
 
-// turn serves c what one read has brought: at most 64 KiB, which is what keeps
-// one busy connection from starving the others. All replies leave in one
-// write. Loop only.
+// turn serves c what one read has brought, see fairness.go. All replies leave
+// in one write. Loop only.
 func (l *loop) turn(c *conn, data []byte) (action gnet.Action) {
 	l.bytesIn.Add(uint64(len(data)))
 	defer func() {
@@ -25,7 +24,7 @@ func (l *loop) turn(c *conn, data []byte) (action gnet.Action) {
 	var err error
 	switch {
 	case c.closing.Load(): // on its way out: no further frame is served
-	case c.choked:
+	case c.choked || c.behind:
 		err = l.hoard(c, data)
 	case c.in != nil:
 		if data, err = l.complete(c, data); err == nil && len(data) > 0 {
@@ -41,8 +40,7 @@ func (l *loop) turn(c *conn, data []byte) (action gnet.Action) {
 // was malformed or caused a panic, and after an error asks gnet to close c.
 // Nothing touches c.gc after a failed write.
 func (l *loop) finish(c *conn, err error) gnet.Action {
-	l.frames.Add(l.served)
-	l.served = 0
+	l.endTurn()
 	if l.out != nil {
 		if !c.gone {
 			l.write(c)
@@ -80,13 +78,16 @@ func (l *loop) serveOrKeep(c *conn, data []byte) error {
 
 // serveAll serves the whole frames at the beginning of data and returns what
 // is behind them: the beginning of a frame, of which c.need is then the size
-// if known, or, if c has become choked, anything.
+// if known, or, if c has become choked or has had its turn, anything.
 func (l *loop) serveAll(c *conn, data []byte) (rest []byte, err error) {
 	for len(data) > 0 {
 		if c.closing.Load() {
 			return nil, nil
 		}
-		if c.choked {
+		if c.choked || l.spent() {
+			if !c.choked {
+				l.fallBehind(c)
+			}
 			c.need = 0
 			return data, nil
 		}
@@ -128,17 +129,21 @@ func (l *loop) serve(c *conn, frame []byte) error {
 	}
 	l.touch(c)
 	l.served++
+	c.spoke = true
 	l.out.B = l.e.h.Serve(c, frame, l.out.B)
-	if len(l.out.B) >= flushSize && !l.write(c) {
-		return errGone
+	if len(l.out.B) >= flushSize {
+		l.flushed = true
+		if !l.write(c) {
+			return errGone
+		}
 	}
 	return nil
 }
 
 // resume is a turn without a read: it serves what was hoarded while c was
-// choked. That may be a megabyte, and c may well be choked again over it.
+// choked or behind. That may be megabytes, and c may well be again over it.
 func (l *loop) resume(c *conn) {
-	if c.in == nil || c.closing.Load() {
+	if c.in == nil || c.closing.Load() || c.behind {
 		return
 	}
 	if l.held(c) == gnet.Close {

@@ -269,7 +269,7 @@ func TestAnnouncedFrameGrowsWithItsBytes(t *testing.T) {
 
 func TestPartialBudget(t *testing.T) {
 	h := &testHandler{}
-	s := serve(t, h, func(o *Options) { o.MaxPartial = 100 << 10 })
+	s := serve(t, h, func(o *Options) { o.Budget = NewBudget(200 << 10) })
 	head := binary.BigEndian.AppendUint32(nil, 1<<20)
 	c := s.dial()
 	go c.Write(append(head, make([]byte, 200<<10)...))

@@ -131,7 +131,20 @@ func serve(ctx context.Context, cfg namesrv.Config, log *slog.Logger, stdout io.
 		return err
 	}
 	// Scripts wait for this line. Java: NamesrvStartup#createAndStartNamesrvController.
-	_, port, _ := net.SplitHostPort(s.Addr().String()) // 0 in the configuration picks one
-	fmt.Fprintf(stdout, "The Name Server boot success. serializeType=%v, address %s:%s\n", cfg.SerializeType, cfg.BindAddress, port)
+	fmt.Fprintf(stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
 	return s.Run(ctx)
+}
+
+// address says where the server listens: a single address as it is configured,
+// as Java does, several as they are bound.
+func address(cfg namesrv.Config, bound []net.Addr) string {
+	if len(bound) == 1 {
+		_, port, _ := net.SplitHostPort(bound[0].String()) // 0 in the configuration picks one
+		return cfg.BindAddress + ":" + port
+	}
+	var text []string
+	for _, a := range bound {
+		text = append(text, a.String())
+	}
+	return strings.Join(text, ";")
 }

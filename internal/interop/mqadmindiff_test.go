@@ -17,6 +17,8 @@ import (
 var ownKeys = []string{
 	"routeReadsOnLoop", "drainTimeSeconds", "addressServerPort", "addressServerList", "productNamesrvAddr",
 	"rocketmq.namesrv.domain", "rocketmq.namesrv.domain.subgroup",
+	"maxConnections", "maxConnectionsPerIp", "memoryBudget", "firstFrameTimeoutMillis", "frameTimeoutMillis",
+	"slowReaderTimeoutMillis", "maxPendingInputSize", "maxPendingOutputSize",
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted",
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gonamesrv/engine"
 )
 
 // The address server answers clients and brokers that are configured with a
@@ -39,12 +41,12 @@ const (
 // An addressServer is the optional HTTP server. Its methods may be called on
 // nil, which is one that is turned off.
 type addressServer struct {
-	addr string // where to listen
-	path string // without unit
-	list string
-	log  *slog.Logger
-	http http.Server
-	ln   net.Listener
+	addrs []string // where to listen
+	path  string   // without unit
+	list  string
+	log   *slog.Logger
+	http  http.Server
+	lns   []net.Listener
 
 	away  atomic.Bool    // the server is about to end
 	open  atomic.Int32   // connections
@@ -54,10 +56,10 @@ type addressServer struct {
 // newAddressServer returns the address server of a validated configuration.
 func newAddressServer(cfg *Config, log *slog.Logger) *addressServer {
 	a := &addressServer{
-		addr: net.JoinHostPort(cfg.BindAddress, strconv.Itoa(cfg.AddressServerPort)),
-		path: addressPathPrefix + cfg.NamesrvDomainSubgroup,
-		list: cfg.AddressServerList,
-		log:  log,
+		addrs: cfg.addressesWith(cfg.AddressServerPort),
+		path:  addressPathPrefix + cfg.NamesrvDomainSubgroup,
+		list:  cfg.AddressServerList,
+		log:   log,
 	}
 	a.http = http.Server{
 		Handler:        a,
@@ -125,15 +127,11 @@ func (a *addressServer) bind() error {
 	if a == nil {
 		return nil
 	}
-	ln, err := net.Listen("tcp", a.addr)
+	lns, err := engine.ListenAll("tcp", a.addrs)
 	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			err = op.Err // the address is said once, as it was configured
-		}
-		return fmt.Errorf("namesrv: address server: listen on %s: %w", a.addr, err)
+		return fmt.Errorf("namesrv: address server: %w", err)
 	}
-	a.ln = ln
+	a.lns = lns
 	return nil
 }
 
@@ -142,10 +140,16 @@ func (a *addressServer) serve() {
 	if a == nil {
 		return
 	}
-	a.log.Info("address server started", "addr", a.ln.Addr().String(), "path", a.path, "list", a.list)
-	if err := a.http.Serve(a.ln); !errors.Is(err, http.ErrServerClosed) {
-		a.log.Error("address server failed", "err", err)
+	var serving sync.WaitGroup
+	for _, ln := range a.lns {
+		a.log.Info("address server started", "addr", ln.Addr().String(), "path", a.path, "list", a.list)
+		serving.Go(func() {
+			if err := a.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+				a.log.Error("address server failed", "addr", ln.Addr().String(), "err", err)
+			}
+		})
 	}
+	serving.Wait()
 	a.conns.Wait()
 }
 
@@ -163,8 +167,8 @@ func (a *addressServer) close() {
 		return
 	}
 	a.http.Close()
-	if a.ln != nil {
-		a.ln.Close() // in case serve has not been called
+	for _, ln := range a.lns {
+		ln.Close() // in case serve has not been called
 	}
 }
 

@@ -19,8 +19,8 @@ type Config struct {
 	RocketMQHome    string // rocketmqHome; honoured, not required
 	KVConfigPath    string // kvConfigPath: the file of the KV config; "" keeps it in memory only
 	ConfigStorePath string // configStorePath: where UPDATE_NAMESRV_CONFIG keeps the configuration; "" nowhere
-	BindAddress     string // bindAddress; a host name or an IP address
-	ListenPort      int    // listenPort; 0 picks a free one
+	BindAddress     string // bindAddress; host names and IP addresses, split at ";" or ","
+	ListenPort      int    // listenPort; 0 picks a free one for each address
 
 	ClientRequestThreadPoolNums          int           // clientRequestThreadPoolNums: goroutines that serve route requests when they do not run on the loop
 	DefaultThreadPoolNums                int           // defaultThreadPoolNums: goroutines that serve all other requests
@@ -53,6 +53,16 @@ type Config struct {
 	EnableShutdownGracefully bool          // enableShutdownGracefully: spread over ShutdownWaitTime; otherwise one every 10 ms, or as DrainTime needs
 	ShutdownWaitTime         time.Duration // shutdownWaitTimeSeconds; 0 closes all at once
 	DrainTime                time.Duration // drainTimeSeconds, not a Java key; 0 closes all at once
+	// Limits to what peers may cost us. None has a key in Java.
+
+	MaxConnections      int           // maxConnections; 0 means as many as there are file descriptors
+	MaxConnectionsPerIP int           // maxConnectionsPerIp, of an IPv4 address or a /64 of IPv6; 0 means no limit
+	MemoryBudget        int64         // memoryBudget in bytes, for unfinished frames, queued requests and unread replies together; 0 means a quarter of the memory, 64 MiB to 4 GiB
+	FirstFrameTimeout   time.Duration // firstFrameTimeoutMillis: from the first byte of a connection to the end of its first frame
+	FrameTimeout        time.Duration // frameTimeoutMillis: the same for any later frame
+	SlowReaderTimeout   time.Duration // slowReaderTimeoutMillis: how long a peer may leave more than writeBufferHighWaterMark unread
+	MaxPendingInput     int           // maxPendingInputSize in bytes: what a peer may send that does not read, or sends faster than it is answered
+	MaxPendingOutput    int           // maxPendingOutputSize in bytes: unread replies of a peer that asks for more
 
 	// RouteReadsOnLoop (routeReadsOnLoop, not a Java key) answers route requests
 	// on the event loop. Off sends them through the client pool, as Java does.
@@ -142,6 +152,11 @@ func DefaultConfig() Config {
 		ServerChannelMaxIdle:                 120 * time.Second,
 		ShutdownWaitTime:                     30 * time.Second,
 		DrainTime:                            5 * time.Second,
+		FirstFrameTimeout:                    30 * time.Second,
+		FrameTimeout:                         60 * time.Second,
+		SlowReaderTimeout:                    60 * time.Second,
+		MaxPendingInput:                      4 << 20,
+		MaxPendingOutput:                     64 << 20,
 		RouteReadsOnLoop:                     true,
 		ProductEnvName:                       "center",
 		NamesrvDomain:                        "jmenv.tbsite.net",
@@ -177,8 +192,8 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("namesrv: %s is %d, must be at most %d", key, got, most))
 		}
 	}
-	if c.BindAddress == "" {
-		faults = append(faults, errors.New("namesrv: bindAddress is empty"))
+	if err := checkBindAddress(c.BindAddress); err != nil {
+		faults = append(faults, fmt.Errorf("namesrv: bindAddress %w", err))
 	}
 	atLeast("listenPort", c.ListenPort, 0)
 	atMost("listenPort", c.ListenPort, 65535)
@@ -193,6 +208,25 @@ func (c Config) Validate() error {
 	atLeast("serverSocketRcvBufSize", c.ServerSocketRcvBufSize, 0)
 	atLeast("writeBufferHighWaterMark", c.WriteBufferHighWaterMark, 0)
 	atLeast("writeBufferLowWaterMark", c.WriteBufferLowWaterMark, 0)
+	atLeast("maxConnections", c.MaxConnections, 0)
+	atLeast("maxConnectionsPerIp", c.MaxConnectionsPerIP, 0)
+	atLeast("maxPendingInputSize", c.MaxPendingInput, 1)
+	atLeast("maxPendingOutputSize", c.MaxPendingOutput, 1)
+	if c.MemoryBudget != 0 && c.MemoryBudget < leastBudget {
+		faults = append(faults, fmt.Errorf("namesrv: memoryBudget is %d, must be 0 or at least %d", c.MemoryBudget, leastBudget))
+	}
+	for _, timeout := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"firstFrameTimeoutMillis", c.FirstFrameTimeout},
+		{"frameTimeoutMillis", c.FrameTimeout},
+		{"slowReaderTimeoutMillis", c.SlowReaderTimeout},
+	} {
+		if timeout.value <= 0 {
+			faults = append(faults, fmt.Errorf("namesrv: %s is %v, must be positive", timeout.key, timeout.value))
+		}
+	}
 	faults = append(faults, c.addressServerFaults()...)
 	faults = append(faults, c.clusterTestFaults()...)
 	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {
@@ -236,7 +270,45 @@ func parseTrusted(list string) ([]netip.Prefix, error) {
 	return trusted, nil
 }
 
-// Address returns where to listen.
-func (c Config) Address() string {
-	return net.JoinHostPort(c.BindAddress, strconv.Itoa(c.ListenPort))
+// Addresses returns where to listen.
+func (c Config) Addresses() []string { return c.addressesWith(c.ListenPort) }
+
+func (c Config) addressesWith(port int) []string {
+	hosts := bindHosts(c.BindAddress)
+	for i, host := range hosts {
+		hosts[i] = net.JoinHostPort(host, strconv.Itoa(port))
+	}
+	return hosts
+}
+
+// bindHosts splits a bindAddress. An IPv6 address may have its brackets.
+func bindHosts(list string) []string {
+	hosts := strings.Split(strings.ReplaceAll(list, ",", ";"), ";")
+	for i, host := range hosts {
+		host = strings.TrimSpace(host)
+		if inner, ok := strings.CutPrefix(host, "["); ok {
+			host = strings.TrimSuffix(inner, "]")
+		}
+		hosts[i] = host
+	}
+	return hosts
+}
+
+// checkBindAddress returns what is wrong with a bindAddress. What is only known
+// by trying, Listen says.
+func checkBindAddress(list string) error {
+	if strings.TrimSpace(list) == "" {
+		return errors.New("is empty")
+	}
+	seen := map[string]bool{}
+	for _, host := range bindHosts(list) {
+		switch {
+		case host == "":
+			return fmt.Errorf("%q has an empty item", list)
+		case seen[host]:
+			return fmt.Errorf("%q has %s twice", list, host)
+		}
+		seen[host] = true
+	}
+	return nil
 }

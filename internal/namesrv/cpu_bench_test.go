@@ -10,10 +10,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,9 +66,10 @@ func median(v []float64) float64 {
 
 // A child is a server in a process of its own.
 type child struct {
-	mode string
-	cmd  *exec.Cmd
-	addr string
+	mode  string
+	cmd   *exec.Cmd
+	addr  string
+	lines <-chan string // what it prints after its address
 }
 
 func startChild(b *testing.B, mode string, size int) *child {
@@ -86,7 +90,13 @@ func startChild(b *testing.B, mode string, size int) *child {
 	})
 	for lines := bufio.NewScanner(out); lines.Scan(); { // gnet has more to say
 		if addr, ok := strings.CutPrefix(lines.Text(), "address "); ok {
-			return &child{mode, cmd, addr}
+			said := make(chan string)
+			go func() {
+				for lines.Scan() {
+					said <- lines.Text()
+				}
+			}()
+			return &child{mode, cmd, addr, said}
 		}
 	}
 	b.Fatalf("the %s server does not say its address", mode)
@@ -186,6 +196,8 @@ func runChild(mode string) {
 	cfg := namesrv.DefaultConfig()
 	cfg.BindAddress, cfg.ListenPort, cfg.RouteReadsOnLoop = "127.0.0.1", 0, mode == "loop"
 	cfg.ServerSelectorThreads = 1
+	cfg.MemoryBudget, _ = strconv.ParseInt(os.Getenv("NAMESRV_BENCH_BUDGET"), 10, 64)
+	freeOnSignal()
 	s, err := namesrv.New(cfg, slog.New(slog.DiscardHandler))
 	if err == nil {
 		err = s.Listen()
@@ -197,6 +209,19 @@ func runChild(mode string) {
 	fmt.Println("address", s.Addr())
 	fmt.Fprintln(os.Stderr, s.Run(context.Background()))
 	os.Exit(1)
+}
+
+// freeOnSignal returns all memory that is not used to the system whenever
+// somebody sends SIGUSR1, and says so.
+func freeOnSignal() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	go func() {
+		for range asked {
+			debug.FreeOSMemory()
+			fmt.Println("freed")
+		}
+	}()
 }
 
 // echo is gnet and nothing else: it cuts frames by their length and answers

@@ -14,6 +14,7 @@ import (
 
 func (s *Server) Table() *route.Table       { return s.table }
 func (s *Server) EngineStats() engine.Stats { return s.engine.Stats() }
+func (s *Server) Budget() *engine.Budget    { return s.budget }
 func (s *Server) ScanOnce(nowMillis int64)  { s.scanOnce(nowMillis) }
 func (s *Server) Overloaded() int64         { return s.counters.overloaded.Load() }
 func (s *Server) StrayResponses() int64     { return s.counters.strayResponses.Load() }
@@ -92,10 +93,10 @@ func (s *Server) SetSerializeType(st codec.SerializeType) {
 }
 
 // ServeAddressesAt moves the address server. Before Listen only.
-func (s *Server) ServeAddressesAt(addr string) { s.addresses.addr = addr }
+func (s *Server) ServeAddressesAt(addr string) { s.addresses.addrs = []string{addr} }
 
 // AddressServer returns where the address server listens.
-func (s *Server) AddressServer() string { return s.addresses.ln.Addr().String() }
+func (s *Server) AddressServer() string { return s.addresses.lns[0].Addr().String() }
 
 // SetProductTimeout changes how long the product environment may take.
 func (s *Server) SetProductTimeout(d time.Duration) { s.product.timeout = d }

@@ -49,7 +49,7 @@ func TestM02_getNettyServerConfig(t *testing.T) {
 	if got := *s.config(); !reflect.DeepEqual(got, cfg) {
 		t.Errorf("the configuration is\n\t%+v, want\n\t%+v", got, cfg)
 	}
-	if got := s.config().Address(); got != "127.0.0.1:1" {
+	if got := s.config().Addresses(); len(got) != 1 || got[0] != "127.0.0.1:1" {
 		t.Errorf("it will listen at %s", got)
 	}
 }

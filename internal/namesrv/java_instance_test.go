@@ -17,7 +17,7 @@ import (
 // Java: NameServerInstanceTest#itWorks
 func TestI01_itWorks(t *testing.T) {
 	cfg := namesrv.DefaultConfig()
-	if got := cfg.Address(); got != "0.0.0.0:9876" {
+	if got := cfg.Addresses(); len(got) != 1 || got[0] != "0.0.0.0:9876" {
 		t.Errorf("the default address is %s", got)
 	}
 	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0

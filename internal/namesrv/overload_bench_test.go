@@ -49,7 +49,7 @@ func BenchmarkReject(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			s.pools = newPools(&cfg, s.log)
+			s.pools = newPools(&cfg, s.budget, s.log)
 			defer s.pools.close(time.Minute)
 			c := &deafConn{sent: make(chan struct{}, 2)}
 			if full {

@@ -23,13 +23,9 @@ const (
 	asDisk     // what waits for the disk
 )
 
-// queuedBytes bounds what the frames waiting in one pool may hold, because a
-// queue of 50,000 frames of 16 MiB each is not a bound. What is not urgent has
-// less.
-const (
-	queuedBytes     = 256 << 20
-	lessQueuedBytes = 32 << 20
-)
+// lessQueuedBytes is what the frames may hold that wait in a class that is not
+// urgent.
+const lessQueuedBytes = 32 << 20
 
 // pools are the bounded executors. A connection's requests keep their order
 // within a pool, whatever their classes.
@@ -43,27 +39,34 @@ type pools struct {
 //
 // Differs from Java: the queue of that size is for the changes; liveness, admin
 // and disk have smaller ones beside it. At most half of the workers serve
-// admin and disk, and one of these disk.
-func newPools(c *Config, log *slog.Logger) *pools {
+// admin and disk, and one of these disk. And what waits is bounded in bytes, too,
+// because a queue of 50,000 frames of 16 MiB each is not a bound. Both pools share
+// the half of the budget that is for queued work; route requests are small, and
+// have an eighth of it to themselves.
+func newPools(c *Config, b *engine.Budget, log *slog.Logger) *pools {
 	quarter := max(1, c.DefaultThreadPoolQueueCapacity/4)
+	eighth := b.Limit() / 2 / 8
+	less := min(lessQueuedBytes, eighth)
 	return &pools{
 		client: engine.NewExecutor(engine.ExecutorOptions{
 			Name:     "client",
 			Workers:  c.ClientRequestThreadPoolNums,
 			Queue:    c.ClientRequestThreadPoolQueueCapacity,
-			MaxBytes: queuedBytes,
+			MaxBytes: eighth,
+			Budget:   b,
 			Logger:   log,
 		}),
 		regular: engine.NewExecutor(engine.ExecutorOptions{
 			Name:     "default",
 			Workers:  c.DefaultThreadPoolNums,
 			Queue:    c.DefaultThreadPoolQueueCapacity,
-			MaxBytes: queuedBytes,
+			MaxBytes: 7 * eighth,
+			Budget:   b,
 			Levels: []engine.Level{
-				{Queue: quarter, MaxBytes: lessQueuedBytes},
+				{Queue: quarter, MaxBytes: less},
 				{},
-				{Queue: quarter, MaxBytes: lessQueuedBytes, Workers: max(1, c.DefaultThreadPoolNums/2), Turn: 1},
-				{Queue: quarter, MaxBytes: lessQueuedBytes, Workers: 1, Turn: 1},
+				{Queue: quarter, MaxBytes: less, Workers: max(1, c.DefaultThreadPoolNums/2), Turn: 1},
+				{Queue: quarter, MaxBytes: less, Workers: 1, Turn: 1},
 			},
 			Logger: log,
 		}),

@@ -78,6 +78,14 @@ var configKeys = append([]configKey{
 
 	live(durationKey("drainTimeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.DrainTime })),
 	restart(boolKey("routeReadsOnLoop", func(c *Config) *bool { return &c.RouteReadsOnLoop })),
+	restart(intKey("maxConnections", func(c *Config) *int { return &c.MaxConnections })),
+	restart(intKey("maxConnectionsPerIp", func(c *Config) *int { return &c.MaxConnectionsPerIP })),
+	restart(longKey("memoryBudget", func(c *Config) *int64 { return &c.MemoryBudget })),
+	restart(durationKey("firstFrameTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.FirstFrameTimeout })),
+	restart(durationKey("frameTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.FrameTimeout })),
+	restart(durationKey("slowReaderTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.SlowReaderTimeout })),
+	restart(intKey("maxPendingInputSize", func(c *Config) *int { return &c.MaxPendingInput })),
+	restart(intKey("maxPendingOutputSize", func(c *Config) *int { return &c.MaxPendingOutput })),
 	restart(intKey("addressServerPort", func(c *Config) *int { return &c.AddressServerPort })),
 	restart(stringKey("addressServerList", func(c *Config) *string { return &c.AddressServerList })),
 	restart(stringKey("rocketmq.namesrv.domain.subgroup", func(c *Config) *string { return &c.NamesrvDomainSubgroup })),
@@ -221,6 +229,22 @@ func intKey[T int | int32](name string, field func(*Config) *T) configKey {
 				return err
 			}
 			*field(c) = T(n)
+			return nil
+		},
+	}
+}
+
+// longKey is a long of Java.
+func longKey(name string, field func(*Config) *int64) configKey {
+	return configKey{
+		name: name,
+		get:  func(c *Config) string { return strconv.FormatInt(*field(c), 10) },
+		set: func(c *Config, v string) error {
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil {
+				return err
+			}
+			*field(c) = n
 			return nil
 		},
 	}

@@ -26,6 +26,7 @@ type Server struct {
 	kv          *kvConfig
 	log         *slog.Logger
 	table       *route.Table
+	budget      *engine.Budget // what peers may make us hold
 	pools       *pools
 	engine      *engine.Engine
 	kinds       map[codec.RequestCode]requestKind
@@ -78,6 +79,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
+	s.budget = engine.NewBudget(cfg.memoryBudget())
 	s.table = route.New(route.Options{OnEvent: s.onEvent})
 	s.notifier = newNotifier(s)
 	if cfg.AddressServerPort != 0 {
@@ -96,7 +98,7 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 	mode, _ := cfg.TLS.mode()
 	trusted, _ := parseTrusted(cfg.ProxyProtocolTrusted) // validated
 	return engine.Options{
-		Addr:        cfg.Address(),
+		Addrs:       cfg.Addresses(),
 		Loops:       cfg.ServerSelectorThreads,
 		Split:       codec.SplitFrame,
 		IdleTimeout: func() time.Duration { return s.config().ServerChannelMaxIdle },
@@ -105,12 +107,22 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		SendBuffer:  cfg.ServerSocketSndBufSize,
 		RecvBuffer:  cfg.ServerSocketRcvBufSize,
 		Drain:       s.drain,
-		Logger:      s.log,
 
 		TLSMode:          mode,
 		TLSConfig:        s.tls.server.Load,
 		ProxyTrusted:     trusted,
 		HandshakeTimeout: cfg.HandshakeTimeout,
+
+		Budget:                   s.budget,
+		MaxConnections:           cfg.MaxConnections,
+		MaxConnectionsPerAddress: cfg.MaxConnectionsPerIP,
+		FirstFrameTimeout:        cfg.FirstFrameTimeout,
+		FrameTimeout:             cfg.FrameTimeout,
+		ChokedTime:               cfg.SlowReaderTimeout,
+		ChokedInput:              cfg.MaxPendingInput,
+		MaxUnsent:                cfg.MaxPendingOutput,
+
+		Logger: s.log,
 	}
 }
 
@@ -127,8 +139,11 @@ func (s *Server) Listen() error {
 	return nil
 }
 
-// Addr returns the address that Listen has bound.
+// Addr returns the first address that Listen has bound.
 func (s *Server) Addr() net.Addr { return s.engine.Addr() }
+
+// Addrs returns all addresses that Listen has bound.
+func (s *Server) Addrs() []net.Addr { return s.engine.Addrs() }
 
 // Run serves until ctx is done, then sends the peers away, for as long as the
 // configuration says at most, and returns nil when every connection is closed
@@ -140,7 +155,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	s.pools = newPools(s.config(), s.log)
+	s.pools = newPools(s.config(), s.budget, s.log)
 	scanning, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.scan(scanning) })

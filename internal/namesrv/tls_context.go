@@ -39,8 +39,6 @@ func (t *TLSConfig) serverContext() (*tls.Config, error) {
 	}
 	cfg.Certificates = []tls.Certificate{cert}
 	cfg.ClientAuth = t.clientAuth()
-	// A session that is resumed would bring an old verdict on its client.
-	cfg.SessionTicketsDisabled = cfg.ClientAuth != tls.NoClientCert
 	if t.ServerAuthClient {
 		cfg.ClientCAs, err = loadTrust(t.ServerTrustCertPath)
 	}

@@ -432,6 +432,24 @@ func TestTLSReload(t *testing.T) {
 		nstest.Eventually(t, "one", func() bool { return serverName(t, s.addr) == "one" })
 		install(t, dir, ca.valid("two"))
 		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
+		elsewhere := t.TempDir()
+		install(t, elsewhere, ca.valid("three"))
+		replace(t, file, fmt.Sprintf("tls.test.mode.enable=false\ntls.server.certPath=%[1]s/server.pem\ntls.server.keyPath=%[1]s/server.key\n", elsewhere))
+		nstest.Eventually(t, "three", func() bool { return serverName(t, s.addr) == "three" })
+		install(t, elsewhere, ca.valid("four"))
+		nstest.Eventually(t, "four", func() bool { return serverName(t, s.addr) == "four" })
+	})
+	t.Run("links to files elsewhere", func(t *testing.T) {
+		dir, elsewhere := t.TempDir(), t.TempDir()
+		install(t, elsewhere, ca.valid("one"))
+		for _, f := range []string{"server.pem", "server.key"} {
+			if err := os.Symlink(filepath.Join(elsewhere, f), filepath.Join(dir, f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := start(t, filesOf(dir))
+		install(t, elsewhere, ca.valid("two"))
+		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
 	})
 	t.Run("without a sign", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "not there yet")

@@ -1,6 +1,7 @@
 package nstest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,6 +36,15 @@ type Broker struct {
 // Register is the broker's registration, as a 5.x broker sends it.
 func (b Broker) Register() *codec.Command {
 	return b.withBody(codec.ReqRegisterBroker, b.Body())
+}
+
+// RegisterPadded is a registration with a body of so many bytes, most of them
+// blanks.
+func (b Broker) RegisterPadded(size int) *codec.Command {
+	body := b.Body()
+	last := len(body) - 1 // the closing brace
+	body = slices.Concat(body[:last], bytes.Repeat([]byte{' '}, max(0, size-len(body))), body[last:])
+	return b.withBody(codec.ReqRegisterBroker, body)
 }
 
 // Body is the plain body of the registration.

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// defaultBudget is that of an engine or executor that is given none.
+const defaultBudget = 1 << 30
+
+// A Budget bounds the bytes that peers make the process hold, over all
+// connections of an [Engine] and all queues of the [Executor]s that share it.
+// One half is for what waits for peers: unfinished frames, requests of those
+// who do not read their replies, replies nobody has read yet. The other is for
+// what waits for us: queued requests. So neither can take the other's place.
+//
+// Small requests that are answered on the loop never touch it. Safe from any
+// goroutine.
+type Budget struct {
+	half         int64
+	held, queued atomic.Int64
+}
+
+// NewBudget returns a budget of so many bytes. 0 or less: 1 GiB.
+func NewBudget(limit int64) *Budget {
+	if limit <= 0 {
+		limit = defaultBudget
+	}
+	return &Budget{half: limit / 2}
+}
+
+// Limit returns the bytes of both halves.
+func (b *Budget) Limit() int64 { return 2 * b.half }
+
+// Held returns the bytes that wait for peers now, at most half of the limit.
+func (b *Budget) Held() int64 { return b.held.Load() }
+
+// Queued returns the bytes that wait for workers now, at most half of the limit.
+func (b *Budget) Queued() int64 { return b.queued.Load() }
+
+// take counts n bytes in on one of the halves, unless it has no room for them.
+func (b *Budget) take(half *atomic.Int64, n int) bool {
+	if half.Add(int64(n)) > b.half {
+		half.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+// tight reports whether three quarters of what may be held are: time to close
+// some of those who hold it.
+func (b *Budget) tight() bool { return b.excess() > 0 }
+
+// excess returns how many bytes are held beyond that.
+func (b *Budget) excess() int64 { return b.held.Load() - b.half/4*3 }
+
+// hold counts n bytes in that wait for a peer and reports whether there was
+// room for them. If little is left, the loops look for who has to go. Safe from
+// any goroutine.
+func (e *Engine) hold(n int) bool {
+	ok := e.o.Budget.take(&e.o.Budget.held, n)
+	if !ok || e.o.Budget.tight() {
+		e.relieve(nil)
+	}
+	return ok
+}
+
+// release counts out what hold or afford has counted in.
+func (e *Engine) release(n int) {
+	if n != 0 {
+		e.o.Budget.held.Add(-int64(n))
+	}
+}
+
+// relieve makes every loop but one look for who has to go.
+func (e *Engine) relieve(but *loop) {
+	for _, l := range e.loops {
+		if l != but && l.reliefWaiting.CompareAndSwap(false, true) {
+			l.execute(l.reliefTask)
+		}
+	}
+}
+
+// afford is hold for c, by its loop, which makes room at once: whoever has held
+// bytes for longest is closed, and the other loops do likewise. Those who are
+// honest hold bytes for a moment: one of them is closed only if a whole budget
+// of bytes has come since it began. False means that c itself has to go. Loop
+// only.
+func (l *loop) afford(c *conn, n int) bool {
+	b := l.e.o.Budget
+	ok := b.take(&b.held, n)
+	if ok && !b.tight() {
+		return true
+	}
+	for !ok || b.tight() {
+		oldest := l.oldestHolder()
+		if oldest == nil || oldest == c {
+			break
+		}
+		l.dismiss(oldest)
+		ok = ok || b.take(&b.held, n)
+	}
+	if !ok || b.tight() {
+		l.e.relieve(l)
+	}
+	return ok
+}
+
+// relief closes who has held bytes for longest, one after the other, until
+// there is room again.
+func (l *loop) relief() {
+	l.reliefWaiting.Store(false)
+	for l.e.o.Budget.tight() {
+		oldest := l.oldestHolder()
+		if oldest == nil {
+			return
+		}
+		l.dismiss(oldest)
+	}
+}
+
+// oldestHolder returns the connection that has held bytes for longest, nil if
+// none holds any.
+func (l *loop) oldestHolder() *conn {
+	oldest, since := l.unsent.head, time.Duration(0)
+	if oldest != nil {
+		since = oldest.owing
+	}
+	for i := range l.frames {
+		if c := l.frames[i].head; c != nil && (oldest == nil || c.began < since) {
+			oldest, since = c, c.began
+		}
+	}
+	return oldest
+}
+
+// dismiss closes c, unless it turns out to hold nothing any more.
+func (l *loop) dismiss(c *conn) {
+	if !c.listed(byFrame) {
+		if l.look(c); !c.listed(byUnsent) {
+			return
+		}
+	}
+	l.close(c, ErrOverloaded)
+	c.leave(byFrame) // never look at it twice
+	c.leave(byUnsent)
+}

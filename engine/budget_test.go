@@ -1,0 +1,289 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// announce begins a frame of 16 MiB, sends so many bytes of it and waits until
+// they are there.
+func (s *server) announce(c *client, n int) {
+	s.t.Helper()
+	before := s.Stats().BytesIn
+	c.send(append(binary.BigEndian.AppendUint32(nil, 16<<20-4), make([]byte, n)...))
+	eventually(s.t, "beginning read", func() bool { return s.Stats().BytesIn >= before+uint64(4+n) })
+}
+
+// isOpen reports whether the server has left the connection open so far.
+func (c *client) isOpen() bool {
+	c.SetReadDeadline(time.Now().Add(time.Millisecond))
+	defer c.SetReadDeadline(time.Now().Add(patience))
+	_, err := c.Read(make([]byte, 1))
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// When unfinished frames have used up their share of the budget, the oldest go
+// and the newest is served.
+func TestBudgetDismissesTheOldestFirst(t *testing.T) {
+	s := serve(t, &testHandler{}, func(o *Options) {
+		o.Loops = 1
+		o.Budget = NewBudget(8 << 20)
+	})
+	// Each holds 256 KiB for 200 that came: 12 fill three quarters of 4 MiB.
+	var stalled []*client
+	for range 40 {
+		c := s.dial()
+		s.announce(c, 200<<10)
+		stalled = append(stalled, c)
+		if held := s.Budget().Held(); held > 4<<20 {
+			t.Fatalf("%d bytes held, want at most 4 MiB", held)
+		}
+	}
+	newcomer := s.dial()
+	payload := string(make([]byte, 1<<20))
+	newcomer.ping(payload)
+	open := 0
+	for i, c := range stalled {
+		if c.isOpen() {
+			open++
+		} else if open > 0 {
+			t.Errorf("peer %d is closed, an older one is not", i)
+		}
+	}
+	if open < 1 || open > 12 {
+		t.Errorf("%d of 40 stalled peers left, want what the budget allows", open)
+	}
+	if st := s.Stats(); st.ClosedOverloaded != uint64(40-open) {
+		t.Errorf("%d closed as overload, want %d", st.ClosedOverloaded, 40-open)
+	}
+	newcomer.ping("and again")
+}
+
+// Budget returns the engine's budget.
+func (s *server) Budget() *Budget { return s.o.Budget }
+
+// The holders may all be with another loop than the newcomer.
+func TestBudgetIsRelievedByOtherLoops(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) {
+		o.Loops = 2
+		o.Budget = NewBudget(64 << 20)
+	})
+	var stalled, others []*client
+	for len(stalled) < 11 {
+		c := s.dial()
+		if (<-conns).(*conn).loop.index == 0 {
+			s.announce(c, 1200<<10) // holds 2 MiB
+			stalled = append(stalled, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	if st := s.Stats(); st.ClosedOverloaded != 0 {
+		t.Fatalf("%d closed already", st.ClosedOverloaded)
+	}
+	// This one alone needs 6 MiB while it grows; 24 are three quarters.
+	others[0].ping(string(make([]byte, 4<<20)))
+	eventually(t, "relieved", func() bool { return s.Stats().ClosedOverloaded > 0 && !s.Budget().tight() })
+	stalled[0].wantClosed()
+	for i, c := range others {
+		c.ping(fmt.Sprintf("%d is not disturbed", i))
+	}
+	if !stalled[10].isOpen() {
+		t.Error("the newest was closed as well")
+	}
+}
+
+// A frame is given its bytes also when it is larger than what is left, as long
+// as others can go; when none can, it goes itself.
+func TestBudgetOfOne(t *testing.T) {
+	h := &testHandler{}
+	s := serve(t, h, func(o *Options) {
+		o.Loops = 1
+		o.Budget = NewBudget(1 << 20)
+	})
+	c := s.dial()
+	go c.Write(append(binary.BigEndian.AppendUint32(nil, 4<<20), make([]byte, 2<<20)...))
+	c.wantClosed()
+	eventually(t, "counted", func() bool { return s.Stats().ClosedOverloaded == 1 })
+	if !errors.Is(h.lastCause(), ErrOverloaded) {
+		t.Errorf("Closed got %v, want ErrOverloaded", h.lastCause())
+	}
+	s.dial().ping("others go on")
+}
+
+// Replies that nobody reads count as well, and so do those that are given to
+// gnet below the high-water mark.
+func TestBudgetCountsUnreadReplies(t *testing.T) {
+	s := serve(t, &testHandler{serve: blower(400_000)}, func(o *Options) {
+		smallSockets(o)
+		o.HighWater, o.LowWater = 64<<20, 1<<20 // nobody is choked
+		o.Budget = NewBudget(8 << 20)
+	})
+	var slow []*client
+	for range 30 {
+		c := s.dial()
+		c.send(textFrame("x"))
+		slow = append(slow, c)
+		eventually(t, "answered", func() bool { return s.Stats().Frames == uint64(len(slow)) })
+		if held := s.Budget().Held(); held > 4<<20 {
+			t.Fatalf("%d bytes held, want at most 4 MiB", held)
+		}
+	}
+	eventually(t, "the oldest closed", func() bool { return s.Stats().ClosedOverloaded >= 10 })
+	quick := s.dial()
+	for range 5 {
+		quick.send(textFrame("y"))
+		if b, err := readFrame(quick); err != nil || len(b) < 400_000 {
+			t.Fatalf("who reads got %d bytes, %v", len(b), err)
+		}
+	}
+	if _, err := readFrame(slow[29]); err != nil {
+		t.Errorf("the newest, which has read at last: %v", err)
+	}
+	if st := s.Stats(); st.ClosedOverloaded > 26 {
+		t.Errorf("%d closed, want no more than had to go", st.ClosedOverloaded)
+	}
+	for _, c := range slow {
+		c.Close()
+	}
+	eventually(t, "all given back", func() bool { return s.Budget().Held() == 0 })
+}
+
+// What has been read meanwhile is not held against anybody.
+func TestBudgetLooksBeforeItDismisses(t *testing.T) {
+	s, clock := serveInTime(t, &testHandler{serve: blower(400_000)}, func(o *Options) {
+		smallSockets(o)
+		o.HighWater, o.LowWater = 64<<20, 1<<20
+		o.Budget = NewBudget(8 << 20)
+	})
+	var done []*client
+	for range 30 {
+		c := s.dial()
+		c.send(textFrame("x"))
+		if _, err := readFrame(c); err != nil {
+			t.Fatal(err)
+		}
+		done = append(done, c)
+	}
+	if st := s.Stats(); st.ClosedOverloaded != 0 {
+		t.Errorf("%d closed that had read everything", st.ClosedOverloaded)
+	}
+	clock.advance(time.Second)
+	if held := s.Budget().Held(); held != 0 {
+		t.Errorf("%d bytes held a tick after all was read", held)
+	}
+	for _, c := range done {
+		c.send(textFrame("x"))
+		if _, err := readFrame(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Executors send what they like to whom they like; the budget stands all the
+// same.
+func TestSendBeyondTheBudget(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) {
+		smallSockets(o)
+		o.Budget = NewBudget(4 << 20)
+	})
+	c := s.dial()
+	conn := <-conns
+	hold := make(chan struct{})
+	s.loops[0].execute(s.loops[0].guarded(func() { <-hold }))
+	for range 10 {
+		conn.Send(make([]byte, 1<<20))
+		if held := s.Budget().Held(); held > 2<<20 {
+			t.Errorf("%d bytes held, want at most 2 MiB", held)
+		}
+	}
+	close(hold)
+	eventually(t, "closed", func() bool { return !conn.Alive() })
+	if st := s.Stats(); st.ClosedOverloaded != 1 {
+		t.Errorf("stats %+v, want one closed as overload", st)
+	}
+	io.Copy(io.Discard, c)
+	s.dial().ping("others go on")
+}
+
+// Two executors have one budget, and what waits for peers is not in their way.
+func TestBudgetOfExecutors(t *testing.T) {
+	b := NewBudget(1 << 20)
+	x := newExecutor(t, ExecutorOptions{Workers: 1, Budget: b})
+	y := newExecutor(t, ExecutorOptions{Workers: 1, Budget: b})
+	releaseX, releaseY := block(t, x), block(t, y)
+	defer releaseX()
+	defer releaseY()
+	if !b.take(&b.held, 500<<10) {
+		t.Fatal("half of the budget is not there")
+	}
+	c := &fakeConn{}
+	big := make([]byte, 200<<10)
+	if !x.Submit(c, big, echoTask) || !y.Submit(c, big, echoTask) {
+		t.Fatal("refused within the budget")
+	}
+	if x.Submit(c, big, echoTask) || y.Submit(c, big, echoTask) {
+		t.Error("600 KiB accepted, 512 are the half")
+	}
+	if x.Stats().Rejected != 1 || y.Stats().Rejected != 1 {
+		t.Errorf("rejected %d and %d, want 1 and 1", x.Stats().Rejected, y.Stats().Rejected)
+	}
+	releaseX()
+	eventually(t, "room again", func() bool { return y.Submit(c, big, echoTask) })
+	releaseY()
+	eventually(t, "all given back", func() bool { return b.Queued() == 0 })
+}
+
+// One connection that pipelines thousands leaves room in the queue.
+func TestOneConnectionDoesNotFillTheQueue(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{Workers: 1, Queue: 4000})
+	release := block(t, x)
+	defer release()
+	flooder, other := &conn{dead: true, e: &Engine{}}, &fakeConn{id: 2}
+	taken := 0
+	for range 10_000 {
+		if x.Submit(flooder, nil, echoTask) {
+			taken++
+		}
+	}
+	if taken != 1000 {
+		t.Errorf("%d of its tasks are queued, want a quarter of 4,000", taken)
+	}
+	if !x.Submit(other, nil, echoTask) {
+		t.Error("another connection finds the queue full")
+	}
+	posted := make(chan struct{})
+	x.Post(flooder, func() { close(posted) })
+	if st := x.Stats(); st.Rejected != 9000 {
+		t.Errorf("%d rejected, want 9000", st.Rejected)
+	}
+	release()
+	<-posted
+	again := block(t, x)
+	defer again()
+	for i := range 1000 {
+		if !x.Submit(flooder, nil, echoTask) {
+			t.Fatalf("task %d refused after the others have run", i)
+		}
+	}
+}
+
+// A request that is answered on the loop has nothing to do with the budget.
+func TestSmallRequestsDoNotTouchTheBudget(t *testing.T) {
+	s := serve(t, &testHandler{}, func(o *Options) { o.Loops = 1 })
+	c := s.dial()
+	for i := range 100 {
+		c.ping(fmt.Sprint(i))
+		if held := s.Budget().Held(); held != 0 {
+			t.Fatalf("%d bytes held after a small request", held)
+		}
+	}
+}

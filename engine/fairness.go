@@ -1,0 +1,76 @@
+package engine
+
+import "time"
+
+const (
+	// timeCheck is after how many frames a turn looks at the clock, which
+	// costs as much as a tenth of a small request. Most turns never do.
+	timeCheck = 16
+
+	// longTurn is how long a turn may take if it has so many frames.
+	longTurn = 2 * time.Millisecond
+)
+
+// A turn is what one read brings, at most readBuffer bytes, and that is all the
+// fairness small requests need: the kernel keeps the rest, and names whoever
+// else has something to read before it names the same connection again. Where
+// the answers are big or slow, a turn ends early: after flushSize bytes of
+// replies, or after longTurn. The connection is then behind: what is left of
+// its input waits in c.in, together with what it goes on sending, until the
+// loop has given a turn to all who are ready. All of this is for the loop only.
+
+// spent reports whether the present turn has lasted long enough.
+func (l *loop) spent() bool {
+	if l.flushed {
+		return true
+	}
+	if l.served == 0 || l.served%timeCheck != 0 {
+		return false
+	}
+	now := time.Now()
+	if l.turnBegan.IsZero() {
+		l.turnBegan = now
+	}
+	return now.Sub(l.turnBegan) >= longTurn
+}
+
+// endTurn makes the next turn a new one.
+func (l *loop) endTurn() {
+	l.frameCount.Add(l.served)
+	l.served, l.flushed, l.turnBegan = 0, false, time.Time{}
+}
+
+// fallBehind puts c behind all who are ready now.
+func (l *loop) fallBehind(c *conn) {
+	c.behind = true
+	l.behindList = append(l.behindList, c)
+	if len(l.behindList) == 1 {
+		l.ring()
+	}
+}
+
+// ring makes the loop call catchUp after it has served what is ready now. It
+// is done by a byte from the far end of the sentinel, which takes its place
+// among the connections. A task would not do: gnet runs what tasks add before
+// it looks at its connections again (v2.10.0).
+func (l *loop) ring() {
+	if _, err := l.bell.Write([]byte{0}); err != nil {
+		l.e.o.Logger.Error("event loop cannot call itself", "loop", l.index, "err", err)
+		l.execute(l.catchUpTask)
+	}
+}
+
+// catchUp gives a turn to each connection that is behind, and may well be
+// again over it.
+func (l *loop) catchUp() {
+	list := l.behindList
+	l.behindList = l.behindSpare[:0]
+	for _, c := range list {
+		c.behind = false
+		if !c.gone {
+			l.resume(c)
+		}
+	}
+	clear(list)
+	l.behindSpare = list[:0]
+}

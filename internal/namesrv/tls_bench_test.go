@@ -1,0 +1,51 @@
+package namesrv_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"gonamesrv/internal/nstest"
+)
+
+// BenchmarkIdleMemory measures how much a server grows with each connection
+// that has asked once and is silent now. The server is a process of its own.
+func BenchmarkIdleMemory(b *testing.B) {
+	const connections = 1000
+	for name, dial := range map[string]func(addr string) *nstest.Client{
+		"plain": func(addr string) *nstest.Client { return nstest.Dial(b, addr) },
+		"TLS": func(addr string) *nstest.Client {
+			return nstest.DialTLS(b, addr, &tls.Config{MinVersion: tls.VersionTLS13})
+		},
+	} {
+		b.Run(fmt.Sprintf("%s/connections=%d", name, connections), func(b *testing.B) {
+			for b.Loop() {
+				server := startChild(b, "loop", 0)
+				routeExchange(b, server)
+				before := server.anonymous(b)
+				for range connections {
+					dial(server.addr).Do(nstest.Route("T"))
+				}
+				b.ReportMetric(float64(server.anonymous(b)-before)/connections, "B/conn")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// anonymous returns the memory of the process that is not of files, in bytes.
+func (c *child) anonymous(b *testing.B) int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+	if err != nil {
+		b.Skipf("no memory of other processes on this system: %v", err)
+	}
+	_, rest, _ := strings.Cut(string(text), "RssAnon:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kib << 10
+}
