@@ -437,15 +437,16 @@ func (t *tlsConn) frameTimeout() time.Duration {
 }
 
 // holds returns how many bytes the connection holds that wait for its peer, and
-// since when; 0 if none for long enough to matter.
-func (t *tlsConn) holds() (bytes int64, since time.Duration) {
+// since when, 0 if none for long enough to matter; going, that it is being
+// closed and gives them back in a moment.
+func (t *tlsConn) holds() (bytes int64, since time.Duration, going bool) {
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
 	since = time.Duration(t.frameBegan.Load())
 	if t.choked > 0 && (since == 0 || t.choked < since) {
 		since = t.choked
 	}
-	return t.held.Load() + int64(t.unsentLocked()), since
+	return t.held.Load() + int64(t.unsentLocked()), since, t.c.closing.Load()
 }
 
 // dismiss closes a connection over the budget.
@@ -545,13 +546,17 @@ func (s *tlsSet) relieveLocked(b *Budget) {
 		since time.Duration
 	}
 	var holders []holder
+	excess := b.excess()
 	for t := range s.open {
-		if bytes, since := t.holds(); since > 0 {
+		switch bytes, since, going := t.holds(); {
+		case going:
+			excess -= bytes
+		case since > 0:
 			holders = append(holders, holder{t, bytes, since})
 		}
 	}
 	slices.SortFunc(holders, func(a, b holder) int { return cmp.Compare(a.since, b.since) })
-	for excess := b.excess(); excess > 0 && len(holders) > 0; holders = holders[1:] {
+	for ; excess > 0 && len(holders) > 0; holders = holders[1:] {
 		holders[0].t.dismiss()
 		excess -= holders[0].bytes
 	}
