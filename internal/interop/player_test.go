@@ -226,25 +226,38 @@ func (s *side) text(r *wireReply, c command, p namer, release *release) string {
 	return release.text(out)
 }
 
-// ourKeys are keys of the configuration that Java does not have.
-var ourKeys = []string{
-	"addressServerList", "addressServerPort", "productNamesrvAddr", "routeReadsOnLoop",
-	"rocketmq.namesrv.domain", "rocketmq.namesrv.domain.subgroup",
-}
-
-// configText shows a configuration, or some of its keys, less our own keys and
-// what the two servers are told differently.
+// configText shows a configuration, or some of its keys, less what the two
+// servers are told differently.
 func (s *side) configText(text string, keys []string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
-		key, _, _ := strings.Cut(line, "=")
-		if slices.Contains(ourKeys, key) && s.server.java == "" || len(keys) > 0 && !slices.Contains(keys, key) {
-			continue
+		if len(keys) == 0 || slices.Contains(keys, configKeyOf(line)) {
+			lines = append(lines, line)
 		}
-		lines = append(lines, line)
 	}
 	text = strings.ReplaceAll(strings.Join(lines, ""), s.server.dir, "HOME")
 	return strings.TrimSuffix(strings.ReplaceAll(text, "listenPort="+strconv.Itoa(s.server.port)+"\n", "listenPort=PORT\n"), "\n")
+}
+
+// withoutOwnKeys drops the lines of our configuration whose keys Java does not
+// have. The README says which these are.
+func withoutOwnKeys(ours, java string) string {
+	known := map[string]bool{}
+	for line := range strings.Lines(java) {
+		known[configKeyOf(line)] = true
+	}
+	var lines []string
+	for line := range strings.Lines(ours) {
+		if known[configKeyOf(line)] {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func configKeyOf(line string) string {
+	key, _, _ := strings.Cut(line, "=")
+	return strings.TrimSpace(key)
 }
 
 func bodyText(body string, s command, p namer, release *release) string {
@@ -316,6 +329,9 @@ func (p *player) play(s command) (answers, error) {
 		}
 		texts[i] = side.text(reply, s, p.prefix, p.release)
 	}
+	if s.cmd == "config" {
+		texts[0] = withoutOwnKeys(texts[0], texts[1])
+	}
 	p.compared++
 	if s.cmd == "unregister" || s.cmd == "raw" && r.code == codeUnregisterBroker {
 		err = p.settle()
@@ -363,7 +379,7 @@ func (p *player) storedConfig(s command) (answers, error) {
 		}
 		texts[i] = side.configText(string(text), s.vals("keys"))
 	}
-	return answers{texts[0], texts[1]}, nil
+	return answers{withoutOwnKeys(texts[0], texts[1]), texts[1]}, nil
 }
 
 // waitUntil polls a condition, more often than the waitFor of tests does.
