@@ -18,7 +18,7 @@ if [ -n "$unformatted" ]; then
 fi
 
 go mod tidy -diff
-for os in darwin freebsd; do
-	GOOS=$os go build ./...
+for target in darwin/arm64 freebsd/amd64 linux/arm64; do
+	GOOS=${target%/*} GOARCH=${target#*/} go build ./...
 done
 echo "lint: ok"
