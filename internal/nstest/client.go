@@ -65,6 +65,10 @@ func TryDialTLS(t testing.TB, addr string, cfg *tls.Config) (*Client, error) {
 // TLS returns what is known of the other side.
 func (c *Client) TLS() tls.ConnectionState { return c.conn.(*tls.Conn).ConnectionState() }
 
+// NewClient speaks over a connection; of its methods only those that do not fail
+// a test may be used.
+func NewClient(conn net.Conn) *Client { return &Client{conn: conn} }
+
 // Close closes the connection.
 func (c *Client) Close() { c.conn.Close() }
 
