@@ -88,9 +88,12 @@ func TestBudgetIsRelievedByOtherLoops(t *testing.T) {
 	if st := s.Stats(); st.ClosedOverloaded != 0 {
 		t.Fatalf("%d closed already", st.ClosedOverloaded)
 	}
-	// This one alone needs 6 MiB while it grows; 24 are three quarters.
-	others[0].ping(string(make([]byte, 4<<20)))
+	// This one alone needs 4 MiB; 24 are three quarters.
+	frame := frameOf(make([]byte, 4<<20))
+	others[0].send(frame[:3<<20])
 	eventually(t, "relieved", func() bool { return s.Stats().ClosedOverloaded > 0 && !s.Budget().tight() })
+	others[0].send(frame[3<<20:])
+	others[0].want(string(frame[4:]))
 	stalled[0].wantClosed()
 	for i, c := range others {
 		c.ping(fmt.Sprintf("%d is not disturbed", i))

@@ -337,3 +337,26 @@ func TestDrainLooksForUnreadRequests(t *testing.T) {
 	s.onLoop(l, l.drainSome)
 	c.wantClosed()
 }
+
+// A drain parts from the peers of every address.
+func TestDrainOfSeveralAddresses(t *testing.T) {
+	s := serve(t, &testHandler{}, func(o *Options) {
+		o.Addrs = []string{"127.0.0.1:0", "127.0.0.1:0"}
+		o.Drain = func() Drain { return Drain{Limit: patience, Pace: time.Millisecond} }
+	})
+	var peers []*client
+	for range 10 {
+		for _, addr := range s.Addrs() {
+			c := dial(t, addr.String())
+			c.ping("x")
+			peers = append(peers, c)
+		}
+	}
+	s.stop()
+	for _, c := range peers {
+		c.wantClosed()
+	}
+	if st := s.Stats(); st.ClosedShutdown != 20 || st.AcceptErrors != 0 {
+		t.Errorf("stats %+v, want 20 closed by the drain, no accept errors", st)
+	}
+}
