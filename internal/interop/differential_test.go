@@ -214,7 +214,7 @@ func TestDifferencesAreListed(t *testing.T) {
 // random tells random histories: GONAMESRV_INTEROP_HISTORIES of them, drawn
 // from GONAMESRV_INTEROP_SEED.
 func (d *duel) random(t *testing.T) {
-	count := environNumber(t, "GONAMESRV_INTEROP_HISTORIES", 200)
+	count := environNumber(t, "GONAMESRV_INTEROP_HISTORIES", 100)
 	seed := environNumber(t, "GONAMESRV_INTEROP_SEED", 1)
 	start := time.Now()
 	for i := range count {

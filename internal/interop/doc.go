@@ -47,7 +47,7 @@
 //
 // Environment:
 //
-//	GONAMESRV_INTEROP_HISTORIES  how many random histories per setup; default 200
+//	GONAMESRV_INTEROP_HISTORIES  how many random histories per setup; default 100
 //	GONAMESRV_INTEROP_SEED       from which they are drawn; default 1
 //	GONAMESRV_INTEROP_REFERENCE  a RocketMQ version, for example 5.5.0: the
 //	                             suite runs against that Java name server
