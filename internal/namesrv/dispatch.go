@@ -88,6 +88,7 @@ func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
 		return out
 	}
 	s.counters.overloaded.Add(1)
+	s.noteOverload(c, r.cmd.Code)
 	return s.answer(r, out, codec.Reply{}, errOverload)
 }
 

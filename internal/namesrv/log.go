@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"gonamesrv/codec"
+	"gonamesrv/engine"
 	"gonamesrv/route"
 )
 
@@ -24,6 +26,15 @@ type eventLog struct {
 
 func newEventLog() *eventLog {
 	return &eventLog{limit: rate.NewLimiter(eventLinesPerSecond, eventLinesAtOnce)}
+}
+
+// noteOverload says that a request was refused because its queue is full, or its
+// connection's share of it, once a second at most.
+func (s *Server) noteOverload(c engine.Conn, code codec.RequestCode) {
+	s.overloads.Do(func() {
+		s.log.Warn("request refused, queue full", "code", int32(code), "conn", c.ID(), "remote", c.RemoteAddr(),
+			"refusedSoFar", s.counters.overloaded.Load())
+	})
 }
 
 // logEvent writes what a change of the route table did. Java:

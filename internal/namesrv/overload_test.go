@@ -3,7 +3,9 @@ package namesrv_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"gonamesrv/codec"
 	"gonamesrv/internal/namesrv"
@@ -107,6 +109,28 @@ func TestAdminDoesNotHoldUpBrokers(t *testing.T) {
 				wantCode(t, c.Read(), codec.RespSuccess, "")
 			}
 		})
+	}
+}
+
+// TestOverloadIsLogged: a full queue is said, but not for each request.
+func TestOverloadIsLogged(t *testing.T) {
+	g := newGate(t)
+	var lines atomic.Int64
+	s := start(t, func(c *namesrv.Config) {
+		c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 1, 4
+	}, func(s *namesrv.Server) {
+		s.InDefaultPool(7000, g.serve)
+		s.OverloadLinesEvery(time.Hour)
+		s.OnLog(func(line string) {
+			if line == "request refused, queue full" {
+				lines.Add(1)
+			}
+		})
+	})
+	fillPool(t, s, 7000)
+	fillPool(t, s, 7000)
+	if got := lines.Load(); got != 1 || s.Overloaded() < 2 {
+		t.Errorf("%d lines for %d refused requests, want 1", got, s.Overloaded())
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"gonamesrv/codec"
 	"gonamesrv/engine"
 	"gonamesrv/route"
@@ -39,6 +41,7 @@ type Server struct {
 	draining    atomic.Bool // the server was told to end
 	counters    counters
 	events      *eventLog
+	overloads   rate.Sometimes // bounds the lines about full queues
 	now         func() time.Time
 	started     time.Time
 }
@@ -57,7 +60,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{log: log, kinds: requestKinds, events: newEventLog(), now: time.Now, started: time.Now()}
+	s := &Server{log: log, kinds: requestKinds, events: newEventLog(), overloads: rate.Sometimes{Interval: time.Second}, now: time.Now, started: time.Now()}
 	kv, err := loadKVConfig(cfg.KVConfigPath, log)
 	if err != nil {
 		return nil, err
