@@ -23,13 +23,16 @@ func TestAllocs(t *testing.T) {
 	topics := manyTopics(1000)
 	jsonBody, compactBody := topics.AppendJSON(nil), Compress(nil, topics.AppendCompact(nil, Version))
 	var body RegisterBrokerBody
-	decodeBody := func(b []byte) func() {
+	decodeKnown := func(b []byte, known *KnownTopics) func() {
 		return func() {
-			if err := body.Decode(b, Version, false, nowMillis); err != nil {
+			if err := body.DecodeKnown(b, Version, false, nowMillis, known); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+	decodeBody := func(b []byte) func() { return decodeKnown(b, nil) }
+	decodeBody(jsonBody)()
+	said := body.Said
 	for _, tt := range []struct {
 		name string
 		f    func()
@@ -46,7 +49,8 @@ func TestAllocs(t *testing.T) {
 		{"route header", func() { routeHeader.Decode(ext) }, 0},
 		{"register header", func() { registerHeader.Decode(ext) }, 0},
 		{"data version", func() { _, _, _ = DecodeDataVersion(dv, 0) }, 0},
-		{"thousand topics as JSON", decodeBody(jsonBody), 0},
+		{"thousand topics as JSON", decodeBody(jsonBody), 3}, // what they said
+		{"thousand known topics as JSON", decodeKnown(jsonBody, said), 0},
 		{"thousand topics compressed", decodeBody(compactBody), 20}, // per body, not per topic: tables of compress/flate
 	} {
 		tt.f() // let what is used again grow

@@ -179,6 +179,11 @@ func (r *jsonReader) member(rule nameRule) (name []byte, ok bool) {
 	if !more {
 		return nil, false
 	}
+	return r.name(c, rule)
+}
+
+// name reads a member's name, of which c is the first byte, and the colon.
+func (r *jsonReader) name(c byte, rule nameRule) (name []byte, ok bool) {
 	switch {
 	case c == '"' || c == '\'':
 		name = r.quoted(c)

@@ -16,8 +16,20 @@ type RegisterBrokerBody struct {
 	FilterServers     []string
 	FilterServersNull bool // leave the filter servers alone; an empty list removes them
 
-	inflated []byte // what Topics are windows into, when the body was compressed
+	// Base is what DecodeKnown was told, if Topics leaves out what the body
+	// repeats of it; nil if Topics is everything.
+	Base *KnownTopics
+	// Said is what the body says of topics, for the next DecodeKnown; nil if the
+	// body was compressed.
+	Said *KnownTopics
+
+	inflated []byte    // what Topics are windows into, when the body was compressed
+	text     topicText // what Base and Said come from
 }
+
+// TopicCount returns the number of topics, those included that Topics leaves
+// out.
+func (b *RegisterBrokerBody) TopicCount() int { return len(b.Topics) + b.text.skipped() }
 
 // A RegisteredMapping is one entry of topicQueueMappingInfoMap.
 type RegisteredMapping struct {
@@ -49,6 +61,13 @@ const (
 // nothing to rely on. Java: DefaultRequestProcessor#registerBroker,
 // RegisterBrokerBody#decode.
 func (b *RegisterBrokerBody) Decode(body []byte, version int32, compressed bool, nowMillis int64) error {
+	return b.DecodeKnown(body, version, compressed, nowMillis, nil)
+}
+
+// DecodeKnown is Decode for a sender of whose former body known is left: its
+// Said. Topics that are written in the same way again are left out of Topics.
+// known may be nil.
+func (b *RegisterBrokerBody) DecodeKnown(body []byte, version int32, compressed bool, nowMillis int64, known *KnownTopics) error {
 	b.reset(nowMillis)
 	if version < 0 { // Java: MQVersion#value2Version indexes an array
 		return fmt.Errorf("%w: %d", ErrVersion, version)
@@ -60,7 +79,7 @@ func (b *RegisterBrokerBody) Decode(body []byte, version int32, compressed bool,
 		return nil
 	}
 	if !hasRegisterBody {
-		return b.decodeJSON(body, "TopicConfigSerializeWrapper", nowMillis)
+		return b.decodeJSON(body, "TopicConfigSerializeWrapper", nowMillis, known)
 	}
 	// Differs from Java: 5.x brokers say they do not compress even when they
 	// do, so a body is inflated if it looks compressed. No JSON starts with x.
@@ -72,7 +91,7 @@ func (b *RegisterBrokerBody) Decode(body []byte, version int32, compressed bool,
 		}
 		return b.decodeCompact(inflated, version >= V5_0_0, nowMillis)
 	}
-	return b.decodeJSON(body, "RegisterBrokerBody", nowMillis)
+	return b.decodeJSON(body, "RegisterBrokerBody", nowMillis, known)
 }
 
 // reset gives b what a body without members means.
@@ -92,13 +111,16 @@ func (b *RegisterBrokerBody) reset(nowMillis int64) {
 		Mappings:      b.Mappings[:0],
 		FilterServers: b.FilterServers[:0],
 		inflated:      inflated[:0],
+		text:          b.text,
 	}
+	b.text.begin(nil)
 }
 
 // decodeJSON reads an uncompressed body, of the given Java class.
-func (b *RegisterBrokerBody) decodeJSON(body []byte, class string, nowMillis int64) error {
+func (b *RegisterBrokerBody) decodeJSON(body []byte, class string, nowMillis int64, known *KnownTopics) error {
 	var r jsonReader
 	r.begin(body)
+	b.Base = known
 	if class == "RegisterBrokerBody" {
 		b.readBody(&r, nowMillis)
 	} else {
@@ -109,7 +131,15 @@ func (b *RegisterBrokerBody) decodeJSON(body []byte, class string, nowMillis int
 	if r.err != nil {
 		return r.err.inBody(class)
 	}
-	b.dropTwins()
+	if b.text.hasTwins() {
+		b.reset(nowMillis)
+		return b.decodeJSON(body, class, nowMillis, nil)
+	}
+	b.Said = b.text.said()
+	if b.text.skipped() == 0 {
+		b.Base = nil
+		b.dropTwins()
+	}
 	return nil
 }
 
@@ -153,6 +183,7 @@ func (b *RegisterBrokerBody) readWrapper(r *jsonReader, nowMillis int64, withMap
 	}
 	b.DataVersion, b.NullDataVersion = DataVersion{Timestamp: nowMillis}, false
 	b.Topics, b.Mappings = b.Topics[:0], b.Mappings[:0]
+	b.text.begin(b.Base)
 	for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
 		var buf [32]byte
 		switch string(smartName(&buf, name)) {
@@ -175,11 +206,17 @@ func (b *RegisterBrokerBody) readWrapper(r *jsonReader, nowMillis int64, withMap
 // readTopics reads a map of TopicConfig, or null.
 func (b *RegisterBrokerBody) readTopics(r *jsonReader) {
 	b.Topics = b.Topics[:0]
+	b.text.begin(b.Base)
 	if r.null() || !r.object() {
 		return
 	}
-	for key, ok := r.member(wordNames); ok; key, ok = r.member(wordNames) {
-		if !r.room(len(b.Topics)) {
+	for c, more := r.separated('}'); more && r.room(b.TopicCount()); c, more = r.separated('}') {
+		if b.text.skip(r) {
+			continue
+		}
+		start := r.i
+		key, ok := r.name(c, wordNames)
+		if !ok {
 			return
 		}
 		b.Topics = append(b.Topics, TopicConfig{
@@ -188,8 +225,11 @@ func (b *RegisterBrokerBody) readTopics(r *jsonReader) {
 			WriteQueueNums: defaultQueueNums,
 			Perm:           defaultPerm,
 		})
-		b.Topics[len(b.Topics)-1].read(r)
+		t := &b.Topics[len(b.Topics)-1]
+		t.read(r)
+		b.text.add(r, start, t.Name)
 	}
+	b.text.finish(r)
 }
 
 // readMappings reads a map of TopicQueueMappingInfo, or null.
@@ -223,4 +263,5 @@ func (b *RegisterBrokerBody) dropTwins() {
 	}
 	b.Topics[0] = b.Topics[last]
 	b.Topics = b.Topics[:1]
+	b.Said = nil
 }

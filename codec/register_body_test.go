@@ -414,7 +414,7 @@ func checkBodyAgain(t *testing.T, b *RegisterBrokerBody, body []byte, compact bo
 	if compact {
 		err = got.decodeCompact(body, true, nowMillis)
 	} else {
-		err = got.decodeJSON(body, "RegisterBrokerBody", nowMillis)
+		err = got.decodeJSON(body, "RegisterBrokerBody", nowMillis, nil)
 	}
 	if err != nil || showBody(&got) != want {
 		t.Errorf("written again as\n%q\n%v, got\n%s\nwant\n%s", body, err, showBody(&got), want)

@@ -142,7 +142,7 @@ func BenchmarkRegister(b *testing.B) {
 					return
 				}
 				decodes++
-				if err := decoded.Decode(body, codec.Version, false, 1); err != nil {
+				if err := decoded.DecodeKnown(body, codec.Version, false, 1, t.KnownTopics(r)); err != nil {
 					b.Fatal(err)
 				}
 				r.Body = &decoded

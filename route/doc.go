@@ -34,7 +34,8 @@
 // (liveBroker.owners), the brokers of each connection (Table.byConn) and the
 // queue of those that may have expired (Table.expiry). A registration that
 // repeats the previous one is recognised by the hash of its body and decodes
-// nothing (RegisterUnchanged). The encoded answer to a route request is made by
+// nothing (RegisterUnchanged); of one that repeats most of it only the rest is
+// decoded (KnownTopics). The encoded answer to a route request is made by
 // the first reader and lives with its TopicEntry (View.RouteBody).
 //
 // What holds after every change is written down in CheckInvariants; what each

@@ -1,6 +1,9 @@
 package route
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // An idSet is a set of small numbers: bitmaps of 64 neighbours each. A broker's
 // topics mostly came together and have numbers in a row, so that each costs
@@ -43,4 +46,23 @@ func (s *idSet) all(yield func(uint32) bool) {
 			}
 		}
 	}
+}
+
+// idMarks are a set of small numbers for a moment: one bit for each number that
+// there is. The memory is used again.
+type idMarks []uint64
+
+// reset empties the set and makes room for the numbers below n.
+func (m *idMarks) reset(n int) {
+	words := (n + 63) / 64
+	*m = slices.Grow((*m)[:0], words)[:words]
+	clear(*m)
+}
+
+// add reports whether id was in the set already.
+func (m idMarks) add(id uint32) (was bool) {
+	bit := uint64(1) << (id % 64)
+	was = m[id/64]&bit != 0
+	m[id/64] |= bit
+	return was
 }

@@ -131,6 +131,9 @@ func (c *checker) lives() {
 			byConn[l.conn]++
 			c.require(slices.Contains(c.t.byConn[l.conn], l), "live %v: not under its connection %d", l.key, l.conn)
 		}
+		if a := &l.applied; a.topics != nil && a.set == c.t.set(a.set.name) && a.topicsEdition == a.set.topicsEdition {
+			c.require(a.topics.Count() <= a.set.topics.size, "live %v: %d topics are known of %q, which has %d", l.key, a.topics.Count(), a.set.name, a.set.topics.size)
+		}
 		c.require(l.index < len(c.t.expiry) && c.t.expiry[l.index] == l, "live %v: not in the expiry queue", l.key)
 	}
 	c.require(n == c.t.brokerLiveTable.size && n == len(c.t.expiry), "brokerLiveTable counts %d, holds %d, expiry queue %d", c.t.brokerLiveTable.size, n, len(c.t.expiry))

@@ -15,6 +15,11 @@ import (
 // Java: RouteInfoManager#registerBroker, "Can't register topicConfigWrapper".
 var ErrSingleTopic = errors.New("route: first registration carries a single topic")
 
+// ErrTopicsChanged refuses a registration whose body was decoded beside what
+// was known of the broker's topics (codec's DecodeKnown), because that is not so
+// any more. Nothing has changed; the body is to be decoded in full.
+var ErrTopicsChanged = errors.New("route: topics have changed since the body was decoded")
+
 // A RegistrationHeader is what a registration says besides its body. Its
 // strings are owned.
 type RegistrationHeader struct {
@@ -62,6 +67,15 @@ type appliedRegistration struct {
 	set           *brokerSet
 	setVersion    uint64 // set.published.version afterwards
 	topicsEdition uint64 // set.topicsEdition afterwards
+	// topics is what the body said of topics, if afterwards the tables said the
+	// same of the set; else nil.
+	topics *codec.KnownTopics
+}
+
+// sameTopics reports whether the tables still say of s what a said of it, and
+// whether r means the same by the same text. Under mu.
+func (a *appliedRegistration) sameTopics(s *brokerSet, r *Registration) bool {
+	return a.topics != nil && a.set == s && a.topicsEdition == s.topicsEdition && a.header == r.RegistrationHeader
 }
 
 var bodySeed = maphash.MakeSeed()
@@ -102,19 +116,39 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	return t.resultFor(a.set, r), true
 }
 
+// KnownTopics returns what need not be decoded of the body of a registration
+// that is to come, nil if that is nothing.
+func (t *Table) KnownTopics(r *Registration) *codec.KnownTopics {
+	if r.DeleteMissingTopics {
+		return nil // dropMissing wants to see them all
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.live(BrokerKey{r.Cluster, r.BrokerAddr})
+	if l == nil || !l.applied.sameTopics(t.set(r.BrokerName), r) {
+		return nil
+	}
+	return l.applied.topics
+}
+
 // RegisterBroker applies a registration. It returns ErrSingleTopic, and has
-// changed nothing, when the registration is refused. A registration with an
-// outdated state version is refused too, but the broker is not told.
+// changed nothing, when the registration is refused, or ErrTopicsChanged when
+// its body has to be decoded again. A registration with an outdated state
+// version is refused too, but the broker is not told.
 // Java: RouteInfoManager#registerBroker.
 func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult, error) {
 	t.mu.Lock()
 	defer t.unlock()
 	s := t.set(r.BrokerName)
+	l := t.live(BrokerKey{r.Cluster, r.BrokerAddr})
+	if base := r.Body.Base; base != nil && (l == nil || l.applied.topics != base || !l.applied.sameTopics(s, r)) {
+		return RegisterResult{}, ErrTopicsChanged
+	}
 	if s != nil && t.isStale(s, r) {
 		t.emit(r.event(RegistrationRefused))
 		return RegisterResult{}, nil
 	}
-	if (s == nil || s.member(r.BrokerID) == nil) && len(r.Body.Topics) == 1 {
+	if (s == nil || s.member(r.BrokerID) == nil) && r.Body.TopicCount() == 1 {
 		t.emit(r.event(RegistrationRefused))
 		return RegisterResult{}, ErrSingleTopic
 	}
@@ -126,7 +160,6 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		oldMin = s.members[0].id
 	}
 
-	l := t.live(BrokerKey{r.Cluster, r.BrokerAddr})
 	changed := l == nil || r.Body.NullDataVersion || l.info.IsBrokerTopicConfigChanged(r.Body.DataVersion)
 	if l == nil {
 		l = &liveBroker{key: BrokerKey{r.Cluster, r.BrokerAddr}, index: -1}
@@ -137,8 +170,9 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 	for _, o := range l.owners {
 		t.refresh(o.set)
 	}
-	if r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion) {
-		t.applyTopics(s, r, changed, first)
+	var topics *codec.KnownTopics
+	if (r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)) && t.applyTopics(s, r, changed, first) {
+		topics = r.Body.Said
 	}
 	if r.BrokerID < oldMin {
 		t.emitNewMinimum(s, r)
@@ -149,6 +183,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		set:           s,
 		setVersion:    s.published.version,
 		topicsEdition: s.topicsEdition,
+		topics:        topics,
 	}
 	if r.mapsOthers() {
 		// What becomes of those mappings depends on sets that are not watched.
@@ -237,10 +272,13 @@ func (t *Table) keepAlive(nowMillis int64, l *liveBroker, r *Registration) {
 
 // applyTopics stores what the body says of topics. With an unchanged data
 // version, what is there stays as it is (a wiped permission survives), and
-// only what is missing is added.
+// only what is missing is added. It reports whether all its topics are now
+// stored as it says.
 // Java: RouteInfoManager#registerBroker, createAndUpdateQueueData.
-func (t *Table) applyTopics(s *brokerSet, r *Registration, changed, first bool) {
+func (t *Table) applyTopics(s *brokerSet, r *Registration, changed, first bool) (exact bool) {
 	b := r.Body
+	exact = true
+	t.seen.reset(len(t.topicByID) + len(b.Topics))
 	if r.DeleteMissingTopics && len(b.Mappings) == 0 {
 		t.dropMissing(s, b.Topics)
 	}
@@ -253,17 +291,25 @@ func (t *Table) applyTopics(s *brokerSet, r *Registration, changed, first bool) 
 		}
 		e, ok := t.topicQueueTable.get(window(tc.Name))
 		if !ok {
-			t.putQueue(nil, string(tc.Name), s, q)
+			t.seen.add(t.putQueue(nil, string(tc.Name), s, q).id)
 			continue
 		}
-		if old, ok := e.queue(s.id); ok && (old == q || !first && !changed) {
-			continue
+		if t.seen.add(e.id) {
+			exact = false // the last of its twins counts
 		}
-		t.putQueue(e, "", s, q)
+		old, ok := e.queue(s.id)
+		switch {
+		case ok && old == q:
+		case ok && !first && !changed:
+			exact = false
+		default:
+			t.putQueue(e, "", s, q)
+		}
 	}
 	for i := range b.Mappings {
 		t.putMapping(b.Mappings[i].Key, b.Mappings[i].Info, changed || first)
 	}
+	return exact
 }
 
 // dropMissing takes s from every topic that the table of its registration does

@@ -34,6 +34,7 @@ type Table struct {
 	freeBrokerIDs []uint32
 	byConn        map[uint64][]*liveBroker // which brokers registered last over a connection
 	expiry        expiryQueue
+	seen          idMarks // topics of the registration at hand
 
 	brokersVersion uint64 // version of the newest Broker
 	brokersChanged bool   // since the last publish

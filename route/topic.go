@@ -69,8 +69,8 @@ func newQueueData(set uint32, tc *codec.TopicConfig) queueData {
 }
 
 // putQueue stores q for the topic of entry e, or for a new topic called name
-// when e is nil. Under mu.
-func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) {
+// when e is nil, and returns the new entry. Under mu.
+func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) *TopicEntry {
 	next := &TopicEntry{}
 	switch {
 	case e == nil:
@@ -90,6 +90,7 @@ func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) 
 	s.topics.add(next.id)
 	s.topicsEdition++
 	t.storeTopic(next)
+	return next
 }
 
 // dropQueue removes set s, and its static mapping, from the topic of entry e;

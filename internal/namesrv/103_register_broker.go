@@ -35,17 +35,8 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 	now := s.nowMillis()
 	result, unchanged := s.table.RegisterUnchanged(now, reg)
 	if !unchanged {
-		if err := r.body.Decode(r.cmd.Body, r.cmd.Version, h.Compressed, noTimestamp); err != nil {
-			return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
-		}
-		reg.Body = &r.body
-		if r.body.DataVersion.Timestamp == noTimestamp {
-			r.body.DataVersion.Timestamp = now
-			reg.BodyHash = 0
-		}
-		result, err = s.table.RegisterBroker(now, reg)
-		if errors.Is(err, route.ErrSingleTopic) {
-			return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkRegisterFailed, ext: noFields}
+		if result, err = s.registerBody(now, reg, r, h.Compressed); err != nil {
+			return codec.Reply{}, err
 		}
 	}
 	reply := codec.Reply{Ext: noFields}
@@ -59,6 +50,31 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 		reply.Ext = append(reply.Ext, codec.Field{Name: "masterAddr", Value: result.MasterAddr})
 	}
 	return reply, nil
+}
+
+// registerBody decodes the body of a registration, as far as it is not known,
+// and applies it.
+func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *request, compressed bool) (route.RegisterResult, error) {
+	reg.Body = &r.body
+	known := s.table.KnownTopics(reg)
+	for {
+		if err := r.body.DecodeKnown(r.cmd.Body, r.cmd.Version, compressed, noTimestamp, known); err != nil {
+			return route.RegisterResult{}, &refusal{code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
+		}
+		if r.body.DataVersion.Timestamp == noTimestamp {
+			r.body.DataVersion.Timestamp = nowMillis
+			reg.BodyHash = 0
+		}
+		result, err := s.table.RegisterBroker(nowMillis, reg)
+		switch {
+		case errors.Is(err, route.ErrTopicsChanged):
+			known = nil // and so not twice
+		case errors.Is(err, route.ErrSingleTopic):
+			return result, &refusal{code: codec.RespSystemError, remark: remarkRegisterFailed, ext: noFields}
+		default:
+			return result, err
+		}
+	}
 }
 
 // newRegistration is all of a registration but its decoded body.
