@@ -137,7 +137,7 @@ func BenchmarkRegister(b *testing.B) {
 			register := func() {
 				body := bodies[i%2]
 				i++
-				r.BodyHash = HashBody(body, codec.Version, false)
+				r.BodyHash = HashBody(body, codec.Version, false, 0)
 				if _, ok := t.RegisterUnchanged(1, r); ok {
 					return
 				}

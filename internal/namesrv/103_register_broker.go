@@ -24,9 +24,6 @@ const noTimestamp = math.MinInt64
 func registerBroker(s *Server, r *request) (codec.Reply, error) {
 	var h codec.RegisterBrokerRequestHeader
 	h.Decode(r.cmd.Ext)
-	if h.BodyCRC32 != 0 && h.BodyCRC32 != codec.BodyCRC32(r.cmd.Body) {
-		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkCRCMismatch, ext: noFields}
-	}
 	reg, err := newRegistration(s.config(), r, &h)
 	if err != nil {
 		return codec.Reply{}, err
@@ -35,6 +32,9 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 	now := s.nowMillis()
 	result, unchanged := s.table.RegisterUnchanged(now, reg)
 	if !unchanged {
+		if h.BodyCRC32 != 0 && h.BodyCRC32 != codec.BodyCRC32(r.cmd.Body) {
+			return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkCRCMismatch, ext: noFields}
+		}
 		if result, err = s.registerBody(now, reg, r, h.Compressed); err != nil {
 			return codec.Reply{}, err
 		}
@@ -104,7 +104,7 @@ func newRegistration(cfg *Config, r *request, h *codec.RegisterBrokerRequestHead
 			DeleteMissingTopics: cfg.DeleteTopicWithBrokerRegistration,
 		},
 		Conn:     r.conn.ID(),
-		BodyHash: route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed),
+		BodyHash: route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed, h.BodyCRC32),
 	}
 	if h.HasHeartbeatTimeoutMillis {
 		reg.TimeoutMillis = h.HeartbeatTimeoutMillis

@@ -3,6 +3,7 @@ package namesrv_test
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -79,6 +80,35 @@ func TestRefusedRegistrationLeavesNoTrace(t *testing.T) {
 				t.Errorf("%d live brokers afterwards", got)
 			}
 		})
+	}
+}
+
+// TestWrongChecksumOfAKnownBody: a body that is known is not taken for whole
+// when the checksum that came with it says otherwise.
+func TestWrongChecksumOfAKnownBody(t *testing.T) {
+	c := start(t, nil).dial(t)
+	register := func(checksum int32) codec.ResponseCode {
+		r := brokerA.Register()
+		for i := range r.Ext {
+			if string(r.Ext[i].Name) == "bodyCrc32" {
+				r.Ext[i].Value = strconv.AppendInt(nil, int64(checksum), 10)
+				return codec.ResponseCode(c.Do(r).Code)
+			}
+		}
+		t.Fatal("the request has no field bodyCrc32")
+		return 0
+	}
+	right := codec.BodyCRC32(brokerA.Body())
+	for i, tc := range []struct {
+		checksum int32
+		want     codec.ResponseCode
+	}{
+		{right, codec.RespSuccess}, {right, codec.RespSuccess}, {right + 1, codec.RespSystemError}, {right + 1, codec.RespSystemError},
+		{0, codec.RespSuccess}, {right + 1, codec.RespSystemError}, {right, codec.RespSuccess},
+	} {
+		if got := register(tc.checksum); got != tc.want {
+			t.Errorf("registration %d with checksum %d, %d is right: %v, want %v", i, tc.checksum, right, got, tc.want)
+		}
 	}
 }
 
