@@ -59,23 +59,26 @@ func newDriver(address string, seed uint64) *driver {
 // now is the run's time in nanoseconds.
 func (d *driver) now() int64 { return int64(time.Since(d.base)) }
 
-// open starts the workers and makes all connections.
+// open starts so many workers for the streams that are not heavy, and as many
+// for those that are, and makes all connections.
 func (d *driver) open(ctx context.Context, workers int) error {
-	d.workers = make([]*worker, max(1, workers))
-	total := 0
+	total, kinds := 0, map[bool]bool{}
 	for _, s := range d.streams {
 		d.left.Add(int64(s.requests))
 		total += s.connections
+		kinds[s.heavy] = true
 	}
 	d.lost = make(chan lostConn, total)
-	for i := range d.workers {
-		w, err := newWorker(d, i)
-		if err != nil {
-			d.workers = d.workers[:i]
-			d.close()
-			return fmt.Errorf("start an event loop: %w", err)
+	workers = max(1, workers)
+	for _, heavy := range []bool{false, true} {
+		for i := 0; kinds[heavy] && i < workers; i++ {
+			w, err := newWorker(d, i, workers, heavy)
+			if err != nil {
+				d.close()
+				return fmt.Errorf("start an event loop: %w", err)
+			}
+			d.workers = append(d.workers, w)
 		}
-		d.workers[i] = w
 	}
 	for _, w := range d.workers {
 		for _, l := range w.lanes {
@@ -200,7 +203,7 @@ func (w *worker) start(l *lane, at int64) {
 	l.active = true
 	if l.interval > 0 {
 		// The workers take turns.
-		l.start = at + int64(l.interval*float64(w.index)/float64(len(w.d.workers)))
+		l.start = at + int64(l.interval*float64(w.index)/float64(w.of))
 		return
 	}
 	for _, c := range l.conns {

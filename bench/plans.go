@@ -43,7 +43,7 @@ func (r *run) addStream(s *stream) *stream {
 func (r *run) addRegistrars(n int) *stream {
 	op := r.addOp(opRegister, false)
 	return r.addStream(&stream{
-		name: "registrars", connections: n, depth: 1, pause: time.Duration(r.p.PauseUpTo),
+		name: "registrars", connections: n, depth: 1, pause: time.Duration(r.p.PauseUpTo), heavy: true,
 		source: func(i int) source {
 			s := &registrations{op: op}
 			for j := i; j < len(r.regs); j += n {

@@ -37,6 +37,7 @@ type stream struct {
 	from        int           // the phase that starts it
 	fence       bool          // its requests are oneway: ask at the end whether they were read
 	tolerant    bool          // connections may break, and are made anew
+	heavy       bool          // a request takes long to send: not beside requests that have their time
 	source      func(i int) source
 }
 

@@ -19,7 +19,9 @@ import (
 type worker struct {
 	gnet.BuiltinEventEngine
 	d      *driver
-	index  int
+	index  int  // among those
+	of     int  // workers that serve
+	heavy  bool // the heavy streams, or the others
 	client *gnet.Client
 	loop   gnet.EventLoop // known when the first connection is open
 	lanes  []*lane
@@ -54,16 +56,19 @@ type lane struct {
 
 const never = math.MaxInt64
 
-func newWorker(d *driver, index int) (*worker, error) {
-	w := &worker{d: d, index: index, sec: newSecond(), secNo: -1, turned: make(chan struct{}, 1)}
+func newWorker(d *driver, index, of int, heavy bool) (*worker, error) {
+	w := &worker{d: d, index: index, of: of, heavy: heavy, sec: newSecond(), secNo: -1, turned: make(chan struct{}, 1)}
 	w.due.Store(never)
 	for range d.phases {
 		w.stats = append(w.stats, make([]opStats, len(d.ops)))
 	}
 	for _, s := range d.streams {
 		l := &lane{stream: s, limit: -1}
-		first := s.connections * index / len(d.workers)
-		n := share(s.connections, index, len(d.workers))
+		first := s.connections * index / of
+		n := share(s.connections, index, of)
+		if s.heavy != heavy {
+			n = 0
+		}
 		for i := first; i < first+n; i++ {
 			c := newConn(l, i, d.seed, s.depth)
 			if s.requests > 0 {

@@ -80,7 +80,7 @@ func newCompareCommand() *cobra.Command {
 	fl.StringVar(&f.jvmFlags, "jvm-flags", "", "flags of the JVM; those of RocketMQ's own runserver.sh when empty")
 	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, instead of NAME")
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent")
-	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator")
+	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the generator's ceiling after each run; 0 leaves it out")
 	fl.BoolVar(&f.allowRemote, "allow-remote", false, "load a server that is not on this machine")
 	fl.StringVar(&f.json, "json", "", "write all results to this file")

@@ -54,7 +54,7 @@ func newRunCommand() *cobra.Command {
 	fl.StringVar(&f.label, "label", "", "what to call this run in results")
 	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, instead of NAME")
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent")
-	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator")
+	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the server that only echoes; 0 leaves it out")
 	fl.BoolVar(&f.allowRemote, "allow-remote", false, "load a server that is not on this machine")
 	fl.StringVar(&f.json, "json", "", "write the whole result to this file")
