@@ -26,6 +26,13 @@ const (
 
 // read reads a TopicConfig into t, which holds its key and the defaults.
 func (t *TopicConfig) read(r *jsonReader) {
+	if !t.readUsual(r) {
+		t.readAny(r)
+	}
+}
+
+// readAny reads a TopicConfig however it is written.
+func (t *TopicConfig) readAny(r *jsonReader) {
 	if !r.object() { // null too: Java fails on it
 		return
 	}
@@ -41,6 +48,68 @@ func (t *TopicConfig) read(r *jsonReader) {
 	if t.Name == nil {
 		t.Name = t.Key
 	}
+}
+
+// readUsual reads a TopicConfig that is written to the letter as brokers write
+// it, which takes a third of the time (BenchmarkRegisterBrokerBody):
+//
+//	{"attributes":{},"order":false,"perm":6,"readQueueNums":8,"topicFilterType":"SINGLE_TAG",
+//	"topicName":"TopicTest","topicSysFlag":0,"writeQueueNums":8}
+//
+// without attributes before 5.0. It reports false, and has read nothing, if it
+// is not.
+func (t *TopicConfig) readUsual(r *jsonReader) bool {
+	u := usualText{b: r.b[r.i:]}
+	v := *t
+	if !u.literal(`{"attributes":{},`) && !u.literal(`{`) {
+		return false
+	}
+	if !u.literal(`"order":false,"perm":`) || !u.digits(&v.Perm) ||
+		!u.literal(`,"readQueueNums":`) || !u.digits(&v.ReadQueueNums) ||
+		!u.literal(`,"topicFilterType":"SINGLE_TAG","topicName":"`) {
+		return false
+	}
+	v.Name = u.plain()
+	if !u.literal(`","topicSysFlag":`) || !u.digits(&v.TopicSysFlag) ||
+		!u.literal(`,"writeQueueNums":`) || !u.digits(&v.WriteQueueNums) || !u.literal(`}`) {
+		return false
+	}
+	*t = v
+	r.i += len(r.b[r.i:]) - len(u.b)
+	return true
+}
+
+// A usualText is cut off from the left as long as it is what is expected.
+type usualText struct{ b []byte }
+
+func (u *usualText) literal(s string) bool {
+	if len(u.b) < len(s) || string(u.b[:len(s)]) != s {
+		return false
+	}
+	u.b = u.b[len(s):]
+	return true
+}
+
+// digits reads a number of one to nine digits.
+func (u *usualText) digits(v *int32) bool {
+	n, i := int32(0), 0
+	for i < len(u.b) && isDigit(u.b[i]) {
+		if i++; i > 9 {
+			return false
+		}
+		n = n*10 + int32(u.b[i-1]-'0')
+	}
+	*v = n
+	u.b = u.b[i:]
+	return i > 0
+}
+
+// plain reads ASCII without quotes, backslashes and control characters.
+func (u *usualText) plain() []byte {
+	i := skipPlain(u.b, 0)
+	v := u.b[:i:i]
+	u.b = u.b[i:]
+	return v
 }
 
 var topicConfigNames = map[string][]byte{
