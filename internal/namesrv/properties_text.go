@@ -1,140 +1,89 @@
 package namesrv
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/magiconair/properties"
 
 	"gonamesrv/codec"
 )
 
-// The text of a properties file, as Java reads and writes it. It is read here
-// and not by a library, because a peer may send any: what is read must be what
-// Java reads, and nothing may be left behind.
+// The text of a properties file, as Java reads and writes it. A library reads
+// it, by way of propertyLines.
 
 var errMalformedUnicode = errors.New(`namesrv: properties: malformed \uxxxx encoding`)
-
-// propertyBlanks separate words; a line may begin with them.
-const propertyBlanks = " \t\f"
 
 // parseProperties reads the text of a properties file, which is ISO 8859-1.
 // Each key is there once, with its last value. Java: Properties#load.
 func parseProperties(text []byte) ([]codec.Field, error) {
-	var fields []codec.Field
-	index := map[string]int{}
-	for len(text) > 0 {
-		var line []byte
-		line, text = logicalLine(text)
-		if len(line) == 0 {
-			continue
-		}
-		key, value := splitProperty(line)
-		name, err := unescaped(key)
-		if err != nil {
-			return nil, err
-		}
-		f := codec.Field{Name: name}
-		if f.Value, err = unescaped(value); err != nil {
-			return nil, err
-		}
-		if i, ok := index[name]; ok {
-			fields[i] = f
-			continue
-		}
-		index[name] = len(fields)
-		fields = append(fields, f)
+	loader := properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}
+	p, err := loader.LoadBytes(propertyLines(text))
+	if err != nil {
+		return nil, errMalformedUnicode // no other error is left, and its line is one of propertyLines
+	}
+	fields := make([]codec.Field, 0, p.Len())
+	for _, key := range p.Keys() {
+		value, _ := p.Get(key)
+		fields = append(fields, codec.Field{Name: key[1:], Value: value})
 	}
 	return fields, nil
 }
 
-// logicalLine cuts off the first line with those that continue it: a line goes
-// on when it ends with a backslash that is not itself escaped. The line is
-// empty when it is blank or a comment. Java: Properties.LineReader#readLine.
-func logicalLine(text []byte) (line, rest []byte) {
-	for first := true; len(text) > 0; first = false {
-		end := bytes.IndexAny(text, "\r\n")
-		if end < 0 {
-			end = len(text)
-		}
-		natural := bytes.TrimLeft(text[:end], propertyBlanks)
-		text = text[end:]
-		if bytes.HasPrefix(text, []byte("\r\n")) {
-			text = text[1:]
-		}
-		text = text[min(1, len(text)):]
-		if first && (len(natural) == 0 || natural[0] == '#' || natural[0] == '!') {
-			return nil, text
+// propertyLines returns the text in UTF-8, a line for each property, its key
+// behind a dot. The library joins lines and surrogates otherwise than Java, and
+// for an empty key, which a peer may send, it fails and leaves a goroutine
+// behind for ever.
+//
+// Differs from Java: a text that ends with a line of only a backslash has no
+// empty key for it. Java: Properties.LineReader#readLine.
+func propertyLines(text []byte) []byte {
+	decoded := make([]rune, len(text))
+	for i, c := range text {
+		decoded[i] = rune(c)
+	}
+	var lines, line []byte
+	for natural := range strings.SplitSeq(lineEnds.Replace(string(decoded))+"\n", "\n") {
+		natural = strings.TrimLeft(natural, " \t\f")
+		if len(line) == 0 && (strings.HasPrefix(natural, "#") || strings.HasPrefix(natural, "!")) {
+			continue // a backslash does not continue a comment
 		}
 		line = append(line, natural...)
-		if backslashes := len(natural) - len(bytes.TrimRight(natural, `\`)); backslashes%2 == 0 {
-			return line, text
-		}
-		line = line[:len(line)-1]
-	}
-	return line, nil
-}
-
-// splitProperty cuts a line at the first "=", ":" or blank that is not
-// escaped; blanks around a separator belong to neither side.
-// Java: Properties#load0.
-func splitProperty(line []byte) (key, value []byte) {
-	end := 0
-	for ; end < len(line) && !strings.ContainsRune(propertyBlanks+"=:", rune(line[end])); end++ {
-		if line[end] == '\\' {
-			end++
-		}
-	}
-	end = min(end, len(line))
-	value = bytes.TrimLeft(line[end:], propertyBlanks)
-	if len(value) > 0 && (value[0] == '=' || value[0] == ':') {
-		value = bytes.TrimLeft(value[1:], propertyBlanks)
-	}
-	return line[:end], value
-}
-
-// unescaped returns ISO 8859-1 text without its escapes.
-// Java: Properties#loadConvert.
-func unescaped(text []byte) (string, error) {
-	units := make([]uint16, 0, len(text))
-	for i := 0; i < len(text); i++ {
-		c := uint16(text[i])
-		if c != '\\' {
-			units = append(units, c)
+		if backslashes := len(natural) - len(strings.TrimRight(natural, `\`)); backslashes%2 == 1 {
+			line = line[:len(line)-1]
 			continue
 		}
-		if i++; i == len(text) {
-			break
+		if len(line) > 0 {
+			lines = append(lines, '.')
+			lines = append(lines, propertyEscape.ReplaceAllFunc(line, joinedSurrogates)...)
+			lines = append(lines, '\n')
 		}
-		switch c = uint16(text[i]); c {
-		case 't':
-			c = '\t'
-		case 'r':
-			c = '\r'
-		case 'n':
-			c = '\n'
-		case 'f':
-			c = '\f'
-		case 'u':
-			c = 0
-			for range 4 {
-				if i++; i == len(text) {
-					return "", errMalformedUnicode
-				}
-				digit := strings.IndexByte("0123456789abcdef", text[i]|0x20)
-				if digit < 0 || text[i] < '0' {
-					return "", errMalformedUnicode
-				}
-				c = c<<4 | uint16(digit)
-			}
-		}
-		units = append(units, c)
+		line = line[:0]
 	}
-	return string(utf16.Decode(units)), nil
+	return lines
 }
 
-// appendProperty appends a line that reads back the same.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// propertyEscape is an escape, or the two that are one rune.
+var propertyEscape = regexp.MustCompile(`\\u(?i:d[89ab])[[:xdigit:]]{2}\\u(?i:d[c-f])[[:xdigit:]]{2}|\\.`)
+
+// joinedSurrogates returns the rune that two escapes are; one it leaves alone.
+func joinedSurrogates(escape []byte) []byte {
+	if len(escape) < len(`\uD83D\uDE00`) {
+		return escape
+	}
+	var high, low rune
+	_, _ = fmt.Sscanf(string(escape), `\u%x\u%x`, &high, &low) // they are hexadecimal digits
+	return utf8.AppendRune(nil, utf16.DecodeRune(high, low))
+}
+
+// appendProperty appends a line that reads back the same. The library's writer
+// has "?" for a rune beyond 16 bits, and does not escape "=" and "#" in a key.
 // Java: Properties#store.
 func appendProperty(dst []byte, f codec.Field) []byte {
 	dst = appendEscaped(dst, f.Name, true)
