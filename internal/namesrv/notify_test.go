@@ -21,6 +21,12 @@ type brokerPort struct {
 
 func listen(t *testing.T) *brokerPort {
 	t.Helper()
+	return listenFor(t, func(c net.Conn) io.Reader { return c })
+}
+
+// listenFor is listen for a broker that reads in its own way.
+func listenFor(t *testing.T, reader func(net.Conn) io.Reader) *brokerPort {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +40,7 @@ func listen(t *testing.T) *brokerPort {
 			if err != nil {
 				return
 			}
-			b, _ := io.ReadAll(c)
+			b, _ := io.ReadAll(reader(c))
 			c.Close()
 			p.notices <- b
 		}

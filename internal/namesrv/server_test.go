@@ -103,8 +103,13 @@ func TestWrongChecksumOfAKnownBody(t *testing.T) {
 		checksum int32
 		want     codec.ResponseCode
 	}{
-		{right, codec.RespSuccess}, {right, codec.RespSuccess}, {right + 1, codec.RespSystemError}, {right + 1, codec.RespSystemError},
-		{0, codec.RespSuccess}, {right + 1, codec.RespSystemError}, {right, codec.RespSuccess},
+		{right, codec.RespSuccess},
+		{right, codec.RespSuccess},
+		{right + 1, codec.RespSystemError},
+		{right + 1, codec.RespSystemError},
+		{0, codec.RespSuccess},
+		{right + 1, codec.RespSystemError},
+		{right, codec.RespSuccess},
 	} {
 		if got := register(tc.checksum); got != tc.want {
 			t.Errorf("registration %d with checksum %d, %d is right: %v, want %v", i, tc.checksum, right, got, tc.want)

@@ -1,0 +1,155 @@
+package namesrv_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/namesrv"
+	"gonamesrv/internal/nstest"
+)
+
+// TestTLSReload replaces certificates in every way operators do, while a
+// connection is used.
+func TestTLSReload(t *testing.T) {
+	ca := newPKI(t)
+	use := func(c *nstest.Client) {
+		t.Helper()
+		wantCode(t, c.Do(nstest.Request(codec.ReqGetBrokerClusterInfo)), codec.RespSuccess, "")
+	}
+	t.Run("renamed over", func(t *testing.T) {
+		dir := t.TempDir()
+		install(t, dir, ca.valid("one"))
+		s, log := startLogging(t, filesOf(dir))
+		c := nstest.DialTLS(t, s.addr, nil)
+		for _, name := range []string{"two", "three"} {
+			install(t, dir, ca.valid(name))
+			nstest.Eventually(t, name, func() bool { return serverName(t, s.addr) == name })
+			use(c)
+		}
+		// Only one of the two, and then garbage: the old one stays in force.
+		cert, key := pemOf(t, ca.valid("four"))
+		replace(t, filepath.Join(dir, "server.pem"), cert)
+		nstest.Eventually(t, "the fault is logged", func() bool { return log.has("cannot be used") })
+		if name := serverName(t, s.addr); name != "three" {
+			t.Errorf("with half of a change: %s", name)
+		}
+		replace(t, filepath.Join(dir, "server.key"), key)
+		nstest.Eventually(t, "four", func() bool { return serverName(t, s.addr) == "four" })
+		if err := os.Remove(filepath.Join(dir, "server.key")); err != nil {
+			t.Fatal(err)
+		}
+		nstest.Eventually(t, "the loss is logged", func() bool { return log.has("server.key: no such file") })
+		if name := serverName(t, s.addr); name != "four" {
+			t.Errorf("without a key: %s", name)
+		}
+		use(c)
+	})
+	t.Run("written in place", func(t *testing.T) {
+		dir := t.TempDir()
+		install(t, dir, ca.valid("one"))
+		s := start(t, filesOf(dir))
+		cert, key := pemOf(t, ca.valid("two"))
+		writeFile(t, filepath.Join(dir, "server.key"), key)
+		writeFile(t, filepath.Join(dir, "server.pem"), cert)
+		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
+	})
+	t.Run("a symbolic link in the path, as Kubernetes does it", func(t *testing.T) {
+		dir := t.TempDir()
+		publish := func(version, name string) {
+			t.Helper()
+			if err := os.Mkdir(filepath.Join(dir, version), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			install(t, filepath.Join(dir, version), ca.valid(name))
+			if err := os.Symlink(version, filepath.Join(dir, "..data_tmp")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		publish("..1", "one")
+		for _, f := range []string{"server.pem", "server.key"} {
+			if err := os.Symlink(filepath.Join("..data", f), filepath.Join(dir, f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := start(t, filesOf(dir))
+		c := nstest.DialTLS(t, s.addr, nil)
+		for i, name := range []string{"two", "three", "four"} {
+			publish(fmt.Sprintf("..%d", i+2), name)
+			if err := os.RemoveAll(filepath.Join(dir, fmt.Sprintf("..%d", i+1))); err != nil {
+				t.Fatal(err)
+			}
+			nstest.Eventually(t, name, func() bool { return serverName(t, s.addr) == name })
+			use(c)
+		}
+	})
+	t.Run("whom to trust", func(t *testing.T) {
+		dir, other := t.TempDir(), newPKI(t)
+		install(t, dir, ca.valid("server"))
+		s := start(t, func(c *namesrv.Config) {
+			filesOf(dir)(c)
+			c.TLS.ServerNeedClientAuth, c.TLS.ServerAuthClient, c.TLS.ServerTrustCertPath = "require", true, ca.trust(dir)
+		})
+		cfg := &tls.Config{Certificates: []tls.Certificate{ca.valid("client")}, ClientSessionCache: tls.NewLRUClientSessionCache(8)}
+		c := nstest.DialTLS(t, s.addr, cfg)
+		use(c)
+		other.trust(dir)
+		nstest.Eventually(t, "the client is not let in any more", func() bool {
+			c, err := nstest.TryDialTLS(t, s.addr, cfg)
+			defer func() { c.Close() }()
+			if err == nil {
+				c.TryWrite(c.Frame(nstest.Route("T")))
+				_, err = c.TryReadFrame(20 * time.Second)
+			}
+			return err != nil
+		})
+		use(c)
+	})
+	t.Run("the file of settings", func(t *testing.T) {
+		dir := t.TempDir()
+		install(t, dir, ca.valid("one"))
+		file := filepath.Join(dir, "tls.properties")
+		s := start(t, func(c *namesrv.Config) { c.TLS.ConfigFile = file })
+		if name := serverName(t, s.addr); name != "localhost" {
+			t.Errorf("without the file: %s", name)
+		}
+		writeFile(t, file, fmt.Sprintf("tls.test.mode.enable=false\ntls.server.certPath=%[1]s/server.pem\ntls.server.keyPath=%[1]s/server.key\n", dir))
+		nstest.Eventually(t, "one", func() bool { return serverName(t, s.addr) == "one" })
+		install(t, dir, ca.valid("two"))
+		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
+		elsewhere := t.TempDir()
+		install(t, elsewhere, ca.valid("three"))
+		replace(t, file, fmt.Sprintf("tls.test.mode.enable=false\ntls.server.certPath=%[1]s/server.pem\ntls.server.keyPath=%[1]s/server.key\n", elsewhere))
+		nstest.Eventually(t, "three", func() bool { return serverName(t, s.addr) == "three" })
+		install(t, elsewhere, ca.valid("four"))
+		nstest.Eventually(t, "four", func() bool { return serverName(t, s.addr) == "four" })
+	})
+	t.Run("links to files elsewhere", func(t *testing.T) {
+		dir, elsewhere := t.TempDir(), t.TempDir()
+		install(t, elsewhere, ca.valid("one"))
+		for _, f := range []string{"server.pem", "server.key"} {
+			if err := os.Symlink(filepath.Join(elsewhere, f), filepath.Join(dir, f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := start(t, filesOf(dir))
+		install(t, elsewhere, ca.valid("two"))
+		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
+	})
+	t.Run("without a sign", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "not there yet")
+		s := start(t, filesOf(dir), func(s *namesrv.Server) { s.SetTLSPoll(10 * time.Millisecond) })
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		install(t, dir, ca.valid("one"))
+		nstest.Eventually(t, "one", func() bool { return serverName(t, s.addr) == "one" })
+	})
+}
