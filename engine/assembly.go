@@ -194,11 +194,3 @@ func (l *loop) dropInput(c *conn) {
 		c.in = nil
 	}
 }
-// serveWhole serves the frame that is all of c.in. Loop only.
-func (l *loop) serveWhole(c *conn) error {
-	if err := l.serve(c, c.in.B); err != nil {
-		return err
-	}
-	l.dropInput(c)
-	return nil
-}

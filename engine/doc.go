@@ -72,7 +72,8 @@
 // is served from there; only what is unfinished at the end of a turn is
 // copied, into a buffer of the connection that grows with the bytes that came
 // and not with the length they announce; the rest of a large frame is read
-// straight into it. An idle connection has no buffer.
+// straight into it, and Submit hands it over instead of copying it. An idle
+// connection has no buffer.
 //
 // # What gnet does, and is kept from doing
 //
