@@ -144,8 +144,9 @@ func (l *loop) add(c *conn, b []byte) error {
 	return nil
 }
 
-// grow makes room in c.in for n bytes that have come. It grows to a power of
-// two, but not beyond the frame.
+// grow makes room in c.in for n bytes that have come: for the whole frame once
+// a quarter of it is there, before that, or if c is not being served, to the
+// next power of two.
 func (l *loop) grow(c *conn, n int) error {
 	if len(c.in.B)+n <= cap(c.in.B) {
 		return nil
@@ -153,8 +154,8 @@ func (l *loop) grow(c *conn, n int) error {
 	held := c.in.B[c.off:]
 	want := len(held) + n
 	size := 1 << bits.Len(uint(want-1))
-	if c.need >= want && !c.choked && !c.behind {
-		size = min(size, c.need)
+	if c.need >= want && c.need <= 4*want && !c.choked && !c.behind {
+		size = c.need
 	}
 	old := c.in
 	if err := l.hold(c, size); err != nil {
