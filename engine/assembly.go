@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/valyala/bytebufferpool"
 )
@@ -97,10 +98,9 @@ func (l *loop) complete(c *conn, data []byte) (rest []byte, err error) {
 	if len(c.in.B) < c.need {
 		return nil, nil
 	}
-	if err := l.serve(c, c.in.B); err != nil {
+	if err := l.serveWhole(c); err != nil {
 		return nil, err
 	}
-	l.dropInput(c)
 	return data, nil
 }
 
@@ -132,30 +132,37 @@ func (l *loop) serveHeld(c *conn) error {
 	return nil
 }
 
-// add appends b to c.in. It grows fourfold while it is small, then twofold, but
-// not beyond the frame.
+// add appends b to c.in.
 func (l *loop) add(c *conn, b []byte) error {
 	if c.in == nil {
 		return l.keep(c, b)
 	}
-	if len(c.in.B)+len(b) > cap(c.in.B) {
-		held := c.in.B[c.off:]
-		want := len(held) + len(b)
-		size := 2 * len(held)
-		if len(held) < largeBuffer {
-			size *= 2
-		}
-		if c.need > 0 && !c.choked && !c.behind {
-			size = min(size, c.need)
-		}
-		old := c.in
-		if err := l.hold(c, max(want, size)); err != nil {
-			return err
-		}
-		c.in.B, c.off = append(c.in.B, held...), 0
-		l.giveBack(old)
+	if err := l.grow(c, len(b)); err != nil {
+		return err
 	}
 	c.in.B = append(c.in.B, b...)
+	return nil
+}
+
+// grow makes room in c.in for n bytes that have come: for the whole frame once
+// a quarter of it is there, before that, or if c is not being served, to the
+// next power of two.
+func (l *loop) grow(c *conn, n int) error {
+	if len(c.in.B)+n <= cap(c.in.B) {
+		return nil
+	}
+	held := c.in.B[c.off:]
+	want := len(held) + n
+	size := 1 << bits.Len(uint(want-1))
+	if c.need >= want && c.need <= 4*want && !c.choked && !c.behind {
+		size = c.need
+	}
+	old := c.in
+	if err := l.hold(c, size); err != nil {
+		return err
+	}
+	c.in.B, c.off = append(c.in.B, held...), 0
+	l.giveBack(old)
 	return nil
 }
 

@@ -2,24 +2,35 @@ package engine
 
 import (
 	"math/bits"
+	"sync"
 
 	"github.com/valyala/bytebufferpool"
 )
 
 const (
 	smallBuffer = 4 << 10  // bound of the pool for partial and queued small frames
-	largeBuffer = 64 << 10 // nothing above this size is kept
+	largeBuffer = 64 << 10 // bound of the pool for those that are larger, and for replies
+	hugeBuffer  = 4 << 20  // nothing above this size is kept
+	page        = 4 << 10  // buffers above largeBuffer are whole ones
 	replyBuffer = 8 << 10  // what replies are gathered in begins with this size
+
+	hugeClasses = 4 * 6 // four for each doubling from largeBuffer to hugeBuffer
 )
 
-// A buffers is a pair of pools, apart by size: a connection that waits with
-// three bytes must not sit on the buffer of a big reply. What is larger than
-// largeBuffer is left to the garbage collector, so that a rare giant does not
-// live on in a pool.
+// A buffers is pools of buffers, apart by size: a connection that waits with
+// three bytes must not sit on the buffer of a big reply.
+//
+// Above largeBuffer there are classes of size, 64 to 80 KiB, 80 to 96 and so on,
+// so that no buffer is more than a quarter larger than it has to be. Those that
+// are too small for another of their class are dropped, so each comes to hold
+// the largest that is in use. They save what it costs to clear 400 KiB and to
+// fault them in, which is more than to fill them. The garbage collector empties
+// them within two rounds; a rare giant is left to it at once.
 //
 // Safe from any goroutine.
 type buffers struct {
 	small, large bytebufferpool.Pool
+	huge         [hugeClasses]sync.Pool // of *bytebufferpool.ByteBuffer
 }
 
 // get returns an empty buffer with room for n bytes.
@@ -30,6 +41,11 @@ func (p *buffers) get(n int) *bytebufferpool.ByteBuffer {
 		b = p.small.Get()
 	case n <= largeBuffer:
 		b = p.large.Get()
+	case n <= hugeBuffer:
+		if b, ok := p.huge[hugeClass(n)].Get().(*bytebufferpool.ByteBuffer); ok && cap(b.B) >= n {
+			return b
+		}
+		return &bytebufferpool.ByteBuffer{B: make([]byte, 0, (n+page-1)&^(page-1))}
 	default:
 		return &bytebufferpool.ByteBuffer{B: make([]byte, 0, n)}
 	}
@@ -40,20 +56,31 @@ func (p *buffers) get(n int) *bytebufferpool.ByteBuffer {
 	return b
 }
 
+// hugeClass returns the class of a buffer of n bytes.
+func hugeClass(n int) int {
+	doubling := bits.Len(uint(n-1)) - 1 // n is above 1<<doubling
+	return 4*(doubling-bits.Len(largeBuffer-1)) + (n-1)>>(doubling-2)&3
+}
+
 // getReply returns an empty buffer for replies of unknown size. It is a large
 // one from the start: a small one that has grown would come back to the pool
 // of the large, and the next would have to grow again.
 func (p *buffers) getReply() *bytebufferpool.ByteBuffer { return p.get(replyBuffer) }
 
-// put takes a buffer back. The pool learns its sizes from the length of what
-// it is given, which here is often 0, so the capacity is shown to it instead.
+// put takes a buffer back. The pools of bytebufferpool learn their sizes from
+// the length of what they are given, which here is often 0, so the capacity is
+// shown to them instead.
 func (p *buffers) put(b *bytebufferpool.ByteBuffer) {
 	n := cap(b.B)
-	b.B = b.B[:n]
 	switch {
 	case n <= smallBuffer:
+		b.B = b.B[:n]
 		p.small.Put(b)
 	case n <= largeBuffer:
+		b.B = b.B[:n]
 		p.large.Put(b)
+	case n <= hugeBuffer:
+		b.B = b.B[:0]
+		p.huge[hugeClass(n)].Put(b)
 	}
 }

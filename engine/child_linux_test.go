@@ -23,6 +23,9 @@ import (
 // "stats" with its counters.
 
 func runChild(name string) int {
+	if name == "bare frames" {
+		return serveBare()
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	h := &testHandler{}
 	addrs := []string{"127.0.0.1:0"}
@@ -46,6 +49,13 @@ func runChild(name string) int {
 			return append(out, frameOf(b)...)
 		}
 		return append(out, frame...)
+	}
+	if name == "large frames" {
+		x := NewExecutor(ExecutorOptions{Workers: 16, MaxBytes: 400 << 20})
+		h.serve = func(c Conn, frame, out []byte) []byte {
+			x.Submit(c, frame, func(_ Conn, frame, out []byte) []byte { return answerLarge(out, frame) })
+			return out
+		}
 	}
 	before := epolls()
 	h.opened = func(c Conn) {
@@ -112,7 +122,7 @@ func breakLoop(others map[int]bool) {
 
 // A child is a process that runs an engine.
 type child struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	in   io.WriteCloser
 	out  *bufio.Reader
@@ -121,7 +131,7 @@ type child struct {
 	all  []string // all of them
 }
 
-func startChild(t *testing.T, name string) *child {
+func startChild(t testing.TB, name string) *child {
 	t.Helper()
 	c := &child{t: t, cmd: exec.Command(os.Args[0]), err: &logBuffer{}}
 	c.cmd.Env = append(os.Environ(), "ENGINE_TEST_CHILD="+name)

@@ -28,6 +28,7 @@ type conn struct {
 	behind   bool                       // listed in loop.behind, see fairness.go
 	spoke    bool                       // a whole frame has come
 	told     bool                       // Opened was called
+	patient  bool                       // its low-water mark is up, see large_frame.go
 	preamble preamble                   // what is to come before the first frame
 	need     int                        // size of the frame that in begins, 0 = not yet known
 	off      int                        // where in in the unserved bytes begin

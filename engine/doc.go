@@ -25,8 +25,8 @@
 // From then on each read is a turn: its whole frames are served in order, what
 // they append to out leaves in one write, and the beginning of a frame that is
 // not yet whole is kept. A turn is never more than 16 KiB of requests, 256 KiB
-// of replies or some milliseconds, so that no connection starves the others of
-// its loop; the rest comes with the next. The connection ends, and Closed is
+// of a large one, 256 KiB of replies or some milliseconds, so that no connection
+// starves the others of its loop; the rest comes with the next. The connection ends, and Closed is
 // called once, when the peer leaves (a half-close is a leave; Netty does the
 // same), a write fails, the stream cannot be cut, the handler panics, Close is
 // called, the peer is silent for too long, takes too long over a frame, does
@@ -71,7 +71,9 @@
 // given to Send and Submit are copied. What is read lies in gnet's buffer and
 // is served from there; only what is unfinished at the end of a turn is
 // copied, into a buffer of the connection that grows with the bytes that came
-// and not with the length they announce. An idle connection has no buffer.
+// and not with the length they announce; the rest of a large frame is read
+// straight into it, and Submit hands it over instead of copying it. An idle
+// connection has no buffer.
 //
 // # What gnet does, and is kept from doing
 //

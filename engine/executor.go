@@ -156,8 +156,9 @@ func NewExecutor(o ExecutorOptions) *Executor {
 // Submit is SubmitAt the most urgent level.
 func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt(0, c, frame, t) }
 
-// SubmitAt copies frame and queues t to be run with it. It never waits: it
-// returns false, and nothing is queued, when the level has its Queue of tasks
+// SubmitAt queues t to be run with a copy of frame, or with frame itself if that
+// is in a buffer that the engine can part with, see loan.go; to the caller it is
+// the same. It never waits: it returns false, and nothing is queued, when the level has its Queue of tasks
 // or its MaxBytes of frames already, or c alone a quarter of Queue (and 256), or
 // all that share the Budget the half of it that is for queued work; and after
 // Close. What t appends to its out is sent to c; the replies of tasks that are
@@ -175,14 +176,23 @@ func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 	j := x.jobs.Get().(*job)
 	j.level = l
 	j.task = t
-	j.frame = x.bufs.get(len(frame))
-	j.frame.B = append(j.frame.B, frame...)
+	own, _ := c.(*conn)
+	lent := own != nil && own.lends(frame)
+	if lent {
+		j.frame, j.from = own.in, own.loop
+	} else {
+		j.frame = x.bufs.get(len(frame))
+		j.frame.B = append(j.frame.B, frame...)
+	}
 	l.count(int64(cap(j.frame.B) - len(frame)))
 	if !x.enqueue(c, j) {
 		l.depth.Add(-1)
 		l.rejected.Add(1)
 		x.release(j)
 		return false
+	}
+	if lent {
+		own.loop.handOver(own)
 	}
 	return true
 }
@@ -400,7 +410,11 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 func (x *Executor) release(j *job) {
 	if j.frame != nil {
 		j.level.count(-int64(cap(j.frame.B)))
-		x.bufs.put(j.frame)
+		if j.from != nil {
+			j.from.returnLoan(j.frame)
+		} else {
+			x.bufs.put(j.frame)
+		}
 	}
 	*j = job{}
 	x.jobs.Put(j)

@@ -172,14 +172,14 @@ func TestExecutorMaxBytes(t *testing.T) {
 	// The blocking task's frame is empty, but its buffer may not be.
 	base := x.Stats().Bytes
 	c := &fakeConn{}
-	big := make([]byte, 70<<10) // above the pools' sizes, so taken exactly
+	big := make([]byte, 80<<10) // whole pages, so taken exactly
 	if !x.Submit(c, big, echoTask) {
 		t.Fatal("first frame refused")
 	}
 	if x.Submit(c, big, echoTask) {
 		t.Fatal("second frame accepted beyond MaxBytes")
 	}
-	if got, want := x.Stats().Bytes, base+70<<10; got != want {
+	if got, want := x.Stats().Bytes, base+80<<10; got != want {
 		t.Errorf("%d bytes, want %d", got, want)
 	}
 	release()

@@ -13,7 +13,8 @@ const (
 
 // A turn is what one read brings, at most readBuffer bytes, and that is all the
 // fairness small requests need: the kernel keeps the rest, and names whoever
-// else has something to read before it names the same connection again. Where
+// else has something to read before it names the same connection again. In the
+// middle of a large frame it is largeRead bytes more, which cost as much. Where
 // the answers are big or slow, a turn ends early: after flushSize bytes of
 // replies, or after longTurn. The connection is then behind: what is left of
 // its input waits in c.in, together with what it goes on sending, until the

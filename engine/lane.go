@@ -8,6 +8,7 @@ type job struct {
 	level *level
 	task  Task
 	frame *bytebufferpool.ByteBuffer // nil for a post
+	from  *loop                      // which has handed the frame over, nil if it is a copy
 	post  func()
 }
 

@@ -32,6 +32,9 @@ type loop struct {
 	flushed   bool      // it has written early
 	turnBegan time.Time // when it had served timeCheck frames, zero until then
 
+	lent  atomic.Pointer[byte] // first byte of the frame that is lent, see loan.go; nil if none is
+	taken bool                 // it was handed over
+
 	idles  []*connList
 	frames [2]connList // those with an unfinished frame, the oldest first; firstFrame, laterFrame
 	unsent connList    // those with unsent bytes, the longest so first

@@ -11,8 +11,9 @@ import (
 // make us hold to HighWater + flushSize + one reply.
 const flushSize = 256 << 10
 
-// turn serves c what one read has brought, see fairness.go. All replies leave
-// in one write. Loop only.
+// turn serves c what one read has brought, see fairness.go, and in the middle of
+// a large frame reads more, see large_frame.go. All replies leave in one write.
+// Loop only.
 func (l *loop) turn(c *conn, data []byte) (action gnet.Action) {
 	l.bytesIn.Add(uint64(len(data)))
 	defer func() {
@@ -21,6 +22,7 @@ func (l *loop) turn(c *conn, data []byte) (action gnet.Action) {
 			action = l.finish(c, ErrPanic)
 		}
 	}()
+	full := len(data) == readBuffer // there may be more
 	var err error
 	switch {
 	case c.closing.Load(): // on its way out: no further frame is served
@@ -32,6 +34,14 @@ func (l *loop) turn(c *conn, data []byte) (action gnet.Action) {
 		}
 	default:
 		err = l.serveOrKeep(c, data)
+	}
+	if err == nil && c.rest() >= readBuffer {
+		switch {
+		case full:
+			err = l.readRest(c)
+		case len(c.in.B) >= readBuffer:
+			c.patient = true // we are faster than the peer
+		}
 	}
 	return l.finish(c, err)
 }
@@ -56,6 +66,9 @@ func (l *loop) finish(c *conn, err error) gnet.Action {
 			c.cause = err
 		}
 		return gnet.Close
+	}
+	if c.patient {
+		l.gather(c)
 	}
 	return gnet.None
 }

@@ -1,0 +1,56 @@
+package engine
+
+import "testing"
+
+// The classes follow each other without a gap, and none is wider than a quarter
+// of its least buffer.
+func TestBufferClasses(t *testing.T) {
+	last, least := 0, largeBuffer+1
+	for n := least; n <= hugeBuffer; n++ {
+		i := hugeClass(n)
+		if i != last {
+			if i != last+1 {
+				t.Fatalf("class %d follows %d at %d bytes", i, last, n)
+			}
+			last, least = i, n
+		}
+		if n > least+least/4 {
+			t.Fatalf("class %d is from %d to %d bytes", i, least, n)
+		}
+	}
+	if last != hugeClasses-1 {
+		t.Errorf("the last class is %d, want %d", last, hugeClasses-1)
+	}
+}
+
+// A class with buffers too small for what is asked for comes to have larger
+// ones.
+func TestBufferClassGrows(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools forget")
+	}
+	var p buffers
+	p.put(p.get(400_000))
+	b := p.get(450_000)
+	if n := cap(b.B); n < 450_000 || n >= 450_000+page {
+		t.Fatalf("got %d bytes for 450,000", n)
+	}
+	p.put(b)
+	if again := p.get(400_000); again != b {
+		t.Error("the larger one is not used for less")
+	}
+}
+
+func TestBuffersAreEmptyAndLargeEnough(t *testing.T) {
+	var p buffers
+	for _, n := range []int{0, 1, smallBuffer, smallBuffer + 1, largeBuffer, largeBuffer + 1, 400_000, hugeBuffer, hugeBuffer + 1} {
+		for range 3 {
+			b := p.get(n)
+			if len(b.B) != 0 || cap(b.B) < n {
+				t.Errorf("asked for %d bytes, got %d of %d", n, len(b.B), cap(b.B))
+			}
+			b.B = append(b.B, make([]byte, n)...)
+			p.put(b)
+		}
+	}
+}
