@@ -2,7 +2,9 @@ package engine
 
 import (
 	"math/bits"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/valyala/bytebufferpool"
 )
@@ -24,13 +26,49 @@ const (
 // so that no buffer is more than a quarter larger than it has to be. Those that
 // are too small for another of their class are dropped, so each comes to hold
 // the largest that is in use. They save what it costs to clear 400 KiB and to
-// fault them in, which is more than to fill them. The garbage collector empties
-// them within two rounds; a rare giant is left to it at once.
+// fault them in, which is more than to fill them. A class holds hugeHeld bytes,
+// for they count as memory in use, of which the garbage collector lets the heap
+// have the double; it empties the classes within two rounds. A rare giant is
+// left to it at once.
 //
 // Safe from any goroutine.
 type buffers struct {
 	small, large bytebufferpool.Pool
-	huge         [hugeClasses]sync.Pool // of *bytebufferpool.ByteBuffer
+	huge         [hugeClasses]hugePool
+}
+
+// A hugePool is the buffers of one class.
+type hugePool struct {
+	pool sync.Pool // of *bytebufferpool.ByteBuffer
+	held atomic.Int64
+}
+
+// hugeHeld is how many bytes a hugePool holds at most, or a little more: enough
+// for what each processor receives and works on at one time.
+var hugeHeld = int64(runtime.GOMAXPROCS(0)) * hugeBuffer
+
+// get returns a buffer with room for n bytes, nil if there is none.
+func (h *hugePool) get(n int) *bytebufferpool.ByteBuffer {
+	b, ok := h.pool.Get().(*bytebufferpool.ByteBuffer)
+	if !ok {
+		h.held.Store(0) // the collector has emptied it
+		return nil
+	}
+	h.held.Add(-int64(cap(b.B)))
+	if cap(b.B) < n {
+		return nil
+	}
+	return b
+}
+
+// put takes b, or leaves it to the collector.
+func (h *hugePool) put(b *bytebufferpool.ByteBuffer) {
+	if h.held.Add(int64(cap(b.B))) > hugeHeld {
+		h.held.Add(-int64(cap(b.B)))
+		return
+	}
+	b.B = b.B[:0]
+	h.pool.Put(b)
 }
 
 // get returns an empty buffer with room for n bytes.
@@ -42,7 +80,7 @@ func (p *buffers) get(n int) *bytebufferpool.ByteBuffer {
 	case n <= largeBuffer:
 		b = p.large.Get()
 	case n <= hugeBuffer:
-		if b, ok := p.huge[hugeClass(n)].Get().(*bytebufferpool.ByteBuffer); ok && cap(b.B) >= n {
+		if b := p.huge[hugeClass(n)].get(n); b != nil {
 			return b
 		}
 		return &bytebufferpool.ByteBuffer{B: make([]byte, 0, (n+page-1)&^(page-1))}
@@ -80,7 +118,6 @@ func (p *buffers) put(b *bytebufferpool.ByteBuffer) {
 		b.B = b.B[:n]
 		p.large.Put(b)
 	case n <= hugeBuffer:
-		b.B = b.B[:0]
-		p.huge[hugeClass(n)].Put(b)
+		p.huge[hugeClass(n)].put(b)
 	}
 }

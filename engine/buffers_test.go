@@ -1,6 +1,11 @@
 package engine
 
-import "testing"
+import (
+	"runtime"
+	"testing"
+
+	"github.com/valyala/bytebufferpool"
+)
 
 // The classes follow each other without a gap, and none is wider than a quarter
 // of its least buffer.
@@ -52,5 +57,41 @@ func TestBuffersAreEmptyAndLargeEnough(t *testing.T) {
 			b.B = append(b.B, make([]byte, n)...)
 			p.put(b)
 		}
+	}
+}
+
+// A class holds so much and no more, however many come back at once, and again
+// as much after the collector has emptied it.
+func TestBufferClassIsBounded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools forget")
+	}
+	const size = 1 << 20
+	most := int(hugeHeld / size)
+	var p buffers
+	for _, round := range []string{"first", "emptied by the collector"} {
+		var taken []*bytebufferpool.ByteBuffer
+		for range 3 * most {
+			taken = append(taken, p.get(size))
+		}
+		returned := map[*bytebufferpool.ByteBuffer]bool{}
+		for _, b := range taken {
+			returned[b] = true
+			p.put(b)
+		}
+		again := 0
+		for range 3 * most {
+			if returned[p.get(size)] {
+				again++
+			}
+		}
+		if again != most {
+			t.Errorf("%s: %d of %d buffers were kept, want %d", round, again, len(taken), most)
+		}
+		for b := range returned {
+			p.put(b)
+		}
+		runtime.GC()
+		runtime.GC() // what was not used between two rounds is gone
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -27,7 +28,18 @@ const (
 	exitSignal = 128 // plus the number of the second signal, which ends a shutdown
 )
 
+// gcPercent is by how many percent the heap grows between two garbage
+// collections. It is half of Go's default: what lives is large and lasts, and
+// next to nothing of it is made anew for a request or a repeated registration,
+// so that collections are rare either way. Measured with `nsbench register`, 32
+// brokers of 10,000 topics: 102 MB resident, 167 with 100 percent, in the same
+// CPU time; registrations that change every topic take a quarter more.
+const gcPercent = 50
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
