@@ -14,9 +14,9 @@ import (
 // they are there.
 func (s *server) announce(c *client, n int) {
 	s.t.Helper()
-	before := s.Stats().BytesIn
+	before := int(s.Stats().BytesIn)
 	c.send(append(binary.BigEndian.AppendUint32(nil, 16<<20-4), make([]byte, n)...))
-	eventually(s.t, "beginning read", func() bool { return s.Stats().BytesIn >= before+uint64(4+n) })
+	s.wantRead(before + 4 + n)
 }
 
 // isOpen reports whether the server has left the connection open so far.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 )
 
@@ -112,6 +113,30 @@ func (s *server) wantDistinctBuffers(size int) {
 	}
 }
 
+// What is handed over comes back to be used again.
+func TestLoanIsReturned(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools forget")
+	}
+	s, x := serveLent(t, ExecutorOptions{}, func(x *Executor, c Conn, frame, out []byte) []byte {
+		x.Submit(c, frame, answerPattern)
+		return out
+	})
+	const n = 50
+	c, frame := s.dial(), patternFrame(400_000, 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range n {
+		c.send(frame)
+		c.wantPattern(frame)
+	}
+	runtime.ReadMemStats(&after)
+	if each := int(after.TotalAlloc-before.TotalAlloc) / n; each > len(frame)/2 {
+		t.Errorf("%d bytes allocated for each frame, want next to none", each)
+	}
+	s.wantNothingHeld(x)
+}
+
 // A frame that is refused stays with the connection, and may be submitted
 // again.
 func TestLoanRefused(t *testing.T) {
@@ -140,8 +165,10 @@ func TestLoanRefused(t *testing.T) {
 		if !fill() {
 			t.Fatal("queue not filled")
 		}
-		c.send(frame)
-		c.wantPattern(frame)
+		for range 10 {
+			c.send(frame)
+			c.wantPattern(frame)
+		}
 		eventually(t, "nothing held", func() bool { return s.Budget().Held() == 0 && other.Stats().Bytes == 0 })
 		s.wantDistinctBuffers(len(frame))
 		if st := x.Stats(); st.Bytes >= int64(len(frame)) {

@@ -260,7 +260,7 @@ func TestAnnouncedFrameGrowsWithItsBytes(t *testing.T) {
 	for _, piece := range []int{100, 5000, 50_000, 500_000} {
 		c.send(make([]byte, piece))
 		sent += piece
-		eventually(t, "read", func() bool { return s.Stats().BytesIn == uint64(sent) })
+		s.wantRead(sent)
 		if n := s.Stats().PartialBytes; n > int64(max(smallBuffer, 4*sent)) {
 			t.Errorf("%d bytes held for %d that came", n, sent)
 		}
