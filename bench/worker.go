@@ -83,7 +83,8 @@ func newWorker(d *driver, index, of int, heavy bool) (*worker, error) {
 		}
 		w.lanes = append(w.lanes, l)
 	}
-	client, err := gnet.NewClient(w, gnet.WithNumEventLoop(1), gnet.WithLogger(quiet{}))
+	// The heavy streams have a thread to themselves, which yields.
+	client, err := gnet.NewClient(w, gnet.WithNumEventLoop(1), gnet.WithLogger(quiet{}), gnet.WithLockOSThread(heavy))
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +109,9 @@ func (w *worker) OnOpen(g gnet.Conn) ([]byte, gnet.Action) {
 	c.in = c.in[:0]
 	if w.loop == nil {
 		w.loop = g.EventLoop()
+		if w.heavy {
+			yield()
+		}
 	}
 	w.refill(c, w.d.now())
 	w.publish()

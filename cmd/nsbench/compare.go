@@ -63,7 +63,8 @@ func newCompareCommand() *cobra.Command {
 		Example: "  nsbench compare route --namesrv bin/namesrv --java 5.5.0 --floor\n" +
 			"  nsbench compare register --bump --rounds 5 --namesrv bin/namesrv --java 4.9.7 --html register.html\n" +
 			"  nsbench compare route --namesrv bin/namesrv --command 'rust=rocketmq-namesrv-rust -p {port} -i 127.0.0.1'",
-		RunE: f.run,
+		PreRun: spareProcessors,
+		RunE:   f.run,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false

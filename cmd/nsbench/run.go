@@ -44,7 +44,8 @@ func newRunCommand() *cobra.Command {
 		Example: "  nsbench run route --connections 64 --depth 16\n" +
 			"  nsbench run storm --rate 5000 --pid $(pidof namesrv)\n" +
 			"  nsbench run restart --target 127.0.0.1:9877 -- bin/namesrv -c other.properties",
-		RunE: f.run,
+		PreRun: spareProcessors,
+		RunE:   f.run,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false

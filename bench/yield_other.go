@@ -1,0 +1,6 @@
+//go:build !linux
+
+package bench
+
+// yield does nothing: a thread has no priority of its own.
+func yield() {}
