@@ -83,8 +83,7 @@ func newWorker(d *driver, index, of int, heavy bool) (*worker, error) {
 		}
 		w.lanes = append(w.lanes, l)
 	}
-	// The heavy streams have a thread to themselves, which yields.
-	client, err := gnet.NewClient(w, gnet.WithNumEventLoop(1), gnet.WithLogger(quiet{}), gnet.WithLockOSThread(heavy))
+	client, err := gnet.NewClient(w, gnet.WithNumEventLoop(1), gnet.WithLogger(quiet{}))
 	if err != nil {
 		return nil, err
 	}

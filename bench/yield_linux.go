@@ -1,8 +1,16 @@
 package bench
 
-import "golang.org/x/sys/unix"
+import (
+	"runtime"
 
-// yield makes the calling thread give way to all others on the machine that
+	"golang.org/x/sys/unix"
+)
+
+// yield makes the calling goroutine give way to all others on the machine that
 // want to run: what sends megabytes is to use the processors that others leave
-// free, as it would on a machine of its own.
-func yield() { _ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 19) } // politeness is never refused
+// free, as it would on a machine of its own. It gets a thread to itself, which
+// ends with it: a thread that has given way may not take its place back.
+func yield() {
+	runtime.LockOSThread()
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 19) // politeness is never refused
+}

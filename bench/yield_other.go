@@ -2,5 +2,5 @@
 
 package bench
 
-// yield does nothing: a thread has no priority of its own.
+// yield does nothing: threads have no priority of their own.
 func yield() {}
