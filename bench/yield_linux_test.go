@@ -18,14 +18,24 @@ func TestYield(t *testing.T) {
 		}
 		return p
 	}
-	yielded := make(chan int)
-	go func() {
-		yield()
-		yielded <- priority(unix.Gettid())
-	}()
-	if got := <-yielded; got != 1 {
-		t.Errorf("priority after yield is %d, want the lowest, 1", got)
+	// Several at once, so that not all are on the first thread.
+	const n = 4
+	yielded, end := make(chan int), make(chan bool)
+	for range n {
+		go func() {
+			yield()
+			p := priority(unix.Gettid())
+			unix.Nanosleep(&unix.Timespec{Nsec: 1e6}, nil) // on its thread
+			yielded <- p
+			<-end
+		}()
 	}
+	for range n {
+		if got := <-yielded; got != 1 {
+			t.Errorf("priority after yield is %d, want the lowest, 1", got)
+		}
+	}
+	close(end)
 	polite := func() bool {
 		tasks, err := os.ReadDir("/proc/self/task")
 		if err != nil {
