@@ -72,7 +72,7 @@ func (d *driver) open(ctx context.Context, workers int) error {
 	workers = max(1, workers)
 	for _, heavy := range []bool{false, true} {
 		for i := 0; kinds[heavy] && i < workers; i++ {
-			w, err := newWorker(d, i, workers, heavy)
+			w, err := newWorker(d, i, workers, heavy, heavy && kinds[false])
 			if err != nil {
 				d.close()
 				return fmt.Errorf("start an event loop: %w", err)

@@ -39,9 +39,27 @@ func TestHeavyStreamsApart(t *testing.T) {
 			}
 		}
 	}
+	for _, w := range d.workers {
+		if w.polite != w.heavy {
+			t.Errorf("a loop for heavy streams %v gives way: %v", w.heavy, w.polite)
+		}
+	}
 	for _, s := range d.streams {
 		if got := connections[s.name]; got != s.connections {
 			t.Errorf("%s have %d connections, want %d", s.name, got, s.connections)
 		}
+	}
+}
+
+// TestHeavyStreamsAlone give way to nobody.
+func TestHeavyStreamsAlone(t *testing.T) {
+	d := newDriver("", 1)
+	d.streams = []*stream{{name: "registrars", heavy: true}}
+	if err := d.open(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if len(d.workers) != 1 || d.workers[0].polite {
+		t.Errorf("%d event loops, the first gives way: %v", len(d.workers), d.workers[0].polite)
 	}
 }

@@ -22,6 +22,7 @@ type worker struct {
 	index  int  // among those
 	of     int  // workers that serve
 	heavy  bool // the heavy streams, or the others
+	polite bool // it gives way to those others
 	client *gnet.Client
 	loop   gnet.EventLoop // known when the first connection is open
 	lanes  []*lane
@@ -56,8 +57,8 @@ type lane struct {
 
 const never = math.MaxInt64
 
-func newWorker(d *driver, index, of int, heavy bool) (*worker, error) {
-	w := &worker{d: d, index: index, of: of, heavy: heavy, sec: newSecond(), secNo: -1, turned: make(chan struct{}, 1)}
+func newWorker(d *driver, index, of int, heavy, polite bool) (*worker, error) {
+	w := &worker{d: d, index: index, of: of, heavy: heavy, polite: polite, sec: newSecond(), secNo: -1, turned: make(chan struct{}, 1)}
 	w.due.Store(never)
 	for range d.phases {
 		w.stats = append(w.stats, make([]opStats, len(d.ops)))
@@ -108,7 +109,7 @@ func (w *worker) OnOpen(g gnet.Conn) ([]byte, gnet.Action) {
 	c.in = c.in[:0]
 	if w.loop == nil {
 		w.loop = g.EventLoop()
-		if w.heavy {
+		if w.polite {
 			yield()
 		}
 	}
