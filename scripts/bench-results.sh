@@ -18,7 +18,7 @@ warmup=${BENCH_WARMUP:-3s}
 jvm=${BENCH_JVM_WARMUP:-20s}
 dir=${1:-bench/results/$(date -u +%Y-%m-%d)}
 
-commit=$(git rev-parse HEAD) && { git diff --quiet HEAD || commit+=+dirty; } || exit 1
+commit=$(git rev-parse HEAD) && { git diff --quiet HEAD -- . ':!bench/results' || commit+=+dirty; } || exit 1
 make --no-print-directory build && go build -ldflags "-X main.revision=$commit" -o bin/ ./cmd/nsbench || exit 1
 mkdir -p "$dir" || exit 1
 
