@@ -26,10 +26,10 @@ const (
 // so that no buffer is more than a quarter larger than it has to be. Those that
 // are too small for another of their class are dropped, so each comes to hold
 // the largest that is in use. They save what it costs to clear 400 KiB and to
-// fault them in, which is more than to fill them. A class holds hugeHeld bytes,
-// for they count as memory in use, of which the garbage collector lets the heap
-// have the double; it empties the classes within two rounds. A rare giant is
-// left to it at once.
+// fault them in, which is more than to fill them. A class holds hugeHeld bytes:
+// they count as memory in use, in proportion to which the heap may grow. The
+// garbage collector empties the classes within two rounds; a rare giant is left
+// to it at once.
 //
 // Safe from any goroutine.
 type buffers struct {
