@@ -10,6 +10,7 @@ import (
 
 // TestTopicsChangeWhileDecoding: what an operator changes while a body is being
 // decoded beside what was known costs another decoding, and no reply.
+// Not every run comes upon the moment: it lasts some tens of microseconds.
 func TestTopicsChangeWhileDecoding(t *testing.T) {
 	s := start(t, nil)
 	b := brokerA
@@ -23,7 +24,7 @@ func TestTopicsChangeWhileDecoding(t *testing.T) {
 		b.Counter++
 		wantCode(t, broker.Do(b.Register()), codec.RespSuccess, "")
 	}
-	for i := range 200 {
+	for i := range 100 {
 		register() // from now on everything is known
 		done := make(chan bool)
 		go func() {
