@@ -41,6 +41,7 @@ type Server struct {
 	draining    atomic.Bool // the server was told to end
 	counters    counters
 	events      *eventLog
+	lines       lineLimit
 	overloads   rate.Sometimes // bounds the lines about full queues
 	now         func() time.Time
 	started     time.Time

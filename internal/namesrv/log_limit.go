@@ -1,0 +1,74 @@
+package namesrv
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// clipLength is how many bytes of a peer's text a log line may hold.
+const clipLength = 256
+
+// clip returns a peer's text as it is logged: whole up to clipLength bytes, else
+// its beginning and its length.
+func clip(text string) string {
+	if len(text) <= clipLength {
+		return text
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:clipLength], ""), len(text))
+}
+
+// lineInterval is the time between two lines of one kind that peers can cause
+// again and again.
+const lineInterval = time.Second
+
+// A lineLimit lets one line of each kind through per lineInterval and counts
+// those that it holds back. The zero value is ready. Safe from any goroutine.
+type lineLimit struct {
+	mu     sync.Mutex
+	byKind map[string]*lineKind // under mu; kinds are messages of ours, so there are few
+}
+
+// A lineKind is one kind of line.
+type lineKind struct {
+	last time.Time // when the last one got through
+	held int       // since then
+}
+
+// allow reports whether a line of this kind may be written now, and how many
+// were held back since the last one.
+func (l *lineLimit) allow(now time.Time, kind string) (held int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := l.byKind[kind]
+	if k == nil {
+		if l.byKind == nil {
+			l.byKind = map[string]*lineKind{}
+		}
+		k = &lineKind{}
+		l.byKind[kind] = k
+	}
+	if !k.last.IsZero() && now.Sub(k.last) < lineInterval {
+		k.held++
+		return 0, false
+	}
+	held, k.held, k.last = k.held, 0, now
+	return held, true
+}
+
+// logLimited writes a line that a peer can cause again and again: one per
+// lineInterval for each msg, which is a constant. The next line says how many
+// were held back. Texts of peers among attrs are clipped by the caller.
+func (s *Server) logLimited(level slog.Level, msg string, attrs ...any) {
+	held, ok := s.lines.allow(time.Now(), msg)
+	if !ok {
+		return
+	}
+	if held > 0 {
+		attrs = append(attrs, "suppressed", held)
+	}
+	s.log.Log(context.Background(), level, msg, attrs...)
+}
