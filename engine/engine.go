@@ -129,6 +129,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.o.Logger.Info("engine started", "addr", e.addrText(), "loops", len(e.loops),
 		"maxConnections", e.maxConnections, "maxConnectionsPerAddress", e.o.MaxConnectionsPerAddress,
 		"memoryBudget", e.o.Budget.Limit())
+	if e.o.Started != nil {
+		e.o.Started()
+	}
 
 	var fatal error
 	select {

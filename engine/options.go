@@ -104,6 +104,12 @@ type Options struct {
 	// same time for one IPv4 address, or one /64 of IPv6. Those beyond it are
 	// closed as soon as the address is known. 0: no limit.
 	MaxConnectionsPerAddress int
+
+	// Started is called once by Run, when all it takes to serve is there: from
+	// then on only the death of an event loop ends it before its context does.
+	// nil: nobody is told.
+	Started func()
+
 	// Drain is asked when Run's context is done and says how to part from
 	// the peers. nil: at once.
 	Drain func() Drain
