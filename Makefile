@@ -9,8 +9,8 @@ SOAKTIME    ?= 10m
 
 all: test lint ## test and lint
 
-build: ## build the programs into bin/
-	$(GO) build -o $(BIN)/ ./cmd/...
+build: ## build the programs into bin/, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
 
 run: build ## start a name server on port 9876
 	./$(BIN)/namesrv
