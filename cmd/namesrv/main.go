@@ -10,13 +10,10 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"os/user"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
 
-	"gonamesrv/codec"
 	"gonamesrv/internal/namesrv"
 )
 
@@ -56,7 +53,7 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	f, err := parseFlags(args, stdout)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		complain(stderr, err)
 		fmt.Fprint(stdout, usage)
 		return exitUsage
 	}
@@ -64,10 +61,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprint(stdout, usage)
 		return exitOK
 	}
+	if f.version {
+		fmt.Fprintln(stdout, "namesrv", namesrv.Version())
+		return exitOK
+	}
+	cfg, notes, err := configure(f, getenv, stdout)
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	cfg, err := configure(f, getenv, stdout, log)
+	if !f.printConfig {
+		log.Info("name server starts", "version", namesrv.Version(), "pid", os.Getpid())
+	}
+	for _, n := range notes {
+		log.Log(ctx, n.Level, n.Msg, n.Attrs...)
+	}
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		complain(stderr, err)
 		return exitFailed
 	}
 	if f.printConfig {
@@ -78,56 +85,23 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	stopProfile, err := startProfile(f.profile, f.profileDir)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		complain(stderr, err)
 		return exitFailed
 	}
 	defer stopProfile()
 	if err := serve(ctx, cfg, log, stdout); err != nil {
-		fmt.Fprintln(stderr, err)
+		complain(stderr, err)
 		return exitFailed
 	}
 	return exitOK
 }
 
-// configure puts the configuration together: defaults, environment, file.
-func configure(f flags, getenv func(string) string, stdout io.Writer, log *slog.Logger) (namesrv.Config, error) {
-	cfg := namesrv.DefaultConfig()
-	cfg.RocketMQHome = getenv("ROCKETMQ_HOME")
-	cfg.LoadJavaOptions(getenv("JAVA_OPT"))
-	cfg.LoadJavaOptions(getenv("JAVA_OPT_EXT"))
-	if home := homeDir(getenv); home != "" {
-		cfg.KVConfigPath = filepath.Join(home, "namesrv", "kvConfig.json")
-		cfg.ConfigStorePath = filepath.Join(home, "namesrv", "namesrv.properties")
+// complain writes an error that ends the program, each of its lines with the
+// name of the program in front.
+func complain(w io.Writer, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(w, "namesrv: "+strings.TrimPrefix(line, "namesrv: "))
 	}
-	if name := getenv("ROCKETMQ_SERIALIZE_TYPE"); strings.TrimSpace(name) != "" {
-		st, err := codec.ParseSerializeType(name)
-		if err != nil {
-			return cfg, fmt.Errorf("ROCKETMQ_SERIALIZE_TYPE: %w", err)
-		}
-		cfg.SerializeType = st
-	}
-	if f.configFile == "" {
-		return cfg, nil
-	}
-	ignored, err := cfg.LoadProperties(f.configFile)
-	if err != nil {
-		return cfg, err
-	}
-	cfg.ConfigStorePath = f.configFile
-	for _, what := range ignored {
-		log.Warn("configuration ignored", "file", f.configFile, "what", what)
-	}
-	fmt.Fprintf(stdout, "load config properties file OK, %s\n", f.configFile)
-	return cfg, nil
-}
-
-// homeDir returns the user's home folder, "" when there is none. Like Java, it
-// believes the user database before the environment.
-func homeDir(getenv func(string) string) string {
-	if u, err := user.Current(); err == nil && len(u.HomeDir) > 2 {
-		return u.HomeDir
-	}
-	return getenv("HOME")
 }
 
 // serve runs a server until ctx is done.
@@ -142,9 +116,17 @@ func serve(ctx context.Context, cfg namesrv.Config, log *slog.Logger, stdout io.
 	if err := s.Listen(); err != nil {
 		return err
 	}
-	// Scripts wait for this line. Java: NamesrvStartup#createAndStartNamesrvController.
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-s.Ready():
+	}
+	// Scripts wait for this line, so it is true. Java:
+	// NamesrvStartup#createAndStartNamesrvController.
 	fmt.Fprintf(stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
-	return s.Run(ctx)
+	return <-ended
 }
 
 // address says where the server listens: a single address as it is configured,

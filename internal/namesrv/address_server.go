@@ -129,7 +129,7 @@ func (a *addressServer) bind() error {
 	}
 	lns, err := engine.ListenAll("tcp", a.addrs)
 	if err != nil {
-		return fmt.Errorf("namesrv: address server: %w", err)
+		return listenError(fmt.Errorf("address server: %w", err), "addressServerPort")
 	}
 	a.lns = lns
 	return nil

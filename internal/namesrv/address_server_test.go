@@ -194,12 +194,12 @@ func TestAddressServerPortTaken(t *testing.T) {
 		}
 		return err
 	}
-	want := fmt.Sprintf("namesrv: address server: listen on 127.0.0.1:%d: bind: address already in use", port)
+	want := fmt.Sprintf("namesrv: address server: listen on 127.0.0.1:%d: bind: address already in use; change addressServerPort", port)
 	if err := listen(); err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 	cfg.ListenPort, cfg.AddressServerPort = port, 8080
-	if err := listen(); err == nil || !strings.Contains(err.Error(), "engine: listen on") {
+	if err := listen(); err == nil || !strings.HasPrefix(err.Error(), "namesrv: listen on ") || !strings.HasSuffix(err.Error(), "; change listenPort") {
 		t.Errorf("error is %v", err)
 	}
 }

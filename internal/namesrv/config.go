@@ -1,10 +1,12 @@
 package namesrv
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,6 +69,13 @@ type Config struct {
 	// RouteReadsOnLoop (routeReadsOnLoop, not a Java key) answers route requests
 	// on the event loop. Off sends them through the client pool, as Java does.
 	RouteReadsOnLoop bool
+
+	// FrameMaxLength (frameMaxLength; in Java the system property
+	// com.rocketmq.remoting.frameMaxLength) is the largest frame that is accepted,
+	// in bytes, its length field included: 1 KiB to 1 GiB. More than the 16 MiB of
+	// the default may be no more than a quarter of the memory budget: half of that
+	// is for unfinished frames, which hold half as much again while they grow.
+	FrameMaxLength int
 
 	// AddressServerPort (addressServerPort, not a Java key) is where clients that
 	// are configured with a domain ask over HTTP for the name servers; 0 turns
@@ -158,6 +167,7 @@ func DefaultConfig() Config {
 		MaxPendingInput:                      4 << 20,
 		MaxPendingOutput:                     64 << 20,
 		RouteReadsOnLoop:                     true,
+		FrameMaxLength:                       codec.MaxFrameLength,
 		ProductEnvName:                       "center",
 		NamesrvDomain:                        "jmenv.tbsite.net",
 		NamesrvDomainSubgroup:                "nsaddr",
@@ -178,6 +188,18 @@ func DefaultConfig() Config {
 
 // maxPoolNums bounds the workers of a pool: all are there from the start.
 const maxPoolNums = 1 << 14
+
+// What the engine has as well, in the words of the keys.
+const (
+	maxLoops         = 255
+	defaultHighWater = 64 << 10
+)
+
+// The bounds of frameMaxLength.
+const (
+	leastFrameLength   = 1 << 10
+	largestFrameLength = 1 << 30
+)
 
 // Validate returns all faults of c, nil when there are none.
 func (c Config) Validate() error {
@@ -204,6 +226,7 @@ func (c Config) Validate() error {
 	atLeast("clientRequestThreadPoolQueueCapacity", c.ClientRequestThreadPoolQueueCapacity, 1)
 	atLeast("defaultThreadPoolQueueCapacity", c.DefaultThreadPoolQueueCapacity, 1)
 	atLeast("serverSelectorThreads", c.ServerSelectorThreads, 0)
+	atMost("serverSelectorThreads", c.ServerSelectorThreads, maxLoops)
 	atLeast("serverSocketSndBufSize", c.ServerSocketSndBufSize, 0)
 	atLeast("serverSocketRcvBufSize", c.ServerSocketRcvBufSize, 0)
 	atLeast("writeBufferHighWaterMark", c.WriteBufferHighWaterMark, 0)
@@ -212,6 +235,15 @@ func (c Config) Validate() error {
 	atLeast("maxConnectionsPerIp", c.MaxConnectionsPerIP, 0)
 	atLeast("maxPendingInputSize", c.MaxPendingInput, 1)
 	atLeast("maxPendingOutputSize", c.MaxPendingOutput, 1)
+	faults = append(faults, c.frameFaults()...)
+	if high := cmp.Or(c.WriteBufferHighWaterMark, defaultHighWater); c.WriteBufferLowWaterMark > high {
+		faults = append(faults, fmt.Errorf("namesrv: writeBufferLowWaterMark is %d, must be at most %d, writeBufferHighWaterMark", c.WriteBufferLowWaterMark, high))
+	}
+	for _, k := range configKeys {
+		if k.words != nil && !slices.Contains(k.words, k.get(&c)) {
+			faults = append(faults, &badValue{key: k.name, value: k.get(&c), want: k.want})
+		}
+	}
 	if c.MemoryBudget != 0 && c.MemoryBudget < leastBudget {
 		faults = append(faults, fmt.Errorf("namesrv: memoryBudget is %d, must be 0 or at least %d", c.MemoryBudget, leastBudget))
 	}
@@ -248,6 +280,18 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("namesrv: scanNotActiveBrokerInterval is %v, must be positive", c.ScanNotActiveBrokerInterval))
 	}
 	return errors.Join(faults...)
+}
+
+// frameFaults is the share of frameMaxLength in Validate.
+func (c *Config) frameFaults() (faults []error) {
+	n := int64(c.FrameMaxLength)
+	if n < leastFrameLength || n > largestFrameLength {
+		faults = append(faults, fmt.Errorf("namesrv: frameMaxLength is %d, must be from %d to %d bytes", n, leastFrameLength, largestFrameLength))
+	}
+	if budget := c.memoryBudget(); n > codec.MaxFrameLength && n > budget/4 {
+		faults = append(faults, fmt.Errorf("namesrv: frameMaxLength is %d, must be at most %d bytes, a quarter of the memory budget; memoryBudget would have to be at least %d", n, max(codec.MaxFrameLength, budget/4), 4*n))
+	}
+	return faults
 }
 
 // parseTrusted reads a list of addresses and prefixes.

@@ -48,6 +48,15 @@ func remarkConfigTooLong(size, limit int) string {
 	return fmt.Sprintf("configuration would have %d bytes, more than %d", size, limit)
 }
 
+// remarkUnknownKey is one of configFaults. Java has none.
+func remarkUnknownKey(name string) string {
+	remark := fmt.Sprintf("namesrv: %q is no key", clip(name))
+	if near := nearestKey(name); near != "" {
+		remark += ", the nearest is " + near
+	}
+	return remark
+}
+
 // remarkNoRoute holds one real newline. A topic that the request left out is
 // shown as null.
 func remarkNoRoute(topic []byte) string {

@@ -1,14 +1,17 @@
 package namesrv
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -38,7 +41,8 @@ type Server struct {
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
-	draining    atomic.Bool // the server was told to end
+	draining    atomic.Bool   // the server was told to end
+	ready       chan struct{} // closed when peers are served
 	counters    counters
 	events      *eventLog
 	lines       lineLimit
@@ -61,7 +65,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{log: log, kinds: requestKinds, events: newEventLog(), overloads: rate.Sometimes{Interval: time.Second}, now: time.Now, started: time.Now()}
+	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), overloads: rate.Sometimes{Interval: time.Second}, now: time.Now, started: time.Now()}
 	kv, err := loadKVConfig(cfg.KVConfigPath, log)
 	if err != nil {
 		return nil, err
@@ -71,6 +75,8 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	for name := range strings.SplitSeq(cfg.ConfigBlackList, ";") {
 		s.blackList[name] = true
 	}
+	s.blackList[versionKey] = true
+	warnUnwritable(&cfg, log)
 	s.live.Store(&cfg)
 	if !cfg.RouteReadsOnLoop {
 		s.kinds = maps.Clone(requestKinds)
@@ -99,20 +105,21 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 
 // engineOptions is the engine's part of a configuration.
 func (s *Server) engineOptions(cfg *Config) engine.Options {
-	mode, _ := cfg.TLS.mode()
 	trusted, _ := parseTrusted(cfg.ProxyProtocolTrusted) // validated
 	return engine.Options{
 		Addrs:       cfg.Addresses(),
 		Loops:       cfg.ServerSelectorThreads,
-		Split:       codec.SplitFrame,
+		Split:       codec.NewSplitFunc(cfg.FrameMaxLength),
+		MaxFrame:    cfg.FrameMaxLength,
 		IdleTimeout: func() time.Duration { return s.config().ServerChannelMaxIdle },
 		HighWater:   cfg.WriteBufferHighWaterMark,
 		LowWater:    cfg.WriteBufferLowWaterMark,
 		SendBuffer:  cfg.ServerSocketSndBufSize,
 		RecvBuffer:  cfg.ServerSocketRcvBufSize,
 		Drain:       s.drain,
+		Started:     sync.OnceFunc(func() { close(s.ready) }),
 
-		TLSMode:          mode,
+		TLSMode:          cfg.TLS.mode(),
 		TLSConfig:        s.tls.server.Load,
 		ProxyTrusted:     trusted,
 		HandshakeTimeout: cfg.HandshakeTimeout,
@@ -138,10 +145,23 @@ func (s *Server) Listen() error {
 	}
 	if err := s.engine.Listen(); err != nil {
 		s.addresses.close()
-		return err
+		return listenError(cmp.Or(errors.Unwrap(err), err), "listenPort")
 	}
 	return nil
 }
+
+// listenError says which key to change when an address cannot be bound.
+func listenError(err error, portKey string) error {
+	key := "bindAddress"
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
+		key = portKey
+	}
+	return fmt.Errorf("namesrv: %w; change %s", err, key)
+}
+
+// Ready returns a channel that is closed when peers are served: Run has all that
+// it needs.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // Addr returns the first address that Listen has bound.
 func (s *Server) Addr() net.Addr { return s.engine.Addr() }
