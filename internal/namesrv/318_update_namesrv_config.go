@@ -34,31 +34,36 @@ func updateNamesrvConfig(s *Server, r *request) (codec.Reply, error) {
 	if err != nil {
 		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkBadProperties}
 	}
+	r.change.Args = shownFields(fields)
 	for _, f := range fields {
 		if s.blackList[f.Name] || knownKeys[f.Name].update == updateNever {
 			return codec.Reply{}, &refusal{code: codec.RespNoPermission, remark: remarkBlackList}
 		}
 	}
-	return codec.Reply{}, s.changed(s.updateConfig(fields))
+	return codec.Reply{}, s.changed(s.updateConfig(fields, &r.change))
 }
 
 // updateConfig sets the keys that are known, or have been in the properties
-// file. Any other, and a value that does not parse, is passed over.
-func (s *Server) updateConfig(fields []codec.Field) error {
+// file, and notes them. Any other, and a value that does not parse, is passed
+// over.
+func (s *Server) updateConfig(fields []codec.Field, change *adminChange) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	next := *s.config()
-	var set []any
+	var before, after []slog.Attr
 	for _, f := range fields {
 		k, known := knownKeys[f.Name]
 		if !known {
-			if _, found := slices.BinarySearchFunc(next.Unknown, f.Name, byFieldName); found {
+			if i, found := slices.BinarySearchFunc(next.Unknown, f.Name, byFieldName); found {
+				before = append(before, slog.String(clip(f.Name), shown(f.Name, next.Unknown[i].Value)))
 				next.Unknown = withField(next.Unknown, f.Name, f.Value)
+				after = append(after, slog.String(clip(f.Name), shown(f.Name, f.Value)))
 			}
 			continue
 		}
+		was := k.get(&next)
 		if err := k.set(&next, f.Value); err != nil {
-			s.log.Warn("configuration ignored", "key", f.Name, "value", shortened(f.Value), "err", err)
+			s.logLimited(slog.LevelWarn, "configuration ignored", "key", f.Name, "value", shown(f.Name, f.Value), "err", clip(err.Error()))
 			continue
 		}
 		effect := "at once"
@@ -68,8 +73,10 @@ func (s *Server) updateConfig(fields []codec.Field) error {
 		case k.update == updateRestart:
 			effect = "after restart"
 		}
-		set = append(set, slog.Group(f.Name, "value", shortened(k.get(&next)), "effect", effect))
+		before = append(before, slog.String(f.Name, shown(f.Name, was)))
+		after = append(after, slog.Group(f.Name, "value", shown(f.Name, k.get(&next)), "effect", effect))
 	}
+	change.was(slog.GroupValue(before[:min(len(before), maxShownKeys)]...))
 	if err := cmp.Or(next.Validate(), s.engineOptions(&next).Validate()); err != nil {
 		return &refusal{code: codec.RespSystemError, remark: err.Error()}
 	}
@@ -82,7 +89,11 @@ func (s *Server) updateConfig(fields []codec.Field) error {
 			return err
 		}
 	}
+	changed := !slices.Equal(s.config().all(), next.all())
 	s.live.Store(&next)
-	s.log.Info("configuration updated", set...)
+	change.is(slog.GroupValue(after[:min(len(after), maxShownKeys)]...), changed)
+	for _, f := range s.onUpdate {
+		f(next)
+	}
 	return nil
 }

@@ -3,7 +3,6 @@ package namesrv_test
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -307,22 +306,14 @@ func TestUpdateConfigConcurrent(t *testing.T) {
 
 // TestConfigLog names each change with its effect.
 func TestConfigLog(t *testing.T) {
-	var out bytes.Buffer
-	cfg := namesrv.DefaultConfig()
-	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
-	s, err := namesrv.New(cfg, slog.New(slog.NewTextHandler(&out, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.UpdateConfig("enableTopicList=false\nlistenPort=1\nuseEpollNativeSelector=true\nserverWorkerThreads=x"); err != nil {
-		t.Fatal(err)
-	}
+	s, log := startLogging(t, nil)
+	wantCode(t, s.dial(t).Do(updateConfig("enableTopicList=false\nlistenPort=1\nuseEpollNativeSelector=true\nserverWorkerThreads=x")), codec.RespSuccess, "")
 	for _, want := range []string{
 		`level=WARN msg="configuration ignored" key=serverWorkerThreads value=x err=`,
-		`msg="configuration updated" enableTopicList.value=false enableTopicList.effect="at once" listenPort.value=1 listenPort.effect="after restart" useEpollNativeSelector.value=true useEpollNativeSelector.effect=none`,
+		` before.enableTopicList=true before.listenPort=0 before.useEpollNativeSelector=false after.enableTopicList.value=false after.enableTopicList.effect="at once" after.listenPort.value=1 after.listenPort.effect="after restart" after.useEpollNativeSelector.value=true after.useEpollNativeSelector.effect=none changed=true`,
 	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no line with %s in\n%s", want, &out)
+		if !log.has(want) {
+			t.Errorf("no line with %s in\n%s", want, log)
 		}
 	}
 }
