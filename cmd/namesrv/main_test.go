@@ -81,6 +81,9 @@ func TestCommandLine(t *testing.T) {
 		{"missing file", []string{"-c", "no/such/file"}, nil, 255, "", "namesrv: configuration: open no/such/file: no such file or directory\n"},
 		{"bad serialize type", nil, map[string]string{"ROCKETMQ_SERIALIZE_TYPE": "foo"}, 255, "", "ROCKETMQ_SERIALIZE_TYPE: codec: unknown serialize type: \"foo\"\n"},
 		{"bad value", []string{"-c", properties(t, "listenPort=70000")}, nil, 255, "", "namesrv: listenPort is 70000, must be at most 65535\n"},
+		{"unknown level", []string{"-c", properties(t, "logLevel=loud")}, nil, 255, "", "namesrv: logLevel is \"loud\", must be debug, info, warn or error\n"},
+		{"unknown format", []string{"-c", properties(t, "logFormat=xml")}, nil, 255, "", "namesrv: logFormat is \"xml\", must be text or json\n"},
+		{"unwritable log", []string{"-c", properties(t, "logFile=main.go/namesrv.log")}, nil, 255, "", "namesrv: logFile cannot be written: mkdir main.go: not a directory\n"},
 		{"port taken", []string{"-c", taken}, nil, 255, "", busy.Addr().String() + ": bind: address already in use"},
 	}
 	for _, tc := range cases {
@@ -179,6 +182,11 @@ rocketmq.namesrv.domain=jmenv.tbsite.net
 productNamesrvAddr=
 proxyProtocolTrusted=
 handshakeTimeoutSeconds=10
+logFile=
+logLevel=info
+logFormat=text
+logFileMaxMegabytes=100
+logFileMaxBackups=10
 tls.server.mode=permissive
 tls.enable=false
 tls.config.file=/etc/rocketmq/tls.properties

@@ -39,6 +39,11 @@ frameTimeoutMillis=60000
 handshakeTimeoutSeconds=10
 kvConfigPath=
 listenPort=0
+logFile=
+logFileMaxBackups=10
+logFileMaxMegabytes=100
+logFormat=text
+logLevel=info
 maxConnections=0
 maxConnectionsPerIp=0
 maxPendingInputSize=4194304
@@ -334,7 +339,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 72 {
+	if len(lines) != 77 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config
