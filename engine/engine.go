@@ -61,7 +61,10 @@ type Engine struct {
 	tls       tlsSet
 	tlsConfig *tls.Config // asks o.TLSConfig for each handshake
 
-	malformedLog, preambleLog, slowLog, acceptLog, refusedLog sparingLog
+	// One for each line that peers can cause again and again.
+	acceptLog, refusedLog, refusedPerAddressLog, takeOverLog sparingLog
+	panicLog, loopPanicLog, bellLog                          sparingLog
+	closedLogs                                               [numCloseKinds]sparingLog
 }
 
 // New returns an engine that gives the frames it receives to h. It opens
@@ -169,7 +172,7 @@ func (e *Engine) startLoops() error {
 	client, err := gnet.NewClient(&events{e: e},
 		gnet.WithNumEventLoop(len(e.loops)),
 		gnet.WithReadBufferCap(readBuffer),
-		gnet.WithLogger(gnetLogger{e.o.Logger}),
+		gnet.WithLogger(&gnetLogger{log: e.o.Logger}),
 		// Not "delay": the option is set already, and gnet would set it again
 		// at a place where a failure leaks the descriptor.
 		gnet.WithTCPNoDelay(gnet.TCPDelay),

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"runtime/debug"
 
 	"github.com/panjf2000/gnet/v2"
@@ -97,8 +98,8 @@ func (l *loop) guard(c *conn, f func()) (panicked bool) {
 
 func (l *loop) notePanic(c *conn, p any) {
 	l.e.panics.Add(1)
-	l.e.o.Logger.Error("handler panicked", "conn", c.id, "remote", c.remote,
-		"panic", p, "stack", string(debug.Stack()))
+	l.e.panicLog.write(l.e.o.Logger, slog.LevelError, "handler panicked", "conn", c.id, "remote", c.remote,
+		"panic", clipped(p), "stack", string(debug.Stack()))
 }
 
 // closed takes c off every list, writes what its outbox still holds as far as
@@ -154,16 +155,21 @@ func (c *conn) closeCause(err, reason error) error {
 	return err
 }
 
-// noteClosed logs the misbehaviour of peers, sparingly.
+// noteClosed logs the misbehaviour of peers, each kind sparingly.
 func (l *loop) noteClosed(c *conn, cause error) {
-	switch kindOf(cause) {
+	kind := kindOf(cause)
+	var msg string
+	switch kind {
 	case closedMalformed:
-		l.e.malformedLog.warn(l.e.o.Logger, "malformed frame", "conn", c.id, "remote", c.remote, "err", cause)
+		msg = "malformed frame"
 	case closedPreamble:
-		l.e.preambleLog.warn(l.e.o.Logger, "connection not let in", "conn", c.id, "remote", c.remote, "err", cause)
+		msg = "connection not let in"
 	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood:
-		l.e.slowLog.warn(l.e.o.Logger, "connection cut off", "conn", c.id, "remote", c.remote, "err", cause)
+		msg = "connection cut off"
+	default:
+		return
 	}
+	l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.remote, "err", clipped(cause))
 }
 
 // begin tells the loop which of gnet's it is. The acceptor starts after that.

@@ -97,6 +97,7 @@ type Executor struct {
 	levels    []level
 	completed atomic.Uint64
 	panics    atomic.Uint64
+	panicLog  sparingLog
 
 	workers sync.WaitGroup
 
@@ -388,8 +389,8 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 	defer func() {
 		if p := recover(); p != nil {
 			x.panics.Add(1)
-			x.o.Logger.Error("task panicked", "executor", x.o.Name, "conn", c.ID(), "remote", c.RemoteAddr(),
-				"panic", p, "stack", string(debug.Stack()))
+			x.panicLog.write(x.o.Logger, slog.LevelError, "task panicked", "executor", x.o.Name, "conn", c.ID(), "remote", c.RemoteAddr(),
+				"panic", clipped(p), "stack", string(debug.Stack()))
 			c.Close(ErrPanic)
 		}
 	}()

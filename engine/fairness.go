@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 const (
 	// timeCheck is after how many frames a turn looks at the clock, which
@@ -56,7 +59,7 @@ func (l *loop) fallBehind(c *conn) {
 // it looks at its connections again (v2.10.0).
 func (l *loop) ring() {
 	if _, err := l.bell.Write([]byte{0}); err != nil {
-		l.e.o.Logger.Error("event loop cannot call itself", "loop", l.index, "err", err)
+		l.e.bellLog.write(l.e.o.Logger, slog.LevelError, "event loop cannot call itself", "loop", l.index, "err", err)
 		l.execute(l.catchUpTask)
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -84,7 +85,8 @@ func (l *loop) guarded(f func()) gnet.Runnable {
 		defer func() {
 			if p := recover(); p != nil {
 				l.e.panics.Add(1)
-				l.e.o.Logger.Error("panic on event loop", "loop", l.index, "panic", p, "stack", string(debug.Stack()))
+				l.e.loopPanicLog.write(l.e.o.Logger, slog.LevelError, "panic on event loop", "loop", l.index,
+					"panic", clipped(p), "stack", string(debug.Stack()))
 			}
 		}()
 		f()

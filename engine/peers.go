@@ -71,7 +71,7 @@ func (e *Engine) admit(c *conn, peer netip.Addr) bool {
 		return true
 	}
 	e.refusedPerAddress.Add(1)
-	e.refusedLog.warn(e.o.Logger, "connection refused", "remote", c.remote,
+	e.refusedPerAddressLog.warn(e.o.Logger, "connection refused", "remote", c.remote,
 		"maxConnectionsPerAddress", e.peers.limit)
 	return false
 }

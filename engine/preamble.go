@@ -152,7 +152,7 @@ func (l *loop) secure(c *conn, data []byte) gnet.Action {
 	nc, err := duplicate(c.gc)
 	if err != nil {
 		l.e.acceptErrors.Add(1)
-		l.e.acceptLog.warn(l.e.o.Logger, "TLS connection not taken over", "conn", c.id, "remote", c.remote, "err", err)
+		l.e.takeOverLog.warn(l.e.o.Logger, "TLS connection not taken over", "conn", c.id, "remote", c.remote, "err", err)
 		return l.finish(c, fmt.Errorf("%w: %w", ErrOverloaded, err))
 	}
 	t := newTLSConn(c, nc, data)

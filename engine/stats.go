@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -94,6 +97,11 @@ type sparingLog struct {
 
 // warn writes the line if none was written within the last second.
 func (s *sparingLog) warn(log *slog.Logger, msg string, args ...any) {
+	s.write(log, slog.LevelWarn, msg, args...)
+}
+
+// write is warn at another level.
+func (s *sparingLog) write(log *slog.Logger, level slog.Level, msg string, args ...any) {
 	now := time.Now().UnixNano()
 	next := s.next.Load()
 	if now < next || !s.next.CompareAndSwap(next, now+int64(time.Second)) {
@@ -103,5 +111,19 @@ func (s *sparingLog) warn(log *slog.Logger, msg string, args ...any) {
 	if held := s.held.Swap(0); held > 0 {
 		args = append(args, "suppressed", held)
 	}
-	log.Warn(msg, args...)
+	log.Log(context.Background(), level, msg, args...)
+}
+
+// clipLength is how many bytes of a text a log line may hold that a peer may
+// have a part in.
+const clipLength = 256
+
+// clipped returns such a text as it is logged: whole up to clipLength bytes, else
+// its beginning and its length.
+func clipped(text any) string {
+	s := fmt.Sprint(text)
+	if len(s) <= clipLength {
+		return s
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:clipLength], ""), len(s))
 }

@@ -220,8 +220,13 @@ func (t *Table) isStale(s *brokerSet, r *Registration) bool {
 func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool) {
 	m := s.member(r.BrokerID)
 	first = m == nil
+	if p := s.published; p != nil && !slices.Contains(p.Clusters, r.Cluster) {
+		t.emit(Event{Kind: BrokerNameShared, Cluster: s.cluster, BrokerName: s.name, BrokerID: p.Members[0].ID, Addr: p.Members[0].Addr,
+			ByCluster: r.Cluster, ByAddr: r.BrokerAddr})
+	}
 	if m != nil && m.addr != r.BrokerAddr {
-		t.emit(Event{Kind: BrokerDisplaced, Cluster: r.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr})
+		t.emit(Event{Kind: BrokerDisplaced, Cluster: m.lives[0].key.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr,
+			ByCluster: r.Cluster, ByAddr: r.BrokerAddr})
 		t.leave(s, m)
 		m = nil
 	}
@@ -282,7 +287,11 @@ func (t *Table) applyTopics(s *brokerSet, r *Registration, changed, first bool) 
 	exact = true
 	t.seen.reset(len(t.topicByID) + len(b.Topics))
 	if r.DeleteMissingTopics && len(b.Mappings) == 0 {
-		t.dropMissing(s, b.Topics)
+		if n := t.dropMissing(s, b.Topics); n > 0 {
+			e := r.event(TopicsDropped)
+			e.Topics, e.Kept = n, s.topics.size
+			t.emit(e)
+		}
 	}
 	readOnly := r.BrokerID != masterID && r.EnableActingMaster
 	for i := range b.Topics {
@@ -315,8 +324,8 @@ func (t *Table) applyTopics(s *brokerSet, r *Registration, changed, first bool) 
 }
 
 // dropMissing takes s from every topic that the table of its registration does
-// not list by key.
-func (t *Table) dropMissing(s *brokerSet, topics []codec.TopicConfig) {
+// not list by key, and returns from how many.
+func (t *Table) dropMissing(s *brokerSet, topics []codec.TopicConfig) (n int) {
 	listed := make(map[string]struct{}, len(topics))
 	for i := range topics {
 		listed[window(topics[i].Key)] = struct{}{} // the map does not outlive the body
@@ -324,8 +333,10 @@ func (t *Table) dropMissing(s *brokerSet, topics []codec.TopicConfig) {
 	for id := range s.topics.all {
 		if e := t.topicByID[id]; !has(listed, e.name) {
 			t.dropQueue(e, s)
+			n++
 		}
 	}
+	return n
 }
 
 func has(set map[string]struct{}, key string) bool {

@@ -175,14 +175,19 @@ func routeText(v *View, d *datadriven.TestData, arg func(string) string) string 
 
 var eventNames = map[EventKind]string{
 	BrokerRegistered: "registered", RegistrationRefused: "refused", BrokerUnregistered: "unregistered",
-	BrokerDisplaced: "displaced", BrokerConnLost: "connection lost", BrokerExpired: "expired",
-	BrokerSetRemoved: "name removed", MinBrokerIDChanged: "min id",
+	BrokerConnLost: "connection lost", BrokerExpired: "expired",
 }
 
 func eventText(e Event) string {
 	switch e.Kind {
 	case BrokerSetRemoved:
 		return fmt.Sprintf("* name removed: %s of %s, %d topics", e.BrokerName, e.Cluster, e.Topics)
+	case BrokerNameShared:
+		return fmt.Sprintf("* name of two clusters: %s of %s, %d at %s, by %s of %s", e.BrokerName, e.Cluster, e.BrokerID, e.Addr, e.ByAddr, e.ByCluster)
+	case TopicsDropped:
+		return fmt.Sprintf("* topics dropped: %d of %s, %d kept, by %s", e.Topics, e.BrokerName, e.Kept, e.Addr)
+	case BrokerDisplaced:
+		return fmt.Sprintf("* displaced: %s %d at %s of %s, by %s of %s", e.BrokerName, e.BrokerID, e.Addr, e.Cluster, e.ByAddr, e.ByCluster)
 	case MinBrokerIDChanged:
 		return fmt.Sprintf("* min id of %s: %d at %s, ha %q, offline %q, tell %v", e.BrokerName, e.MinID.MinBrokerID,
 			e.MinID.MinBrokerAddr, e.MinID.HABrokerAddr, e.MinID.OfflineBrokerAddr, e.MinID.Receivers)

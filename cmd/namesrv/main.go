@@ -13,7 +13,9 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
+	"gonamesrv/internal/logging"
 	"gonamesrv/internal/namesrv"
 )
 
@@ -37,6 +39,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	ignoreBrokenPipes()
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -48,8 +51,13 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
+// flushTime is how long the end of the program may wait for those who read what
+// it has said.
+const flushTime = time.Second
+
 // run is the whole program: it returns the exit code once ctx is done or the
-// server has failed. Logs go to stderr.
+// server has failed. Logs go to stderr, and to a file if there is a logFile.
+// Nothing waits for who reads them, unless all there is to do is to print.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	f, err := parseFlags(args, stdout)
 	if err != nil {
@@ -65,32 +73,25 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stdout, "namesrv", namesrv.Version())
 		return exitOK
 	}
-	cfg, notes, err := configure(f, getenv, stdout)
-	log := slog.New(slog.NewTextHandler(stderr, nil))
-	if !f.printConfig {
-		log.Info("name server starts", "version", namesrv.Version(), "pid", os.Getpid())
-	}
-	for _, n := range notes {
-		log.Log(ctx, n.Level, n.Msg, n.Attrs...)
-	}
-	if err != nil {
-		complain(stderr, err)
-		return exitFailed
-	}
 	if f.printConfig {
+		cfg, notes, err := configure(f, getenv, stdout)
+		log := slog.New(slog.NewTextHandler(stderr, nil))
+		for _, n := range notes {
+			log.Log(ctx, n.Level, n.Msg, n.Attrs...)
+		}
+		if err != nil {
+			complain(stderr, err)
+			return exitFailed
+		}
 		for _, line := range cfg.Properties() {
 			fmt.Fprintln(stdout, line)
 		}
 		return exitOK
 	}
-	stopProfile, err := startProfile(f.profile, f.profileDir)
-	if err != nil {
-		complain(stderr, err)
-		return exitFailed
-	}
-	defer stopProfile()
-	if err := serve(ctx, cfg, log, stdout); err != nil {
-		complain(stderr, err)
+	out := newOutputs(stdout, stderr)
+	defer out.close()
+	if err := out.serve(ctx, f, getenv); err != nil {
+		complain(out.stderr, err)
 		return exitFailed
 	}
 	return exitOK
@@ -104,8 +105,77 @@ func complain(w io.Writer, err error) {
 	}
 }
 
+// An outputs is where a server says something, and what makes it do so.
+type outputs struct {
+	stdout, stderr *logging.Queue
+	log            *logging.Log // nil until it is open
+	signals        *signalCatcher
+}
+
+func newOutputs(stdout, stderr io.Writer) *outputs {
+	o := &outputs{stdout: logging.NewQueue(stdout), stderr: logging.NewQueue(stderr)}
+	o.signals = catchSignals(o.stderr)
+	return o
+}
+
+// close waits until everything is said, for flushTime at most. The other signals
+// are caught until then, and so do not end what is ending anyway with another
+// code.
+func (o *outputs) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if o.log != nil {
+		o.log.Close(ctx) // may have something to say on stderr
+	}
+	o.stdout.Close(ctx)
+	o.stderr.Close(ctx)
+	o.signals.end()
+}
+
+// serve reads the configuration and runs a server with it until ctx is done.
+func (o *outputs) serve(ctx context.Context, f flags, getenv func(string) string) error {
+	cfg, err := o.configure(ctx, f, getenv)
+	if err != nil {
+		return err
+	}
+	stopProfile, err := startProfile(f.profile, f.profileDir)
+	if err != nil {
+		return err
+	}
+	defer stopProfile()
+	return serve(ctx, cfg, o)
+}
+
+// configure reads the configuration and opens the log, whose first lines are
+// what there was to say of the configuration.
+func (o *outputs) configure(ctx context.Context, f flags, getenv func(string) string) (namesrv.Config, error) {
+	cfg, notes, err := configure(f, getenv, o.stdout)
+	logCfg := cfg
+	if err != nil {
+		logCfg = namesrv.DefaultConfig() // what is wrong may be said anywhere but there
+	}
+	log, openErr := logging.Open(logging.Options{
+		Stderr:       o.stderr,
+		Level:        logCfg.Level(),
+		JSON:         logCfg.LogsJSON(),
+		File:         logCfg.LogFile,
+		MaxMegabytes: logCfg.LogFileSize,
+		MaxBackups:   logCfg.LogFileBackups,
+	})
+	if openErr != nil {
+		return cfg, fmt.Errorf("namesrv: logFile cannot be written: %w", openErr)
+	}
+	o.log = log
+	log.Logger().Info("name server starts", "version", namesrv.Version(), "pid", os.Getpid())
+	for _, n := range notes {
+		log.Logger().Log(ctx, n.Level, n.Msg, n.Attrs...)
+	}
+	return cfg, err
+}
+
 // serve runs a server until ctx is done.
-func serve(ctx context.Context, cfg namesrv.Config, log *slog.Logger, stdout io.Writer) error {
+func serve(ctx context.Context, cfg namesrv.Config, o *outputs) error {
+	log := o.log.Logger()
 	if cfg.KVConfigPath == "" {
 		log.Warn("the KV config is kept in memory only, kvConfigPath is empty")
 	}
@@ -116,6 +186,8 @@ func serve(ctx context.Context, cfg namesrv.Config, log *slog.Logger, stdout io.
 	if err := s.Listen(); err != nil {
 		return err
 	}
+	s.OnUpdate(func(c namesrv.Config) { o.log.SetLevel(c.Level()) })
+	o.signals.onReload(func() { reload(o.log, s) })
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	select {
@@ -125,8 +197,15 @@ func serve(ctx context.Context, cfg namesrv.Config, log *slog.Logger, stdout io.
 	}
 	// Scripts wait for this line, so it is true. Java:
 	// NamesrvStartup#createAndStartNamesrvController.
-	fmt.Fprintf(stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
+	fmt.Fprintf(o.stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
 	return <-ended
+}
+
+// reload reads again, after SIGHUP, what can be read again while serving. What
+// is added to it must not end the program, nor wait for anybody.
+func reload(log *logging.Log, s *namesrv.Server) {
+	log.Reopen()
+	s.Reload()
 }
 
 // address says where the server listens: a single address as it is configured,

@@ -89,6 +89,9 @@ func TestCommandLine(t *testing.T) {
 		{"bad words", []string{"-c", properties(t, "listenPort=98x")}, nil, 255, "", "namesrv: listenPort is \"98x\", must be a whole number ("},
 		{"bad value", []string{"-c", properties(t, "listenPort=70000")}, nil, 255, "", "namesrv: listenPort is 70000, must be at most 65535\n"},
 		{"port taken", []string{"-c", taken}, nil, 255, "", "\nnamesrv: listen on " + busy.Addr().String() + ": bind: address already in use; change listenPort\n"},
+		{"unknown level", []string{"-c", properties(t, "logLevel=loud")}, nil, 255, "", "namesrv: logLevel is \"loud\", must be debug, info, warn or error\n"},
+		{"unknown format", []string{"-c", properties(t, "logFormat=xml")}, nil, 255, "", "namesrv: logFormat is \"xml\", must be text or json\n"},
+		{"unwritable log", []string{"-c", properties(t, "logFile=main.go/namesrv.log")}, nil, 255, "", "namesrv: logFile cannot be written: mkdir main.go: not a directory\n"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -187,6 +190,11 @@ rocketmq.namesrv.domain=jmenv.tbsite.net
 productNamesrvAddr=
 proxyProtocolTrusted=
 handshakeTimeoutSeconds=10
+logFile=
+logLevel=info
+logFormat=text
+logFileMaxMegabytes=100
+logFileMaxBackups=10
 tls.server.mode=permissive
 tls.enable=false
 tls.config.file=/etc/rocketmq/tls.properties

@@ -20,6 +20,7 @@ var ownKeys = []string{
 	"maxConnections", "maxConnectionsPerIp", "memoryBudget", "firstFrameTimeoutMillis", "frameTimeoutMillis",
 	"slowReaderTimeoutMillis", "maxPendingInputSize", "maxPendingOutputSize",
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",
+	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS

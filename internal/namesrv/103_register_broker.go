@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"errors"
+	"log/slog"
 	"math"
 
 	"gonamesrv/codec"
@@ -64,6 +65,13 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 		if r.body.DataVersion.Timestamp == noTimestamp {
 			r.body.DataVersion.Timestamp = nowMillis
 			reg.BodyHash = 0
+		}
+		if r.cmd.Version < codec.V3_0_11 && len(r.cmd.Body) > 0 && r.body.TopicCount() == 0 {
+			// A later body, read as what brokers sent before 3.0.11, is an object
+			// without members that mean something. Java loses the topics as well.
+			s.logLimited(slog.LevelWarn, "registration without topics, its version is that of another form of body",
+				"cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr),
+				"version", r.cmd.Version, "bodyBytes", len(r.cmd.Body), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
 		}
 		result, err := s.table.RegisterBroker(nowMillis, reg)
 		switch {

@@ -20,8 +20,9 @@ func registerTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 	if err := data.Decode(r.cmd.Body); err != nil {
 		return codec.Reply{}, err
 	}
+	r.change.Args = queuesArgs(data.QueueDatas)
 	if len(h.Topic) > 0 {
-		s.table.RegisterTopic(string(h.Topic), data.QueueDatas)
+		s.changeTopic(r, h.Topic, func() { s.table.RegisterTopic(string(h.Topic), data.QueueDatas) })
 	}
 	return codec.Reply{}, nil
 }

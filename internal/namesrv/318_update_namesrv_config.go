@@ -37,36 +37,41 @@ func updateNamesrvConfig(s *Server, r *request) (codec.Reply, error) {
 	if err != nil {
 		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkBadProperties}
 	}
+	r.change.Args = shownFields(fields)
 	for _, f := range fields {
 		if s.blackList[f.Name] || knownKeys[f.Name].update == updateNever {
 			return codec.Reply{}, &refusal{code: codec.RespNoPermission, remark: remarkBlackList}
 		}
 	}
-	return codec.Reply{}, s.changed(s.updateConfig(fields))
+	return codec.Reply{}, s.changed(s.updateConfig(fields, &r.change))
 }
 
 // updateConfig sets keys that are known, or have been in the properties file, all
-// of them or none.
+// of them or none, and notes them.
 //
 // Differs from Java, which passes over any other key and what does not parse,
 // and answers SUCCESS.
-func (s *Server) updateConfig(fields []codec.Field) error {
+func (s *Server) updateConfig(fields []codec.Field, change *adminChange) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	next := *s.config()
-	var set []any
+	var before, after []slog.Attr
 	var faults configFaults
 	var others []codec.Field
 	taken := make(map[string]bool, len(fields))
 	for _, f := range fields {
 		k, known := knownKeys[f.Name]
 		if !known {
-			if _, found := slices.BinarySearchFunc(next.Unknown, f.Name, byFieldName); !found {
+			if i, found := slices.BinarySearchFunc(next.Unknown, f.Name, byFieldName); found {
+				before = append(before, slog.String(clip(f.Name), shown(f.Name, next.Unknown[i].Value)))
+				after = append(after, slog.String(clip(f.Name), shown(f.Name, f.Value)))
+			} else {
 				faults.add(func() string { return remarkUnknownKey(f.Name) })
 			}
 			others = append(others, f)
 			continue
 		}
+		was := k.get(&next)
 		if err := k.take(&next, f.Value); err != nil {
 			faults.add(err.Error)
 			continue
@@ -79,8 +84,10 @@ func (s *Server) updateConfig(fields []codec.Field) error {
 		case k.update == updateRestart:
 			effect = "after restart"
 		}
-		set = append(set, slog.Group(f.Name, "value", shortened(k.get(&next)), "effect", effect))
+		before = append(before, slog.String(f.Name, shown(f.Name, was)))
+		after = append(after, slog.Group(f.Name, "value", shown(f.Name, k.get(&next)), "effect", effect))
 	}
+	change.was(slog.GroupValue(before[:min(len(before), maxShownKeys)]...))
 	if len(faults.texts) > 0 {
 		return &refusal{code: codec.RespSystemError, remark: faults.remark()}
 	}
@@ -98,8 +105,12 @@ func (s *Server) updateConfig(fields []codec.Field) error {
 			return err
 		}
 	}
+	changed := !slices.Equal(s.config().all(), next.all())
 	s.live.Store(&next)
-	s.log.Info("configuration updated", set...)
+	change.is(slog.GroupValue(after[:min(len(after), maxShownKeys)]...), changed)
+	for _, f := range s.onUpdate {
+		f(next)
+	}
 	return nil
 }
 

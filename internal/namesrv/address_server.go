@@ -3,6 +3,7 @@ package namesrv
 import (
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -54,7 +55,8 @@ type addressServer struct {
 }
 
 // newAddressServer returns the address server of a validated configuration.
-func newAddressServer(cfg *Config, log *slog.Logger) *addressServer {
+func newAddressServer(cfg *Config, s *Server) *addressServer {
+	log := s.log
 	a := &addressServer{
 		addrs: cfg.addressesWith(cfg.AddressServerPort),
 		path:  addressPathPrefix + cfg.NamesrvDomainSubgroup,
@@ -68,7 +70,7 @@ func newAddressServer(cfg *Config, log *slog.Logger) *addressServer {
 		IdleTimeout:    addressIdleTimeout,
 		MaxHeaderBytes: addressHeaderBytes,
 		ConnState:      a.count,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers decide how much it is
+		ErrorLog:       stdlog.New(strangerLog{s}, "", 0),
 	}
 	for addr := range strings.SplitSeq(a.list, ";") {
 		host, _, _ := net.SplitHostPort(addr)
@@ -77,6 +79,15 @@ func newAddressServer(cfg *Config, log *slog.Logger) *addressServer {
 		}
 	}
 	return a
+}
+
+// A strangerLog takes what net/http says of its peers, who decide how much it
+// is.
+type strangerLog struct{ s *Server }
+
+func (l strangerLog) Write(text []byte) (int, error) {
+	l.s.logLimited(slog.LevelDebug, "address server", "text", clip(strings.TrimSpace(string(text))))
+	return len(text), nil
 }
 
 // addressServerFaults is the share of the address server in Validate.

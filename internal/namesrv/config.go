@@ -112,6 +112,15 @@ type Config struct {
 	// handshake or a PROXY header may take from its first byte.
 	HandshakeTimeout time.Duration
 
+	// Where log lines go and how they look. None has a key in Java, where
+	// logback has a file of its own.
+
+	LogFile        string // logFile, "" none: where lines go beside standard error
+	LogLevel       string // logLevel: debug, info, warn, error, in any case; of which lines at least
+	LogFormat      string // logFormat: text or json
+	LogFileSize    int    // logFileMaxMegabytes, from 1 to 65536, in MiB: when the file is set aside and another one begun
+	LogFileBackups int    // logFileMaxBackups, from 1 to 10000: how many are kept that were set aside
+
 	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
 	// comes from it is to be changed, so the properties file is not told of them.
 	JavaOptions []string
@@ -174,6 +183,10 @@ func DefaultConfig() Config {
 		SerializeType:                        codec.SerializeJSON,
 		TLS:                                  defaultTLSConfig(),
 		HandshakeTimeout:                     10 * time.Second,
+		LogLevel:                             "info",
+		LogFormat:                            "text",
+		LogFileSize:                          100,
+		LogFileBackups:                       10,
 		Unused: UnusedConfig{
 			UnRegisterBrokerQueue:        3000,
 			ServerWorkerThreads:          8,
@@ -261,6 +274,7 @@ func (c Config) Validate() error {
 	}
 	faults = append(faults, c.addressServerFaults()...)
 	faults = append(faults, c.clusterTestFaults()...)
+	faults = append(faults, c.logFaults()...)
 	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {
 		faults = append(faults, err)
 	}

@@ -3,7 +3,6 @@ package namesrv_test
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -43,6 +42,11 @@ frameTimeoutMillis=60000
 handshakeTimeoutSeconds=10
 kvConfigPath=
 listenPort=0
+logFile=
+logFileMaxBackups=10
+logFileMaxMegabytes=100
+logFormat=text
+logLevel=info
 maxConnections=0
 maxConnectionsPerIp=0
 maxPendingInputSize=4194304
@@ -332,21 +336,13 @@ func TestUpdateConfigConcurrent(t *testing.T) {
 
 // TestConfigLog names each change with its effect.
 func TestConfigLog(t *testing.T) {
-	var out bytes.Buffer
-	cfg := namesrv.DefaultConfig()
-	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
-	s, err := namesrv.New(cfg, slog.New(slog.NewTextHandler(&out, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.UpdateConfig("enableTopicList=false\nlistenPort=1\nuseEpollNativeSelector=true"); err != nil {
-		t.Fatal(err)
-	}
+	s, log := startLogging(t, nil)
+	wantCode(t, s.dial(t).Do(updateConfig("enableTopicList=false\nlistenPort=1\nuseEpollNativeSelector=true")), codec.RespSuccess, "")
 	for _, want := range []string{
-		`msg="configuration updated" enableTopicList.value=false enableTopicList.effect="at once" listenPort.value=1 listenPort.effect="after restart" useEpollNativeSelector.value=true useEpollNativeSelector.effect=none`,
+		` before.enableTopicList=true before.listenPort=0 before.useEpollNativeSelector=false after.enableTopicList.value=false after.enableTopicList.effect="at once" after.listenPort.value=1 after.listenPort.effect="after restart" after.useEpollNativeSelector.value=true after.useEpollNativeSelector.effect=none changed=true`,
 	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no line with %s in\n%s", want, &out)
+		if !log.has(want) {
+			t.Errorf("no line with %s in\n%s", want, log)
 		}
 	}
 }
@@ -370,7 +366,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 73 {
+	if len(lines) != 78 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

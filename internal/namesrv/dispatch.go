@@ -52,6 +52,8 @@ type request struct {
 	conn engine.Conn
 	cmd  codec.Command
 	body codec.RegisterBrokerBody // REGISTER_BROKER only
+
+	change adminChange // what is logged of the requests of changeArgs
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}
@@ -72,6 +74,7 @@ func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
 	r.conn = c
 	if s.mustGo(&r.cmd) {
 		s.counters.sentAway.Add(1)
+		s.noteRefusedChange(r, errGoAway)
 		return s.answer(r, out, codec.Reply{}, errGoAway)
 	}
 	kind, ok := s.kindOf(r.cmd.Code)
@@ -89,6 +92,7 @@ func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
 	}
 	s.counters.overloaded.Add(1)
 	s.noteOverload(c, r.cmd.Code)
+	s.noteRefusedChange(r, errOverload)
 	return s.answer(r, out, codec.Reply{}, errOverload)
 }
 
@@ -111,8 +115,10 @@ func (s *Server) serveQueued(c engine.Conn, frame, out []byte) []byte {
 		return out
 	}
 	r.conn = c
+	r.change = adminChange{}
 	kind, _ := s.kindOf(r.cmd.Code)
 	reply, err := kind.handle(s, r)
+	s.noteChange(r, err)
 	return s.answer(r, out, reply, err)
 }
 

@@ -23,8 +23,8 @@ func (s *Server) StrayResponses() int64     { return s.counters.strayResponses.L
 // SetClock gives the server another clock. Before Run only.
 func (s *Server) SetClock(now func() time.Time) { s.now, s.started = now, now() }
 
-// OverloadLinesEvery sets the time between two lines about full queues.
-func (s *Server) OverloadLinesEvery(d time.Duration) { s.overloads.Interval = d }
+// LogLinesEvery sets the time between two lines of a kind. Before Run only.
+func (s *Server) LogLinesEvery(d time.Duration) { s.lines.every = d }
 
 // OnLog calls f with each line that is logged. Before Run only.
 func (s *Server) OnLog(f func(line string)) { s.log = slog.New(logTo{slog.DiscardHandler, f}) }

@@ -188,10 +188,7 @@ func (k *kvConfig) change(namespace string, create bool, edit func([]codec.Field
 func byNamespaceName(n codec.KVNamespace, name string) int { return strings.Compare(n.Name, name) }
 
 // The log of the KV config is bounded, because any peer may put into it.
-const (
-	kvLogLines  = 1000 // entries
-	kvLogLength = 1024 // bytes of a name or a value
-)
+const kvLogLines = 1000 // entries
 
 // logKVConfig writes the entries of the KV config into the log.
 // Java: KVConfigManager#printAllPeriodically.
@@ -202,19 +199,11 @@ func (s *Server) logKVConfig() {
 	for _, n := range namespaces {
 		for _, f := range n.Entries {
 			if lines++; lines <= kvLogLines {
-				s.log.Info("KV config entry", "namespace", shortened(n.Name), "key", shortened(f.Name), "value", shortened(f.Value))
+				s.log.Info("KV config entry", "namespace", clip(n.Name), "key", clip(f.Name), "value", shown(f.Name, f.Value))
 			}
 		}
 	}
 	if lines > kvLogLines {
 		s.log.Info("KV config entries not logged", "suppressed", lines-kvLogLines)
 	}
-}
-
-// shortened returns at most kvLogLength bytes of text.
-func shortened(text string) string {
-	if len(text) <= kvLogLength {
-		return text
-	}
-	return strings.ToValidUTF8(text[:kvLogLength], "") + "…"
 }

@@ -3,6 +3,7 @@ package namesrv
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"gonamesrv/codec"
 )
@@ -39,7 +40,7 @@ func missing(field string) error {
 func (s *Server) changed(err error) error {
 	var ref *refusal
 	if err != nil && !errors.As(err, &ref) {
-		s.log.Error("change refused", "err", err)
+		s.logLimited(slog.LevelError, "change refused", "err", clip(err.Error()))
 	}
 	return err
 }

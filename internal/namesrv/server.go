@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"gonamesrv/codec"
 	"gonamesrv/engine"
 	"gonamesrv/route"
@@ -46,7 +44,8 @@ type Server struct {
 	counters    counters
 	events      *eventLog
 	lines       lineLimit
-	overloads   rate.Sometimes // bounds the lines about full queues
+	changeLog   adminLog
+	onUpdate    []func(Config) // set before Run
 	now         func() time.Time
 	started     time.Time
 }
@@ -65,7 +64,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), overloads: rate.Sometimes{Interval: time.Second}, now: time.Now, started: time.Now()}
+	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), now: time.Now, started: time.Now()}
 	kv, err := loadKVConfig(cfg.KVConfigPath, log)
 	if err != nil {
 		return nil, err
@@ -93,7 +92,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	s.table = route.New(route.Options{OnEvent: s.onEvent})
 	s.notifier = newNotifier(s)
 	if cfg.AddressServerPort != 0 {
-		s.addresses = newAddressServer(&cfg, log)
+		s.addresses = newAddressServer(&cfg, s)
 	}
 	e, err := engine.New(s, s.engineOptions(&cfg))
 	if err != nil {
@@ -207,6 +206,18 @@ func (s *Server) onEvent(e route.Event) {
 	if e.Kind == route.MinBrokerIDChanged && s.config().NotifyMinBrokerIDChanged {
 		s.notifier.post(e.BrokerName, e.MinID)
 	}
+}
+
+// OnUpdate makes each change of the configuration by a request call f with what
+// it is then, one after the other. Before Run only.
+func (s *Server) OnUpdate(f func(Config)) { s.onUpdate = append(s.onUpdate, f) }
+
+// Reload reads again what can be read again while serving, if it has changed:
+// certificates. It returns at once. Before Run it has no effect, and need not:
+// everything was just read.
+func (s *Server) Reload() {
+	s.log.Info("reload asked for")
+	s.tls.reloadSoon()
 }
 
 // config returns the configuration as it is now; it is read, never changed.

@@ -44,13 +44,14 @@ type tlsContexts struct {
 	server, client atomic.Pointer[tls.Config] // nil if there is none, or none could be made
 
 	settle, poll time.Duration
+	soon         chan struct{} // holds what reloadSoon asks for
 }
 
 // newTLSContexts makes the contexts. As in Java, files that cannot be used stop
 // nothing but TLS, while paths that are missing stop the start; so do values in
 // tls.config.file that do not parse.
 func newTLSContexts(cfg TLSConfig, log *slog.Logger) (*tlsContexts, error) {
-	t := &tlsContexts{cfg: cfg, log: log, settle: tlsSettle, poll: tlsPoll}
+	t := &tlsContexts{cfg: cfg, log: log, settle: tlsSettle, poll: tlsPoll, soon: make(chan struct{}, 1)}
 	if !t.used() {
 		return t, nil
 	}
@@ -187,6 +188,7 @@ func (t *tlsContexts) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-poll.C:
+		case <-t.soon:
 		case <-signs.errors(): // an overflow: something was missed
 		case <-signs.events():
 			if !t.settled(ctx, signs) {
@@ -207,6 +209,14 @@ func (t *tlsContexts) settled(ctx context.Context, signs *fileSigns) bool {
 			return true
 		case <-signs.events():
 		}
+	}
+}
+
+// reloadSoon makes watch look at the files now. Safe from any goroutine.
+func (t *tlsContexts) reloadSoon() {
+	select {
+	case t.soon <- struct{}{}:
+	default: // it is about to look
 	}
 }
 

@@ -145,6 +145,29 @@ func TestTLSReload(t *testing.T) {
 		install(t, elsewhere, ca.valid("two"))
 		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
 	})
+	t.Run("when told to", func(t *testing.T) {
+		dir, hidden := t.TempDir(), t.TempDir()
+		install(t, dir, ca.valid("one"))
+		s := start(t, filesOf(dir), func(s *namesrv.Server) { s.SetTLSPoll(time.Hour) })
+		// From now on the files have other names in a directory that nobody watches.
+		install(t, hidden, ca.valid("two"))
+		for _, f := range []string{"server.pem", "server.key"} {
+			if err := os.Link(filepath.Join(hidden, f), filepath.Join(dir, f+".new")); err != nil {
+				t.Skip("no hard links:", err)
+			}
+			if err := os.Rename(filepath.Join(dir, f+".new"), filepath.Join(dir, f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
+		cert, key := pemOf(t, ca.valid("three"))
+		writeFile(t, filepath.Join(hidden, "server.pem"), cert)
+		writeFile(t, filepath.Join(hidden, "server.key"), key)
+		for range 3 {
+			s.Reload()
+		}
+		nstest.Eventually(t, "three", func() bool { return serverName(t, s.addr) == "three" })
+	})
 	t.Run("without a sign", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "not there yet")
 		s := start(t, filesOf(dir), func(s *namesrv.Server) { s.SetTLSPoll(10 * time.Millisecond) })
