@@ -234,7 +234,7 @@ func TestUpdateConfigFile(t *testing.T) {
 			t.Errorf("the file is\n%s\nits backup\n%s", got, backup)
 		}
 	})
-	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak")
+	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak", "namesrv.properties.lock")
 	t.Run("second run", func(t *testing.T) {
 		writeFile(t, file, "# a comment\nsupportActingMaster=true\nbindAddress=127.0.0.1\nlistenPort=0\nodd\\ \\:\\=\\#key=1\n")
 		c := startStored(t, file).dial(t)
@@ -276,7 +276,7 @@ func TestUpdateConfigUnwritable(t *testing.T) {
 	if got := readFile(t, file); got != "bindAddress=127.0.0.1\nlistenPort=0\n" {
 		t.Errorf("the file is\n%s", got)
 	}
-	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak")
+	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak", "namesrv.properties.lock")
 }
 
 // TestUpdateConfigConcurrent changes different keys at the same time. None is

@@ -48,6 +48,10 @@ func remarkConfigTooLong(size, limit int) string {
 	return fmt.Sprintf("configuration would have %d bytes, more than %d", size, limit)
 }
 
+func remarkFileInUse(file string) string {
+	return fmt.Sprintf("another process writes %s, nothing is changed here", file)
+}
+
 // remarkNoRoute holds one real newline. A topic that the request left out is
 // shown as null.
 func remarkNoRoute(topic []byte) string {
