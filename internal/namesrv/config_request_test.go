@@ -255,6 +255,21 @@ func TestUpdateConfigFile(t *testing.T) {
 	})
 }
 
+// TestUpdateConfigKeepsBackup: a file that a full disk has emptied does not
+// become the backup.
+func TestUpdateConfigKeepsBackup(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "namesrv.properties")
+	writeFile(t, file, "\n")
+	writeFile(t, file+".bak", "supportActingMaster=true\n")
+	s := start(t, func(c *namesrv.Config) { c.ConfigStorePath = file })
+	if err := s.UpdateConfig("enableTopicList=false"); err != nil {
+		t.Fatal(err)
+	}
+	if got, backup := readFile(t, file), readFile(t, file+".bak"); !strings.Contains(got, "enableTopicList=false") || backup != "supportActingMaster=true\n" {
+		t.Errorf("file %s, backup %s", got, backup)
+	}
+}
+
 // TestUpdateConfigUnwritable refuses what cannot be kept, and changes nothing.
 func TestUpdateConfigUnwritable(t *testing.T) {
 	dir := t.TempDir()
