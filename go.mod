@@ -10,6 +10,7 @@ require (
 	github.com/fsnotify/fsnotify v1.9.0
 	github.com/goccy/go-json v0.12.0
 	github.com/goccy/go-yaml v1.19.2
+	github.com/gofrs/flock v0.12.1
 	github.com/jedib0t/go-pretty/v6 v6.6.7
 	github.com/magiconair/properties v1.8.10
 	github.com/mattn/go-shellwords v1.0.12

@@ -176,3 +176,38 @@ func TestAsk(t *testing.T) {
 		}
 	})
 }
+
+// TestDialLastColon dials addresses of IPv6 as brokers register them, with
+// brackets and without.
+func TestDialLastColon(t *testing.T) {
+	ln, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	for _, addr := range []string{"::1:" + port, "[::1]:" + port, "0:0:0:0:0:0:0:1:" + port} {
+		done := make(chan string, 1)
+		go func() {
+			c, err := ln.Accept()
+			if err != nil {
+				done <- err.Error()
+				return
+			}
+			defer c.Close()
+			b, _ := io.ReadAll(c)
+			done <- string(b)
+		}()
+		if err := SendOnce(t.Context(), addr, nil, []byte("notice"), time.Minute, time.Minute); err != nil {
+			t.Fatalf("%s: %v", addr, err)
+		}
+		if got := <-done; got != "notice" {
+			t.Errorf("the peer at %s has read %q", addr, got)
+		}
+	}
+	for _, addr := range []string{"", ":", "::1", "no address", "[::1", "[::1]", "a:b:c"} {
+		if err := SendOnce(t.Context(), addr, nil, []byte("x"), time.Minute, time.Minute); err == nil {
+			t.Errorf("somebody is at %q", addr)
+		}
+	}
+}

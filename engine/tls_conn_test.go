@@ -417,6 +417,90 @@ func TestHandshakeBroken(t *testing.T) {
 	eventually(t, "all are counted", func() bool { st := s.Stats(); return st.ClosedPreamble == 4 && st.Open == 0 })
 }
 
+// helloTo returns the first flight of a client who asks for a server's name.
+// The client of crypto/tls itself would leave a dot at the end out.
+func helloTo(t *testing.T, name string, version uint16) []byte {
+	t.Helper()
+	here, there := net.Pipe()
+	defer here.Close()
+	go func() {
+		defer there.Close()
+		_ = tls.Client(there, &tls.Config{ServerName: name[:len(name)-1] + "x", InsecureSkipVerify: true, MaxVersion: version}).Handshake()
+	}()
+	hello := make([]byte, 16<<10)
+	n, err := here.Read(hello)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Replace(hello[:n], []byte(name[:len(name)-1]+"x"), []byte(name), 1)
+}
+
+// TestTLSTrailingDot has clients who end the server's name with a dot. They are
+// not let in, and the log says why; it does not say so of others.
+func TestTLSTrailingDot(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for _, piece := range []int{1 << 20, 1, 100} {
+			log := &logBuffer{}
+			s := serve(t, &testHandler{}, func(o *Options) {
+				withTLS(o)
+				o.Logger = log.logger()
+			})
+			peer := s.dial()
+			if err := peer.SetNoDelay(true); err != nil {
+				t.Fatal(err)
+			}
+			for hello := helloTo(t, "ns.svc.cluster.local.", version); len(hello) > 0; {
+				n := min(piece, len(hello))
+				if _, err := peer.Write(hello[:n]); err != nil {
+					break // the name is in what it has read
+				}
+				hello = hello[n:]
+			}
+			_, _ = io.Copy(io.Discard, peer)
+			eventually(t, "the log says why", func() bool {
+				return log.has("connection not let in") && log.has(`the client names the server \"ns.svc.cluster.local.\", with a dot at the end`)
+			})
+		}
+	}
+	log := &logBuffer{}
+	s := serve(t, &testHandler{}, func(o *Options) {
+		withTLS(o)
+		o.Logger = log.logger()
+	})
+	s.dialTLS(&tls.Config{ServerName: "ns.svc.cluster.local"}).ask("named", "named")
+	if err := s.dial().startTLS(&tls.Config{ServerName: "ns.svc.cluster.local", MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, nil).Handshake(); err == nil {
+		t.Error("an old version is let in")
+	}
+	eventually(t, "the log says that", func() bool { return log.has("connection not let in") })
+	if log.has("with a dot") {
+		t.Errorf("the log is %s", log.b.String())
+	}
+}
+
+// TestDottedServerName gives it beginnings of handshakes and other bytes.
+func TestDottedServerName(t *testing.T) {
+	long := strings.Repeat("n", 600) + "."
+	for _, name := range []string{"a.", "ns.svc.cluster.local.", long} {
+		hello := helloTo(t, name, tls.VersionTLS13)
+		if got, ok := dottedServerName(hello); !ok || got != name {
+			t.Errorf("%q is taken for %q, %v", name, got, ok)
+		}
+		for n := range hello {
+			if got, ok := dottedServerName(hello[:n]); ok && got != name {
+				t.Errorf("%q, cut at %d, is taken for %q", name, n, got)
+			}
+		}
+	}
+	if got, ok := dottedServerName(helloTo(t, "ns", tls.VersionTLS13)); ok || got != "ns" {
+		t.Errorf("a name without a dot is taken for %q, %v", got, ok)
+	}
+	for _, other := range [][]byte{nil, make([]byte, 1024), bytes.Repeat([]byte{0xff}, 1024)} {
+		if got, ok := dottedServerName(other); ok {
+			t.Errorf("%q is found in %.20x", got, other)
+		}
+	}
+}
+
 // TestTLSMalformed serves what comes before a broken frame, and nothing behind.
 func TestTLSMalformed(t *testing.T) {
 	h := &testHandler{}

@@ -209,11 +209,12 @@ func reload(log *logging.Log, s *namesrv.Server) {
 }
 
 // address says where the server listens: a single address as it is configured,
-// as Java does, several as they are bound.
+// as Java does but for the brackets of IPv6, several as they are bound.
 func address(cfg namesrv.Config, bound []net.Addr) string {
 	if len(bound) == 1 {
 		_, port, _ := net.SplitHostPort(bound[0].String()) // 0 in the configuration picks one
-		return cfg.BindAddress + ":" + port
+		host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(cfg.BindAddress), "["), "]")
+		return net.JoinHostPort(host, port)
 	}
 	var text []string
 	for _, a := range bound {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -254,6 +255,34 @@ func TestServe(t *testing.T) {
 	stop()
 	if code := <-ended; code != 0 {
 		t.Errorf("exit code %d, stderr %s", code, &stderr)
+	}
+}
+
+// TestBootAddress: what the boot line shows can be dialled.
+func TestBootAddress(t *testing.T) {
+	bound := func(addrs ...string) (list []net.Addr) {
+		for _, a := range addrs {
+			list = append(list, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(a)))
+		}
+		return list
+	}
+	for _, tc := range []struct {
+		bind  string
+		bound []net.Addr
+		want  string
+	}{
+		{"0.0.0.0", bound("0.0.0.0:9876"), "0.0.0.0:9876"},
+		{"localhost", bound("127.0.0.1:9876"), "localhost:9876"},
+		{"::1", bound("[::1]:9876"), "[::1]:9876"},
+		{" [::1] ", bound("[::1]:9876"), "[::1]:9876"},
+		{"::", bound("[::]:9876"), "[::]:9876"},
+		{"10.0.0.1;::1", bound("10.0.0.1:9876", "[::1]:9876"), "10.0.0.1:9876;[::1]:9876"},
+	} {
+		cfg := namesrv.DefaultConfig()
+		cfg.BindAddress = tc.bind
+		if got := address(cfg, tc.bound); got != tc.want {
+			t.Errorf("bindAddress %q is shown as %s, want %s", tc.bind, got, tc.want)
+		}
 	}
 }
 

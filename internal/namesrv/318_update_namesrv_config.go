@@ -101,7 +101,10 @@ func (s *Server) updateConfig(fields []codec.Field, change *adminChange) error {
 		return &refusal{code: codec.RespSystemError, remark: remarkConfigTooLong(len(text), maxConfig)}
 	}
 	if next.ConfigStorePath != "" {
-		if err := saveFile(next.ConfigStorePath, text, true); err != nil {
+		if err := s.configFile.take(); err != nil {
+			return err
+		}
+		if err := saveFile(next.ConfigStorePath, text, func(old []byte) bool { return !isBlankFile(old) }); err != nil {
 			return err
 		}
 	}

@@ -111,7 +111,8 @@ func (c *Config) addressServerFaults() (faults []error) {
 }
 
 // checkAddressList returns what is wrong with a list host:port;host:port. The
-// clients split it at every semicolon and trim nothing.
+// clients split it at every semicolon, each item at its last colon, and trim
+// nothing: an IPv6 address has its brackets or not.
 func checkAddressList(list string) error {
 	for addr := range strings.SplitSeq(list, ";") {
 		if addr == "" {
@@ -120,9 +121,16 @@ func checkAddressList(list string) error {
 		if strings.ContainsFunc(addr, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 			return fmt.Errorf("%q has a blank or an unprintable character", addr)
 		}
-		host, port, err := net.SplitHostPort(addr)
-		if err != nil {
-			return err
+		colon := strings.LastIndexByte(addr, ':')
+		if colon < 0 {
+			return fmt.Errorf("%q is not host:port", addr)
+		}
+		host, port := addr[:colon], addr[colon+1:]
+		if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
+			host = inner[:len(inner)-1]
+		}
+		if _, err := netip.ParseAddr(host); err != nil && strings.ContainsAny(host, ":[]") {
+			return fmt.Errorf("%q is not host:port", addr)
 		}
 		if n, err := strconv.ParseUint(port, 10, 16); host == "" || err != nil || n == 0 {
 			return fmt.Errorf("%q is not host:port", addr)

@@ -263,7 +263,7 @@ func TestUpdateConfigFile(t *testing.T) {
 			t.Errorf("the file is\n%s\nits backup\n%s", got, backup)
 		}
 	})
-	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak")
+	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak", "namesrv.properties.lock")
 	t.Run("second run", func(t *testing.T) {
 		writeFile(t, file, "# a comment\nsupportActingMaster=true\nbindAddress=127.0.0.1\nlistenPort=0\nodd\\ \\:\\=\\#key=1\n")
 		c := startStored(t, file).dial(t)
@@ -282,6 +282,21 @@ func TestUpdateConfigFile(t *testing.T) {
 			t.Errorf("the configuration is\n%s\nwant\n%s", got, before)
 		}
 	})
+}
+
+// TestUpdateConfigKeepsBackup: a file that a full disk has emptied does not
+// become the backup.
+func TestUpdateConfigKeepsBackup(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "namesrv.properties")
+	writeFile(t, file, "\n")
+	writeFile(t, file+".bak", "supportActingMaster=true\n")
+	s := start(t, func(c *namesrv.Config) { c.ConfigStorePath = file })
+	if err := s.UpdateConfig("enableTopicList=false"); err != nil {
+		t.Fatal(err)
+	}
+	if got, backup := readFile(t, file), readFile(t, file+".bak"); !strings.Contains(got, "enableTopicList=false") || backup != "supportActingMaster=true\n" {
+		t.Errorf("file %s, backup %s", got, backup)
+	}
 }
 
 // TestUpdateConfigUnwritable refuses what cannot be kept, and changes nothing.
@@ -305,7 +320,7 @@ func TestUpdateConfigUnwritable(t *testing.T) {
 	if got := readFile(t, file); got != "bindAddress=127.0.0.1\nlistenPort=0\n" {
 		t.Errorf("the file is\n%s", got)
 	}
-	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak")
+	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak", "namesrv.properties.lock")
 }
 
 // TestUpdateConfigConcurrent changes different keys at the same time. None is

@@ -132,3 +132,9 @@ func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }
 
 // PutKV sets a value of the KV config.
 func (s *Server) PutKV(namespace, key, value string) error { return s.kv.put(namespace, key, &value) }
+
+// GetKV returns a value of the KV config.
+func (s *Server) GetKV(namespace, key string) (string, bool) { return s.kv.get(namespace, key) }
+
+// ReleaseFiles is what the end of Run does, for a server that never ran.
+func (s *Server) ReleaseFiles() { s.releaseFiles() }

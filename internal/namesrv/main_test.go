@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	if mode := os.Getenv("NAMESRV_BENCH_CHILD"); mode != "" {
 		runChild(mode)
 	}
+	if file := os.Getenv("NAMESRV_KV_CHILD"); file != "" {
+		writeKVUntilKilled(file)
+	}
 	// gnet starts the goroutines of a pool when it is imported.
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
 }

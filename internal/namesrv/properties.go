@@ -130,8 +130,8 @@ var configKeys = append([]configKey{
 	never(stringKey("proxyProtocolTrusted", func(c *Config) *string { return &c.ProxyProtocolTrusted })),
 	restart(durationKey("handshakeTimeoutSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.HandshakeTimeout })),
 	never(stringKey("logFile", func(c *Config) *string { return &c.LogFile })),
-	live(stringKey("logLevel", func(c *Config) *string { return &c.LogLevel })),
-	restart(stringKey("logFormat", func(c *Config) *string { return &c.LogFormat })),
+	live(wordKey("logLevel", []string{"debug", "info", "warn", "error"}, func(c *Config) *string { return &c.LogLevel })),
+	restart(wordKey("logFormat", []string{"text", "json"}, func(c *Config) *string { return &c.LogFormat })),
 	restart(intKey("logFileMaxMegabytes", func(c *Config) *int { return &c.LogFileSize })),
 	restart(intKey("logFileMaxBackups", func(c *Config) *int { return &c.LogFileBackups })),
 }, tlsKeys...)

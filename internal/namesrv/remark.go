@@ -57,6 +57,10 @@ func remarkUnknownKey(name string) string {
 	return remark
 }
 
+func remarkFileInUse(file string) string {
+	return fmt.Sprintf("another process writes %s, nothing is changed here", file)
+}
+
 // remarkNoRoute holds one real newline. A topic that the request left out is
 // shown as null.
 func remarkNoRoute(topic []byte) string {

@@ -25,6 +25,7 @@ var errBrokerExpired = errors.New("namesrv: broker expired")
 type Server struct {
 	live        atomic.Pointer[Config] // never changed once stored
 	changing    sync.Mutex             // held by one change of live from its beginning to its end, file included
+	configFile  fileLock               // of ConfigStorePath, from the first change on; under changing
 	blackList   map[string]bool        // keys that UPDATE_NAMESRV_CONFIG must not change
 	kv          *kvConfig
 	log         *slog.Logger
@@ -60,7 +61,7 @@ type counters struct {
 
 // New returns a server that is not listening yet. It fails when cfg does not
 // validate, or when the KV config cannot be read.
-func New(cfg Config, log *slog.Logger) (*Server, error) {
+func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -70,6 +71,13 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s.kv = kv
+	s.configFile = fileLock{path: cfg.ConfigStorePath, log: log}
+	defer func() {
+		if err != nil {
+			s.releaseFiles()
+		}
+	}()
+	log.Info("files in use", "kvConfigPath", cfg.KVConfigPath, "configStorePath", cfg.ConfigStorePath)
 	s.blackList = map[string]bool{}
 	for name := range strings.SplitSeq(cfg.ConfigBlackList, ";") {
 		s.blackList[name] = true
@@ -138,7 +146,12 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 
 // Listen binds the addresses. From then on peers may connect; they are served
 // once Run is called.
-func (s *Server) Listen() error {
+func (s *Server) Listen() (err error) {
+	defer func() {
+		if err != nil {
+			s.releaseFiles()
+		}
+	}()
 	if err := s.addresses.bind(); err != nil {
 		return err
 	}
@@ -196,7 +209,16 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Warn("requests abandoned, they do not end")
 	}
 	s.notifier.close()
+	s.releaseFiles()
 	return err
+}
+
+// releaseFiles lets other processes write the files that this one wrote.
+func (s *Server) releaseFiles() {
+	s.kv.close()
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.configFile.release()
 }
 
 // onEvent is told what a change did, once it is published and the table's lock
