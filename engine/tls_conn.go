@@ -23,11 +23,11 @@ const (
 	// tlsWrite is how many bytes are written at a time; the peer's progress is
 	// seen after each.
 	tlsWrite = 64 << 10
-
-	// hangUpTime is how long a connection that is to be closed may take to
-	// write what was sent before.
-	hangUpTime = time.Second
 )
+
+// hangUpTime is how long a connection that is to be closed may take to write
+// what was sent before. Tests have their own.
+var hangUpTime = time.Second
 
 // A tlsConn is the transport of a connection that speaks TLS: a goroutine that
 // reads and serves, in the place of the loop, and another while there is
