@@ -65,6 +65,9 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 			r.body.DataVersion.Timestamp = nowMillis
 			reg.BodyHash = 0
 		}
+		if s.bodyDecoded != nil {
+			s.bodyDecoded()
+		}
 		result, err := s.table.RegisterBroker(nowMillis, reg)
 		switch {
 		case errors.Is(err, route.ErrTopicsChanged):

@@ -127,6 +127,10 @@ func (s *Server) FetchProductList() {
 	s.product.next = time.Time{}
 }
 
+// OnBodyDecoded calls f each time the body of a registration has been decoded,
+// before it is registered. Before Run only.
+func (s *Server) OnBodyDecoded(f func()) { s.bodyDecoded = f }
+
 // SetTLSPoll changes how often TLS files are looked at. Before Run only.
 func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }
 

@@ -45,6 +45,7 @@ type Server struct {
 	overloads   rate.Sometimes // bounds the lines about full queues
 	now         func() time.Time
 	started     time.Time
+	bodyDecoded func() // tests change the tables between a decoding and its registration; nil otherwise
 }
 
 // counters count what a peer did that is worth knowing.
