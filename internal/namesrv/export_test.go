@@ -8,10 +8,19 @@ import (
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
+	"gonamesrv/internal/nstest"
 	"gonamesrv/route"
 )
 
 // What tests of the running server may reach into.
+
+// BePatient gives what goes on between two processes, which are one in a test,
+// time enough on a machine that is busy with something else.
+func BePatient() {
+	for _, d := range []*time.Duration{&notifyConnectTimeout, &notifyWriteTimeout, &productTimeout, &addressTimeout, &addressIdleTimeout} {
+		*d = nstest.Patience
+	}
+}
 
 func (s *Server) Table() *route.Table       { return s.table }
 func (s *Server) EngineStats() engine.Stats { return s.engine.Stats() }
