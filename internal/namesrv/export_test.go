@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"maps"
 	"time"
@@ -135,6 +136,9 @@ func (s *Server) FetchProductList() {
 	defer s.product.mu.Unlock()
 	s.product.next = time.Time{}
 }
+
+func (t *TLSConfig) ServerContext() (*tls.Config, error) { return t.serverContext() }
+func (t *TLSConfig) ClientContext() (*tls.Config, error) { return t.clientContext() }
 
 // OnBodyDecoded calls f each time the body of a registration has been decoded,
 // before it is registered. Before Run only.
