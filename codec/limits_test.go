@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -47,8 +48,8 @@ func TestManyNullExtFields(t *testing.T) {
 }
 
 func TestTooManyEntries(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds bodies of a million entries")
+	if testing.Short() || raceEnabled {
+		t.Skip("builds bodies of a million entries; nothing here runs at the same time")
 	}
 	t.Parallel()
 	repeat := func(before, entry, after string, n int) []byte {
@@ -80,6 +81,38 @@ func TestTooManyEntries(t *testing.T) {
 	b.reset(nowMillis)
 	if err := b.decodeCompact(compactOf("{}", len(lines), lines, "[]"), true, nowMillis); err == nil {
 		t.Errorf("%d topics in a compact body: no error", len(lines))
+	}
+}
+
+// TestTopicsMemoryIsNotKept: the memory for a table of topics is used again, up
+// to a bound: that of the topics, and that of what is remembered of their text.
+func TestTopicsMemoryIsNotKept(t *testing.T) {
+	for _, tt := range []struct {
+		topics int
+		kept   bool
+	}{{1 << 16, true}, {1<<17 + 1, false}} {
+		var b RegisterBrokerBody
+		var named RegisterBrokerBody
+		for i := range tt.topics {
+			name := strconv.AppendInt(nil, int64(i), 10)
+			named.Topics = append(named.Topics, TopicConfig{Name: name, Key: name})
+		}
+		body := named.AppendJSON(nil)
+		for range 2 {
+			if err := b.Decode(body, Version, false, nowMillis); err != nil || len(b.Topics) != tt.topics || len(b.text.names) != tt.topics {
+				t.Fatalf("%d topics: %v, read %d", tt.topics, err, len(b.Topics))
+			}
+			if err := b.Decode([]byte("{}"), Version, false, nowMillis); err != nil {
+				t.Fatal(err)
+			}
+			for what, room := range map[string]int{
+				"topics": cap(b.Topics), "names": cap(b.text.names), "decoded": cap(b.text.decoded), "pieces": pieceTopics * cap(b.text.pieces),
+			} {
+				if kept := room >= tt.topics; kept != tt.kept || room > 2*maxKeptTopics {
+					t.Errorf("after %d topics there is room for %d %s, want some kept: %v", tt.topics, room, what, tt.kept)
+				}
+			}
+		}
 	}
 }
 

@@ -35,6 +35,8 @@ type Engine struct {
 	peers  peerCount
 	now    func() time.Duration // since New; tests have their own
 
+	tickEvery time.Duration // Options.tick, unless a test ticks by itself
+
 	running  atomic.Bool
 	stopping atomic.Bool
 	leave    chan struct{} // closed when no more is to be accepted
@@ -85,6 +87,7 @@ func New(h Handler, o Options) (*Engine, error) {
 		fatal: make(chan error, 1),
 		now:   func() time.Duration { return time.Since(started) },
 	}
+	e.tickEvery = e.o.tick
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
 	for i := range e.o.Loops {
@@ -233,7 +236,7 @@ func (e *Engine) stopLoops() error {
 
 // tickAll lets every loop look at the clock, again and again.
 func (e *Engine) tickAll() {
-	t := time.NewTicker(e.o.tick)
+	t := time.NewTicker(e.tickEvery)
 	defer t.Stop()
 	for {
 		select {

@@ -130,9 +130,9 @@ func (l *loop) closed(c *conn, err error) {
 // bury counts c out and tells the handler. Of a connection that spoke TLS it
 // is not called on the loop.
 func (l *loop) bury(c *conn, cause error) {
-	l.e.open.Add(-1)
-	l.e.peers.leave(c.id)
 	l.e.closed[kindOf(cause)].Add(1)
+	l.e.peers.leave(c.id)
+	l.e.open.Add(-1) // last: who sees that it is gone finds it counted
 	l.noteClosed(c, cause)
 	if c.told {
 		l.guard(c, func() { l.e.h.Closed(c, cause) })

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"runtime"
 	"testing"
 )
@@ -202,9 +201,7 @@ func TestLoanAndPanic(t *testing.T) {
 		s.wantNothingHeld(x)
 		s.wantDistinctBuffers(400_000)
 	}
-	if err := h.lastCause(); !errors.Is(err, ErrPanic) {
-		t.Errorf("Closed got %v, want ErrPanic", err)
-	}
+	h.wantCause(t, ErrPanic)
 }
 
 // A connection may die in the turn that hands its frame over.

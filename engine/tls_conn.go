@@ -25,14 +25,14 @@ const (
 	// seen after each.
 	tlsWrite = 64 << 10
 
-	// hangUpTime is how long a connection that is to be closed may take to
-	// write what was sent before.
-	hangUpTime = time.Second
-
 	// helloKept is how much of a handshake is kept to say why it failed: the
 	// server's name stands near its beginning.
 	helloKept = 1 << 10
 )
+
+// hangUpTime is how long a connection that is to be closed may take to write
+// what was sent before. Tests have their own.
+var hangUpTime = time.Second
 
 // A tlsConn is the transport of a connection that speaks TLS: a goroutine that
 // reads and serves, in the place of the loop, and another while there is

@@ -73,6 +73,9 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 				"cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr),
 				"version", r.cmd.Version, "bodyBytes", len(r.cmd.Body), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
 		}
+		if s.bodyDecoded != nil {
+			s.bodyDecoded()
+		}
 		result, err := s.table.RegisterBroker(nowMillis, reg)
 		switch {
 		case errors.Is(err, route.ErrTopicsChanged):

@@ -34,9 +34,13 @@ const (
 	// addressConns is how many may ask at the same time; they ask every few
 	// seconds at most. The engine leaves enough descriptors for them.
 	addressConns       = 64
+	addressHeaderBytes = 8 << 10
+)
+
+// Tests have more patience.
+var (
 	addressTimeout     = 5 * time.Second // for a whole request, and for its answer
 	addressIdleTimeout = 15 * time.Second
-	addressHeaderBytes = 8 << 10
 )
 
 // An addressServer is the optional HTTP server. Its methods may be called on

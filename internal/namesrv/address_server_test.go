@@ -41,7 +41,7 @@ func rawHTTP(t *testing.T, s *testServer, text string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(nstest.Patience))
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestAddressServerConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(nstest.Patience))
 		io.WriteString(c, request)
 		if _, err := c.Read(make([]byte, 1024)); err != nil {
 			break // io.EOF or a reset
@@ -160,7 +160,7 @@ func TestAddressServerConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(nstest.Patience))
 		io.WriteString(c, request)
 		_, err = c.Read(make([]byte, 1024))
 		return err == nil

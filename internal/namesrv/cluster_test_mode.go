@@ -29,8 +29,11 @@ import (
 // Differs   a question that comes from another server in this mode is not
 //           passed on, so that two of them cannot ask each other for ever
 
+// productTimeout is for one request: the list, and the route. Tests have more
+// patience.
+var productTimeout = 3 * time.Second
+
 const (
-	productTimeout     = 3 * time.Second  // for one request: the list, and the route
 	productListAge     = 2 * time.Minute  // Java: MQClientInstance, fetchNameServerAddr
 	productListRetry   = 10 * time.Second // after a list could not be fetched
 	productListBytes   = 64 << 10

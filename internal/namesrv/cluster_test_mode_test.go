@@ -31,15 +31,21 @@ func underTest(t *testing.T, productAddr string, change ...func(*namesrv.Config)
 	})
 }
 
-// refusing returns an address at which nobody listens.
+// refusing returns an address at which nobody listens, nor will: its port is
+// that of a connection.
 func refusing(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Cleanup(func() { ln.Close() })
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
 }
 
 // TestClusterTest asks a server in cluster-test mode for routes, by requests of

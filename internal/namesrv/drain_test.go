@@ -70,7 +70,7 @@ func (l *leavingServer) wantEnd(t *testing.T) {
 		if err != nil {
 			t.Errorf("Run: %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(nstest.Patience):
 		t.Fatal("Run does not return")
 	}
 }

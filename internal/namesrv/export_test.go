@@ -2,16 +2,26 @@ package namesrv
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"maps"
 	"time"
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
+	"gonamesrv/internal/nstest"
 	"gonamesrv/route"
 )
 
 // What tests of the running server may reach into.
+
+// BePatient gives what goes on between two processes, which are one in a test,
+// time enough on a machine that is busy with something else.
+func BePatient() {
+	for _, d := range []*time.Duration{&notifyConnectTimeout, &notifyWriteTimeout, &productTimeout, &addressTimeout, &addressIdleTimeout} {
+		*d = nstest.Patience
+	}
+}
 
 func (s *Server) Table() *route.Table       { return s.table }
 func (s *Server) EngineStats() engine.Stats { return s.engine.Stats() }
@@ -126,6 +136,13 @@ func (s *Server) FetchProductList() {
 	defer s.product.mu.Unlock()
 	s.product.next = time.Time{}
 }
+
+func (t *TLSConfig) ServerContext() (*tls.Config, error) { return t.serverContext() }
+func (t *TLSConfig) ClientContext() (*tls.Config, error) { return t.clientContext() }
+
+// OnBodyDecoded calls f each time the body of a registration has been decoded,
+// before it is registered. Before Run only.
+func (s *Server) OnBodyDecoded(f func()) { s.bodyDecoded = f }
 
 // SetTLSPoll changes how often TLS files are looked at. Before Run only.
 func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }

@@ -392,6 +392,31 @@ func TestKVConfigLimit(t *testing.T) {
 	wantReply(t, c, putKV("namespace", "ns", "key", "3", "value", big), 0, "", "", "")
 }
 
+// TestKVConfigBeyondLimit starts with a file that is larger than the KV config
+// may be, as Java may have left it: there is a way back. What makes it smaller,
+// or leaves its size, is done, though it is still too large; what makes it
+// larger, by a byte, is not.
+func TestKVConfigBeyondLimit(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kvConfig.json")
+	a, b := strings.Repeat("a", 6<<20), strings.Repeat("b", 6<<20)
+	writeFile(t, file, `{"configTable":{"ns":{"a":"`+a+`","b":"`+b+`","c":"4"}}}`)
+	c := startKV(t, file).dial(t)
+	const size = 2*6<<20 + 46
+	tooLarge := func(n int) string { return fmt.Sprintf("KV config would have %d bytes, more than 8388608", n) }
+	wantReply(t, c, putKV("namespace", "ns", "key", "c", "value", "44"), codec.RespSystemError, "", tooLarge(size+1), "")
+	wantReply(t, c, getKV("namespace", "ns", "key", "c"), 0, `{"value":"4"}`, "", "")
+	wantReply(t, c, putKV("namespace", "ns", "key", "c", "value", "8"), 0, "", "", "")
+	wantReply(t, c, getKV("namespace", "ns", "key", "c"), 0, `{"value":"8"}`, "", "")
+	wantReply(t, c, deleteKV("namespace", "ns", "key", "c"), 0, "", "", "")
+	wantReply(t, c, putKV("namespace", "ns", "key", "c", "value", "8"), codec.RespSystemError, "", tooLarge(size), "")
+	wantReply(t, c, putKV("namespace", "ns", "key", "a", "value", a[1:]), 0, "", "", "")
+	wantReply(t, c, deleteKV("namespace", "ns", "key", "b"), 0, "", "", "")
+	wantReply(t, c, putKV("namespace", "ns", "key", "c", "value", "8"), 0, "", "", "") // and all is well
+	if got, want := readFile(t, file), `{"configTable":{"ns":{"a":"`+a[1:]+`","c":"8"}}}`; got != want {
+		t.Errorf("the file has %d bytes, want %d", len(got), len(want))
+	}
+}
+
 // TestKVConfigConcurrent lets many connections change and read. Each finds
 // what it wrote, and the file holds the end of all.
 func TestKVConfigConcurrent(t *testing.T) {

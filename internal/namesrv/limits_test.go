@@ -233,7 +233,7 @@ func TestBadPeers(t *testing.T) {
 		peer().TryWrite([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
 		peer().TryWrite([]byte{0xff, 0xfe, 0xfd, 0xfc, 0xfb})
 		half := peer()
-		half.Write(half.Frame(brokerA.RegisterPadded(1 << 20))[:600<<10])
+		half.TryWrite(half.Frame(brokerA.RegisterPadded(1 << 20))[:600<<10]) // may be closed before it is through
 		announces := peer()
 		announces.Write(binary.BigEndian.AppendUint32(nil, 16<<20-4))
 		deaf := peer()

@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv("NAMESRV_KV_CHILD"); file != "" {
 		writeKVUntilKilled(file)
 	}
+	namesrv.BePatient()
 	// gnet starts the goroutines of a pool when it is imported.
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
 }
@@ -68,7 +69,7 @@ func startWithLog(t testing.TB, change func(*namesrv.Config), log *slog.Logger, 
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(nstest.Patience):
 			t.Error("Run does not return")
 		}
 	})

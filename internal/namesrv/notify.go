@@ -23,9 +23,13 @@ import (
 // Differs   sent outside the table's lock, to all receivers at the same time;
 //           what the next change has overtaken is not sent
 
-const (
+// Tests have more patience.
+var (
 	notifyConnectTimeout = 3 * time.Second // Java: NettyClientConfig.connectTimeoutMillis
 	notifyWriteTimeout   = 300 * time.Millisecond
+)
+
+const (
 	// notifySenders is how many receivers are connected to at the same time. An
 	// unreachable one occupies a sender until the connect timeout, the others go
 	// on. The engine leaves enough descriptors for them.

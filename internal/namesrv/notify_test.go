@@ -183,13 +183,8 @@ func TestNotifyDeadReceiver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	refusing, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refusing.Close()
 	p := listen(t)
-	for i, addr := range []string{"127.0.0.1:1", full.Addr().String(), refusing.Addr().String(), "no address", p.addr} {
+	for i, addr := range []string{"127.0.0.1:1", full.Addr().String(), refusing(t), "no address", p.addr} {
 		wantCode(t, c.Do(registration(acting(int64(i), addr))), codec.RespSuccess, "")
 	}
 	c.Do(acting(0, "127.0.0.1:1").Unregister())

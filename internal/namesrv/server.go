@@ -49,6 +49,7 @@ type Server struct {
 	onUpdate    []func(Config) // set before Run
 	now         func() time.Time
 	started     time.Time
+	bodyDecoded func() // tests change the tables between a decoding and its registration; nil otherwise
 }
 
 // counters count what a peer did that is worth knowing.

@@ -108,7 +108,7 @@ func TestTLSReload(t *testing.T) {
 			defer func() { c.Close() }()
 			if err == nil {
 				c.TryWrite(c.Frame(nstest.Route("T")))
-				_, err = c.TryReadFrame(20 * time.Second)
+				_, err = c.TryReadFrame(nstest.Patience)
 			}
 			return err != nil
 		})

@@ -110,7 +110,7 @@ func TestTLSClientCertificates(t *testing.T) {
 					})
 					if err == nil {
 						if err = c.TryWrite(c.Frame(nstest.Route("T"))); err == nil {
-							_, err = c.TryReadFrame(20 * time.Second)
+							_, err = c.TryReadFrame(nstest.Patience)
 						}
 					}
 					if got, want := err == nil, strings.Contains(tc.want, who); got != want {
