@@ -38,13 +38,30 @@ func (b *Budget) Held() int64 { return b.held.Load() }
 // Queued returns the bytes that wait for workers now, at most half of the limit.
 func (b *Budget) Queued() int64 { return b.queued.Load() }
 
+// Reserve counts in n bytes that the work on a request is about to allocate, on
+// the half for queued work, and reports whether there is room for them. Who
+// reserves gives back by Release.
+func (b *Budget) Reserve(n int) bool { return b.take(&b.queued, n) }
+
+// Release counts out what Reserve has counted in.
+func (b *Budget) Release(n int) { b.queued.Add(-int64(n)) }
+
 // take counts n bytes in on one of the halves, unless it has no room for them.
-func (b *Budget) take(half *atomic.Int64, n int) bool {
-	if half.Add(int64(n)) > b.half {
-		half.Add(-int64(n))
-		return false
+func (b *Budget) take(half *atomic.Int64, n int) bool { return claim(half, int64(n), b.half) }
+
+// claim adds n to a counter unless that would then be above limit. It compares
+// before it adds: a claim that fails must not be in the way, not even for a
+// moment, of one beside it that fits.
+func claim(counter *atomic.Int64, n, limit int64) bool {
+	for {
+		held := counter.Load()
+		if held+n > limit {
+			return false
+		}
+		if counter.CompareAndSwap(held, held+n) {
+			return true
+		}
 	}
-	return true
 }
 
 // tight reports whether three quarters of what may be held are: time to close

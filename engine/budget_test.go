@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -288,5 +289,63 @@ func TestSmallRequestsDoNotTouchTheBudget(t *testing.T) {
 		if held := s.Budget().Held(); held != 0 {
 			t.Fatalf("%d bytes held after a small request", held)
 		}
+	}
+}
+
+// A claim that fails must not make one beside it fail, not even for a moment.
+func TestFailedClaimIsInNobodysWay(t *testing.T) {
+	b := NewBudget(2 << 20)
+	x := newExecutor(t, ExecutorOptions{Workers: 1, Budget: b})
+	o := ExecutorOptions{Workers: 1, Budget: b, Levels: []Level{{MaxBytes: 1 << 20}}}
+	level := &newLevels(o)[0]
+	giant := make([]byte, 2<<20)
+	for what, claims := range map[string]struct{ large, small func() bool }{
+		"for peers": {
+			func() bool { return b.take(&b.held, len(giant)) },
+			func() bool { defer b.held.Add(-1); return b.take(&b.held, 1) },
+		},
+		"for work": {
+			func() bool { return b.Reserve(len(giant)) },
+			func() bool { defer b.Release(1); return b.Reserve(1) },
+		},
+		"of a level": {
+			func() bool { return level.reserve(len(giant)) },
+			func() bool { defer level.count(-1); return level.reserve(1) },
+		},
+		"of a frame": {
+			func() bool { return x.Submit(&fakeConn{id: 1}, giant, echoTask) },
+			func() bool { defer b.Release(1); return b.Reserve(1) },
+		},
+	} {
+		// Four, each interrupted now and then in the middle of a claim.
+		rounds := 500_000
+		if raceEnabled {
+			rounds = 50_000
+		}
+		var running atomic.Int32
+		for range 4 {
+			running.Add(1)
+			go func() {
+				defer running.Add(-1)
+				for range rounds {
+					if claims.large() {
+						t.Errorf("%s: more granted than there is", what)
+						return
+					}
+				}
+			}()
+		}
+		small, refused := 0, 0
+		for ; running.Load() > 0; small++ {
+			if !claims.small() {
+				refused++
+			}
+		}
+		if refused > 0 {
+			t.Errorf("%s: %d of %d small claims refused beside large ones that fail", what, refused, small)
+		}
+	}
+	if b.Held() != 0 || b.Queued() != 0 {
+		t.Errorf("%d and %d bytes left in the budget", b.Held(), b.Queued())
 	}
 }

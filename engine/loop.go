@@ -32,8 +32,7 @@ type loop struct {
 	flushed   bool      // it has written early
 	turnBegan time.Time // when it had served timeCheck frames, zero until then
 
-	lent  atomic.Pointer[byte] // first byte of the frame that is lent, see loan.go; nil if none is
-	taken bool                 // it was handed over
+	lent atomic.Pointer[loan] // the loan of the frame that is being served, see loan.go; nil if there is none
 
 	idles  []*connList
 	frames [2]connList // those with an unfinished frame, the oldest first; firstFrame, laterFrame
