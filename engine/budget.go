@@ -137,15 +137,25 @@ func (l *loop) relief() {
 }
 
 // oldestHolder returns the connection that has held bytes for longest, nil if
-// none holds any.
-func (l *loop) oldestHolder() *conn {
-	oldest, since := l.unsent.head, time.Duration(0)
-	if oldest != nil {
-		since = oldest.owing
+// none holds any. Where the clock, which ticks once a second, sees no difference,
+// those who send faster than they can be answered come first, and those who do
+// not read next.
+func (l *loop) oldestHolder() (oldest *conn) {
+	var since time.Duration
+	older := func(c *conn, from time.Duration) {
+		if oldest == nil || from < since {
+			oldest, since = c, from
+		}
+	}
+	if c := l.lagged.head; c != nil {
+		older(c, c.lagging)
+	}
+	if c := l.unsent.head; c != nil {
+		older(c, c.owing)
 	}
 	for i := range l.frames {
-		if c := l.frames[i].head; c != nil && (oldest == nil || c.began < since) {
-			oldest, since = c, c.began
+		if c := l.frames[i].head; c != nil {
+			older(c, c.began)
 		}
 	}
 	return oldest
@@ -153,7 +163,7 @@ func (l *loop) oldestHolder() *conn {
 
 // dismiss closes c, unless it turns out to hold nothing any more.
 func (l *loop) dismiss(c *conn) {
-	if !c.listed(byFrame) {
+	if !c.listed(byFrame) && !c.listed(byBehind) {
 		if l.look(c); !c.listed(byUnsent) {
 			return
 		}
@@ -161,4 +171,5 @@ func (l *loop) dismiss(c *conn) {
 	l.close(c, ErrOverloaded)
 	c.leave(byFrame) // never look at it twice
 	c.leave(byUnsent)
+	c.leave(byBehind)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -102,6 +103,94 @@ func TestBudgetIsRelievedByOtherLoops(t *testing.T) {
 	if !stalled[10].isOpen() {
 		t.Error("the newest was closed as well")
 	}
+}
+
+// dialConns connects n peers and returns both ends of each.
+func (s *server) dialConns(n int, conns <-chan Conn) (peers []*client, ours []*conn) {
+	for range n {
+		peers = append(peers, s.dial())
+		ours = append(ours, (<-conns).(*conn))
+	}
+	return peers, ours
+}
+
+// Who sends faster than can be answered holds bytes too, since it fell behind,
+// and goes before an honest peer whose frame is half there.
+func TestBudgetDismissesWhoIsBehind(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) {
+		o.Loops = 1
+		o.Budget = NewBudget(8 << 20)
+	})
+	l := s.loops[0]
+	flooders, ours := s.dialConns(7, conns)
+	honest, half := s.dialConns(1, conns)
+	frame := patternFrame(1<<20, 1)
+	s.onLoop(l, func() {
+		feed := func(c *conn, data []byte) {
+			for len(data) > 0 {
+				n := min(readBuffer, len(data))
+				l.turn(c, data[:n])
+				data = data[n:]
+			}
+		}
+		for i, c := range ours { // about 512 KiB each; 3 MiB are three quarters
+			if i == 6 {
+				feed(half[0], frame[:200<<10])
+			}
+			l.fallBehind(c)
+			feed(c, bytes.Repeat(textFrame("%01000d", i), 450))
+		}
+		closed := 0
+		for i, c := range ours {
+			if c.gone && closed < i {
+				t.Errorf("flooder %d is closed, one that has been behind for longer is not", i)
+			} else if c.gone {
+				closed++
+			}
+		}
+		if closed < 1 || closed > 4 {
+			t.Errorf("%d of 7 flooders are closed, want those that had to go", closed)
+		}
+		if half[0].gone {
+			t.Error("the honest peer is closed")
+		}
+	})
+	honest[0].send(frame[200<<10:])
+	honest[0].want(string(frame[4:]))
+	flooders[6].want(fmt.Sprintf("%01000d", 6))
+}
+
+// Who is behind again after its turn has been behind all the time, and who is
+// not any more has not.
+func TestBehindSince(t *testing.T) {
+	conns := make(chan Conn, 1)
+	reply := frameOf(make([]byte, flushSize)) // one is a turn
+	s, clock := serveInTime(t, &testHandler{
+		opened: func(c Conn) { conns <- c },
+		serve:  func(_ Conn, _, out []byte) []byte { return append(out, reply...) },
+	}, func(o *Options) { o.Loops, o.HighWater, o.LowWater = 1, 1<<30, 1 })
+	l := s.loops[0]
+	peers, ours := s.dialConns(1, conns)
+	c := ours[0]
+	clock.advance(time.Second)
+	s.onLoop(l, func() {
+		l.turn(c, bytes.Repeat(textFrame("x"), 4))
+		if !c.behind || c.lagging != time.Second {
+			t.Errorf("behind %v since %v, want so since 1s", c.behind, c.lagging)
+		}
+		l.now = 2 * time.Second
+		l.catchUp()
+		l.catchUp()
+		if !c.behind || c.lagging != time.Second || l.oldestHolder() != c {
+			t.Errorf("behind %v since %v, want so since 1s and to be the oldest", c.behind, c.lagging)
+		}
+		l.catchUp()
+		if c.behind || c.listed(byBehind) {
+			t.Error("still listed though all is served")
+		}
+	})
+	go io.Copy(io.Discard, peers[0])
 }
 
 // A frame is given its bytes also when it is larger than what is left, as long

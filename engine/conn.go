@@ -13,7 +13,7 @@ import (
 // engine's own because an ID must tell connections of several engines apart.
 var lastID atomic.Uint64
 
-// A conn is one connection. Size: 288 B, and no buffer when idle.
+// A conn is one connection. Size: 320 B, and no buffer when idle.
 type conn struct {
 	id     uint64
 	remote string // constant once Opened was called
@@ -39,6 +39,7 @@ type conn struct {
 	active   time.Duration              // last sign of life, loop time
 	began    time.Duration              // when the frame in in began, loop time, while listed by frame
 	owing    time.Duration              // unsent has not been 0 since, loop time, while listed by unsent
+	lagging  time.Duration              // behind since, turn after turn, loop time, while listed by behind
 	links    [numKinds]link
 
 	opened  atomic.Bool

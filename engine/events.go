@@ -120,6 +120,7 @@ func (l *loop) closed(c *conn, err error) {
 	c.unsent = 0
 	c.leave(byIdleness)
 	c.leave(byUnsent)
+	c.leave(byBehind)
 	l.unchoke(c)
 	l.dropInput(c)
 

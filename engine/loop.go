@@ -37,6 +37,7 @@ type loop struct {
 	idles  []*connList
 	frames [2]connList // those with an unfinished frame, the oldest first; firstFrame, laterFrame
 	unsent connList    // those with unsent bytes, the longest so first
+	lagged connList    // those that are behind, turn after turn, the longest so first
 
 	chokedList  []*conn // choked connections, and dead ones until the next scan
 	chokedSpare []*conn
@@ -73,6 +74,7 @@ func newLoop(e *Engine, index int) *loop {
 	l.frames[firstFrame] = connList{kind: byFrame, timeout: e.o.FirstFrameTimeout}
 	l.frames[laterFrame] = connList{kind: byFrame, timeout: e.o.FrameTimeout}
 	l.unsent = connList{kind: byUnsent}
+	l.lagged = connList{kind: byBehind}
 	return l
 }
 
