@@ -148,7 +148,7 @@ func (l *loop) oldestHolder() (oldest *conn) {
 		}
 	}
 	if c := l.lagged.head; c != nil {
-		older(c, c.lagging)
+		older(c, c.began)
 	}
 	if c := l.unsent.head; c != nil {
 		older(c, c.owing)

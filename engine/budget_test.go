@@ -176,14 +176,14 @@ func TestBehindSince(t *testing.T) {
 	clock.advance(time.Second)
 	s.onLoop(l, func() {
 		l.turn(c, bytes.Repeat(textFrame("x"), 4))
-		if !c.behind || c.lagging != time.Second {
-			t.Errorf("behind %v since %v, want so since 1s", c.behind, c.lagging)
+		if !c.behind || c.began != time.Second {
+			t.Errorf("behind %v since %v, want so since 1s", c.behind, c.began)
 		}
 		l.now = 2 * time.Second
 		l.catchUp()
 		l.catchUp()
-		if !c.behind || c.lagging != time.Second || l.oldestHolder() != c {
-			t.Errorf("behind %v since %v, want so since 1s and to be the oldest", c.behind, c.lagging)
+		if !c.behind || c.began != time.Second || l.oldestHolder() != c {
+			t.Errorf("behind %v since %v, want so since 1s and to be the oldest", c.behind, c.began)
 		}
 		l.catchUp()
 		if c.behind || c.listed(byBehind) {

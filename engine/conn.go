@@ -37,9 +37,8 @@ type conn struct {
 	unsent   int                        // bytes in gnet's outbound buffer when last looked at; counted in the budget
 	since    time.Duration              // choked since, loop time
 	active   time.Duration              // last sign of life, loop time
-	began    time.Duration              // when the frame in in began, loop time, while listed by frame
+	began    time.Duration              // when the frame in in began, loop time, while listed by frame; behind since, while listed by behind
 	owing    time.Duration              // unsent has not been 0 since, loop time, while listed by unsent
-	lagging  time.Duration              // behind since, turn after turn, loop time, while listed by behind
 	links    [numKinds]link
 
 	opened  atomic.Bool

@@ -47,7 +47,7 @@ func (l *loop) endTurn() {
 func (l *loop) fallBehind(c *conn) {
 	c.behind = true
 	if !c.listed(byBehind) {
-		c.lagging = l.now
+		c.began = l.now
 		l.lagged.push(c)
 	}
 	l.behindList = append(l.behindList, c)
