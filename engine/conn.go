@@ -41,6 +41,8 @@ type conn struct {
 	owing    time.Duration              // unsent has not been 0 since, loop time, while listed by unsent
 	links    [numKinds]link
 
+	strange *stranger // see strangers.go, guarded by its mutex; nil once it has spoken
+
 	opened  atomic.Bool
 	alive   atomic.Bool
 	closing atomic.Bool          // Close was called

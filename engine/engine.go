@@ -33,7 +33,11 @@ type Engine struct {
 	lns    []net.Listener
 	spares spares
 	peers  peerCount
-	now    func() time.Duration // since New; tests have their own
+
+	strangers strangers
+	going     chan struct{} // one for each stranger that has to go and has not gone
+
+	now func() time.Duration // since New; tests have their own
 
 	running  atomic.Bool
 	stopping atomic.Bool
@@ -84,6 +88,8 @@ func New(h Handler, o Options) (*Engine, error) {
 	}
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
+	e.going = make(chan struct{}, handOvers)
+	e.strangers.now = func() time.Duration { return e.now() }
 	for i := range e.o.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}

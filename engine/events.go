@@ -31,6 +31,10 @@ func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
 		c.opened.Store(true)
 		c.alive.Store(true)
 		l.addIdle(c)
+		ev.e.strangers.add(c)
+		if c.preamble != preambleProxy {
+			ev.e.settle(c)
+		}
 		if c.preamble != preambleProxy && l.tell(c) {
 			c.cause = ErrPanic
 			return nil, gnet.Close
@@ -132,6 +136,7 @@ func (l *loop) closed(c *conn, err error) {
 func (l *loop) bury(c *conn, cause error) {
 	l.e.open.Add(-1)
 	l.e.peers.leave(c.id)
+	l.e.strangers.bury(c)
 	l.e.closed[kindOf(cause)].Add(1)
 	l.noteClosed(c, cause)
 	if c.told {
@@ -162,7 +167,7 @@ func (l *loop) noteClosed(c *conn, cause error) {
 		l.e.malformedLog.warn(l.e.o.Logger, "malformed frame", "conn", c.id, "remote", c.remote, "err", cause)
 	case closedPreamble:
 		l.e.preambleLog.warn(l.e.o.Logger, "connection not let in", "conn", c.id, "remote", c.remote, "err", cause)
-	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood:
+	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood, closedForRoom:
 		l.e.slowLog.warn(l.e.o.Logger, "connection cut off", "conn", c.id, "remote", c.remote, "err", cause)
 	}
 }
