@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -97,6 +99,94 @@ func TestBudgetIsRelievedByOtherLoops(t *testing.T) {
 	if !newest.Alive() {
 		t.Error("the newest was closed as well")
 	}
+}
+
+// dialConns connects n peers and returns both ends of each.
+func (s *server) dialConns(n int, conns <-chan Conn) (peers []*client, ours []*conn) {
+	for range n {
+		peers = append(peers, s.dial())
+		ours = append(ours, (<-conns).(*conn))
+	}
+	return peers, ours
+}
+
+// Who sends faster than can be answered holds bytes too, since it fell behind,
+// and goes before an honest peer whose frame is half there.
+func TestBudgetDismissesWhoIsBehind(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, func(o *Options) {
+		o.Loops = 1
+		o.Budget = NewBudget(8 << 20)
+	})
+	l := s.loops[0]
+	flooders, ours := s.dialConns(7, conns)
+	honest, half := s.dialConns(1, conns)
+	frame := patternFrame(1<<20, 1)
+	s.onLoop(l, func() {
+		feed := func(c *conn, data []byte) {
+			for len(data) > 0 {
+				n := min(readBuffer, len(data))
+				l.turn(c, data[:n])
+				data = data[n:]
+			}
+		}
+		for i, c := range ours { // about 512 KiB each; 3 MiB are three quarters
+			if i == 6 {
+				feed(half[0], frame[:200<<10])
+			}
+			l.fallBehind(c)
+			feed(c, bytes.Repeat(textFrame("%01000d", i), 450))
+		}
+		closed := 0
+		for i, c := range ours {
+			if c.gone && closed < i {
+				t.Errorf("flooder %d is closed, one that has been behind for longer is not", i)
+			} else if c.gone {
+				closed++
+			}
+		}
+		if closed < 1 || closed > 4 {
+			t.Errorf("%d of 7 flooders are closed, want those that had to go", closed)
+		}
+		if half[0].gone {
+			t.Error("the honest peer is closed")
+		}
+	})
+	honest[0].send(frame[200<<10:])
+	honest[0].want(string(frame[4:]))
+	flooders[6].want(fmt.Sprintf("%01000d", 6))
+}
+
+// Who is behind again after its turn has been behind all the time, and who is
+// not any more has not.
+func TestBehindSince(t *testing.T) {
+	conns := make(chan Conn, 1)
+	reply := frameOf(make([]byte, flushSize)) // one is a turn
+	s, clock := serveInTime(t, &testHandler{
+		opened: func(c Conn) { conns <- c },
+		serve:  func(_ Conn, _, out []byte) []byte { return append(out, reply...) },
+	}, func(o *Options) { o.Loops, o.HighWater, o.LowWater = 1, 1<<30, 1 })
+	l := s.loops[0]
+	peers, ours := s.dialConns(1, conns)
+	c := ours[0]
+	clock.advance(time.Second)
+	s.onLoop(l, func() {
+		l.turn(c, bytes.Repeat(textFrame("x"), 4))
+		if !c.behind || c.began != time.Second {
+			t.Errorf("behind %v since %v, want so since 1s", c.behind, c.began)
+		}
+		l.now = 2 * time.Second
+		l.catchUp()
+		l.catchUp()
+		if !c.behind || c.began != time.Second || l.oldestHolder() != c {
+			t.Errorf("behind %v since %v, want so since 1s and to be the oldest", c.behind, c.began)
+		}
+		l.catchUp()
+		if c.behind || c.listed(byBehind) {
+			t.Error("still listed though all is served")
+		}
+	})
+	go io.Copy(io.Discard, peers[0])
 }
 
 // A frame is given its bytes also when it is larger than what is left, as long
@@ -279,5 +369,63 @@ func TestSmallRequestsDoNotTouchTheBudget(t *testing.T) {
 		if held := s.Budget().Held(); held != 0 {
 			t.Fatalf("%d bytes held after a small request", held)
 		}
+	}
+}
+
+// A claim that fails must not make one beside it fail, not even for a moment.
+func TestFailedClaimIsInNobodysWay(t *testing.T) {
+	b := NewBudget(2 << 20)
+	x := newExecutor(t, ExecutorOptions{Workers: 1, Budget: b})
+	o := ExecutorOptions{Workers: 1, Budget: b, Levels: []Level{{MaxBytes: 1 << 20}}}
+	level := &newLevels(o)[0]
+	giant := make([]byte, 2<<20)
+	for what, claims := range map[string]struct{ large, small func() bool }{
+		"for peers": {
+			func() bool { return b.take(&b.held, len(giant)) },
+			func() bool { defer b.held.Add(-1); return b.take(&b.held, 1) },
+		},
+		"for work": {
+			func() bool { return b.Reserve(len(giant)) },
+			func() bool { defer b.Release(1); return b.Reserve(1) },
+		},
+		"of a level": {
+			func() bool { return level.reserve(len(giant)) },
+			func() bool { defer level.count(-1); return level.reserve(1) },
+		},
+		"of a frame": {
+			func() bool { return x.Submit(&fakeConn{id: 1}, giant, echoTask) },
+			func() bool { defer b.Release(1); return b.Reserve(1) },
+		},
+	} {
+		// Four, each interrupted now and then in the middle of a claim.
+		rounds := 500_000
+		if raceEnabled {
+			rounds = 50_000
+		}
+		var running atomic.Int32
+		for range 4 {
+			running.Add(1)
+			go func() {
+				defer running.Add(-1)
+				for range rounds {
+					if claims.large() {
+						t.Errorf("%s: more granted than there is", what)
+						return
+					}
+				}
+			}()
+		}
+		small, refused := 0, 0
+		for ; running.Load() > 0; small++ {
+			if !claims.small() {
+				refused++
+			}
+		}
+		if refused > 0 {
+			t.Errorf("%s: %d of %d small claims refused beside large ones that fail", what, refused, small)
+		}
+	}
+	if b.Held() != 0 || b.Queued() != 0 {
+		t.Errorf("%d and %d bytes left in the budget", b.Held(), b.Queued())
 	}
 }

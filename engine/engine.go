@@ -33,7 +33,11 @@ type Engine struct {
 	lns    []net.Listener
 	spares spares
 	peers  peerCount
-	now    func() time.Duration // since New; tests have their own
+
+	strangers strangers
+	going     chan struct{} // one for each stranger that has to go and has not gone
+
+	now func() time.Duration // since New; tests have their own
 
 	tickEvery time.Duration // Options.tick, unless a test ticks by itself
 
@@ -90,6 +94,8 @@ func New(h Handler, o Options) (*Engine, error) {
 	e.tickEvery = e.o.tick
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
+	e.going = make(chan struct{}, handOvers)
+	e.strangers.now = func() time.Duration { return e.now() }
 	for i := range e.o.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}

@@ -563,8 +563,8 @@ func TestStopFlushesOutbox(t *testing.T) {
 }
 
 func TestConnSize(t *testing.T) {
-	if n := unsafe.Sizeof(conn{}); n > 288 {
-		t.Errorf("a connection is %d bytes, want at most 288", n)
+	if n := unsafe.Sizeof(conn{}); n > 320 {
+		t.Errorf("a connection is %d bytes, want at most 320", n)
 	}
 }
 

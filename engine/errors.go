@@ -29,6 +29,10 @@ var (
 	// of unfinished frames and unread replies, and this one was among those
 	// who have held theirs for longest.
 	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames and unread replies")
+	// ErrMadeRoom means that there were as many connections as there may be, in
+	// all or from its address, and this one, which had not sent a whole frame,
+	// made room for a newcomer.
+	ErrMadeRoom = errors.New("engine: made room for a newcomer, no whole frame had come")
 	// ErrPreamble is wrapped when a connection does not get as far as its first
 	// frame: a TLS handshake or a PROXY header that is broken or takes longer
 	// than [Options.HandshakeTimeout], or TLS where there is none, or none where
@@ -58,6 +62,7 @@ const (
 	closedFlood
 	closedShutdown
 	closedPreamble
+	closedForRoom
 	numCloseKinds
 )
 
@@ -84,6 +89,8 @@ func kindOf(err error) closeKind {
 		return closedFrameTimeout
 	case errors.Is(err, ErrFlood):
 		return closedFlood
+	case errors.Is(err, ErrMadeRoom):
+		return closedForRoom
 	case errors.Is(err, ErrShutdown):
 		return closedShutdown
 	case errors.As(err, &sys):

@@ -32,6 +32,10 @@ func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
 		c.opened.Store(true)
 		c.alive.Store(true)
 		l.addIdle(c)
+		ev.e.strangers.add(c)
+		if c.preamble != preambleProxy {
+			ev.e.settle(c)
+		}
 		if c.preamble != preambleProxy && l.tell(c) {
 			c.cause = ErrPanic
 			return nil, gnet.Close
@@ -121,6 +125,7 @@ func (l *loop) closed(c *conn, err error) {
 	c.unsent = 0
 	c.leave(byIdleness)
 	c.leave(byUnsent)
+	c.leave(byBehind)
 	l.unchoke(c)
 	l.dropInput(c)
 
@@ -130,6 +135,7 @@ func (l *loop) closed(c *conn, err error) {
 // bury counts c out and tells the handler. Of a connection that spoke TLS it
 // is not called on the loop.
 func (l *loop) bury(c *conn, cause error) {
+	l.e.strangers.bury(c)
 	l.e.closed[kindOf(cause)].Add(1)
 	l.e.peers.leave(c.id)
 	l.e.open.Add(-1) // last: who sees that it is gone finds it counted
@@ -164,7 +170,7 @@ func (l *loop) noteClosed(c *conn, cause error) {
 		msg = "malformed frame"
 	case closedPreamble:
 		msg = "connection not let in"
-	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood:
+	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood, closedForRoom:
 		msg = "connection cut off"
 	default:
 		return

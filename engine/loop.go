@@ -33,12 +33,12 @@ type loop struct {
 	flushed   bool      // it has written early
 	turnBegan time.Time // when it had served timeCheck frames, zero until then
 
-	lent  atomic.Pointer[byte] // first byte of the frame that is lent, see loan.go; nil if none is
-	taken bool                 // it was handed over
+	lent atomic.Pointer[loan] // the loan of the frame that is being served, see loan.go; nil if there is none
 
 	idles  []*connList
 	frames [2]connList // those with an unfinished frame, the oldest first; firstFrame, laterFrame
 	unsent connList    // those with unsent bytes, the longest so first
+	lagged connList    // those that are behind, turn after turn, the longest so first
 
 	chokedList  []*conn // choked connections, and dead ones until the next scan
 	chokedSpare []*conn
@@ -75,6 +75,7 @@ func newLoop(e *Engine, index int) *loop {
 	l.frames[firstFrame] = connList{kind: byFrame, timeout: e.o.FirstFrameTimeout}
 	l.frames[laterFrame] = connList{kind: byFrame, timeout: e.o.FrameTimeout}
 	l.unsent = connList{kind: byUnsent}
+	l.lagged = connList{kind: byBehind}
 	return l
 }
 

@@ -94,15 +94,16 @@ type Options struct {
 	// engine's own, 1 GiB.
 	Budget *Budget
 
-	// MaxConnections is the number of connections served at the same time;
-	// those beyond it are closed as soon as they are accepted. 0: as many as
+	// MaxConnections is the number of connections served at the same time. For
+	// one beyond it the oldest is closed that has not sent a whole frame within
+	// a second; if there is none, the newcomer is. 0: as many as
 	// RLIMIT_NOFILE allows less a reserve of 192, but at least half of it; no
 	// limit where the system sets none.
 	MaxConnections int
 
 	// MaxConnectionsPerAddress is the number of connections served at the
 	// same time for one IPv4 address, or one /64 of IPv6. Those beyond it are
-	// closed as soon as the address is known. 0: no limit.
+	// treated as with MaxConnections, among those from there. 0: no limit.
 	MaxConnectionsPerAddress int
 
 	// Started is called once by Run, when all it takes to serve is there: from

@@ -87,6 +87,7 @@ func (l *loop) greet(c *conn, data []byte) (action gnet.Action) {
 		case l.tell(c):
 			return l.finish(c, ErrPanic)
 		}
+		l.e.settle(c)
 		held := c.in // rest may lie in it
 		c.in, c.preamble = nil, preambleTLS
 		if held != nil {

@@ -14,7 +14,7 @@ import (
 type Stats struct {
 	Open     int    // connections open now
 	Accepted uint64 // connections handed to a loop since the start
-	Refused  uint64 // connections closed on arrival, MaxConnections being reached
+	Refused  uint64 // connections closed on arrival, MaxConnections being reached by peers who speak
 
 	RefusedPerAddress uint64 // connections closed on arrival, MaxConnectionsPerAddress being reached
 
@@ -44,6 +44,7 @@ type Stats struct {
 
 	ClosedFrameTimeout uint64
 	ClosedFlood        uint64
+	ClosedForRoom      uint64 // strangers that made room for a newcomer
 }
 
 // Stats returns the counters. Safe from any goroutine.
@@ -79,6 +80,7 @@ func (e *Engine) Stats() Stats {
 
 		ClosedFrameTimeout: e.closed[closedFrameTimeout].Load(),
 		ClosedFlood:        e.closed[closedFlood].Load(),
+		ClosedForRoom:      e.closed[closedForRoom].Load(),
 	}
 	for _, l := range e.loops {
 		s.Frames += l.frameCount.Load()

@@ -314,7 +314,10 @@ func (t *tlsConn) serveAll(data []byte) (rest []byte, err error) {
 			return data, nil
 		}
 		t.touch()
-		t.spoke.Store(true)
+		if !t.spoke.Load() {
+			t.spoke.Store(true)
+			c.e.strangers.leave(c)
+		}
 		t.frameBegan.Store(0)
 		c.e.tls.frames.Add(1)
 		if t.out == nil {
