@@ -191,7 +191,7 @@ func TestWordsInTheConfiguration(t *testing.T) {
 // only Java knows together, and no more than there is room for.
 func TestUnknownKeys(t *testing.T) {
 	for name, want := range map[string]string{
-		"listenPrt": "listenPort", "listenProt": "listenPort", "listen_port": "listenPort", "LISTENPORT": "listenPort", "ListenPort": "listenPort",
+		"listenPrt": "listenPort", "listenProt": "listenPort", "lsitenProt": "listenPort", "listen_port": "listenPort", "LISTENPORT": "listenPort", "ListenPort": "listenPort",
 		"tls.server.mod": "tls.server.mode", "memorybudget": "memoryBudget", "kvConfigPth": "kvConfigPath", "needWaitForServices": "needWaitForService",
 		"com.rocketmq.remoting.frameMaxLength": "frameMaxLength",
 		"somethingElse":                        "", "x": "", "": "", "brokerName": "", strings.Repeat("listenPort", 1<<17): "",
