@@ -287,7 +287,7 @@ func TestReloadSignal(t *testing.T) {
 // configuration included, and so has standard error.
 func TestLogFile(t *testing.T) {
 	var stdout, stderr output
-	p := startProcess(t, &stdout, &stderr, "useEpollNativeSelector=true", "logLevel=WARN", "logFormat=JSON")
+	p := startProcess(t, &stdout, &stderr, "listenPrt=1", "logLevel=WARN", "logFormat=JSON")
 	ask(t, &stdout)
 	p.signal(syscall.SIGTERM)
 	p.wantEnd(0)
@@ -300,7 +300,7 @@ func TestLogFile(t *testing.T) {
 			t.Errorf("line %q: %v", line, err)
 		}
 	}
-	if !strings.Contains(stderr.String(), "useEpollNativeSelector has no meaning here") {
+	if !strings.Contains(stderr.String(), "listenPrt") {
 		t.Errorf("the log is\n%s", &stderr)
 	}
 }

@@ -15,7 +15,9 @@ import (
 )
 
 // wordKeys are the keys that are one of a few words, and one that is none of them.
-var wordKeys = map[string]string{"tls.server.mode": "enforced", "tls.server.need.client.auth": "required"}
+var wordKeys = map[string]string{
+	"tls.server.mode": "enforced", "tls.server.need.client.auth": "required", "logLevel": "loud", "logFormat": "xml",
+}
 
 // unparsable returns values that a key cannot have, "number", "word", "truth" or
 // "guard", a truth value that guards something; none for texts.
@@ -171,6 +173,10 @@ func TestWordsInTheConfiguration(t *testing.T) {
 				cfg.TLS.ServerMode = word
 			case "tls.server.need.client.auth":
 				cfg.TLS.ServerNeedClientAuth = word
+			case "logLevel":
+				cfg.LogLevel = word
+			case "logFormat":
+				cfg.LogFormat = word
 			default:
 				t.Fatalf("%s is not in this test", k.name)
 			}
@@ -179,7 +185,7 @@ func TestWordsInTheConfiguration(t *testing.T) {
 			if known && err != nil {
 				t.Errorf("%s=%s: %v", k.name, word, err)
 			}
-			want := fmt.Sprintf("namesrv: %s is %q, must be %s, %s or %s", k.name, word, k.words[0], k.words[1], k.words[2])
+			want := fmt.Sprintf("namesrv: %s is %q, must be %s", k.name, word, k.want)
 			if !known && (err == nil || err.Error() != want) {
 				t.Errorf("%s=%s: %v, want %s", k.name, word, err, want)
 			}

@@ -376,7 +376,7 @@ func TestConfigKeys(t *testing.T) {
 		case "false":
 			value = "true"
 		}
-		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require"}[name]; words != "" {
+		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json"}[name]; words != "" {
 			value = words
 		}
 		lines = append(lines, name+"="+value)

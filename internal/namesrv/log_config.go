@@ -20,14 +20,8 @@ func (c *Config) Level() slog.Level { return logLevels[strings.ToLower(c.LogLeve
 // LogsJSON reports whether log lines are JSON.
 func (c *Config) LogsJSON() bool { return strings.EqualFold(c.LogFormat, "json") }
 
-// logFaults is the share of the log in Validate.
+// logFaults is the share of the log in Validate, but for words.
 func (c *Config) logFaults() (faults []error) {
-	if _, ok := logLevels[strings.ToLower(c.LogLevel)]; !ok {
-		faults = append(faults, fmt.Errorf("namesrv: logLevel is %q, must be debug, info, warn or error", c.LogLevel))
-	}
-	if !c.LogsJSON() && !strings.EqualFold(c.LogFormat, "text") {
-		faults = append(faults, fmt.Errorf("namesrv: logFormat is %q, must be text or json", c.LogFormat))
-	}
 	if c.LogFileSize < 1 || c.LogFileSize > 1<<16 {
 		faults = append(faults, fmt.Errorf("namesrv: logFileMaxMegabytes is %d, must be from 1 to %d", c.LogFileSize, 1<<16))
 	}

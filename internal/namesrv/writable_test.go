@@ -54,7 +54,7 @@ func TestUnwritable(t *testing.T) {
 	if _, err := New(cfg, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 		t.Fatal(err)
 	}
-	if want := `level=WARN msg="file cannot be written, changes will be refused" key=configStorePath path=` + cfg.ConfigStorePath; !strings.Contains(log.String(), want) || strings.Contains(log.String(), "kvConfigPath") {
+	if want := `level=WARN msg="file cannot be written, changes will be refused" key=configStorePath path=` + cfg.ConfigStorePath; !strings.Contains(log.String(), want) || strings.Contains(log.String(), "key=kvConfigPath") {
 		t.Errorf("no %s in\n%s", want, &log)
 	}
 }
