@@ -36,6 +36,12 @@ type Table struct {
 	expiry        expiryQueue
 	seen          idMarks // topics of the registration at hand
 
+	limits     Limits
+	links      int                      // what Limits.Brokers bounds: the owners of all live entries
+	entries    int                      // what Limits.Entries bounds
+	clustersOf map[string]int           // address -> number of live entries with it
+	refusals   [limitCount]atomic.Int64 // not under mu
+
 	brokersVersion uint64 // version of the newest Broker
 	brokersChanged bool   // since the last publish
 	namesChanged   bool   // the set of topic names, since the last publish
@@ -48,6 +54,8 @@ type Options struct {
 	// OnEvent, if not nil, is told of each change after it has been published,
 	// outside the lock, by the goroutine that made the change.
 	OnEvent func(Event)
+
+	Limits Limits
 }
 
 // New returns an empty Table.
@@ -61,6 +69,8 @@ func New(o Options) *Table {
 		brokerLiveTable:   newTrie[*LiveInfo](seed),
 		filterServerTable: map[BrokerKey][]string{},
 		byConn:            map[uint64][]*liveBroker{},
+		limits:            o.Limits.withDefaults(),
+		clustersOf:        map[string]int{},
 		onEvent:           o.OnEvent,
 	}
 	t.brokersChanged, t.namesChanged = true, true
