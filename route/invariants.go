@@ -223,6 +223,7 @@ func (c *checker) counts() {
 	for conn := range t.byConn {
 		c.require(t.connBrokers(conn) <= t.limits.BrokersPerConn, "connection %d has %d brokers", conn, t.connBrokers(conn))
 	}
+	c.require(len(t.replaced) == 0, "%d entries wait to be retired", len(t.replaced))
 }
 
 // published: the View is the tables, and what it has encoded is what it would

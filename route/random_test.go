@@ -23,7 +23,8 @@ func TestTableAgainstReference(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		acting := rapid.Bool().Draw(rt, "supportActingMaster")
 		limits := randomLimits(rt)
-		h := &history{rt: rt, table: New(Options{Limits: limits}), ref: newReference(acting, limits), now: 1_000_000}
+		cache := rapid.SampledFrom([]int64{0, 16 << 10}).Draw(rt, "cache")
+		h := &history{rt: rt, table: New(Options{Limits: limits, CacheBytes: cache}), ref: newReference(acting, limits), now: 1_000_000}
 		steps := rapid.IntRange(1, 50).Draw(rt, "steps")
 		for range steps {
 			h.step()
@@ -164,6 +165,7 @@ func (h *history) step() {
 		}
 	case "scan":
 		h.table.ScanNotActiveBroker(h.now)
+		h.table.SweepBodies()
 		h.ref.scan(h.now)
 	default:
 		h.command(pick(h, []string{"wipe", "add", "topic", "delete"}, "command"))
@@ -354,6 +356,13 @@ func (h *history) compare() {
 		h.rt.Fatal(err)
 	}
 	v := h.table.View()
+	var kept int64
+	for e := range v.topics.all {
+		kept += e.bodies.Load().size()
+	}
+	if got, _ := h.table.CachedBytes(); got != kept || got > h.table.cache.most {
+		h.rt.Fatalf("%d bytes of encoded routes are counted, %d are kept", got, kept)
+	}
 	for _, topic := range slices.Concat(randomTopics, fillerTopics) {
 		for _, d := range []codec.Dialect{codec.DialectLegacy, codec.DialectStrict} {
 			var got []byte

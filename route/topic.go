@@ -107,6 +107,7 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 	t.entries -= 1 + e.mappings.entries(s.name)
 	if len(e.queues) == 1 {
 		t.topicQueueTable.remove(t.edition, e.name)
+		t.replaced = append(t.replaced, e)
 		t.topicByID[e.id] = nil
 		t.freeTopicIDs = append(t.freeTopicIDs, e.id)
 		t.namesChanged = true
@@ -122,6 +123,9 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 
 // storeTopic puts a new entry in place of the one with its name. Under mu.
 func (t *Table) storeTopic(e *TopicEntry) {
+	if old := t.topicByID[e.id]; old != nil {
+		t.replaced = append(t.replaced, old)
+	}
 	t.topicQueueTable.put(t.edition, e)
 	t.topicByID[e.id] = e
 }
