@@ -40,10 +40,13 @@ frameTimeoutMillis=60000
 handshakeTimeoutSeconds=10
 kvConfigPath=
 listenPort=0
+maxBrokers=0
 maxConnections=0
 maxConnectionsPerIp=0
 maxPendingInputSize=4194304
 maxPendingOutputSize=67108864
+maxRouteEntries=0
+maxTopics=0
 memoryBudget=0
 needWaitForService=false
 notifyMinBrokerIdChanged=false
@@ -54,6 +57,7 @@ proxyProtocolTrusted=
 returnOrderTopicConfigToBroker=true
 rocketmq.namesrv.domain=jmenv.tbsite.net
 rocketmq.namesrv.domain.subgroup=nsaddr
+routeCacheBytes=0
 routeReadsOnLoop=true
 scanNotActiveBrokerInterval=5000
 serverAsyncSemaphoreValue=64
@@ -343,7 +347,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 72 {
+	if len(lines) != 76 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

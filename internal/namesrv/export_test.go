@@ -132,3 +132,9 @@ func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }
 
 // PutKV sets a value of the KV config.
 func (s *Server) PutKV(namespace, key, value string) error { return s.kv.put(namespace, key, &value) }
+
+// RouteLimitsFor returns the limits of the tables, and the bytes of encoded
+// routes, on a machine with so much memory.
+func (c *Config) RouteLimitsFor(memory int64) (route.Limits, int64) {
+	return c.routeLimitsFor(memory), c.routeCacheBytesFor(memory)
+}

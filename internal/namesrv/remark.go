@@ -1,6 +1,10 @@
 package namesrv
 
-import "fmt"
+import (
+	"fmt"
+
+	"gonamesrv/route"
+)
 
 // Every text a peer may see, word for word as Java says it. Where Java sends
 // the text of an exception, ours says the same thing in plain words.
@@ -46,6 +50,23 @@ func remarkKVConfigFull(size, limit int) string {
 
 func remarkConfigTooLong(size, limit int) string {
 	return fmt.Sprintf("configuration would have %d bytes, more than %d", size, limit)
+}
+
+var remarksBeyond = map[route.Limit]string{
+	route.LimitTopicLength:   "topic name has %d bytes, more than %d",
+	route.LimitNameLength:    "name has %d bytes, more than %d",
+	route.LimitAddrLength:    "address has %d bytes, more than %d",
+	route.LimitFilterServers: "broker would have %d filter servers, more than %d",
+	route.LimitConnBrokers:   "connection would have %d brokers, more than %d",
+	route.LimitAddrClusters:  "address would be in %d clusters, more than %d",
+	route.LimitNameIDs:       "broker name would have %d IDs, more than %d",
+	route.LimitTopics:        "there would be %d topics, more than maxTopics, %d",
+	route.LimitBrokers:       "there would be %d brokers, more than maxBrokers, %d",
+	route.LimitEntries:       "there would be %d route entries, more than maxRouteEntries, %d",
+}
+
+func remarkBeyond(e *route.LimitError) string {
+	return fmt.Sprintf(remarksBeyond[e.Limit], e.Size, e.Most)
 }
 
 // remarkNoRoute holds one real newline. A topic that the request left out is

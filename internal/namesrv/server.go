@@ -84,7 +84,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
-	s.table = route.New(route.Options{OnEvent: s.onEvent})
+	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()})
 	s.notifier = newNotifier(s)
 	if cfg.AddressServerPort != 0 {
 		s.addresses = newAddressServer(&cfg, log)
