@@ -133,6 +133,10 @@ func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }
 // PutKV sets a value of the KV config.
 func (s *Server) PutKV(namespace, key, value string) error { return s.kv.put(namespace, key, &value) }
 
+// ChangesRefused returns how many changes of the KV config and of the
+// configuration were refused.
+func (s *Server) ChangesRefused() int64 { return s.counters.changesRefused.Load() }
+
 // RouteLimitsFor returns the limits of the tables, and the bytes of encoded
 // routes, on a machine with so much memory.
 func (c *Config) RouteLimitsFor(memory int64) (route.Limits, int64) {

@@ -69,6 +69,14 @@ func remarkBeyond(e *route.LimitError) string {
 	return fmt.Sprintf(remarksBeyond[e.Limit], e.Size, e.Most)
 }
 
+func remarkKVNameTooLong(size, limit int) string {
+	return fmt.Sprintf("namespace or key has %d bytes, more than %d", size, limit)
+}
+
+func remarkOrderTopicsFull(size, limit int) string {
+	return fmt.Sprintf("namespace %s would have %d bytes, more than %d", orderTopicConfig, size, limit)
+}
+
 // remarkNoRoute holds one real newline. A topic that the request left out is
 // shown as null.
 func remarkNoRoute(topic []byte) string {

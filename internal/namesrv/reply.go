@@ -38,7 +38,11 @@ func missing(field string) error {
 // fails is our fault, and logged.
 func (s *Server) changed(err error) error {
 	var ref *refusal
-	if err != nil && !errors.As(err, &ref) {
+	switch {
+	case err == nil:
+	case errors.As(err, &ref):
+		s.counters.changesRefused.Add(1)
+	default:
 		s.log.Error("change refused", "err", err)
 	}
 	return err

@@ -53,6 +53,7 @@ type counters struct {
 	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
 	overloaded     atomic.Int64 // of those: refused because a pool was full
 	sentAway       atomic.Int64 // of those: told to go away
+	changesRefused atomic.Int64 // changes of the KV config and of the configuration, most of them by a limit
 }
 
 // New returns a server that is not listening yet. It fails when cfg does not
