@@ -133,6 +133,9 @@ func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }
 // PutKV sets a value of the KV config.
 func (s *Server) PutKV(namespace, key, value string) error { return s.kv.put(namespace, key, &value) }
 
+// RepliesTooLong returns how many replies were too long for any client.
+func (s *Server) RepliesTooLong() int64 { return s.counters.tooLong.Load() }
+
 // ChangesRefused returns how many changes of the KV config and of the
 // configuration were refused.
 func (s *Server) ChangesRefused() int64 { return s.counters.changesRefused.Load() }

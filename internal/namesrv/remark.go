@@ -3,6 +3,7 @@ package namesrv
 import (
 	"fmt"
 
+	"gonamesrv/codec"
 	"gonamesrv/route"
 )
 
@@ -67,6 +68,18 @@ var remarksBeyond = map[route.Limit]string{
 
 func remarkBeyond(e *route.LimitError) string {
 	return fmt.Sprintf(remarksBeyond[e.Limit], e.Size, e.Most)
+}
+
+// remarkReplyTooLong names what to ask instead, where there is something.
+func remarkReplyTooLong(code codec.RequestCode, size, limit int) string {
+	text := fmt.Sprintf("reply of %d bytes exceeds %d, the longest frame that clients read", size, limit)
+	switch code {
+	case codec.ReqGetAllTopicListFromNameserver:
+		return text + "; GET_TOPICS_BY_CLUSTER (224) lists the topics of one cluster"
+	case codec.ReqGetBrokerClusterInfo:
+		return text + "; GET_BROKER_MEMBER_GROUP (901) shows the brokers of one name"
+	}
+	return text
 }
 
 func remarkKVNameTooLong(size, limit int) string {

@@ -53,6 +53,7 @@ type counters struct {
 	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
 	overloaded     atomic.Int64 // of those: refused because a pool was full
 	sentAway       atomic.Int64 // of those: told to go away
+	tooLong        atomic.Int64 // replies that no client could have read, answered with an error
 	changesRefused atomic.Int64 // changes of the KV config and of the configuration, most of them by a limit
 }
 
