@@ -11,7 +11,7 @@ import (
 // A TopicEntry is one row of topicQueueTable: a topic and what each broker set
 // offers for it. It never changes once published; a change makes a new entry.
 // The encoded answers to route requests are made by the first reader and live
-// as long as the entry does.
+// as long as the entry does, if they fit the Table's cache.
 type TopicEntry struct {
 	name     string
 	queues   []queueData             // in ascending order of set
