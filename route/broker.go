@@ -188,6 +188,7 @@ func (t *Table) link(s *brokerSet, m *member, l *liveBroker) {
 	if slices.Contains(m.lives, l) {
 		return
 	}
+	t.links++
 	m.lives = append(m.lives, l)
 	l.owners = append(l.owners, owner{s, m})
 	t.list(l.key.Cluster, s.name)
@@ -200,6 +201,7 @@ func (t *Table) link(s *brokerSet, m *member, l *liveBroker) {
 // Differs from Java: RouteInfoManager keeps the live entry of a master whose
 // place another address has taken, for ever.
 func (t *Table) unlink(s *brokerSet, m *member, l *liveBroker) {
+	t.links--
 	m.lives = slices.DeleteFunc(m.lives, func(x *liveBroker) bool { return x == l })
 	l.owners = slices.DeleteFunc(l.owners, func(o owner) bool { return o.set == s && o.member == m })
 	t.unlist(l.key.Cluster, s.name)

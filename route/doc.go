@@ -38,6 +38,9 @@
 // decoded (KnownTopics). The encoded answer to a route request is made by
 // the first reader and lives with its TopicEntry (View.RouteBody).
 //
+// Strangers decide what is put in, so the tables are bounded (limits.go), and so
+// is what is kept of encoded routes (body_cache.go).
+//
 // What holds after every change is written down in CheckInvariants; what each
 // change means, in the plain words of one map per table, in reference_test.go.
 //

@@ -20,6 +20,7 @@ func (t *Table) CheckInvariants() error {
 	c.clusters()
 	c.lives()
 	c.topics()
+	c.counts()
 	c.published()
 	return errors.Join(c.faults...)
 }
@@ -186,6 +187,43 @@ func (c *checker) topics() {
 		c.require(b.set.topics.size == perSet[b.set.id], "broker %q: index has %d topics, table %d", b.Name, b.set.topics.size, perSet[b.set.id])
 	}
 	c.require(n == c.t.topicQueueTable.size && n+len(c.t.freeTopicIDs) == len(c.t.topicByID), "topicQueueTable counts %d, holds %d, %d numbers free of %d", c.t.topicQueueTable.size, n, len(c.t.freeTopicIDs), len(c.t.topicByID))
+}
+
+// counts: what is limited is counted right, and within its limits.
+func (c *checker) counts() {
+	t := c.t
+	links, entries := 0, 0
+	clusters := map[string]int{}
+	for li := range t.brokerLiveTable.all {
+		links += len(li.live.owners)
+		clusters[li.live.key.Addr]++
+	}
+	for _, servers := range t.filterServerTable {
+		entries += len(servers)
+		c.require(len(servers) <= t.limits.FilterServersPerBroker, "a broker has %d filter servers", len(servers))
+	}
+	for e := range t.topicQueueTable.all {
+		entries += len(e.queues)
+		if e.mappings != nil {
+			for _, m := range e.mappings.byBroker {
+				entries += 1 + len(m.Info.CurrIDMap)
+			}
+		}
+	}
+	c.require(t.links == links && links <= t.limits.Brokers, "%d brokers of at most %d, counted %d", links, t.limits.Brokers, t.links)
+	c.require(t.entries == entries && entries <= t.limits.Entries, "%d entries of at most %d, counted %d", entries, t.limits.Entries, t.entries)
+	c.require(t.topicQueueTable.size <= t.limits.Topics, "%d topics of at most %d", t.topicQueueTable.size, t.limits.Topics)
+	c.require(maps.Equal(t.clustersOf, clusters), "clusters of addresses: counted %v, want %v", t.clustersOf, clusters)
+	for addr, n := range clusters {
+		c.require(n <= t.limits.ClustersPerAddr, "address %q has %d clusters", addr, n)
+	}
+	for b := range t.brokerAddrTable.all {
+		c.require(len(b.set.members) <= t.limits.IDsPerName, "broker %q has %d IDs", b.Name, len(b.set.members))
+	}
+	for conn := range t.byConn {
+		c.require(t.connBrokers(conn) <= t.limits.BrokersPerConn, "connection %d has %d brokers", conn, t.connBrokers(conn))
+	}
+	c.require(len(t.replaced) == 0, "%d entries wait to be retired", len(t.replaced))
 }
 
 // published: the View is the tables, and what it has encoded is what it would

@@ -106,7 +106,10 @@ func (t *Table) dropLive(l *liveBroker) {
 	t.unbind(l)
 	heap.Remove(&t.expiry, l.index)
 	t.brokerLiveTable.remove(t.edition, l.info.key)
-	delete(t.filterServerTable, l.key)
+	t.setFilterServers(l.key, nil)
+	if t.clustersOf[l.key.Addr]--; t.clustersOf[l.key.Addr] == 0 {
+		delete(t.clustersOf, l.key.Addr)
+	}
 }
 
 // Heartbeat notes a sign of life of a broker, and reports whether the broker

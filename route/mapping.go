@@ -73,6 +73,7 @@ func (t *Table) putMapping(topic string, info codec.TopicQueueMappingInfo, overw
 		return
 	}
 	s.topicsEdition++
+	t.entries += 1 + len(info.CurrIDMap) - e.mappings.entries(info.Bname)
 	t.storeTopic(&TopicEntry{name: e.name, id: e.id, queues: e.queues, mappings: e.mappings.with(info)})
 }
 

@@ -110,7 +110,8 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	a := &l.applied
 	if a.bodyHash != r.BodyHash || a.header != r.RegistrationHeader || t.set(r.BrokerName) != a.set ||
 		a.set.published.version != a.setVersion || a.set.topicsEdition != a.topicsEdition ||
-		!a.set.member(r.BrokerID).saidBy(r) {
+		!a.set.member(r.BrokerID).saidBy(r) ||
+		l.conn != r.Conn && t.connBrokers(r.Conn)+len(l.owners) > t.limits.BrokersPerConn {
 		return RegisterResult{}, false
 	}
 	l.lastUpdate.Store(nowMillis)
@@ -136,13 +137,19 @@ func (t *Table) KnownTopics(r *Registration) *codec.KnownTopics {
 // RegisterBroker applies a registration. It returns ErrSingleTopic, and has
 // changed nothing, when the registration is refused, or ErrTopicsChanged when
 // its body has to be decoded again. A registration with an outdated state
-// version is refused too, but the broker is not told.
+// version is refused too, but the broker is not told. A *LimitError says that
+// it is more than may be kept: of a known broker it is a sign of life, and no
+// more.
 // Java: RouteInfoManager#registerBroker.
 func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult, error) {
+	tooLong := t.lengths(r)
 	t.mu.Lock()
 	defer t.unlock()
 	s := t.set(r.BrokerName)
 	l := t.live(BrokerKey{r.Cluster, r.BrokerAddr})
+	if tooLong != nil {
+		return RegisterResult{}, t.refuse(nowMillis, s, l, r, tooLong)
+	}
 	if base := r.Body.Base; base != nil && (l == nil || l.applied.topics != base || !l.applied.sameTopics(s, r)) {
 		return RegisterResult{}, ErrTopicsChanged
 	}
@@ -154,6 +161,10 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		t.emit(r.event(RegistrationRefused))
 		return RegisterResult{}, ErrSingleTopic
 	}
+	changed := l == nil || r.Body.NullDataVersion || l.info.IsBrokerTopicConfigChanged(r.Body.DataVersion)
+	if full := t.room(s, l, r, changed); full != nil {
+		return RegisterResult{}, t.refuse(nowMillis, s, l, r, full)
+	}
 	if s == nil {
 		s = t.newSet(r.BrokerName, r.Cluster)
 	}
@@ -162,7 +173,6 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		oldMin = s.members[0].id
 	}
 
-	changed := l == nil || r.Body.NullDataVersion || l.info.IsBrokerTopicConfigChanged(r.Body.DataVersion)
 	if l == nil {
 		l = &liveBroker{key: BrokerKey{r.Cluster, r.BrokerAddr}, index: -1}
 	}
@@ -260,6 +270,7 @@ func (t *Table) keepAlive(nowMillis int64, l *liveBroker, r *Registration) {
 	l.deadline = l.deadlineMillis()
 	if l.index < 0 {
 		heap.Push(&t.expiry, l)
+		t.clustersOf[l.key.Addr]++
 	} else {
 		heap.Fix(&t.expiry, l.index)
 	}

@@ -1,7 +1,9 @@
 package route
 
 import (
+	"cmp"
 	"hash/maphash"
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -34,7 +36,15 @@ type Table struct {
 	freeBrokerIDs []uint32
 	byConn        map[uint64][]*liveBroker // which brokers registered last over a connection
 	expiry        expiryQueue
-	seen          idMarks // topics of the registration at hand
+	seen          idMarks       // topics of the registration at hand
+	replaced      []*TopicEntry // and removed ones, since the last publish
+
+	cache      *bodyCache // of the encoded routes
+	limits     Limits
+	links      int                      // what Limits.Brokers bounds: the owners of all live entries
+	entries    int                      // what Limits.Entries bounds
+	clustersOf map[string]int           // address -> number of live entries with it
+	refusals   [limitCount]atomic.Int64 // not under mu
 
 	brokersVersion uint64 // version of the newest Broker
 	brokersChanged bool   // since the last publish
@@ -48,6 +58,11 @@ type Options struct {
 	// OnEvent, if not nil, is told of each change after it has been published,
 	// outside the lock, by the goroutine that made the change.
 	OnEvent func(Event)
+
+	Limits Limits
+
+	// CacheBytes is how many bytes of encoded routes are kept; 0 is no limit.
+	CacheBytes int64
 }
 
 // New returns an empty Table.
@@ -61,6 +76,9 @@ func New(o Options) *Table {
 		brokerLiveTable:   newTrie[*LiveInfo](seed),
 		filterServerTable: map[BrokerKey][]string{},
 		byConn:            map[uint64][]*liveBroker{},
+		limits:            o.Limits.withDefaults(),
+		cache:             &bodyCache{byteCount: byteCount{most: cmp.Or(o.CacheBytes, math.MaxInt64)}},
+		clustersOf:        map[string]int{},
 		onEvent:           o.OnEvent,
 	}
 	t.brokersChanged, t.namesChanged = true, true
@@ -74,7 +92,7 @@ func (t *Table) View() *View { return t.view.Load() }
 
 // publish makes all changes since the last publish visible at once. Under mu.
 func (t *Table) publish() {
-	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, lists: &topicLists{}}
+	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, lists: newTopicLists(), cache: t.cache}
 	if old := t.view.Load(); old != nil {
 		v.brokers, v.names = old.brokers, old.names
 	}
@@ -88,7 +106,17 @@ func (t *Table) publish() {
 	t.brokersChanged, t.namesChanged = false, false
 	t.view.Store(v)
 	t.edition++
+	for _, e := range t.replaced { // not before, or those who ask meanwhile would encode it again
+		t.cache.retire(e)
+	}
+	clear(t.replaced)
+	if t.replaced = t.replaced[:0]; cap(t.replaced) > maxKeptReplaced {
+		t.replaced = nil
+	}
 }
+
+// maxKeptReplaced is for how many entries Table.replaced keeps its memory.
+const maxKeptReplaced = 1 << 14
 
 // unlock publishes, lets other changes in and then tells of this one. Every
 // change ends with it.

@@ -11,7 +11,7 @@ import (
 // A TopicEntry is one row of topicQueueTable: a topic and what each broker set
 // offers for it. It never changes once published; a change makes a new entry.
 // The encoded answers to route requests are made by the first reader and live
-// as long as the entry does.
+// as long as the entry does, if they fit the Table's cache.
 type TopicEntry struct {
 	name     string
 	queues   []queueData             // in ascending order of set
@@ -78,6 +78,7 @@ func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) 
 		next.queues = []queueData{q}
 		next.id = t.newTopicID()
 		t.namesChanged = true
+		t.entries++
 	default:
 		next.name, next.id, next.mappings = e.name, e.id, e.mappings
 		if i, ok := e.find(q.set); ok {
@@ -85,6 +86,7 @@ func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) 
 			next.queues[i] = q
 		} else {
 			next.queues = insertAt(e.queues, i, q)
+			t.entries++
 		}
 	}
 	s.topics.add(next.id)
@@ -102,8 +104,10 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 	}
 	s.topics.remove(e.id)
 	s.topicsEdition++
+	t.entries -= 1 + e.mappings.entries(s.name)
 	if len(e.queues) == 1 {
 		t.topicQueueTable.remove(t.edition, e.name)
+		t.replaced = append(t.replaced, e)
 		t.topicByID[e.id] = nil
 		t.freeTopicIDs = append(t.freeTopicIDs, e.id)
 		t.namesChanged = true
@@ -119,6 +123,9 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 
 // storeTopic puts a new entry in place of the one with its name. Under mu.
 func (t *Table) storeTopic(e *TopicEntry) {
+	if old := t.topicByID[e.id]; old != nil {
+		t.replaced = append(t.replaced, old)
+	}
 	t.topicQueueTable.put(t.edition, e)
 	t.topicByID[e.id] = e
 }
@@ -135,17 +142,22 @@ func (t *Table) newTopicID() uint32 {
 
 // RegisterTopic stores queue datas of one topic as a broker gives them, beside
 // those that are there. It stores nothing, and reports false, when one of them
-// names a broker that is not known.
+// names a broker that is not known, or with a *LimitError, when that is more
+// than may be kept.
 //
 // Differs from Java: RouteInfoManager#registerTopic stores those before the
 // first unknown name when the topic exists already.
-func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) bool {
+func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) (stored bool, err error) {
 	t.mu.Lock()
 	defer t.unlock()
 	for _, d := range queueDatas {
 		if t.set(d.BrokerName) == nil {
-			return false
+			return false, nil
 		}
+	}
+	if full := t.roomForTopic(topic, queueDatas); full != nil {
+		t.refusals[full.Limit].Add(1)
+		return false, full
 	}
 	for _, d := range queueDatas {
 		s := t.set(d.BrokerName)
@@ -159,7 +171,7 @@ func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) bool {
 			t.putQueue(e, "", s, q)
 		}
 	}
-	return true
+	return true, nil
 }
 
 // DeleteTopic removes a topic. It comes back with the next registration of a

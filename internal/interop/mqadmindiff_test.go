@@ -19,6 +19,7 @@ var ownKeys = []string{
 	"rocketmq.namesrv.domain", "rocketmq.namesrv.domain.subgroup",
 	"maxConnections", "maxConnectionsPerIp", "memoryBudget", "firstFrameTimeoutMillis", "frameTimeoutMillis",
 	"slowReaderTimeoutMillis", "maxPendingInputSize", "maxPendingOutputSize",
+	"maxTopics", "maxBrokers", "maxRouteEntries", "routeCacheBytes",
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",
 	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
 }

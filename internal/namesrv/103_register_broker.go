@@ -16,7 +16,8 @@ import (
 // Java      DefaultRequestProcessor#registerBroker, RouteInfoManager#registerBroker
 // Replies   SUCCESS + the master's addresses + the order topics | SYSTEM_ERROR
 // Differs   mandatory fields are checked, nothing is half applied; zlib bodies
-//           are recognised even when the header denies it (all 5.x brokers do)
+//           are recognised even when the header denies it (all 5.x brokers do);
+//           names and tables are bounded, and what would go beyond is refused
 
 // noTimestamp stands for a data version that the body left out, and that Java
 // then dates with the time of decoding: it is another one each time.
@@ -82,8 +83,10 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 			known = nil // and so not twice
 		case errors.Is(err, route.ErrSingleTopic):
 			return result, &refusal{code: codec.RespSystemError, remark: remarkRegisterFailed, ext: noFields}
+		case err != nil:
+			return result, s.beyondLimit(r, err, "cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr))
 		default:
-			return result, err
+			return result, nil
 		}
 	}
 }

@@ -65,6 +65,10 @@ type Config struct {
 	SlowReaderTimeout   time.Duration // slowReaderTimeoutMillis: how long a peer may leave more than writeBufferHighWaterMark unread
 	MaxPendingInput     int           // maxPendingInputSize in bytes: what a peer may send that does not read, or sends faster than it is answered
 	MaxPendingOutput    int           // maxPendingOutputSize in bytes: unread replies of a peer that asks for more
+	MaxTopics           int           // maxTopics: topics in all; 0 means one per KiB of memory, 10,000 to 4,000,000
+	MaxBrokers          int           // maxBrokers: brokers in all, each name in each cluster; 0 means one per 32 KiB of memory, 1,000 to 100,000
+	MaxRouteEntries     int           // maxRouteEntries: broker names of all topics, filter servers, static mappings and their queues; 0 means one per 256 bytes of memory, 100,000 to 16,000,000
+	RouteCacheBytes     int64         // routeCacheBytes: encoded routes that are kept; what finds no room is encoded when asked for. 0 means an eighth of the memory, 8 MiB to 2 GiB
 
 	// RouteReadsOnLoop (routeReadsOnLoop, not a Java key) answers route requests
 	// on the event loop. Off sends them through the client pool, as Java does.
@@ -256,6 +260,12 @@ func (c Config) Validate() error {
 		if k.words != nil && !slices.Contains(k.words, k.get(&c)) {
 			faults = append(faults, &badValue{key: k.name, value: k.get(&c), want: k.want})
 		}
+	}
+	atLeast("maxTopics", c.MaxTopics, 0)
+	atLeast("maxBrokers", c.MaxBrokers, 0)
+	atLeast("maxRouteEntries", c.MaxRouteEntries, 0)
+	if c.RouteCacheBytes < 0 {
+		faults = append(faults, fmt.Errorf("namesrv: routeCacheBytes is %d, must be at least 0", c.RouteCacheBytes))
 	}
 	if c.MemoryBudget != 0 && c.MemoryBudget < leastBudget {
 		faults = append(faults, fmt.Errorf("namesrv: memoryBudget is %d, must be 0 or at least %d", c.MemoryBudget, leastBudget))

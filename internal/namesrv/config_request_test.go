@@ -47,10 +47,13 @@ logFileMaxBackups=10
 logFileMaxMegabytes=100
 logFormat=text
 logLevel=info
+maxBrokers=0
 maxConnections=0
 maxConnectionsPerIp=0
 maxPendingInputSize=4194304
 maxPendingOutputSize=67108864
+maxRouteEntries=0
+maxTopics=0
 memoryBudget=0
 needWaitForService=false
 notifyMinBrokerIdChanged=false
@@ -61,6 +64,7 @@ proxyProtocolTrusted=
 returnOrderTopicConfigToBroker=true
 rocketmq.namesrv.domain=jmenv.tbsite.net
 rocketmq.namesrv.domain.subgroup=nsaddr
+routeCacheBytes=0
 routeReadsOnLoop=true
 scanNotActiveBrokerInterval=5000
 serverAsyncSemaphoreValue=64
@@ -381,7 +385,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 78 {
+	if len(lines) != 82 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

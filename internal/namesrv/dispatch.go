@@ -135,5 +135,5 @@ func (s *Server) answer(r *request, out []byte, reply codec.Reply, err error) []
 		return out
 	}
 	reply = s.replyTo(r, reply, err)
-	return codec.AppendReply(out, s.config().SerializeType, &reply)
+	return s.appendReply(r, out, &reply)
 }

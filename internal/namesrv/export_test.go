@@ -155,3 +155,16 @@ func (s *Server) GetKV(namespace, key string) (string, bool) { return s.kv.get(n
 
 // ReleaseFiles is what the end of Run does, for a server that never ran.
 func (s *Server) ReleaseFiles() { s.releaseFiles() }
+
+// RepliesTooLong returns how many replies were too long for any client.
+func (s *Server) RepliesTooLong() int64 { return s.counters.tooLong.Load() }
+
+// ChangesRefused returns how many changes of the KV config and of the
+// configuration were refused.
+func (s *Server) ChangesRefused() int64 { return s.counters.changesRefused.Load() }
+
+// RouteLimitsFor returns the limits of the tables, and the bytes of encoded
+// routes, on a machine with so much memory.
+func (c *Config) RouteLimitsFor(memory int64) (route.Limits, int64) {
+	return c.routeLimitsFor(memory), c.routeCacheBytesFor(memory)
+}

@@ -48,6 +48,7 @@ func (s *Server) scanOnce(nowMillis int64) {
 			c.Close(errBrokerExpired)
 		}
 	}
+	s.table.SweepBodies()
 }
 
 // logKVConfigs writes the KV config into the log a minute after the start and

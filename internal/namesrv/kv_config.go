@@ -19,9 +19,17 @@ import (
 const orderTopicConfig = "ORDER_TOPIC_CONFIG"
 
 // maxKVConfig bounds the text of the KV config in bytes, because any peer may
-// put into it. It is room for the order configuration of 100,000 topics, and
-// any part of it fits a frame of 16 MiB.
+// put into it. Any part of it fits a frame of 16 MiB.
 const maxKVConfig = 8 << 20
+
+// maxOrderTopics bounds the encoded list of orderTopicConfig in bytes, because
+// every registration is answered with it: room for 25,000 topics. A file that
+// has more is used as it is, but registrations are answered without it: to a
+// broker this means that nothing has changed.
+const maxOrderTopics = 1 << 20
+
+// maxKVName bounds a namespace and a key in bytes; keys are topics.
+const maxKVName = 512
 
 // A kvConfig is the KV config: namespaces of keys with values, in memory and
 // in a file. A change is in the file before anybody sees it; a change that
@@ -42,7 +50,7 @@ type kvConfig struct {
 type kvState struct {
 	table codec.KVConfigTable
 	size  int    // of its text, in bytes
-	order []byte // the encoded list of orderTopicConfig; nil where there is no such namespace
+	order []byte // the encoded list of orderTopicConfig, however long; nil where there is no such namespace
 }
 
 func newKVState(t codec.KVConfigTable, size int) *kvState {
@@ -113,6 +121,9 @@ func (k *kvConfig) read() error {
 		k.log.Error("KV config is broken, its backup is used", "file", file, "backup", backup, "err", bad)
 	}
 	k.now.Store(newKVState(t, len(text)))
+	if n := len(k.now.Load().order); n > maxOrderTopics {
+		k.log.Warn("order configuration is too long, registrations are answered without it", "namespace", orderTopicConfig, "size", n, "most", maxOrderTopics)
+	}
 	return nil
 }
 
@@ -159,8 +170,14 @@ func (k *kvConfig) list(namespace string) ([]codec.Field, bool) {
 }
 
 // orderTable returns the order configuration of all topics, encoded; nil where
-// there is none. The bytes never change.
-func (k *kvConfig) orderTable() []byte { return k.now.Load().order }
+// there is none, or more than maxOrderTopics. The bytes never change.
+func (k *kvConfig) orderTable() []byte {
+	order := k.now.Load().order
+	if len(order) > maxOrderTopics {
+		return nil
+	}
+	return order
+}
 
 func (s *kvState) namespace(name string) ([]codec.Field, bool) {
 	i, ok := slices.BinarySearchFunc(s.table.Namespaces, name, byNamespaceName)
@@ -174,6 +191,9 @@ func (s *kvState) namespace(name string) ([]codec.Field, bool) {
 // null: such a key cannot be read, is not listed and is not kept in the file,
 // which is to say that it is not there.
 func (k *kvConfig) put(namespace, key string, value *string) error {
+	if n := max(len(namespace), len(key)); n > maxKVName {
+		return &refusal{code: codec.RespSystemError, remark: remarkKVNameTooLong(n, maxKVName)}
+	}
 	return k.change(namespace, true, func(entries []codec.Field) []codec.Field {
 		if value == nil {
 			return withoutField(entries, key)
@@ -224,12 +244,16 @@ func (k *kvConfig) change(namespace string, create bool, edit func([]codec.Field
 	if err := t.Decode(text); err != nil {
 		return fmt.Errorf("namesrv: KV config cannot be read back: %w", err)
 	}
+	next := newKVState(t, len(text))
+	if n := len(next.order); n > maxOrderTopics && n > len(now.order) {
+		return &refusal{code: codec.RespSystemError, remark: remarkOrderTopicsFull(n, maxOrderTopics)}
+	}
 	if k.file.path != "" {
 		if err := saveFile(k.file.path, text, isKVConfig); err != nil {
 			return err
 		}
 	}
-	k.now.Store(newKVState(t, len(text)))
+	k.now.Store(next)
 	return nil
 }
 

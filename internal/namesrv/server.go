@@ -58,6 +58,8 @@ type counters struct {
 	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
 	overloaded     atomic.Int64 // of those: refused because a pool was full
 	sentAway       atomic.Int64 // of those: told to go away
+	tooLong        atomic.Int64 // replies that no client could have read, answered with an error
+	changesRefused atomic.Int64 // changes of the KV config and of the configuration, most of them by a limit
 }
 
 // New returns a server that is not listening yet. It fails when cfg does not
@@ -98,7 +100,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
-	s.table = route.New(route.Options{OnEvent: s.onEvent})
+	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()})
 	s.notifier = newNotifier(s)
 	if cfg.AddressServerPort != 0 {
 		s.addresses = newAddressServer(&cfg, s)
