@@ -231,12 +231,16 @@ func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool)
 	m := s.member(r.BrokerID)
 	first = m == nil
 	if p := s.published; p != nil && !slices.Contains(p.Clusters, r.Cluster) {
-		t.emit(Event{Kind: BrokerNameShared, Cluster: s.cluster, BrokerName: s.name, BrokerID: p.Members[0].ID, Addr: p.Members[0].Addr,
-			ByCluster: r.Cluster, ByAddr: r.BrokerAddr})
+		t.emit(Event{
+			Kind: BrokerNameShared, Cluster: s.cluster, BrokerName: s.name, BrokerID: p.Members[0].ID, Addr: p.Members[0].Addr,
+			ByCluster: r.Cluster, ByAddr: r.BrokerAddr,
+		})
 	}
 	if m != nil && m.addr != r.BrokerAddr {
-		t.emit(Event{Kind: BrokerDisplaced, Cluster: m.lives[0].key.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr,
-			ByCluster: r.Cluster, ByAddr: r.BrokerAddr})
+		t.emit(Event{
+			Kind: BrokerDisplaced, Cluster: m.lives[0].key.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr,
+			ByCluster: r.Cluster, ByAddr: r.BrokerAddr,
+		})
 		t.leave(s, m)
 		m = nil
 	}

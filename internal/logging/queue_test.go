@@ -194,3 +194,45 @@ func TestQueueAtOnce(t *testing.T) {
 		t.Errorf("%d lines and %d dropped of 8000", lines, dropped)
 	}
 }
+
+// TestFullQueueIsEmptiedByHalf: else each line that is let in brings another one
+// about those that are not.
+func TestFullQueueIsEmptiedByHalf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		step := make(chan struct{})
+		p := &pipe{}
+		q := newQueue(writerFunc(func(b []byte) (int, error) {
+			<-step
+			return p.Write(b)
+		}), 1000)
+		q.whenDropped(dropNote)
+		for i := range 101 {
+			fmt.Fprintf(q, "line %04d\n", i)
+		}
+		if q.Dropped() != 1 {
+			t.Fatalf("%d of 101 lines are dropped, want 1", q.Dropped())
+		}
+		for written := 1; written <= 60; written++ {
+			step <- struct{}{}
+			synctest.Wait()
+			before := q.Dropped()
+			fmt.Fprintf(q, "line %04d\n", 1000+written)
+			if dropped := q.Dropped() > before; dropped != (written < 50) {
+				t.Fatalf("after %d of 100 lines are written, another one is dropped: %v", written, dropped)
+			}
+			if written == 50 {
+				break
+			}
+		}
+		close(step)
+		q.Close(t.Context())
+		if want := "line 0099\ndropped 50\nline 1050\n"; !strings.HasSuffix(p.String(), want) {
+			t.Errorf("the end is %q, want %q", p.String()[900:], want)
+		}
+	})
+}
+
+// A writerFunc is a Write.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -52,3 +52,19 @@ func TestChangeLinesAreBounded(t *testing.T) {
 		t.Errorf("said twice: %s", &out)
 	}
 }
+
+// TestShown: what is a secret is one by its key, whatever that is called.
+func TestShown(t *testing.T) {
+	knownKeys["pin"] = secret(stringKey("pin", nil))
+	defer delete(knownKeys, "pin")
+	for key, want := range map[string]string{
+		"pin": hidden, "tls.server.keyPassword": hidden, "DB_PASSWD": hidden, "apiToken": hidden, "listenPort": "1234",
+	} {
+		if got := shown(key, "1234"); got != want {
+			t.Errorf("%s is shown as %q, want %q", key, got, want)
+		}
+		if got := shown(key, ""); got != "" {
+			t.Errorf("an empty %s is shown as %q", key, got)
+		}
+	}
+}

@@ -33,20 +33,44 @@ func TestWhatIsLostIsSaid(t *testing.T) {
 		want     []string // in the log
 		wantNot  []string
 	}{
-		{"nothing", deleting, []*codec.Command{brokerA.Register(), with(brokerA, topics("T", "U", "V")).Register(), slaveA.Register()},
-			nil, []string{"level=WARN"}},
+		{
+			"nothing", deleting,
+			[]*codec.Command{brokerA.Register(), with(brokerA, topics("T", "U", "V")).Register(), slaveA.Register()},
+			nil,
+			[]string{"level=WARN"},
+		},
 		{"a registration without version", nil, []*codec.Command{ofVersion(0, brokerA.Register())}, []string{noTopics}, nil},
 		{"an old one", nil, []*codec.Command{ofVersion(codec.V3_0_11, brokerA.Register())}, nil, []string{"level=WARN"}},
-		{"another address", nil, []*codec.Command{brokerA.Register(), with(brokerA, func(b *nstest.Broker) { b.Addr = "10.0.0.9:10911" }).Register()},
-			[]string{displaced}, []string{"taken over"}},
-		{"another cluster", nil, []*codec.Command{brokerA.Register(), with(slaveA, func(b *nstest.Broker) { b.Cluster = "D" }).Register()},
-			[]string{shared}, []string{"displaced"}},
-		{"a topic that was deleted", deleting, []*codec.Command{with(brokerA, topics("T", "U", "V")).Register(), with(with(brokerA, topics()), topics("V", "W")).Register()},
-			[]string{dropped + "1"}, []string{split}},
-		{"a registration in parts", deleting, []*codec.Command{with(brokerA, topics("T", "U")).Register(), with(with(brokerA, topics()), topics("V", "W")).Register()},
-			[]string{dropped + "0 " + split}, nil},
-		{"the same without that key", nil, []*codec.Command{with(brokerA, topics("T", "U")).Register(), with(with(brokerA, topics()), topics("V", "W")).Register()},
-			nil, []string{"level=WARN"}},
+		{
+			"another address", nil,
+			[]*codec.Command{brokerA.Register(), with(brokerA, func(b *nstest.Broker) { b.Addr = "10.0.0.9:10911" }).Register()},
+			[]string{displaced},
+			[]string{"taken over"},
+		},
+		{
+			"another cluster", nil,
+			[]*codec.Command{brokerA.Register(), with(slaveA, func(b *nstest.Broker) { b.Cluster = "D" }).Register()},
+			[]string{shared},
+			[]string{"displaced"},
+		},
+		{
+			"a topic that was deleted", deleting,
+			[]*codec.Command{with(brokerA, topics("T", "U", "V")).Register(), with(with(brokerA, topics()), topics("V", "W")).Register()},
+			[]string{dropped + "1"},
+			[]string{split},
+		},
+		{
+			"a registration in parts", deleting,
+			[]*codec.Command{with(brokerA, topics("T", "U")).Register(), with(with(brokerA, topics()), topics("V", "W")).Register()},
+			[]string{dropped + "0 " + split},
+			nil,
+		},
+		{
+			"the same without that key", nil,
+			[]*codec.Command{with(brokerA, topics("T", "U")).Register(), with(with(brokerA, topics()), topics("V", "W")).Register()},
+			nil,
+			[]string{"level=WARN"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, log := startLogging(t, tc.change)
