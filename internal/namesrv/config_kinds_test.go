@@ -223,8 +223,8 @@ func TestUnknownKeys(t *testing.T) {
 }
 
 // TestManyKeys loads 20,000 keys that nobody knows, and changes all of them by
-// request. What that allocates grows with their text and not with its square,
-// which would be 10 GiB.
+// request. What that allocates grows with their text, about 100 MiB, and twice
+// that with the race detector, and not with its square, which would be 6 GiB.
 func TestManyKeys(t *testing.T) {
 	const n = 20_000
 	var text strings.Builder
@@ -258,7 +258,7 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
-// allocates fails if f allocates more than 100 MiB.
+// allocates fails if f allocates more than 1 GiB.
 func allocates(t *testing.T, what string, f func() error) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -267,7 +267,7 @@ func allocates(t *testing.T, what string, f func() error) {
 		t.Errorf("%s: %v", what, err)
 	}
 	runtime.ReadMemStats(&after)
-	if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 100 {
+	if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 1024 {
 		t.Errorf("%s allocates %d MiB", what, mib)
 	}
 }
