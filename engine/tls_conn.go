@@ -159,10 +159,13 @@ func (t *tlsConn) serve() (err error) {
 // TLS word for it, or what it sent is not TLS.
 func readError(err error) error {
 	var op *net.OpError
+	var record tls.RecordHeaderError
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return io.EOF
 	case errors.As(err, &op) && op.Op == "local error": // crypto/tls has sent this alert
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	case errors.As(err, &record):
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return err
