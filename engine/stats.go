@@ -41,6 +41,11 @@ type Stats struct {
 
 	ClosedFrameTimeout uint64
 	ClosedFlood        uint64
+
+	// Pauses is how often the process, or the machine, has stood still for 2 s
+	// and more while the engine ran, and Paused for how long in all.
+	Pauses uint64
+	Paused time.Duration
 }
 
 // Stats returns the counters. Safe from any goroutine.
@@ -76,6 +81,9 @@ func (e *Engine) Stats() Stats {
 
 		ClosedFrameTimeout: e.closed[closedFrameTimeout].Load(),
 		ClosedFlood:        e.closed[closedFlood].Load(),
+
+		Pauses: e.o.Clock.pauses.Load(),
+		Paused: time.Duration(e.o.Clock.paused.Load()),
 	}
 	for _, l := range e.loops {
 		s.Frames += l.frameCount.Load()
@@ -88,13 +96,13 @@ func (e *Engine) Stats() Stats {
 // A sparingLog lets one line a second through and counts what it holds back:
 // peers decide how often a peer misbehaves. Safe from any goroutine.
 type sparingLog struct {
-	next atomic.Int64 // Unix nanoseconds before which nothing is written
+	next atomic.Int64 // nanoseconds of monotonic before which nothing is written
 	held atomic.Int64
 }
 
 // warn writes the line if none was written within the last second.
 func (s *sparingLog) warn(log *slog.Logger, msg string, args ...any) {
-	now := time.Now().UnixNano()
+	now := int64(monotonic())
 	next := s.next.Load()
 	if now < next || !s.next.CompareAndSwap(next, now+int64(time.Second)) {
 		s.held.Add(1)

@@ -529,11 +529,13 @@ func (s *tlsSet) forget(t *tlsConn) {
 	delete(s.open, t)
 }
 
-func (s *tlsSet) review(now time.Duration, b *Budget) {
+func (s *tlsSet) review(clock *Clock, b *Budget) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for t := range s.open {
-		t.review(now)
+	if settled, now := clock.Settled(), clock.Now(); settled {
+		for t := range s.open {
+			t.review(now)
+		}
 	}
 	if b.tight() {
 		s.relieveLocked(b)
