@@ -1,7 +1,13 @@
 package engine
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -259,4 +265,88 @@ func TestRunLongAfterNew(t *testing.T) {
 	}
 	clock.advance(3 * time.Second)
 	eventually(t, "all are idle", func() bool { return s.Stats().ClosedIdle == 8 })
+}
+
+// clockReads is where the rooms that measure time may ask package time for it:
+// everywhere else a Clock is asked. What is compared with another reading of the
+// same kind is monotonic; what a deadline of package net is made of as well.
+var clockReads = map[string]string{
+	"engine/clock.go monotonic":                         "the one",
+	"engine/fairness.go spent":                          "the length of a turn, monotonic",
+	"engine/executor.go serve":                          "the length of a turn, monotonic",
+	"engine/dial.go SendOnce":                           "deadline of a socket",
+	"engine/drain.go drain":                             "how long a drain has lasted, monotonic",
+	"engine/drain.go stopAccepting":                     "deadline of a socket",
+	"engine/drain.go mustAcceptMore":                    "deadline of a socket",
+	"internal/namesrv/server.go New":                    "the wall clock itself",
+	"internal/namesrv/log_limit.go logLimited":          "the age of a line, monotonic",
+	"internal/namesrv/server.go wallMillis":             "what is shown, and dates what has no date",
+	"internal/namesrv/cluster_test_mode.go nameServers": "the age of a list, monotonic",
+	"internal/namesrv/cluster_test_mode.go known":       "the age of a list, monotonic",
+	"internal/namesrv/cluster_test_mode.go ask":         "deadline of a socket",
+	"internal/namesrv/tls_reload.go logCertificate":     "certificates are dated",
+	"internal/namesrv/tls_context.go selfSigned":        "certificates are dated",
+}
+
+// TestOneClock finds who asks the time without leave: Unix seconds of every
+// precision move when somebody sets the wall clock, and what comes of that is
+// seen on one day in a year.
+func TestOneClock(t *testing.T) {
+	found := map[string]bool{}
+	for _, room := range []string{"engine", "internal/namesrv", "route", "codec"} {
+		files, err := filepath.Glob(filepath.Join("..", room, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(room, err)
+		}
+		for _, file := range files {
+			if !strings.HasSuffix(file, "_test.go") {
+				for _, place := range timeReads(t, file) {
+					found[room+"/"+filepath.Base(file)+" "+place] = true
+				}
+			}
+		}
+	}
+	for place := range found {
+		if clockReads[place] == "" {
+			t.Errorf("%s asks package time: let it ask a Clock, or say here why not", place)
+		}
+	}
+	for place := range clockReads {
+		if !found[place] {
+			t.Errorf("%s does not ask package time any more", place)
+		}
+	}
+}
+
+// timeReads returns the functions of a file that use time.Now, or a Unix time.
+func timeReads(t *testing.T, file string) (places []string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, text, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range parsed.Decls {
+		name := "monotonic" // of a variable: only processStart is one
+		if f, ok := d.(*ast.FuncDecl); ok {
+			name = f.Name.Name
+		}
+		ast.Inspect(d, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				switch sel.Sel.Name {
+				case "UnixMilli", "UnixNano", "UnixMicro", "Since", "Until":
+					places = append(places, name)
+				case "Now":
+					if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" {
+						places = append(places, name)
+					}
+				}
+			}
+			return true
+		})
+	}
+	return places
 }

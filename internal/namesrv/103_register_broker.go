@@ -15,7 +15,8 @@ import (
 // Java      DefaultRequestProcessor#registerBroker, RouteInfoManager#registerBroker
 // Replies   SUCCESS + the master's addresses + the order topics | SYSTEM_ERROR
 // Differs   mandatory fields are checked, nothing is half applied; zlib bodies
-//           are recognised even when the header denies it (all 5.x brokers do)
+//           are recognised even when the header denies it (all 5.x brokers do);
+//           one that we have no room for is a sign of life
 
 // noTimestamp stands for a data version that the body left out, and that Java
 // then dates with the time of decoding: it is another one each time.
@@ -62,7 +63,7 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 			return route.RegisterResult{}, &refusal{code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
 		}
 		if r.body.DataVersion.Timestamp == noTimestamp {
-			r.body.DataVersion.Timestamp = nowMillis
+			r.body.DataVersion.Timestamp = s.wallMillis()
 			reg.BodyHash = 0
 		}
 		result, err := s.table.RegisterBroker(nowMillis, reg)
@@ -75,6 +76,20 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 			return result, err
 		}
 	}
+}
+
+// noteMissed takes note of a registration that was refused for want of room, in a
+// queue or in memory: its broker shouts, so it must not expire, and is to say
+// everything again. Lock-free, for it runs on the event loop too.
+func (s *Server) noteMissed(r *request, err error) {
+	var ref *refusal
+	if r.seq == 0 || !errors.As(err, &ref) || ref.code != codec.RespSystemBusy {
+		return
+	}
+	var h codec.RegisterBrokerRequestHeader
+	h.Decode(r.cmd.Ext)
+	s.counters.missed.Add(1)
+	s.table.RegistrationMissed(s.nowMillis(), h.ClusterName, h.BrokerAddr, r.seq)
 }
 
 // newRegistration is all of a registration but its decoded body.
@@ -104,6 +119,7 @@ func newRegistration(cfg *Config, r *request, h *codec.RegisterBrokerRequestHead
 			DeleteMissingTopics: cfg.DeleteTopicWithBrokerRegistration,
 		},
 		Conn:     r.conn.ID(),
+		Seq:      r.seq,
 		BodyHash: route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed, h.BodyCRC32),
 	}
 	if h.HasHeartbeatTimeoutMillis {

@@ -32,7 +32,8 @@ type Server struct {
 	pools       *pools
 	engine      *engine.Engine
 	kinds       map[codec.RequestCode]requestKind
-	task        engine.Task // serveQueued
+	task        engine.Task   // serveQueued, for all but registrations
+	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
 	notifier    *notifier
 	addresses   *addressServer // nil when it is off
@@ -42,9 +43,11 @@ type Server struct {
 	counters    counters
 	events      *eventLog
 	lines       lineLimit
-	overloads   rate.Sometimes // bounds the lines about full queues
-	now         func() time.Time
-	started     time.Time
+	overloads   rate.Sometimes   // bounds the lines about full queues
+	clock       *engine.Clock    // how long something lasts, above all the silence of brokers
+	settled     func() bool      // clock.Settled; tests have their own
+	started     time.Duration    // by clock
+	wall        func() time.Time // what people and brokers call the time; it may jump
 }
 
 // counters count what a peer did that is worth knowing.
@@ -53,6 +56,7 @@ type counters struct {
 	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
 	overloaded     atomic.Int64 // of those: refused because a pool was full
 	sentAway       atomic.Int64 // of those: told to go away
+	missed         atomic.Int64 // of those: registrations for which we had no room
 }
 
 // New returns a server that is not listening yet. It fails when cfg does not
@@ -61,7 +65,8 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{log: log, kinds: requestKinds, events: newEventLog(), overloads: rate.Sometimes{Interval: time.Second}, now: time.Now, started: time.Now()}
+	s := &Server{log: log, kinds: requestKinds, events: newEventLog(), overloads: rate.Sometimes{Interval: time.Second}, clock: engine.NewClock(), wall: time.Now}
+	s.settled, s.started = s.clock.Settled, s.clock.Now()
 	kv, err := loadKVConfig(cfg.KVConfigPath, log)
 	if err != nil {
 		return nil, err
@@ -79,7 +84,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}
-	s.task = s.serveQueued
+	s.task = func(c engine.Conn, frame, out []byte) []byte { return s.serveQueued(c, frame, out, 0) }
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
@@ -126,6 +131,7 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		ChokedInput:              cfg.MaxPendingInput,
 		MaxUnsent:                cfg.MaxPendingOutput,
 
+		Clock:  s.clock,
 		Logger: s.log,
 	}
 }
@@ -192,4 +198,10 @@ func (s *Server) onEvent(e route.Event) {
 // config returns the configuration as it is now; it is read, never changed.
 func (s *Server) config() *Config { return s.live.Load() }
 
-func (s *Server) nowMillis() int64 { return s.now().UnixMilli() }
+// nowMillis is the time that the route table is told: milliseconds since the
+// process started, less those for which it stood still.
+func (s *Server) nowMillis() int64 { return s.clock.Now().Milliseconds() }
+
+// wallMillis dates what its sender has not dated, in milliseconds since the Unix
+// epoch. Nothing that lasts is measured with it.
+func (s *Server) wallMillis() int64 { return s.wall().UnixMilli() }
