@@ -3,6 +3,8 @@ package codec
 import (
 	"fmt"
 	"hash/crc32"
+	"hash/maphash"
+	"slices"
 )
 
 // A RegisterBrokerBody is what a broker says of itself in REGISTER_BROKER: all
@@ -30,6 +32,15 @@ type RegisterBrokerBody struct {
 // TopicCount returns the number of topics, those included that Topics leaves
 // out.
 func (b *RegisterBrokerBody) TopicCount() int { return len(b.Topics) + b.text.skipped() }
+
+// Lists reports whether the body lists a topic of this name; by chance, 1 in 10^9
+// for each topic that Topics leaves out, also when it does not.
+func (b *RegisterBrokerBody) Lists(topic string) bool {
+	if slices.ContainsFunc(b.Topics, func(tc TopicConfig) bool { return string(tc.Name) == topic }) {
+		return true
+	}
+	return b.Base != nil && slices.Contains(b.text.names, uint32(maphash.String(textSeed, topic)))
+}
 
 // A RegisteredMapping is one entry of topicQueueMappingInfoMap.
 type RegisteredMapping struct {

@@ -199,13 +199,12 @@ func TestDrainDue(t *testing.T) {
 // so that it looks for more until there are none.
 func TestDrainServesTheBacklog(t *testing.T) {
 	h := &testHandler{}
-	e, err := New(h, Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 1, Drain: func() Drain {
+	e, err := New(h, Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 1, Clock: ClockOf(func() time.Duration { return 0 }), Drain: func() Drain {
 		return Drain{Limit: patience, Pace: time.Millisecond}
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.now = func() time.Duration { return 0 }
 	if err := e.Listen(); err != nil {
 		t.Fatal(err)
 	}

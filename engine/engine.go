@@ -37,8 +37,6 @@ type Engine struct {
 	strangers strangers
 	going     chan struct{} // one for each stranger that has to go and has not gone
 
-	now func() time.Duration // since New; tests have their own
-
 	tickEvery time.Duration // Options.tick, unless a test ticks by itself
 
 	running  atomic.Bool
@@ -54,7 +52,7 @@ type Engine struct {
 	partial    atomic.Int64 // bytes of assembly buffers
 	choked     atomic.Int64
 	drainDue   atomic.Int64 // connections that a drain may close now
-	lastAccept atomic.Int64 // Engine.now after which the backlog is given up, set by a drain
+	lastAccept atomic.Int64 // engine time after which the backlog is given up, set by a drain
 	accepted   atomic.Uint64
 	refused    atomic.Uint64
 
@@ -82,20 +80,18 @@ func New(h Handler, o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	started := time.Now()
 	e := &Engine{
 		o:     o.withDefaults(),
 		h:     h,
 		leave: make(chan struct{}),
 		stop:  make(chan struct{}),
 		fatal: make(chan error, 1),
-		now:   func() time.Duration { return time.Since(started) },
 	}
 	e.tickEvery = e.o.tick
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
 	e.going = make(chan struct{}, handOvers)
-	e.strangers.now = func() time.Duration { return e.now() }
+	e.strangers.now = e.now
 	for i := range e.o.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}
@@ -135,7 +131,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.closeListeners()
 		return err
 	}
-	accepting, ticking := make(chan struct{}), make(chan struct{})
+	accepting, ticking, watching := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() { defer close(watching); e.o.Clock.watch(e.stop, e.notePause) }()
 	go func() { defer close(accepting); e.acceptAll() }()
 	go func() { defer close(ticking); e.tickAll() }()
 	e.o.Logger.Info("engine started", "addr", e.addrText(), "loops", len(e.loops),
@@ -158,6 +155,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	close(e.stop)
 	e.closeListeners()
 	<-ticking
+	<-watching
 	if fatal == nil {
 		<-accepting
 	} else {
@@ -255,8 +253,17 @@ func (e *Engine) tickAll() {
 				l.execute(l.tickTask)
 			}
 		}
-		e.tls.review(e.now(), e.o.Budget)
+		e.tls.review(e.o.Clock, e.o.Budget)
 	}
+}
+
+// now is the time that the silence of peers is measured with.
+func (e *Engine) now() time.Duration { return e.o.Clock.Now() }
+
+// notePause says that the process, or the machine, has stood still.
+func (e *Engine) notePause(length time.Duration) {
+	e.o.Logger.Warn("the process stood still, nobody was silent meanwhile", "addr", e.addrText(),
+		"took", length, "pauses", e.o.Clock.pauses.Load())
 }
 
 // loopEnded takes note that a loop is gone.

@@ -183,7 +183,9 @@ type testClock struct {
 // the middle of what a test does, sees what is not there yet.
 func serveInTime(t testing.TB, h Handler, change func(o *Options)) (*server, *testClock) {
 	t.Helper()
+	clock := &testClock{}
 	o := Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 2}
+	o.Clock = ClockOf(func() time.Duration { return time.Duration(clock.now.Load()) })
 	if change != nil {
 		change(&o)
 	}
@@ -194,9 +196,7 @@ func serveInTime(t testing.TB, h Handler, change func(o *Options)) (*server, *te
 	if err := e.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	clock := &testClock{}
 	e.tickEvery = 1000 * time.Hour
-	e.now = func() time.Duration { return time.Duration(clock.now.Load()) }
 	clock.s = run(t, e, h)
 	return clock.s, clock
 }
@@ -208,7 +208,7 @@ func (k *testClock) advance(d time.Duration) {
 		for _, l := range k.s.loops {
 			k.s.onLoop(l, l.tick)
 		}
-		k.s.tls.review(k.s.now(), k.s.o.Budget)
+		k.s.tls.review(k.s.o.Clock, k.s.o.Budget)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 )
 
 // Why the engine closed a connection, as given to [Handler.Closed].
@@ -66,6 +67,19 @@ const (
 	numCloseKinds
 )
 
+// PeerLeft reports whether err, as given to [Handler.Closed], says that the peer
+// or the network between us ended the connection: the stream ended, was reset, or
+// could not be written to. All other connections were closed by us, which says
+// nothing about how the peer is. An error that is not known here counts as ours,
+// and so does a read or write for which our system had no memory.
+func PeerLeft(err error) bool {
+	switch kindOf(err) {
+	case closedByPeer, closedWriteError:
+		return !errors.Is(err, syscall.ENOMEM) && !errors.Is(err, syscall.ENOBUFS) && !errors.Is(err, syscall.EBADF)
+	}
+	return false
+}
+
 // kindOf sorts the reason of a close into its column.
 func kindOf(err error) closeKind {
 	var sys *os.SyscallError
@@ -98,6 +112,8 @@ func kindOf(err error) closeKind {
 			return closedWriteError
 		}
 		return closedByPeer
+	case errors.Is(err, net.ErrClosed): // by us
+		return closedLocal
 	case errors.Is(err, io.EOF), errors.As(err, &op): // op: a TLS alert, by now
 		return closedByPeer
 	}

@@ -183,6 +183,7 @@ func (l *loop) begin(el gnet.EventLoop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.el = el
+	l.now = l.e.now() // the first tick is a second away
 }
 
 // end makes the loop refuse tasks from now on.

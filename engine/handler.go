@@ -37,7 +37,8 @@ type Handler interface {
 	// or a read error when the peer left, a write error, [ErrIdle],
 	// [ErrSlowReader], [ErrFlood], [ErrMadeRoom], [ErrPanic], [ErrShutdown], an error that
 	// wraps [ErrOverloaded], [ErrMalformed], [ErrFrameTimeout] or
-	// [ErrPreamble], or the reason that was given to Conn.Close.
+	// [ErrPreamble], or the reason that was given to Conn.Close. [PeerLeft]
+	// tells whose doing it was.
 	Closed(c Conn, err error)
 }
 

@@ -26,7 +26,7 @@ type loop struct {
 	index int
 	el    gnet.EventLoop // constant once the engine accepts
 
-	now    time.Duration              // Engine.now as of the last tick
+	now    time.Duration              // engine time as of the last tick
 	out    *bytebufferpool.ByteBuffer // replies of the present turn, nil between turns
 	served uint64                     // frames served in the present turn
 

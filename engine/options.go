@@ -140,6 +140,11 @@ type Options struct {
 	SendBuffer int
 	RecvBuffer int
 
+	// Clock measures the silence of peers and how long they take over something.
+	// It belongs to this engine while Run runs, for it watches the clock then; other
+	// goroutines may read it. nil: one of the engine's own.
+	Clock *Clock
+
 	// Logger receives what the engine and gnet have to say. nil: nobody.
 	Logger *slog.Logger
 
@@ -228,6 +233,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Budget == nil {
 		o.Budget = NewBudget(0)
+	}
+	if o.Clock == nil {
+		o.Clock = NewClock()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

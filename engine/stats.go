@@ -45,6 +45,11 @@ type Stats struct {
 	ClosedFrameTimeout uint64
 	ClosedFlood        uint64
 	ClosedForRoom      uint64 // strangers that made room for a newcomer
+
+	// Pauses is how often the process, or the machine, has stood still for 2 s
+	// and more while the engine ran, and Paused for how long in all.
+	Pauses uint64
+	Paused time.Duration
 }
 
 // Stats returns the counters. Safe from any goroutine.
@@ -81,6 +86,9 @@ func (e *Engine) Stats() Stats {
 		ClosedFrameTimeout: e.closed[closedFrameTimeout].Load(),
 		ClosedFlood:        e.closed[closedFlood].Load(),
 		ClosedForRoom:      e.closed[closedForRoom].Load(),
+
+		Pauses: e.o.Clock.pauses.Load(),
+		Paused: time.Duration(e.o.Clock.paused.Load()),
 	}
 	for _, l := range e.loops {
 		s.Frames += l.frameCount.Load()
@@ -93,7 +101,7 @@ func (e *Engine) Stats() Stats {
 // A sparingLog lets one line a second through and counts what it holds back:
 // peers decide how often a peer misbehaves. Safe from any goroutine.
 type sparingLog struct {
-	next atomic.Int64 // Unix nanoseconds before which nothing is written
+	next atomic.Int64 // nanoseconds of monotonic before which nothing is written
 	held atomic.Int64
 }
 
@@ -104,7 +112,7 @@ func (s *sparingLog) warn(log *slog.Logger, msg string, args ...any) {
 
 // write is warn at another level.
 func (s *sparingLog) write(log *slog.Logger, level slog.Level, msg string, args ...any) {
-	now := time.Now().UnixNano()
+	now := int64(monotonic())
 	next := s.next.Load()
 	if now < next || !s.next.CompareAndSwap(next, now+int64(time.Second)) {
 		s.held.Add(1)

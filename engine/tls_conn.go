@@ -195,10 +195,13 @@ func (t *tlsConn) serve() (err error) {
 // TLS word for it, or what it sent is not TLS.
 func readError(err error) error {
 	var op *net.OpError
+	var record tls.RecordHeaderError
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return io.EOF
 	case errors.As(err, &op) && op.Op == "local error": // crypto/tls has sent this alert
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	case errors.As(err, &record):
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return err
@@ -565,11 +568,13 @@ func (s *tlsSet) forget(t *tlsConn) {
 	delete(s.open, t)
 }
 
-func (s *tlsSet) review(now time.Duration, b *Budget) {
+func (s *tlsSet) review(clock *Clock, b *Budget) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for t := range s.open {
-		t.review(now)
+	if settled, now := clock.Settled(), clock.Now(); settled {
+		for t := range s.open {
+			t.review(now)
+		}
 	}
 	if b.tight() {
 		s.relieveLocked(b)

@@ -2,8 +2,9 @@
 // topics they serve, and how clients reach them.
 //
 // It does not know sockets, frames, requests, clocks, goroutines or logs. The
-// time is an argument (now, in milliseconds since the Unix epoch), changes are
-// reported as events, and the bytes of a request have been decoded before.
+// time is an argument (now, in milliseconds of a clock that does not jump),
+// changes are reported as events, and the bytes of a request have been decoded
+// before.
 //
 // The six tables keep their Java names:
 //
@@ -22,7 +23,7 @@
 // nobody.
 //
 //	RegisterBroker, UnregisterBrokers,
-//	ConnClosed, ScanNotActiveBroker
+//	ConnClosed, ForgetConn, ScanNotActiveBroker
 //	            |  mu
 //	            v
 //	  Table: tables + indexes ----publish----> View  <---- readers

@@ -20,8 +20,9 @@ type BrokerKey struct {
 	Addr    string
 }
 
-// A LiveInfo is one row of brokerLiveTable as readers see it. Only its time of
-// last contact changes once it is published.
+// A LiveInfo is one row of brokerLiveTable as readers see it. Once it is
+// published only its time of last contact changes, and whether its data version
+// is trusted.
 // Java: BrokerLiveInfo.
 type LiveInfo struct {
 	DataVersion     codec.DataVersion
@@ -33,16 +34,26 @@ type LiveInfo struct {
 
 func (l *LiveInfo) trieKey() string { return l.key }
 
-// A liveBroker is the writer's side of a LiveInfo. Under mu, except lastUpdate.
+// A liveBroker is the writer's side of a LiveInfo. Under mu, except lastUpdate and
+// missed.
 type liveBroker struct {
 	key           BrokerKey
 	lastUpdate    atomic.Int64 // milliseconds; heartbeats store it without the lock
 	timeoutMillis int64
-	conn          uint64 // connection of the last registration
-	haServerAddr  string
-	info          *LiveInfo
-	owners        []owner // never empty: a live entry goes with its last owner
-	applied       appliedRegistration
+
+	// missed is the number (Registration.Seq) of the newest registration that was
+	// turned away and that no full one has followed, 0 if there is none: the data
+	// version is not to be trusted then, for topics may be missing.
+	missed atomic.Uint64
+	// patched says that since missed was last 0 a registration that was not full
+	// has changed the data version: topics may be missing although it is right.
+	patched bool
+
+	conn         uint64 // connection of the last registration
+	haServerAddr string
+	info         *LiveInfo
+	owners       []owner // never empty: a live entry goes with its last owner
+	applied      appliedRegistration
 
 	deadline int64 // when to look again; never later than lastUpdate + timeoutMillis was when it was set
 	index    int   // in the expiry queue
@@ -68,6 +79,19 @@ func (t *Table) live(k BrokerKey) *liveBroker {
 		return li.live
 	}
 	return nil
+}
+
+// isFull reports whether b, which was applied to s, is the whole table of a
+// broker. That lists the broker's own name as a topic, if there is such a broker:
+// each of 4.3 to 5.5 creates this topic at its start. One who has none lists all
+// that the name serves, and more than one.
+func (t *Table) isFull(s *brokerSet, b *codec.RegisterBrokerBody) bool {
+	if e, ok := t.topicQueueTable.get(s.name); ok {
+		if _, own := e.queue(s.id); own {
+			return b.Lists(s.name)
+		}
+	}
+	return b.TopicCount() > 1 && b.TopicCount() >= s.topics.size
 }
 
 // deadlineMillis returns when l expires if nothing more is heard of it.
@@ -123,6 +147,35 @@ func (t *Table) Heartbeat(nowMillis int64, cluster, addr []byte) bool {
 	return ok
 }
 
+// RegistrationMissed notes that a registration, the seq-th to arrive, was turned
+// away without a look at what it says: a sign of life of its sender, if that is
+// known, whose data version is not trusted until a full registration that arrived
+// later is applied. Lock-free.
+//
+// Differs from Java, where a broker whose registrations are refused expires, and
+// where one that has registered a topic in vain, and then another one, is told
+// for ever that its data version is known.
+func (t *Table) RegistrationMissed(nowMillis int64, cluster, addr []byte, seq uint64) {
+	li, ok := t.View().Live(cluster, addr)
+	if !ok {
+		return
+	}
+	li.live.lastUpdate.Store(nowMillis)
+	for old := li.live.missed.Load(); old < seq && !li.live.missed.CompareAndSwap(old, seq); {
+		old = li.live.missed.Load()
+	}
+}
+
+// caughtUp takes note that a registration was applied, the seq-th to arrive. A full
+// one makes up for all that were turned away before it; one that has waited while
+// a later one was turned away makes up for nothing.
+func (l *liveBroker) caughtUp(seq uint64, full bool) {
+	missed := l.missed.Load()
+	if full && missed < seq && l.missed.CompareAndSwap(missed, 0) {
+		l.patched = false
+	}
+}
+
 // Live returns the live entry of a broker. cluster and addr are borrowed.
 func (v *View) Live(cluster, addr []byte) (*LiveInfo, bool) {
 	var buf [128]byte
@@ -133,9 +186,15 @@ func (v *View) Live(cluster, addr []byte) (*LiveInfo, bool) {
 func (v *View) LiveCount() int { return v.live.size }
 
 // IsBrokerTopicConfigChanged reports whether dv differs from the data version
-// the broker registered with. A broker without live entry counts as changed.
+// the broker registered with, or that is not trusted. A broker without live entry
+// counts as changed.
 // Java: RouteInfoManager#isBrokerTopicConfigChanged.
 func (l *LiveInfo) IsBrokerTopicConfigChanged(dv codec.DataVersion) bool {
+	return l.differs(dv) || l.live.missed.Load() != 0
+}
+
+// differs is that without the question of trust.
+func (l *LiveInfo) differs(dv codec.DataVersion) bool {
 	return l == nil || l.NullDataVersion || !l.DataVersion.Equal(dv)
 }
 

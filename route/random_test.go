@@ -102,6 +102,7 @@ type history struct {
 	ref   *reference
 	now   int64
 	sent  []*Registration
+	seq   uint64
 
 	registrations, unchanged, known int
 }
@@ -131,7 +132,7 @@ func pick[T any](h *history, from []T, label string) T {
 
 func (h *history) step() {
 	h.now += int64(pick(h, []int{0, 1, 500, 9_000, 61_000}, "pause"))
-	switch pick(h, []string{"register", "register", "register", "repeat", "repeat", "bump", "bump", "unregister", "close", "heartbeat", "scan", "command"}, "step") {
+	switch pick(h, []string{"register", "register", "register", "repeat", "repeat", "bump", "bump", "unregister", "close", "lose", "miss", "heartbeat", "scan", "command"}, "step") {
 	case "register":
 		h.register(h.registration())
 	case "repeat":
@@ -154,6 +155,18 @@ func (h *history) step() {
 		conn := uint64(rapid.IntRange(1, 4).Draw(h.rt, "conn"))
 		h.table.ConnClosed(conn)
 		h.ref.connClosed(conn)
+	case "lose":
+		conn := uint64(rapid.IntRange(1, 4).Draw(h.rt, "conn"))
+		h.table.ForgetConn(conn)
+		h.ref.forgetConn(conn)
+	case "miss":
+		h.seq++
+		k := BrokerKey{pick(h, randomClusters, "cluster"), pick(h, randomAddrs, "addr")}
+		if n := len(h.sent); n > 0 && rapid.Bool().Draw(h.rt, "of the last") {
+			k = BrokerKey{h.sent[n-1].Cluster, h.sent[n-1].BrokerAddr}
+		}
+		h.table.RegistrationMissed(h.now, []byte(k.Cluster), []byte(k.Addr), h.seq)
+		h.ref.miss(h.now, k, h.seq)
 	case "heartbeat":
 		k := BrokerKey{pick(h, randomClusters, "cluster"), pick(h, randomAddrs, "addr")}
 		l := h.ref.live[k]
@@ -244,6 +257,9 @@ func (h *history) registration() *Registration {
 			Perm: pick(h, []int32{4, 6, 7}, "perm"), TopicSysFlag: pick(h, []int32{0, 1}, "flag"),
 		})
 	}
+	if rapid.Bool().Draw(h.rt, "lists itself") {
+		b.Topics = append(b.Topics, codec.TopicConfig{Name: []byte(r.BrokerName), Key: []byte(r.BrokerName), ReadQueueNums: 1, WriteQueueNums: 1, Perm: 7})
+	}
 	h.fill(b)
 	for _, name := range randomTopics[:2] {
 		if rapid.IntRange(0, 3).Draw(h.rt, "mapping") == 0 {
@@ -314,6 +330,11 @@ func (h *history) bumped(r *Registration) *Registration {
 // reference always goes through the body.
 func (h *history) register(r *Registration) {
 	h.registrations++
+	h.seq++
+	r.Seq = h.seq - uint64(pick(h, []int{0, 0, 0, 1, 2, 5}, "waited for"))
+	if r.Seq > h.seq {
+		r.Seq = 0
+	}
 	got, ok := h.table.RegisterUnchanged(h.now, r)
 	var err error
 	if ok {
@@ -363,7 +384,7 @@ func (h *history) compare() {
 	if got, _ := h.table.CachedBytes(); got != kept || got > h.table.cache.most {
 		h.rt.Fatalf("%d bytes of encoded routes are counted, %d are kept", got, kept)
 	}
-	for _, topic := range slices.Concat(randomTopics, fillerTopics) {
+	for _, topic := range slices.Concat(randomTopics, randomNames, fillerTopics) {
 		for _, d := range []codec.Dialect{codec.DialectLegacy, codec.DialectStrict} {
 			var got []byte
 			if e, ok := v.Topic([]byte(topic)); ok {
@@ -384,6 +405,14 @@ func (h *history) compare() {
 			l := h.ref.live[BrokerKey{c, a}]
 			if ok != (l != nil) || ok && (li.DataVersion != l.dv || li.live.lastUpdate.Load() != l.last || li.live.conn != l.conn) {
 				h.rt.Fatalf("live entry of %s %s: got %+v, want %+v", c, a, li, l)
+			}
+			if l == nil {
+				continue
+			}
+			for _, dv := range []codec.DataVersion{l.dv, {Counter: -1}} {
+				if got, want := li.IsBrokerTopicConfigChanged(dv), h.ref.changed(BrokerKey{c, a}, dv); got != want {
+					h.rt.Fatalf("%s %s with %+v has changed: %v, want %v", c, a, dv, got, want)
+				}
 			}
 		}
 	}

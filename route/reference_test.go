@@ -41,6 +41,8 @@ type refLive struct {
 	dv            codec.DataVersion
 	conn          uint64
 	ha            string
+	missed        uint64 // the newest registration that was turned away, no full one having followed
+	patched       bool   // since then the data version has changed
 }
 
 func newReference(acting bool, limits Limits) *reference {
@@ -199,7 +201,8 @@ func (f *reference) apply(now int64, r *Registration) (RegisterResult, error) {
 		return RegisterResult{}, ErrSingleTopic
 	}
 	old := f.live[key]
-	changed := old == nil || old.dv != r.Body.DataVersion
+	newer := old == nil || old.dv != r.Body.DataVersion
+	changed := newer || old.patched
 	if g == nil {
 		g = &refGroup{cluster: r.Cluster, members: map[int64]*refMember{}}
 		f.groups[r.BrokerName] = g
@@ -216,7 +219,11 @@ func (f *reference) apply(now int64, r *Registration) (RegisterResult, error) {
 	}
 	m.acting, m.zone, m.hasZone = r.EnableActingMaster, r.ZoneName, r.HasZoneName
 	m.clusters[r.Cluster] = true
-	f.live[key] = &refLive{last: now, timeout: r.TimeoutMillis, dv: r.Body.DataVersion, conn: r.Conn, ha: r.HAServerAddr}
+	l := &refLive{last: now, timeout: r.TimeoutMillis, dv: r.Body.DataVersion, conn: r.Conn, ha: r.HAServerAddr}
+	if old != nil {
+		l.missed, l.patched = old.missed, old.patched
+	}
+	f.live[key] = l
 	if !r.Body.FilterServersNull {
 		f.filters[key] = r.Body.FilterServers
 		if len(r.Body.FilterServers) == 0 {
@@ -228,7 +235,53 @@ func (f *reference) apply(now int64, r *Registration) (RegisterResult, error) {
 		f.registerTopics(r, changed, first)
 	}
 	f.collect()
+	switch full := f.isFull(r); {
+	case full && r.Seq > l.missed:
+		l.missed, l.patched = 0, false
+	case !full && newer && l.missed != 0:
+		l.patched = true
+	}
 	return f.result(r), nil
+}
+
+// isFull reports whether a registration that was applied had the whole table of
+// its broker.
+func (f *reference) isFull(r *Registration) bool {
+	lists := func(name string) bool {
+		return slices.ContainsFunc(r.Body.Topics, func(tc codec.TopicConfig) bool { return string(tc.Name) == name })
+	}
+	served := 0
+	for topic, queues := range f.topics {
+		if _, ok := queues[r.BrokerName]; ok {
+			if topic == r.BrokerName {
+				return lists(topic)
+			}
+			served++
+		}
+	}
+	return len(r.Body.Topics) > 1 && len(r.Body.Topics) >= served
+}
+
+// miss turns a registration away.
+func (f *reference) miss(now int64, k BrokerKey, seq uint64) {
+	if l := f.live[k]; l != nil {
+		l.last, l.missed = now, max(l.missed, seq)
+	}
+}
+
+// changed is what a broker is told that asks whether its data version is known.
+func (f *reference) changed(k BrokerKey, dv codec.DataVersion) bool {
+	l := f.live[k]
+	return l == nil || l.dv != dv || l.missed != 0
+}
+
+// forgetConn separates brokers from a connection that we have closed.
+func (f *reference) forgetConn(conn uint64) {
+	for _, l := range f.live {
+		if l.conn == conn {
+			l.conn = 0
+		}
+	}
 }
 
 func (f *reference) registerTopics(r *Registration, changed, first bool) {

@@ -45,6 +45,9 @@ type RegistrationHeader struct {
 type Registration struct {
 	RegistrationHeader
 	Conn uint64 // the connection it came over; 0 is none
+	// Seq counts registrations as they arrive, before they wait for their turn: of
+	// two of one broker the later has the higher number. See RegistrationMissed.
+	Seq uint64
 	// BodyHash identifies the encoded body, so that the same body again need not
 	// be decoded; 0 says that the same bytes may mean something else next time.
 	BodyHash uint64
@@ -64,6 +67,7 @@ type RegisterResult struct {
 type appliedRegistration struct {
 	header        RegistrationHeader
 	bodyHash      uint64
+	full          bool // the body was a whole table
 	set           *brokerSet
 	setVersion    uint64 // set.published.version afterwards
 	topicsEdition uint64 // set.topicsEdition afterwards
@@ -115,6 +119,7 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 		return RegisterResult{}, false
 	}
 	l.lastUpdate.Store(nowMillis)
+	l.caughtUp(r.Seq, a.full)
 	t.bind(l, r.Conn)
 	return t.resultFor(a.set, r), true
 }
@@ -161,7 +166,8 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		t.emit(r.event(RegistrationRefused))
 		return RegisterResult{}, ErrSingleTopic
 	}
-	changed := l == nil || r.Body.NullDataVersion || l.info.IsBrokerTopicConfigChanged(r.Body.DataVersion)
+	newer := l == nil || r.Body.NullDataVersion || l.info.differs(r.Body.DataVersion)
+	changed := newer || l.patched
 	if full := t.room(s, l, r, changed); full != nil {
 		return RegisterResult{}, t.refuse(nowMillis, s, l, r, full)
 	}
@@ -189,7 +195,13 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 	if r.BrokerID < oldMin {
 		t.emitNewMinimum(s, r)
 	}
+	full := t.isFull(s, r.Body)
+	if newer && !full && l.missed.Load() != 0 {
+		l.patched = true
+	}
+	l.caughtUp(r.Seq, full)
 	l.applied = appliedRegistration{
+		full:          full,
 		header:        r.RegistrationHeader,
 		bodyHash:      r.BodyHash,
 		set:           s,

@@ -29,8 +29,9 @@ func (t *Table) UnregisterBrokers(requests ...Unregistration) {
 }
 
 // ConnClosed removes every broker whose last registration came over a
-// connection that has been closed, and returns how many there were. A broker
-// that has registered again over another connection is not concerned.
+// connection that its peer or the network has ended, and returns how many there
+// were. A broker that has registered again over another connection is not
+// concerned. For a connection that we have closed there is ForgetConn.
 //
 // Differs from Java: RouteInfoManager#onChannelDestroy removes the first such
 // broker only, and decides before it acts, so that a broker which registers in
@@ -51,13 +52,36 @@ func (t *Table) ConnClosed(conn uint64) int {
 	return len(lost)
 }
 
+// ForgetConn separates the brokers whose last registration came over a connection
+// from it, and returns how many there were. It is for a connection that we have
+// closed: that says nothing about the brokers, which live on until they are silent
+// for too long.
+//
+// Differs from Java: RouteInfoManager#onChannelDestroy removes a broker whoever has
+// closed its connection.
+func (t *Table) ForgetConn(conn uint64) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	brokers := t.byConn[conn]
+	for _, l := range brokers {
+		l.conn = 0
+	}
+	delete(t.byConn, conn)
+	return len(brokers)
+}
+
+// HasBrokers reports whether the last registration of some live broker came over
+// conn.
+func (t *Table) HasBrokers(conn uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.byConn[conn]) > 0
+}
+
 // An ExpiredBroker is a broker that was removed because it fell silent.
 type ExpiredBroker struct {
 	BrokerKey
 	Conn uint64 // the connection of its last registration; 0 is none
-	// ConnIdle says that no other live broker has registered over Conn, so that
-	// it may be closed.
-	ConnIdle bool
 }
 
 // ScanNotActiveBroker removes every broker that has been silent for longer
@@ -86,7 +110,7 @@ func (t *Table) ScanNotActiveBroker(nowMillis int64) []ExpiredBroker {
 	dep.settle()
 	expired := make([]ExpiredBroker, len(silent))
 	for i, l := range silent {
-		expired[i] = ExpiredBroker{BrokerKey: l.key, Conn: l.conn, ConnIdle: len(t.byConn[l.conn]) == 0}
+		expired[i] = ExpiredBroker{BrokerKey: l.key, Conn: l.conn}
 	}
 	return expired
 }

@@ -290,10 +290,9 @@ func TestBootAddress(t *testing.T) {
 	}
 }
 
-// ask waits until the server says that it has booted, and sends it a request.
-func ask(t *testing.T, stdout *output) {
+// bootedAt waits until the server says that it has booted, and returns its port.
+func bootedAt(t *testing.T, stdout *output) (port string) {
 	t.Helper()
-	var port string
 	nstest.Eventually(t, "the server has booted", func() bool {
 		m := booted.FindStringSubmatch(stdout.String())
 		if m != nil {
@@ -301,7 +300,13 @@ func ask(t *testing.T, stdout *output) {
 		}
 		return m != nil
 	})
-	c := nstest.Dial(t, "127.0.0.1:"+port) // until the test ends
+	return port
+}
+
+// ask waits until the server says that it has booted, and sends it a request.
+func ask(t *testing.T, stdout *output) {
+	t.Helper()
+	c := nstest.Dial(t, "127.0.0.1:"+bootedAt(t, stdout)) // until the test ends
 	if got := codec.ResponseCode(c.Do(nstest.Route("T")).Code); got != codec.RespTopicNotExist {
 		t.Errorf("the route of an unknown topic is %v", got)
 	}

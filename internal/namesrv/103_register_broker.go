@@ -17,7 +17,8 @@ import (
 // Replies   SUCCESS + the master's addresses + the order topics | SYSTEM_ERROR
 // Differs   mandatory fields are checked, nothing is half applied; zlib bodies
 //           are recognised even when the header denies it (all 5.x brokers do);
-//           names and tables are bounded, and what would go beyond is refused
+//           names and tables are bounded, and what would go beyond is refused;
+//           one that we have no room for is a sign of life
 
 // noTimestamp stands for a data version that the body left out, and that Java
 // then dates with the time of decoding: it is another one each time.
@@ -64,7 +65,7 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 			return route.RegisterResult{}, &refusal{code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
 		}
 		if r.body.DataVersion.Timestamp == noTimestamp {
-			r.body.DataVersion.Timestamp = nowMillis
+			r.body.DataVersion.Timestamp = s.wallMillis()
 			reg.BodyHash = 0
 		}
 		if r.cmd.Version < codec.V3_0_11 && len(r.cmd.Body) > 0 && r.body.TopicCount() == 0 {
@@ -89,6 +90,20 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 			return result, nil
 		}
 	}
+}
+
+// noteMissed takes note of a registration that was refused for want of room, in a
+// queue or in memory: its broker shouts, so it must not expire, and is to say
+// everything again. Lock-free, for it runs on the event loop too.
+func (s *Server) noteMissed(r *request, err error) {
+	var ref *refusal
+	if r.seq == 0 || !errors.As(err, &ref) || ref.code != codec.RespSystemBusy {
+		return
+	}
+	var h codec.RegisterBrokerRequestHeader
+	h.Decode(r.cmd.Ext)
+	s.counters.missed.Add(1)
+	s.table.RegistrationMissed(s.nowMillis(), h.ClusterName, h.BrokerAddr, r.seq)
 }
 
 // newRegistration is all of a registration but its decoded body.
@@ -118,6 +133,7 @@ func newRegistration(cfg *Config, r *request, h *codec.RegisterBrokerRequestHead
 			DeleteMissingTopics: cfg.DeleteTopicWithBrokerRegistration,
 		},
 		Conn:     r.conn.ID(),
+		Seq:      r.seq,
 		BodyHash: route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed, h.BodyCRC32),
 	}
 	if h.HasHeartbeatTimeoutMillis {

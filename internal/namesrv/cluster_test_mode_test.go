@@ -81,7 +81,7 @@ func TestClusterTest(t *testing.T) {
 		}
 	})
 	t.Run("what is known here comes first", func(t *testing.T) {
-		_, err := s.Table().RegisterBroker(time.Now().UnixMilli(), &route.Registration{
+		_, err := s.Table().RegisterBroker(0, &route.Registration{
 			RegistrationHeader: route.RegistrationHeader{Cluster: "C", BrokerName: "test", BrokerAddr: "10.1.0.1:10911", TimeoutMillis: 120_000},
 			Body: &codec.RegisterBrokerBody{Topics: []codec.TopicConfig{
 				{Name: []byte("T"), Key: []byte("T"), Perm: 6}, {Name: []byte("own"), Key: []byte("own"), Perm: 6},

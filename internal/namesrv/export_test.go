@@ -26,12 +26,38 @@ func BePatient() {
 func (s *Server) Table() *route.Table       { return s.table }
 func (s *Server) EngineStats() engine.Stats { return s.engine.Stats() }
 func (s *Server) Budget() *engine.Budget    { return s.budget }
-func (s *Server) ScanOnce(nowMillis int64)  { s.scanOnce(nowMillis) }
 func (s *Server) Overloaded() int64         { return s.counters.overloaded.Load() }
 func (s *Server) StrayResponses() int64     { return s.counters.strayResponses.Load() }
 
-// SetClock gives the server another clock. Before Run only.
-func (s *Server) SetClock(now func() time.Time) { s.now, s.started = now, now() }
+// SetClock gives the server, but not its engine, another clock. Before Run only.
+func (s *Server) SetClock(now func() time.Duration) { s.clock, s.started = engine.ClockOf(now), now() }
+
+// SetSettled says for the clock whether brokers may be judged. Before Run only.
+func (s *Server) SetSettled(settled func() bool) { s.settled = settled }
+
+// SetWall gives the server another wall clock. Before Run only.
+func (s *Server) SetWall(now func() time.Time) { s.wall = now }
+
+// ScanIn scans as after so much more time.
+func (s *Server) ScanIn(d time.Duration) { s.scanOnce(s.nowMillis() + d.Milliseconds()) }
+
+// WallMillis is how what has no date is dated.
+func (s *Server) WallMillis() int64 { return s.wallMillis() }
+
+// RefuseRegistrations makes the workers refuse registrations for want of room. Before
+// Run only.
+func (s *Server) RefuseRegistrations(refuse func(*codec.Command) bool) {
+	s.kinds = maps.Clone(s.kinds)
+	s.kinds[codec.ReqRegisterBroker] = requestKind{asChange, func(s *Server, r *request) (codec.Reply, error) {
+		if refuse(&r.cmd) {
+			return codec.Reply{}, errOverload
+		}
+		return registerBroker(s, r)
+	}}
+}
+
+// RegistrationsMissed counts registrations that there was no room for.
+func (s *Server) RegistrationsMissed() int64 { return s.counters.missed.Load() }
 
 // LogLinesEvery sets the time between two lines of a kind. Before Run only.
 func (s *Server) LogLinesEvery(d time.Duration) { s.lines.every = d }

@@ -34,7 +34,8 @@ type Server struct {
 	pools       *pools
 	engine      *engine.Engine
 	kinds       map[codec.RequestCode]requestKind
-	task        engine.Task // serveQueued
+	task        engine.Task   // serveQueued, for all but registrations
+	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
 	notifier    *notifier
 	addresses   *addressServer // nil when it is off
@@ -46,10 +47,12 @@ type Server struct {
 	events      *eventLog
 	lines       lineLimit
 	changeLog   adminLog
-	onUpdate    []func(Config) // set before Run
-	now         func() time.Time
-	started     time.Time
-	bodyDecoded func() // tests change the tables between a decoding and its registration; nil otherwise
+	onUpdate    []func(Config)   // set before Run
+	clock       *engine.Clock    // how long something lasts, above all the silence of brokers
+	settled     func() bool      // clock.Settled; tests have their own
+	started     time.Duration    // by clock
+	wall        func() time.Time // what people and brokers call the time; it may jump
+	bodyDecoded func()           // tests change the tables between a decoding and its registration; nil otherwise
 }
 
 // counters count what a peer did that is worth knowing.
@@ -60,6 +63,7 @@ type counters struct {
 	sentAway       atomic.Int64 // of those: told to go away
 	tooLong        atomic.Int64 // replies that no client could have read, answered with an error
 	changesRefused atomic.Int64 // changes of the KV config and of the configuration, most of them by a limit
+	missed         atomic.Int64 // of those: registrations for which we had no room
 }
 
 // New returns a server that is not listening yet. It fails when cfg does not
@@ -68,7 +72,8 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), now: time.Now, started: time.Now()}
+	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
+	s.settled, s.started = s.clock.Settled, s.clock.Now()
 	kv, err := loadKVConfig(cfg.KVConfigPath, log)
 	if err != nil {
 		return nil, err
@@ -95,7 +100,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}
-	s.task = s.serveQueued
+	s.task = func(c engine.Conn, frame, out []byte) []byte { return s.serveQueued(c, frame, out, 0) }
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
@@ -143,6 +148,7 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		ChokedInput:              cfg.MaxPendingInput,
 		MaxUnsent:                cfg.MaxPendingOutput,
 
+		Clock:  s.clock,
 		Logger: s.log,
 	}
 }
@@ -248,4 +254,10 @@ func (s *Server) Reload() {
 // config returns the configuration as it is now; it is read, never changed.
 func (s *Server) config() *Config { return s.live.Load() }
 
-func (s *Server) nowMillis() int64 { return s.now().UnixMilli() }
+// nowMillis is the time that the route table is told: milliseconds since the
+// process started, less those for which it stood still.
+func (s *Server) nowMillis() int64 { return s.clock.Now().Milliseconds() }
+
+// wallMillis dates what its sender has not dated, in milliseconds since the Unix
+// epoch. Nothing that lasts is measured with it.
+func (s *Server) wallMillis() int64 { return s.wall().UnixMilli() }

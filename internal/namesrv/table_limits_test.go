@@ -146,7 +146,7 @@ func TestRouteCacheIsAKey(t *testing.T) {
 	if used == 0 || used > 6000 || misfits == 0 {
 		t.Fatalf("%d bytes are kept, %d routes are not", used, misfits)
 	}
-	s.ScanOnce(0)
+	s.ScanIn(0)
 	if used, _ := s.Table().CachedBytes(); used != 0 {
 		t.Errorf("the scan has left %d bytes of a cache that was full", used)
 	}
