@@ -88,6 +88,7 @@ func New(h Handler, o Options) (*Engine, error) {
 	}
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
+	e.bufs.keepLess(e.o.Budget)
 	e.going = make(chan struct{}, handOvers)
 	e.strangers.now = func() time.Duration { return e.now() }
 	for i := range e.o.Loops {

@@ -76,6 +76,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return exitOK
 	}
+	namesrv.SetMemoryLimit(getenv("GOMEMLIMIT"), log)
 	stopProfile, err := startProfile(f.profile, f.profileDir)
 	if err != nil {
 		fmt.Fprintln(stderr, err)

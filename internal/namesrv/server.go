@@ -52,6 +52,7 @@ type counters struct {
 	strayResponses atomic.Int64 // frames that answer what was never asked
 	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
 	overloaded     atomic.Int64 // of those: refused because a pool was full
+	noMemory       atomic.Int64 // of those: refused because the budget had no room for what their bodies say
 	sentAway       atomic.Int64 // of those: told to go away
 }
 
@@ -105,6 +106,7 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		Addrs:       cfg.Addresses(),
 		Loops:       cfg.ServerSelectorThreads,
 		Split:       codec.SplitFrame,
+		MaxFrame:    frameLimit(s.budget.Limit()),
 		IdleTimeout: func() time.Duration { return s.config().ServerChannelMaxIdle },
 		HighWater:   cfg.WriteBufferHighWaterMark,
 		LowWater:    cfg.WriteBufferLowWaterMark,
