@@ -116,14 +116,27 @@ func TestTopicsMemoryIsNotKept(t *testing.T) {
 	}
 }
 
-func TestInflatedMemoryIsNotKept(t *testing.T) {
+// What a body was large of is given up when it is done with.
+func TestLargeMemoryIsNotKept(t *testing.T) {
+	lines := make([]string, 2*maxKeptTopics)
+	mappings := make([]string, 2*maxKeptMappings)
+	for i := range lines {
+		lines[i] = strings.Repeat("A", 30) + " 1 1 6 MULTI_TAG"
+	}
+	for i := range mappings {
+		mappings[i] = `{"topic":"T","currIdMap":{0:1}}`
+	}
+	filters := "[" + strings.Repeat(`"f",`, 2*maxKeptMappings) + "]"
 	var b RegisterBrokerBody
-	body := append(compactOf("{}", 0, nil, "[]"), make([]byte, maxKeptInflated)...)
-	if err := b.Decode(Compress(nil, body), Version, true, nowMillis); err != nil {
+	if err := b.Decode(Compress(nil, compactOf("{}", len(lines), lines, filters, mappings...)), Version, true, nowMillis); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Decode([]byte("{}"), Version, false, nowMillis); err != nil || cap(b.inflated) > maxKeptInflated {
-		t.Errorf("%v, %d bytes kept", err, cap(b.inflated))
+	if n := b.kept(); n < 20<<20 {
+		t.Errorf("%d bytes used, want many", n)
+	}
+	b.Forget()
+	if n := b.kept(); n > 5<<20 {
+		t.Errorf("%d bytes kept", n)
 	}
 }
 

@@ -90,6 +90,7 @@ func New(h Handler, o Options) (*Engine, error) {
 	e.tickEvery = e.o.tick
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
+	e.bufs.keepLess(e.o.Budget)
 	e.going = make(chan struct{}, handOvers)
 	e.strangers.now = e.now
 	for i := range e.o.Loops {
@@ -137,7 +138,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	go func() { defer close(ticking); e.tickAll() }()
 	e.o.Logger.Info("engine started", "addr", e.addrText(), "loops", len(e.loops),
 		"maxConnections", e.maxConnections, "maxConnectionsPerAddress", e.o.MaxConnectionsPerAddress,
-		"memoryBudget", e.o.Budget.Limit())
+		"memoryBudget", e.o.Budget.Limit(), "maxFrame", e.o.MaxFrame)
 	if e.o.Started != nil {
 		e.o.Started()
 	}

@@ -146,6 +146,7 @@ func NewExecutor(o ExecutorOptions) *Executor {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	x := &Executor{o: o, levels: newLevels(o), foreign: make(map[Conn]*lane)}
+	x.bufs.keepLess(o.Budget)
 	x.jobs.New = func() any { return new(job) }
 	x.work = sync.NewCond(&x.mu)
 	for range o.Workers {
@@ -420,7 +421,9 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 func (x *Executor) release(j *job) {
 	if j.frame != nil {
 		j.level.count(-int64(cap(j.frame.B)))
-		if j.loan == nil || j.loan.endsLast() {
+		if j.loan != nil {
+			j.loan.end()
+		} else {
 			x.bufs.put(j.frame)
 		}
 	}

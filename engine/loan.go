@@ -19,6 +19,7 @@ import (
 // is submitted for, if it is. A task may submit its frame once more: that one is
 // copied, for a loan is taken once.
 type loan struct {
+	pool  *buffers                   // which the buffer comes from; constant
 	b     *bytebufferpool.ByteBuffer // constant
 	frame []byte                     // all of b; constant
 	taken atomic.Bool                // by a task
@@ -29,7 +30,7 @@ type loan struct {
 func (l *loop) serveWhole(c *conn) error {
 	b := c.in
 	if len(b.B) > smallBuffer {
-		lent := &loan{b: b, frame: b.B}
+		lent := &loan{pool: &l.e.bufs, b: b, frame: b.B}
 		l.lent.Store(lent)
 		defer l.endLoan(lent)
 	}
@@ -44,14 +45,18 @@ func (l *loop) serveWhole(c *conn) error {
 // it was not taken it is still c.in, or was. Loop only.
 func (l *loop) endLoan(lent *loan) {
 	l.lent.Store(nil)
-	if lent.taken.Load() && lent.endsLast() {
-		l.e.bufs.put(lent.b)
+	if lent.taken.Load() {
+		lent.end()
 	}
 }
 
-// endsLast ends a loan that was taken for one of the two who have it, and
-// reports whether it has ended for the other: then the buffer is to be put back.
-func (n *loan) endsLast() bool { return !n.ended.CompareAndSwap(false, true) }
+// end ends a loan that was taken for one of the two who have it, and puts the
+// buffer back if it has ended for the other.
+func (n *loan) end() {
+	if !n.ended.CompareAndSwap(false, true) {
+		n.pool.put(n.b)
+	}
+}
 
 // borrow takes the loan of frame, if it is lent to c's handler now and nobody has
 // taken it. Safe from any goroutine. c may be nil.

@@ -138,6 +138,7 @@ func (o *outputs) serve(ctx context.Context, f flags, getenv func(string) string
 	if err != nil {
 		return err
 	}
+	namesrv.SetMemoryLimit(getenv("GOMEMLIMIT"), o.log.Logger())
 	stopProfile, err := startProfile(f.profile, f.profileDir)
 	if err != nil {
 		return err

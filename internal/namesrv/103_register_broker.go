@@ -15,6 +15,7 @@ import (
 // Runs      in the default pool; takes the table's lock once the body is decoded
 // Java      DefaultRequestProcessor#registerBroker, RouteInfoManager#registerBroker
 // Replies   SUCCESS + the master's addresses + the order topics | SYSTEM_ERROR
+//           | SYSTEM_BUSY when there is no memory to decode the body
 // Differs   mandatory fields are checked, nothing is half applied; zlib bodies
 //           are recognised even when the header denies it (all 5.x brokers do);
 //           names and tables are bounded, and what would go beyond is refused;
@@ -59,9 +60,22 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 // and applies it.
 func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *request, compressed bool) (route.RegisterResult, error) {
 	reg.Body = &r.body
+	memory := reservation{budget: s.budget}
+	r.body.Reserve = memory.grow
+	defer func() {
+		r.body.Forget()
+		r.body.Reserve = nil
+		memory.release()
+	}()
 	known := s.table.KnownTopics(reg)
 	for {
-		if err := r.body.DecodeKnown(r.cmd.Body, r.cmd.Version, compressed, noTimestamp, known); err != nil {
+		if err := r.body.DecodeKnown(r.cmd.Body, r.cmd.Version, compressed, noTimestamp, known); errors.Is(err, codec.ErrNoMemory) {
+			s.counters.noMemory.Add(1)
+			s.logLimited(slog.LevelWarn, "registration refused, no memory left for its body", "remote", r.conn.RemoteAddr(),
+				"broker", clip(reg.BrokerName), "addr", clip(reg.BrokerAddr), "bodyBytes", len(r.cmd.Body),
+				"memoryBudget", s.budget.Limit(), "refusedSoFar", s.counters.noMemory.Load())
+			return route.RegisterResult{}, errOverload
+		} else if err != nil {
 			return route.RegisterResult{}, &refusal{code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
 		}
 		if r.body.DataVersion.Timestamp == noTimestamp {

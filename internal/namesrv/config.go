@@ -59,7 +59,7 @@ type Config struct {
 
 	MaxConnections      int           // maxConnections; 0 means as many as there are file descriptors
 	MaxConnectionsPerIP int           // maxConnectionsPerIp, of an IPv4 address or a /64 of IPv6; 0 means no limit
-	MemoryBudget        int64         // memoryBudget in bytes, for unfinished frames, queued requests and unread replies together; 0 means a quarter of the memory, 64 MiB to 4 GiB
+	MemoryBudget        int64         // memoryBudget in bytes, for unfinished frames, queued requests and unread replies together; 0 means a quarter of the memory, 8 MiB to 4 GiB
 	FirstFrameTimeout   time.Duration // firstFrameTimeoutMillis: from the first byte of a connection to the end of its first frame
 	FrameTimeout        time.Duration // frameTimeoutMillis: the same for any later frame
 	SlowReaderTimeout   time.Duration // slowReaderTimeoutMillis: how long a peer may leave more than writeBufferHighWaterMark unread

@@ -156,7 +156,7 @@ func TestLimitFaults(t *testing.T) {
 		t.Fatal("no fault found")
 	}
 	for _, want := range []string{
-		"maxConnections is -1", "maxConnectionsPerIp is -2", "memoryBudget is 1048576, must be 0 or at least 67108864",
+		"maxConnections is -1", "maxConnectionsPerIp is -2", "memoryBudget is 1048576, must be 0 or at least 8388608",
 		"firstFrameTimeoutMillis is 0s", "frameTimeoutMillis is -1s", "slowReaderTimeoutMillis is 0s",
 		"maxPendingInputSize is 0", "maxPendingOutputSize is -1",
 		"maxTopics is -1", "maxBrokers is -2", "maxRouteEntries is -3", "routeCacheBytes is -4",

@@ -7,8 +7,8 @@ import (
 
 func TestBudgetFor(t *testing.T) {
 	for _, tt := range []struct{ memory, want int64 }{
-		{0, 64 << 20},
-		{128 << 20, 64 << 20},
+		{0, 8 << 20},
+		{128 << 20, 32 << 20},
 		{1 << 30, 256 << 20},
 		{12 << 30, 3 << 30},
 		{64 << 30, 4 << 30},

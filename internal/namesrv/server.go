@@ -60,6 +60,7 @@ type counters struct {
 	strayResponses atomic.Int64 // frames that answer what was never asked
 	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
 	overloaded     atomic.Int64 // of those: refused because a pool was full
+	noMemory       atomic.Int64 // of those: refused because the budget had no room for what their bodies say
 	sentAway       atomic.Int64 // of those: told to go away
 	tooLong        atomic.Int64 // replies that no client could have read, answered with an error
 	changesRefused atomic.Int64 // changes of the KV config and of the configuration, most of them by a limit
@@ -124,8 +125,8 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 	return engine.Options{
 		Addrs:       cfg.Addresses(),
 		Loops:       cfg.ServerSelectorThreads,
-		Split:       codec.NewSplitFunc(cfg.FrameMaxLength),
-		MaxFrame:    cfg.FrameMaxLength,
+		Split:       codec.NewSplitFunc(frameLimit(cfg.FrameMaxLength, s.budget.Limit())),
+		MaxFrame:    frameLimit(cfg.FrameMaxLength, s.budget.Limit()),
 		IdleTimeout: func() time.Duration { return s.config().ServerChannelMaxIdle },
 		HighWater:   cfg.WriteBufferHighWaterMark,
 		LowWater:    cfg.WriteBufferLowWaterMark,
