@@ -93,7 +93,7 @@ func TestTopicsMemoryIsNotKept(t *testing.T) {
 	for _, tt := range []struct {
 		topics int
 		kept   bool
-	}{{1 << 16, true}, {1<<17 + 1, false}} {
+	}{{1 << 15, true}, {1<<18 + 1, false}} {
 		var b RegisterBrokerBody
 		var named RegisterBrokerBody
 		for i := range tt.topics {
