@@ -27,6 +27,7 @@ func (s *Server) Table() *route.Table       { return s.table }
 func (s *Server) EngineStats() engine.Stats { return s.engine.Stats() }
 func (s *Server) Budget() *engine.Budget    { return s.budget }
 func (s *Server) Overloaded() int64         { return s.counters.overloaded.Load() }
+func (s *Server) NoMemory() int64           { return s.counters.noMemory.Load() }
 func (s *Server) StrayResponses() int64     { return s.counters.strayResponses.Load() }
 
 // SetClock gives the server, but not its engine, another clock. Before Run only.

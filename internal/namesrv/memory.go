@@ -66,18 +66,32 @@ const goShare = 0.85
 // set, gomemlimit being its value, or where there is no such limit. To be called
 // before New.
 func SetMemoryLimit(gomemlimit string, log *slog.Logger) {
-	if gomemlimit != "" {
+	container, err := memlimit.FromCgroup()
+	if err != nil {
+		container = math.MaxUint64
+	}
+	machine, err := memlimit.FromSystem()
+	if err != nil {
+		machine = math.MaxInt64
+	}
+	switch limit := goLimit(container, machine); {
+	case gomemlimit != "":
 		log.Info("memory limit", "bytes", debug.SetMemoryLimit(-1), "from", "GOMEMLIMIT")
-		return
+	case limit == 0:
+		log.Info("no memory limit of a control group")
+	default:
+		debug.SetMemoryLimit(limit)
+		log.Info("memory limit", "bytes", limit, "from", "control group", "container", container)
 	}
-	n, err := memlimit.FromCgroup()
-	if system, sysErr := memlimit.FromSystem(); err != nil || sysErr == nil && n >= system {
-		log.Info("memory limit", "bytes", "none", "from", "no control group")
-		return
+}
+
+// goLimit returns how many bytes the Go runtime may use in a container of so many
+// on such a machine, 0 if that is as much as the machine has.
+func goLimit(container, machine uint64) int64 {
+	if container >= machine {
+		return 0
 	}
-	limit := int64(float64(n) * goShare)
-	debug.SetMemoryLimit(limit)
-	log.Info("memory limit", "bytes", limit, "from", "control group", "container", n)
+	return int64(float64(container) * goShare)
 }
 
 // memoryLimit returns the smallest of what GOMEMLIMIT, the control group and
