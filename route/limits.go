@@ -40,8 +40,13 @@ func (l Limits) withDefaults() Limits {
 		field *int
 		value int
 	}{
-		{&l.Topics, unlimited}, {&l.Brokers, unlimited}, {&l.Entries, unlimited},
-		{&l.FilterServersPerBroker, 1024}, {&l.BrokersPerConn, 1024}, {&l.ClustersPerAddr, 64}, {&l.IDsPerName, 1024},
+		{&l.Topics, unlimited},
+		{&l.Brokers, unlimited},
+		{&l.Entries, unlimited},
+		{&l.FilterServersPerBroker, 1024},
+		{&l.BrokersPerConn, 1024},
+		{&l.ClustersPerAddr, 64},
+		{&l.IDsPerName, 1024},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

@@ -48,8 +48,10 @@ func TestStopped(t *testing.T) {
 
 	all := make([]nstest.Broker, brokers)
 	for i := range all {
-		all[i] = nstest.Broker{Cluster: "C", Name: fmt.Sprint("b", i), Addr: fmt.Sprintf("10.0.0.%d:1", i), Topics: []string{"T", fmt.Sprint("b", i)},
-			Fields: []string{"heartbeatTimeoutMillis", fmt.Sprint(patience.Milliseconds())}}
+		all[i] = nstest.Broker{
+			Cluster: "C", Name: fmt.Sprint("b", i), Addr: fmt.Sprintf("10.0.0.%d:1", i), Topics: []string{"T", fmt.Sprint("b", i)},
+			Fields: []string{"heartbeatTimeoutMillis", fmt.Sprint(patience.Milliseconds())},
+		}
 	}
 	beat := func(b *nstest.Broker) *codec.Command {
 		return nstest.Request(codec.ReqBrokerHeartbeat, "brokerAddr", b.Addr, "clusterName", b.Cluster, "brokerName", b.Name)

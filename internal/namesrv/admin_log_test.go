@@ -48,46 +48,86 @@ func TestWhoChangedWhat(t *testing.T) {
 		r    *codec.Command
 		want string
 	}{
-		{"put", nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", "k", "value", "v"),
-			`level=INFO code=100 request=PUT_KV_CONFIG args.namespace=n args.key=k args.value=v before=none after.value=v changed=true reply=SUCCESS`},
-		{"put again", nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", "k", "value", "v"),
-			`level=INFO code=100 request=PUT_KV_CONFIG args.namespace=n args.key=k args.value=v before.value=v after.value=v changed=false reply=SUCCESS`},
-		{"put a long one", nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", "k", "value", long),
-			`level=INFO code=100 request=PUT_KV_CONFIG args.namespace=n args.key=k args.value="` + clipped + `" before.value=v after.value="` + clipped + `" changed=true reply=SUCCESS`},
-		{"put without key", nstest.Request(codec.ReqPutKVConfig, "namespace", "n"),
-			`level=WARN code=100 request=PUT_KV_CONFIG args.namespace=n changed=false reply=SYSTEM_ERROR remark="namespace or key is null"`},
-		{"put too much", nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", "big", "value", strings.Repeat("y", 9<<20)),
-			`level=WARN code=100 request=PUT_KV_CONFIG args.namespace=n args.key=big args.value="` + strings.Repeat("y", 256) + `… (9437184 bytes)" before=none after=none changed=false reply=SYSTEM_ERROR remark="KV config would have `},
-		{"delete", nstest.Request(codec.ReqDeleteKVConfig, "namespace", "n", "key", "k"),
-			`level=INFO code=102 request=DELETE_KV_CONFIG args.namespace=n args.key=k before.value="` + clipped + `" after=none changed=true reply=SUCCESS`},
-		{"delete what is not there", nstest.Request(codec.ReqDeleteKVConfig, "namespace", "n", "key", "k"),
-			`level=INFO code=102 request=DELETE_KV_CONFIG args.namespace=n args.key=k before=none after=none changed=false reply=SUCCESS`},
-		{"wipe", nstest.Request(codec.ReqWipeWritePermOfBroker, "brokerName", "a"),
-			`level=INFO code=205 request=WIPE_WRITE_PERM_OF_BROKER args.brokerName=a before.topics=2 before.writable=2 after.topics=2 after.writable=0 changed=true reply=SUCCESS`},
-		{"wipe again", nstest.Request(codec.ReqWipeWritePermOfBroker, "brokerName", "a"),
-			`level=INFO code=205 request=WIPE_WRITE_PERM_OF_BROKER args.brokerName=a before.topics=2 before.writable=0 after.topics=2 after.writable=0 changed=false reply=SUCCESS`},
-		{"add", nstest.Request(codec.ReqAddWritePermOfBroker, "brokerName", "a"),
-			`level=INFO code=327 request=ADD_WRITE_PERM_OF_BROKER args.brokerName=a before.topics=2 before.writable=0 after.topics=2 after.writable=2 changed=true reply=SUCCESS`},
-		{"add to nobody", nstest.Request(codec.ReqAddWritePermOfBroker, "brokerName", "nobody"),
-			`level=INFO code=327 request=ADD_WRITE_PERM_OF_BROKER args.brokerName=nobody before.topics=0 before.writable=0 after.topics=0 after.writable=0 changed=false reply=SUCCESS`},
-		{"register a topic", withBody(nstest.Request(codec.ReqRegisterTopicInNamesrv, "topic", "N"), queue),
-			fmt.Sprintf(`level=INFO code=217 request=REGISTER_TOPIC_IN_NAMESRV args.topic=N args.bodyBytes=%d args.brokers=1 args.queues=a:2/3/6 before=none after.brokers=1 after.queues=a:2/3/6 changed=true reply=SUCCESS`, len(queue))},
-		{"register a broken topic", withBody(nstest.Request(codec.ReqRegisterTopicInNamesrv, "topic", "N"), `{"queueDatas":`),
-			`level=WARN code=217 request=REGISTER_TOPIC_IN_NAMESRV args.topic=N args.bodyBytes=14 changed=false reply=SYSTEM_ERROR remark="codec: `},
-		{"delete of a cluster", nstest.Request(codec.ReqDeleteTopicInNamesrv, "topic", "N", "clusterName", "other"),
-			`level=INFO code=216 request=DELETE_TOPIC_IN_NAMESRV args.topic=N args.clusterName=other before.brokers=1 before.queues=a:2/3/6 after.brokers=1 after.queues=a:2/3/6 changed=false reply=SUCCESS`},
-		{"delete a topic", nstest.Request(codec.ReqDeleteTopicInNamesrv, "topic", "N"),
-			`level=INFO code=216 request=DELETE_TOPIC_IN_NAMESRV args.topic=N before.brokers=1 before.queues=a:2/3/6 after=none changed=true reply=SUCCESS`},
-		{"configure", updateConfig("enableTopicList=false"),
-			`level=INFO code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=21 args.enableTopicList=false before.enableTopicList=true after.enableTopicList.value=false after.enableTopicList.effect="at once" changed=true reply=SUCCESS`},
-		{"configure the same", updateConfig("enableTopicList=false"),
-			`level=INFO code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=21 args.enableTopicList=false before.enableTopicList=false after.enableTopicList.value=false after.enableTopicList.effect="at once" changed=false reply=SUCCESS`},
-		{"configure what nobody knows", updateConfig("enableTopicList=true\nnobodyKnows=1"),
-			`level=WARN code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=34 args.enableTopicList=true args.nobodyKnows=1 before.enableTopicList=false after.enableTopicList=false changed=false reply=SYSTEM_ERROR remark="namesrv: \"nobodyKnows\" is no key"`},
-		{"configure what would not start", updateConfig("listenPort=70000"),
-			`level=WARN code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=16 args.listenPort=70000 before.listenPort=0 after.listenPort=0 changed=false reply=SYSTEM_ERROR remark="namesrv: listenPort is 70000, must be at most 65535"`},
-		{"configure what must not", updateConfig("kvConfigPath=/tmp/x"),
-			`level=WARN code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=19 args.kvConfigPath=/tmp/x changed=false reply=NO_PERMISSION remark="Can not update config in black list."`},
+		{
+			"put", nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", "k", "value", "v"),
+			`level=INFO code=100 request=PUT_KV_CONFIG args.namespace=n args.key=k args.value=v before=none after.value=v changed=true reply=SUCCESS`,
+		},
+		{
+			"put again", nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", "k", "value", "v"),
+			`level=INFO code=100 request=PUT_KV_CONFIG args.namespace=n args.key=k args.value=v before.value=v after.value=v changed=false reply=SUCCESS`,
+		},
+		{
+			"put a long one", nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", "k", "value", long),
+			`level=INFO code=100 request=PUT_KV_CONFIG args.namespace=n args.key=k args.value="` + clipped + `" before.value=v after.value="` + clipped + `" changed=true reply=SUCCESS`,
+		},
+		{
+			"put without key", nstest.Request(codec.ReqPutKVConfig, "namespace", "n"),
+			`level=WARN code=100 request=PUT_KV_CONFIG args.namespace=n changed=false reply=SYSTEM_ERROR remark="namespace or key is null"`,
+		},
+		{
+			"put too much", nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", "big", "value", strings.Repeat("y", 9<<20)),
+			`level=WARN code=100 request=PUT_KV_CONFIG args.namespace=n args.key=big args.value="` + strings.Repeat("y", 256) + `… (9437184 bytes)" before=none after=none changed=false reply=SYSTEM_ERROR remark="KV config would have `,
+		},
+		{
+			"delete", nstest.Request(codec.ReqDeleteKVConfig, "namespace", "n", "key", "k"),
+			`level=INFO code=102 request=DELETE_KV_CONFIG args.namespace=n args.key=k before.value="` + clipped + `" after=none changed=true reply=SUCCESS`,
+		},
+		{
+			"delete what is not there", nstest.Request(codec.ReqDeleteKVConfig, "namespace", "n", "key", "k"),
+			`level=INFO code=102 request=DELETE_KV_CONFIG args.namespace=n args.key=k before=none after=none changed=false reply=SUCCESS`,
+		},
+		{
+			"wipe", nstest.Request(codec.ReqWipeWritePermOfBroker, "brokerName", "a"),
+			`level=INFO code=205 request=WIPE_WRITE_PERM_OF_BROKER args.brokerName=a before.topics=2 before.writable=2 after.topics=2 after.writable=0 changed=true reply=SUCCESS`,
+		},
+		{
+			"wipe again", nstest.Request(codec.ReqWipeWritePermOfBroker, "brokerName", "a"),
+			`level=INFO code=205 request=WIPE_WRITE_PERM_OF_BROKER args.brokerName=a before.topics=2 before.writable=0 after.topics=2 after.writable=0 changed=false reply=SUCCESS`,
+		},
+		{
+			"add", nstest.Request(codec.ReqAddWritePermOfBroker, "brokerName", "a"),
+			`level=INFO code=327 request=ADD_WRITE_PERM_OF_BROKER args.brokerName=a before.topics=2 before.writable=0 after.topics=2 after.writable=2 changed=true reply=SUCCESS`,
+		},
+		{
+			"add to nobody", nstest.Request(codec.ReqAddWritePermOfBroker, "brokerName", "nobody"),
+			`level=INFO code=327 request=ADD_WRITE_PERM_OF_BROKER args.brokerName=nobody before.topics=0 before.writable=0 after.topics=0 after.writable=0 changed=false reply=SUCCESS`,
+		},
+		{
+			"register a topic", withBody(nstest.Request(codec.ReqRegisterTopicInNamesrv, "topic", "N"), queue),
+			fmt.Sprintf(`level=INFO code=217 request=REGISTER_TOPIC_IN_NAMESRV args.topic=N args.bodyBytes=%d args.brokers=1 args.queues=a:2/3/6 before=none after.brokers=1 after.queues=a:2/3/6 changed=true reply=SUCCESS`, len(queue)),
+		},
+		{
+			"register a broken topic", withBody(nstest.Request(codec.ReqRegisterTopicInNamesrv, "topic", "N"), `{"queueDatas":`),
+			`level=WARN code=217 request=REGISTER_TOPIC_IN_NAMESRV args.topic=N args.bodyBytes=14 changed=false reply=SYSTEM_ERROR remark="codec: `,
+		},
+		{
+			"delete of a cluster", nstest.Request(codec.ReqDeleteTopicInNamesrv, "topic", "N", "clusterName", "other"),
+			`level=INFO code=216 request=DELETE_TOPIC_IN_NAMESRV args.topic=N args.clusterName=other before.brokers=1 before.queues=a:2/3/6 after.brokers=1 after.queues=a:2/3/6 changed=false reply=SUCCESS`,
+		},
+		{
+			"delete a topic", nstest.Request(codec.ReqDeleteTopicInNamesrv, "topic", "N"),
+			`level=INFO code=216 request=DELETE_TOPIC_IN_NAMESRV args.topic=N before.brokers=1 before.queues=a:2/3/6 after=none changed=true reply=SUCCESS`,
+		},
+		{
+			"configure", updateConfig("enableTopicList=false"),
+			`level=INFO code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=21 args.enableTopicList=false before.enableTopicList=true after.enableTopicList.value=false after.enableTopicList.effect="at once" changed=true reply=SUCCESS`,
+		},
+		{
+			"configure the same", updateConfig("enableTopicList=false"),
+			`level=INFO code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=21 args.enableTopicList=false before.enableTopicList=false after.enableTopicList.value=false after.enableTopicList.effect="at once" changed=false reply=SUCCESS`,
+		},
+		{
+			"configure what nobody knows", updateConfig("enableTopicList=true\nnobodyKnows=1"),
+			`level=WARN code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=34 args.enableTopicList=true args.nobodyKnows=1 before.enableTopicList=false after.enableTopicList=false changed=false reply=SYSTEM_ERROR remark="namesrv: \"nobodyKnows\" is no key"`,
+		},
+		{
+			"configure what would not start", updateConfig("listenPort=70000"),
+			`level=WARN code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=16 args.listenPort=70000 before.listenPort=0 after.listenPort=0 changed=false reply=SYSTEM_ERROR remark="namesrv: listenPort is 70000, must be at most 65535"`,
+		},
+		{
+			"configure what must not", updateConfig("kvConfigPath=/tmp/x"),
+			`level=WARN code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=19 args.kvConfigPath=/tmp/x changed=false reply=NO_PERMISSION remark="Can not update config in black list."`,
+		},
 	} {
 		before := len(log.adminChanges())
 		c.Do(tc.r)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"runtime/debug"
 	"testing"
+
+	"gonamesrv/codec"
 )
 
 func TestBudgetFor(t *testing.T) {
@@ -52,7 +54,7 @@ func TestGoLimit(t *testing.T) {
 // into the other while it is queued.
 func TestFrameLimit(t *testing.T) {
 	for budget, want := range map[int64]int{leastBudget: 2 << 20, 32 << 20: 8 << 20, 64 << 20: 16 << 20, largestBudget: 16 << 20} {
-		if got := frameLimit(budget); got != want || int64(got)*3/2 > budget/2 {
+		if got := frameLimit(codec.MaxFrameLength, budget); got != want || int64(got)*3/2 > budget/2 {
 			t.Errorf("frameLimit(%d) = %d, want %d", budget, got, want)
 		}
 	}
