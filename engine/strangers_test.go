@@ -14,9 +14,9 @@ import (
 func (s *server) idle(n int) (peers []*client) {
 	s.t.Helper()
 	for range n {
-		before := s.Stats().Accepted
+		before := s.strangers.size()
 		peers = append(peers, s.dial())
-		eventually(s.t, "opened", func() bool { return s.Stats().Accepted > before && s.strangers.size() > 0 })
+		eventually(s.t, "opened", func() bool { return s.strangers.size() > before })
 	}
 	return peers
 }
