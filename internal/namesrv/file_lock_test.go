@@ -171,8 +171,8 @@ func lastKV(s *namesrv.Server) (n int) {
 	return n
 }
 
-// TestKVConfigKilled kills processes that write the KV config, until several
-// died in the middle. What was confirmed is there afterwards, and no more than
+// TestKVConfigKilled kills processes that write the KV config, at any time or
+// when a half-written file is seen, until several died in the middle. What was confirmed is there afterwards, and no more than
 // one half-written file is, which the next start removes.
 func TestKVConfigKilled(t *testing.T) {
 	exe, err := os.Executable()
@@ -181,7 +181,7 @@ func TestKVConfigKilled(t *testing.T) {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "kvConfig.json")
-	const enough = 5
+	const enough = 10
 	last, killed, inTheMiddle := 0, 0, 0
 	for ; inTheMiddle < enough; killed++ {
 		if killed == 1000 {
@@ -215,7 +215,20 @@ func TestKVConfigKilled(t *testing.T) {
 		if n, ok := next(); ok {
 			last = n
 		}
-		time.Sleep(rand.N(10 * time.Millisecond)) // wherever it is by then
+		half := func() []string {
+			list, err := filepath.Glob(filepath.Join(dir, "*.tmp-*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return list
+		}
+		if killed%4 == 0 {
+			time.Sleep(rand.N(10 * time.Millisecond)) // wherever it is by then
+		} else {
+			for end := time.Now().Add(time.Minute); len(half()) == 0 && time.Now().Before(end); {
+				time.Sleep(50 * time.Microsecond)
+			}
+		}
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -223,11 +236,11 @@ func TestKVConfigKilled(t *testing.T) {
 			last = n
 		}
 		_ = child.Wait() // killed
-		half, err := filepath.Glob(filepath.Join(dir, "*.tmp-*"))
-		if err != nil || len(half) > 1 {
-			t.Fatalf("after %d kills %d half-written files are there, %v", killed+1, len(half), err)
+		left := half()
+		if len(left) > 1 {
+			t.Fatalf("after %d kills %d half-written files are there", killed+1, len(left))
 		}
-		inTheMiddle += len(half)
+		inTheMiddle += len(left)
 	}
 	cfg := namesrv.DefaultConfig()
 	cfg.KVConfigPath = file
