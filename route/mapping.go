@@ -50,6 +50,24 @@ func (m *topicMappings) without(brokerName string) *topicMappings {
 	return &topicMappings{byBroker: removeAt(m.byBroker, i)}
 }
 
+// keep returns m with only those broker names that keep wants, nil when nothing
+// is left.
+func (m *topicMappings) keep(keep func(brokerName string) bool) *topicMappings {
+	if m == nil {
+		return nil
+	}
+	var kept []codec.BrokerQueueMapping
+	for _, b := range m.byBroker {
+		if keep(b.BrokerName) {
+			kept = append(kept, b)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return &topicMappings{byBroker: kept}
+}
+
 // putMapping stores a broker's static mapping of one topic. A mapping whose
 // topic does not list that broker name is left out: it could never be cleaned
 // up. overwrite false keeps a mapping that is there already. Under mu.

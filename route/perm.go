@@ -24,13 +24,30 @@ func (t *Table) changePerm(brokerName string, change func(perm int32) int32) int
 	if s == nil {
 		return 0
 	}
+	t.take(s)
+	defer t.release(s)
+	return t.changeTopics(s, change)
+}
+
+// changeTopics changes the permission of all topics of s, and returns how many
+// there are. Under mu, in the caller's turn.
+func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32) (n int) {
 	for id := range s.topics.all {
-		e := t.topicByID[id]
-		q, _ := e.queue(s.id)
+		t.work++
+		e := t.topicByID.get(id)
+		if e == nil {
+			continue // deleted since
+		}
+		q, ok := e.queue(s.id)
+		if !ok {
+			continue
+		}
+		n++
 		if perm := change(q.perm); perm != q.perm {
 			q.perm = perm
 			t.putQueue(e, "", s, q)
 		}
+		t.pause()
 	}
-	return s.topics.size
+	return n
 }

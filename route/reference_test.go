@@ -16,9 +16,15 @@ type reference struct {
 
 	groups  map[string]*refGroup                              // brokerAddrTable
 	live    map[BrokerKey]*refLive                            // brokerLiveTable
-	filters map[BrokerKey][]string                            // filterServerTable
+	filters map[refFilter][]string                            // filterServerTable
 	topics  map[string]map[string]codec.QueueData             // topicQueueTable
 	maps    map[string]map[string]codec.TopicQueueMappingInfo // topicQueueMappingInfoTable
+}
+
+// A refFilter is what has filter servers: a broker name at an address.
+type refFilter struct {
+	BrokerKey
+	name string
 }
 
 type refGroup struct {
@@ -46,10 +52,36 @@ func newReference(acting bool) *reference {
 		acting:  acting,
 		groups:  map[string]*refGroup{},
 		live:    map[BrokerKey]*refLive{},
-		filters: map[BrokerKey][]string{},
+		filters: map[refFilter][]string{},
 		topics:  map[string]map[string]codec.QueueData{},
 		maps:    map[string]map[string]codec.TopicQueueMappingInfo{},
 	}
+}
+
+// clone returns a copy that shares nothing that ever changes.
+func (f *reference) clone() *reference {
+	c := newReference(f.acting)
+	for name, g := range f.groups {
+		members := map[int64]*refMember{}
+		for id, m := range g.members {
+			copied := *m
+			copied.clusters = maps.Clone(m.clusters)
+			members[id] = &copied
+		}
+		c.groups[name] = &refGroup{cluster: g.cluster, members: members}
+	}
+	for k, l := range f.live {
+		copied := *l
+		c.live[k] = &copied
+	}
+	c.filters = maps.Clone(f.filters)
+	for topic, queues := range f.topics {
+		c.topics[topic] = maps.Clone(queues)
+	}
+	for topic, infos := range f.maps {
+		c.maps[topic] = maps.Clone(infos)
+	}
+	return c
 }
 
 func (g *refGroup) minID() int64 { return slices.Min(slices.Collect(maps.Keys(g.members))) }
@@ -90,9 +122,9 @@ func (f *reference) register(now int64, r *Registration) (RegisterResult, error)
 	m.clusters[r.Cluster] = true
 	f.live[key] = &refLive{last: now, timeout: r.TimeoutMillis, dv: r.Body.DataVersion, conn: r.Conn, ha: r.HAServerAddr}
 	if !r.Body.FilterServersNull {
-		f.filters[key] = r.Body.FilterServers
+		f.filters[refFilter{key, r.BrokerName}] = r.Body.FilterServers
 		if len(r.Body.FilterServers) == 0 {
-			delete(f.filters, key)
+			delete(f.filters, refFilter{key, r.BrokerName})
 		}
 	}
 	prime := !r.OldVersion && r.BrokerID != 0 && g.minID() == r.BrokerID
@@ -161,6 +193,16 @@ func (f *reference) collect() {
 		}
 		if !owned {
 			delete(f.live, k)
+		}
+	}
+	for k := range f.filters {
+		kept := false
+		if g := f.groups[k.name]; g != nil {
+			for _, m := range g.members {
+				kept = kept || m.addr == k.Addr && m.clusters[k.Cluster]
+			}
+		}
+		if !kept {
 			delete(f.filters, k)
 		}
 	}
@@ -275,7 +317,7 @@ func (f *reference) route(topic string, d codec.Dialect) []byte {
 	for _, name := range slices.Sorted(maps.Keys(queues)) {
 		b := f.brokerData(name)
 		for _, a := range b.BrokerAddrs {
-			k := BrokerKey{b.Cluster, a.Addr}
+			k := refFilter{BrokerKey{b.Cluster, a.Addr}, name}
 			if servers := f.filters[k]; servers != nil && f.groups[name].members[a.ID].clusters[b.Cluster] {
 				if _, ok := filters[a.Addr]; !ok {
 					filters[a.Addr] = servers
