@@ -1,6 +1,6 @@
 module gonamesrv
 
-go 1.26.8
+go 1.25.0
 
 require (
 	github.com/HdrHistogram/hdrhistogram-go v1.2.0
@@ -10,6 +10,7 @@ require (
 	github.com/fsnotify/fsnotify v1.9.0
 	github.com/goccy/go-json v0.12.0
 	github.com/goccy/go-yaml v1.19.2
+	github.com/gofrs/flock v0.12.1
 	github.com/jedib0t/go-pretty/v6 v6.6.7
 	github.com/magiconair/properties v1.8.10
 	github.com/mattn/go-shellwords v1.0.12
@@ -26,6 +27,7 @@ require (
 	golang.org/x/sync v0.13.0
 	golang.org/x/sys v0.30.0
 	golang.org/x/time v0.12.0
+	gopkg.in/natefinch/lumberjack.v2 v2.2.1
 	pgregory.net/rapid v1.2.0
 )
 
@@ -66,6 +68,5 @@ require (
 	golang.org/x/term v0.29.0 // indirect
 	golang.org/x/text v0.24.0 // indirect
 	golang.org/x/tools v0.21.1-0.20240508182429-e35e4ccd0d2d // indirect
-	gopkg.in/natefinch/lumberjack.v2 v2.2.1 // indirect
 	stathat.com/c/consistent v1.0.0 // indirect
 )

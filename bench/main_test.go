@@ -40,7 +40,7 @@ func startOwn(t testing.TB) string {
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Error("the server does not end")
 		}
 	})
@@ -68,7 +68,7 @@ func scenario(t testing.TB, name string, params ...string) bench.Scenario {
 	sc := k.Scenario()
 	small := []string{
 		"brokers", "6", "topics", "12", "brokers-per-topic", "2", "connections", "4", "registrars", "3", "rate", "500", "steps", "2",
-		"slow-readers", "2", "warmup", "20ms", "duration", "200ms", "timeout", "20s",
+		"slow-readers", "2", "warmup", "20ms", "duration", "200ms", "timeout", "2m",
 	}
 	for i := 0; i+1 < len(small); i += 2 {
 		for _, key := range k.Keys() {

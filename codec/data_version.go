@@ -43,8 +43,13 @@ func (d DataVersion) AppendJSON(dst []byte) []byte {
 // left out is nowMillis, milliseconds since the Unix epoch. It fails with a
 // *BodyError. Java: RemotingSerializable#decode(byte[], DataVersion.class).
 func DecodeDataVersion(body []byte, nowMillis int64) (dv DataVersion, null bool, err error) {
+	return decodeDataVersion(body, nowMillis, nil)
+}
+
+func decodeDataVersion(body []byte, nowMillis int64, m *memory) (dv DataVersion, null bool, err error) {
 	var r jsonReader
 	r.begin(body)
+	r.memory = m
 	if len(body) == 0 {
 		return DataVersion{}, true, nil
 	}

@@ -31,6 +31,8 @@ type jsonReader struct {
 	depth int
 	comma bool // a value was just read: a comma or a bracket must follow
 	err   *syntaxError
+
+	memory *memory // what may be allocated for what is kept; nil: anything
 }
 
 // begin readies r for a text of its own.
@@ -285,7 +287,11 @@ func (r *jsonReader) quoted(quote byte) []byte {
 
 // unescape reads the rest of a string from its first backslash on.
 func (r *jsonReader) unescape(start, i int, quote byte) []byte {
-	out := append(make([]byte, 0, i-start+32), r.b[start:i]...)
+	size := unescapedSize(r.b[start:], i-start, quote)
+	if !r.spend(size) {
+		return nil
+	}
+	out := append(make([]byte, 0, size), r.b[start:i]...)
 	for i < len(r.b) {
 		c := r.b[i]
 		switch {
@@ -337,6 +343,17 @@ func (r *jsonReader) unescape(start, i int, quote byte) []byte {
 	r.i = start
 	r.fail("unfinished string")
 	return nil
+}
+
+// unescapedSize returns how many bytes of b, a string from behind its quote with
+// a backslash at i, are the string. No escape is shorter than what it stands for.
+func unescapedSize(b []byte, i int, quote byte) int {
+	for ; i < len(b) && b[i] != quote; i++ {
+		if b[i] == '\\' {
+			i++
+		}
+	}
+	return min(i, len(b))
 }
 
 // escapes maps the letter after a backslash to what it stands for, plus 0x80.

@@ -1,6 +1,9 @@
 package codec
 
-import "math"
+import (
+	"math"
+	"unicode/utf8"
+)
 
 // number reads a number and returns its digits as they stand, without a
 // leading plus; float reports whether it has a point or an exponent.
@@ -58,6 +61,9 @@ func (r *jsonReader) int64(lo, hi int64) (v int64, ok bool) {
 	switch {
 	case isNumberStart(c):
 		text, float := r.number()
+		if float && !r.spend(len(text)) {
+			return 0, false
+		}
 		if float {
 			v, ok = truncate(text)
 		} else {
@@ -65,6 +71,9 @@ func (r *jsonReader) int64(lo, hi int64) (v int64, ok bool) {
 		}
 	case c == '"' || c == '\'':
 		text := r.quoted(c)
+		if !r.spend(len(text)) { // for one without commas
+			return 0, false
+		}
 		if len(text) == 0 || string(text) == "null" || string(text) == "NULL" {
 			return 0, false
 		}
@@ -191,10 +200,10 @@ func (r *jsonReader) text() []byte {
 	c := r.peek()
 	switch {
 	case c == '"' || c == '\'':
-		return validText(r.quoted(c))
+		return r.validText(r.quoted(c))
 	case isNumberStart(c):
 		text, float := r.number()
-		if !float || r.err != nil {
+		if !float || r.err != nil || !r.spend(4*len(text)) {
 			return text
 		}
 		out, ok := appendDecimal(nil, text)
@@ -206,7 +215,34 @@ func (r *jsonReader) text() []byte {
 	case r.null():
 		return nil
 	}
+	// As it is written again, a byte may become six, and it grows by doubling.
+	ahead := *r
+	ahead.skip()
+	if ahead.err == nil && !r.spend(12*(ahead.i-r.i)) {
+		return nil
+	}
 	return r.appendValue(nil)
+}
+
+// ownText is text as a string.
+func (r *jsonReader) ownText() string {
+	s := r.text()
+	if !r.spend(len(s)) {
+		return ""
+	}
+	return string(s)
+}
+
+// validText is the function of that name. A byte may become three, and it grows
+// by doubling.
+func (r *jsonReader) validText(b []byte) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	if !r.spend(6*len(b) + 16) {
+		return nil
+	}
+	return validText(b)
 }
 
 // appendValue reads any value and appends it as fastjson would write it again.

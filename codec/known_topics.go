@@ -184,6 +184,35 @@ func (t *topicText) finish(r *jsonReader) {
 // skipped returns how many topics were known.
 func (t *topicText) skipped() int { return len(t.names) - len(t.decoded) }
 
+// expect makes room for a table that repeats what is known, for r.
+func (t *topicText) expect(r *jsonReader) bool {
+	names, pieces := len(t.known.names)-cap(t.names), len(t.known.pieces)-cap(t.pieces)
+	if names > 0 {
+		if !r.spend(2 * 4 * names) { // said makes a copy if anything is new
+			return false
+		}
+		t.names = make([]uint32, 0, len(t.known.names))
+	}
+	if pieces > 0 {
+		if !r.spend(2 * 16 * pieces) {
+			return false
+		}
+		t.pieces = make([]knownPiece, 0, len(t.known.pieces))
+	}
+	return true
+}
+
+// grow makes room for n topics that are decoded, which was reserved with them.
+func (t *topicText) grow(n int) {
+	t.decoded = slices.Grow(t.decoded, n-len(t.decoded))
+	t.names = slices.Grow(t.names, n-len(t.decoded))
+}
+
+// reserveSearch reserves what hasTwins allocates.
+func (t *topicText) reserveSearch(m *memory) bool {
+	return len(t.decoded) == 0 || t.skipped() == 0 || m.take(32*len(t.decoded))
+}
+
 // hasTwins reports whether a topic may have been decoded and skipped too. No
 // real broker lists one twice.
 func (t *topicText) hasTwins() bool {

@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -47,8 +48,8 @@ func TestManyNullExtFields(t *testing.T) {
 }
 
 func TestTooManyEntries(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds bodies of a million entries")
+	if testing.Short() || raceEnabled {
+		t.Skip("builds bodies of a million entries; nothing here runs at the same time")
 	}
 	t.Parallel()
 	repeat := func(before, entry, after string, n int) []byte {
@@ -83,14 +84,62 @@ func TestTooManyEntries(t *testing.T) {
 	}
 }
 
-func TestInflatedMemoryIsNotKept(t *testing.T) {
+// TestTopicsMemoryIsNotKept: the memory for a table of topics is used again, up
+// to a bound: that of the topics, and that of what is remembered of their text.
+func TestTopicsMemoryIsNotKept(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine decodes a million topics")
+	}
+	for _, tt := range []struct {
+		topics int
+		kept   bool
+	}{{1 << 15, true}, {1<<18 + 1, false}} {
+		var b RegisterBrokerBody
+		var named RegisterBrokerBody
+		for i := range tt.topics {
+			name := strconv.AppendInt(nil, int64(i), 10)
+			named.Topics = append(named.Topics, TopicConfig{Name: name, Key: name})
+		}
+		body := named.AppendJSON(nil)
+		for range 2 {
+			if err := b.Decode(body, Version, false, nowMillis); err != nil || len(b.Topics) != tt.topics || len(b.text.names) != tt.topics {
+				t.Fatalf("%d topics: %v, read %d", tt.topics, err, len(b.Topics))
+			}
+			if err := b.Decode([]byte("{}"), Version, false, nowMillis); err != nil {
+				t.Fatal(err)
+			}
+			for what, room := range map[string]int{
+				"topics": cap(b.Topics), "names": cap(b.text.names), "decoded": cap(b.text.decoded), "pieces": pieceTopics * cap(b.text.pieces),
+			} {
+				if kept := room >= tt.topics; kept != tt.kept || room > 2*maxKeptTopics {
+					t.Errorf("after %d topics there is room for %d %s, want some kept: %v", tt.topics, room, what, tt.kept)
+				}
+			}
+		}
+	}
+}
+
+// What a body was large of is given up when it is done with.
+func TestLargeMemoryIsNotKept(t *testing.T) {
+	lines := make([]string, 2*maxKeptTopics)
+	mappings := make([]string, 2*maxKeptMappings)
+	for i := range lines {
+		lines[i] = strings.Repeat("A", 30) + " 1 1 6 MULTI_TAG"
+	}
+	for i := range mappings {
+		mappings[i] = `{"topic":"T","currIdMap":{0:1}}`
+	}
+	filters := "[" + strings.Repeat(`"f",`, 2*maxKeptMappings) + "]"
 	var b RegisterBrokerBody
-	body := append(compactOf("{}", 0, nil, "[]"), make([]byte, maxKeptInflated)...)
-	if err := b.Decode(Compress(nil, body), Version, true, nowMillis); err != nil {
+	if err := b.Decode(Compress(nil, compactOf("{}", len(lines), lines, filters, mappings...)), Version, true, nowMillis); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Decode([]byte("{}"), Version, false, nowMillis); err != nil || cap(b.inflated) > maxKeptInflated {
-		t.Errorf("%v, %d bytes kept", err, cap(b.inflated))
+	if n := b.kept(); n < 20<<20 {
+		t.Errorf("%d bytes used, want many", n)
+	}
+	b.Forget()
+	if n := b.kept(); n > 5<<20 {
+		t.Errorf("%d bytes kept", n)
 	}
 }
 

@@ -86,16 +86,16 @@ var mappingNames = map[string][]byte{
 func (m *TopicQueueMappingInfo) readMember(r *jsonReader, name []byte) bool {
 	switch string(name) {
 	case "topic":
-		m.Topic = string(r.text())
+		m.Topic = r.ownText()
 	case "scope":
 		m.Scope = scopeGlobal
-		if s := r.text(); s != nil {
+		if s := r.text(); s != nil && r.spend(len(s)) {
 			m.Scope = string(s)
 		}
 	case "totalQueues":
 		r.intMember(&m.TotalQueues)
 	case "bname":
-		m.Bname = string(r.text())
+		m.Bname = r.ownText()
 	case "epoch":
 		r.longMember(&m.Epoch)
 	case "dirty":

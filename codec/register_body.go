@@ -3,6 +3,9 @@ package codec
 import (
 	"fmt"
 	"hash/crc32"
+	"hash/maphash"
+	"slices"
+	"unsafe"
 )
 
 // A RegisterBrokerBody is what a broker says of itself in REGISTER_BROKER: all
@@ -23,19 +26,38 @@ type RegisterBrokerBody struct {
 	// body was compressed.
 	Said *KnownTopics
 
-	inflated []byte    // what Topics are windows into, when the body was compressed
-	text     topicText // what Base and Said come from
+	// Reserve, unless nil, is asked before memory is allocated for what a body
+	// says, for some KiB at a time, and when what is left from the last body is
+	// used again. All that it has granted is in use until b is done with. If it
+	// refuses, decoding fails with ErrNoMemory.
+	Reserve func(bytes int) bool
+
+	memory memory
+	names  nameStore // what Topics are windows into, when the body was compressed
+	text   topicText // what Base and Said come from
 }
 
 // TopicCount returns the number of topics, those included that Topics leaves
 // out.
 func (b *RegisterBrokerBody) TopicCount() int { return len(b.Topics) + b.text.skipped() }
 
+// Lists reports whether the body lists a topic of this name; by chance, 1 in 10^9
+// for each topic that Topics leaves out, also when it does not.
+func (b *RegisterBrokerBody) Lists(topic string) bool {
+	if slices.ContainsFunc(b.Topics, func(tc TopicConfig) bool { return string(tc.Name) == topic }) {
+		return true
+	}
+	return b.Base != nil && slices.Contains(b.text.names, uint32(maphash.String(textSeed, topic)))
+}
+
 // A RegisteredMapping is one entry of topicQueueMappingInfoMap.
 type RegisteredMapping struct {
 	Key  string // the key in the map: the topic
 	Info TopicQueueMappingInfo
 }
+
+// usualTopic is how many bytes a topic of a short name has in JSON.
+const usualTopic = 160
 
 // BodyCRC32 returns the checksum a broker sends as bodyCrc32: CRC-32 (IEEE)
 // of the body as transmitted, without its highest bit. Java: UtilAll#crc32.
@@ -45,9 +67,13 @@ func BodyCRC32(body []byte) int32 {
 
 // What a reused RegisterBrokerBody keeps at most between two bodies.
 const (
-	maxKeptInflated = 16 << 20 // bytes
 	maxKeptTopics   = 1 << 17
+	maxKeptMappings = 1 << 12 // and filter servers
 )
+
+// topicBeside is what is remembered of a topic beside a TopicConfig, in bytes: the
+// hash of its name, twice for the time being, and its share in a piece, likewise.
+const topicBeside = 3*4 + 2*16/pieceTopics
 
 // Decode reads the body of REGISTER_BROKER and replaces everything b held; the
 // slices of b are used again. version is the request's; compressed its ext
@@ -57,8 +83,8 @@ const (
 // The names in Topics are windows into body or, for a compressed body, into
 // memory that b uses again in its next Decode. All strings are owned.
 //
-// It fails with a *BodyError, ErrInflatedTooLarge or ErrVersion; b then holds
-// nothing to rely on. Java: DefaultRequestProcessor#registerBroker,
+// It fails with a *BodyError, ErrInflatedTooLarge, ErrNoMemory or ErrVersion; b
+// then holds nothing to rely on. Java: DefaultRequestProcessor#registerBroker,
 // RegisterBrokerBody#decode.
 func (b *RegisterBrokerBody) Decode(body []byte, version int32, compressed bool, nowMillis int64) error {
 	return b.DecodeKnown(body, version, compressed, nowMillis, nil)
@@ -69,6 +95,14 @@ func (b *RegisterBrokerBody) Decode(body []byte, version int32, compressed bool,
 // known may be nil.
 func (b *RegisterBrokerBody) DecodeKnown(body []byte, version int32, compressed bool, nowMillis int64, known *KnownTopics) error {
 	b.reset(nowMillis)
+	err := b.decode(body, version, compressed, nowMillis, known)
+	if err != nil && b.memory.refused {
+		return fmt.Errorf("%w: %d bytes", ErrNoMemory, len(body))
+	}
+	return err
+}
+
+func (b *RegisterBrokerBody) decode(body []byte, version int32, compressed bool, nowMillis int64, known *KnownTopics) error {
 	if version < 0 { // Java: MQVersion#value2Version indexes an array
 		return fmt.Errorf("%w: %d", ErrVersion, version)
 	}
@@ -84,42 +118,70 @@ func (b *RegisterBrokerBody) DecodeKnown(body []byte, version int32, compressed 
 	// Differs from Java: 5.x brokers say they do not compress even when they
 	// do, so a body is inflated if it looks compressed. No JSON starts with x.
 	if compressed || isZlib(body) {
-		inflated, err := inflate(b.inflated, body)
-		b.inflated = inflated
-		if err != nil {
-			return err
-		}
-		return b.decodeCompact(inflated, version >= V5_0_0, nowMillis)
+		return b.inflate(body, version >= V5_0_0, nowMillis, MaxInflatedBody)
 	}
 	return b.decodeJSON(body, "RegisterBrokerBody", nowMillis, known)
 }
 
 // reset gives b what a body without members means.
 func (b *RegisterBrokerBody) reset(nowMillis int64) {
-	inflated := b.inflated
-	if cap(inflated) > maxKeptInflated {
-		inflated = nil
-	}
-	if cap(b.Topics) > maxKeptTopics {
-		b.Topics = nil
-	}
-	clear(b.Mappings)
-	clear(b.FilterServers)
+	b.Forget()
 	*b = RegisterBrokerBody{
 		DataVersion:   DataVersion{Timestamp: nowMillis},
 		Topics:        b.Topics[:0],
 		Mappings:      b.Mappings[:0],
 		FilterServers: b.FilterServers[:0],
-		inflated:      inflated[:0],
+		Reserve:       b.Reserve,
+		memory:        memory{reserve: b.Reserve},
+		names:         b.names,
 		text:          b.text,
 	}
 	b.text.begin(nil)
+	if !b.memory.take(b.kept()) {
+		b.Topics, b.Mappings, b.FilterServers, b.names, b.text = nil, nil, nil, nameStore{}, topicText{}
+		b.text.begin(nil)
+		b.memory.refused = false // it may be too much, and there still be room for this body
+	}
+}
+
+// Forget gives up what a body says, and the memory that is too much to be kept
+// for another. To be called when b is done with; Decode does it too.
+func (b *RegisterBrokerBody) Forget() {
+	if cap(b.Topics) > maxKeptTopics {
+		b.Topics = nil
+	}
+	if cap(b.Mappings) > maxKeptMappings {
+		b.Mappings = nil
+	}
+	if cap(b.FilterServers) > maxKeptMappings {
+		b.FilterServers = nil
+	}
+	clear(b.Topics)
+	clear(b.Mappings)
+	clear(b.FilterServers)
+	b.Topics, b.Mappings, b.FilterServers = b.Topics[:0], b.Mappings[:0], b.FilterServers[:0]
+	b.Base, b.Said = nil, nil
+	b.names.reset()
+	b.text.begin(nil)
+}
+
+// kept returns how many bytes b holds in any case.
+func (b *RegisterBrokerBody) kept() int {
+	return sizeOf(b.Topics) + sizeOf(b.Mappings) + sizeOf(b.FilterServers) + b.names.size() +
+		sizeOf(b.text.names) + sizeOf(b.text.pieces) + sizeOf(b.text.decoded)
+}
+
+// sizeOf returns how many bytes a list occupies.
+func sizeOf[T any](list []T) int {
+	var v T
+	return cap(list) * int(unsafe.Sizeof(v))
 }
 
 // decodeJSON reads an uncompressed body, of the given Java class.
 func (b *RegisterBrokerBody) decodeJSON(body []byte, class string, nowMillis int64, known *KnownTopics) error {
 	var r jsonReader
 	r.begin(body)
+	r.memory = &b.memory
 	b.Base = known
 	if class == "RegisterBrokerBody" {
 		b.readBody(&r, nowMillis)
@@ -130,6 +192,9 @@ func (b *RegisterBrokerBody) decodeJSON(body []byte, class string, nowMillis int
 	r.end()
 	if r.err != nil {
 		return r.err.inBody(class)
+	}
+	if !b.text.reserveSearch(&b.memory) {
+		return ErrNoMemory
 	}
 	if b.text.hasTwins() {
 		b.reset(nowMillis)
@@ -169,9 +234,15 @@ func (b *RegisterBrokerBody) readFilterServers(r *jsonReader) {
 		return
 	}
 	for ok := r.array() && r.element(); ok; ok = r.element() {
-		if s := r.text(); s != nil && r.room(len(b.FilterServers)) {
-			b.FilterServers = append(b.FilterServers, string(s))
+		s := r.text()
+		if s == nil || !r.room(len(b.FilterServers)) || !r.spend(len(s)) {
+			continue
 		}
+		if b.FilterServers, ok = roomFor(r.memory, b.FilterServers, 0, 0); !ok {
+			r.fail("no memory")
+			return
+		}
+		b.FilterServers = append(b.FilterServers, string(s))
 	}
 }
 
@@ -207,8 +278,13 @@ func (b *RegisterBrokerBody) readWrapper(r *jsonReader, nowMillis int64, withMap
 func (b *RegisterBrokerBody) readTopics(r *jsonReader) {
 	b.Topics = b.Topics[:0]
 	b.text.begin(b.Base)
-	if r.null() || !r.object() {
+	if !b.text.expect(r) || r.null() || !r.object() {
 		return
+	}
+	// If everything is to be decoded, as many topics as usually fit.
+	first := 0
+	if b.Base == nil {
+		first = min((len(r.b)-r.i)/usualTopic, maxEntries)
 	}
 	for c, more := r.separated('}'); more && r.room(b.TopicCount()); c, more = r.separated('}') {
 		if b.text.skip(r) {
@@ -219,8 +295,13 @@ func (b *RegisterBrokerBody) readTopics(r *jsonReader) {
 		if !ok {
 			return
 		}
+		if b.Topics, ok = roomFor(r.memory, b.Topics, first, topicBeside); !ok {
+			r.fail("no memory")
+			return
+		}
+		b.text.grow(cap(b.Topics))
 		b.Topics = append(b.Topics, TopicConfig{
-			Key:            validText(key),
+			Key:            r.validText(key),
 			ReadQueueNums:  defaultQueueNums,
 			WriteQueueNums: defaultQueueNums,
 			Perm:           defaultPerm,
@@ -242,7 +323,11 @@ func (b *RegisterBrokerBody) readMappings(r *jsonReader) {
 		if !r.room(len(b.Mappings)) {
 			return
 		}
-		m := RegisteredMapping{Key: string(validText(key))}
+		if b.Mappings, ok = roomFor(r.memory, b.Mappings, 0, 0); !ok || !r.spend(len(key)) {
+			r.fail("no memory")
+			return
+		}
+		m := RegisteredMapping{Key: string(r.validText(key))}
 		r.queueMapping(&m.Info)
 		b.Mappings = append(b.Mappings, m)
 	}

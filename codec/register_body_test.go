@@ -322,24 +322,31 @@ func TestCompactBody(t *testing.T) {
 }
 
 func TestInflateLimit(t *testing.T) {
-	bomb := Compress(nil, make([]byte, 1<<20))
-	if _, err := inflateUpTo(nil, bomb, 1<<20-1); !errors.Is(err, ErrInflatedTooLarge) {
+	plain := append(compactOf("{}", 0, nil, "[]"), make([]byte, 1<<20)...)
+	bomb := Compress(nil, plain)
+	var b RegisterBrokerBody
+	inflate := func(body []byte, limit int) error { return b.inflate(body, true, nowMillis, limit) }
+	if err := inflate(bomb, len(plain)-1); !errors.Is(err, ErrInflatedTooLarge) {
 		t.Errorf("one byte over the limit: %v; want %v", err, ErrInflatedTooLarge)
 	}
-	if got, err := inflateUpTo(nil, bomb, 1<<20); len(got) != 1<<20 || err != nil {
-		t.Errorf("at the limit: %d bytes, %v", len(got), err)
+	if err := inflate(bomb, len(plain)); err != nil {
+		t.Errorf("at the limit: %v", err)
 	}
-	if got, err := inflateUpTo(nil, Compress(nil, nil), 0); len(got) != 0 || err != nil {
-		t.Errorf("nothing: %d bytes, %v", len(got), err)
+	var bodyErr *BodyError
+	if err := inflate(Compress(nil, nil), 0); !errors.As(err, &bodyErr) {
+		t.Errorf("nothing: %v; want a BodyError", err)
 	}
 	broken := bytes.Clone(bomb)
 	broken[len(broken)-1]++
-	if _, err := inflateUpTo(nil, broken, 1<<20); err == nil {
-		t.Error("wrong checksum: no error")
+	if err := inflate(broken, len(plain)); !errors.As(err, &bodyErr) {
+		t.Errorf("wrong checksum: %v; want a BodyError", err)
+	}
+	if err := inflate(bomb[:len(bomb)-20], len(plain)); !errors.As(err, &bodyErr) || bodyErr.Offset > len(bomb) {
+		t.Errorf("cut short: %v; want a BodyError", err)
 	}
 	// A reader that failed is not kept in a state that spoils the next body.
-	if got, err := inflateUpTo(nil, bomb, 1<<20); len(got) != 1<<20 || err != nil {
-		t.Errorf("after a failure: %d bytes, %v", len(got), err)
+	if err := inflate(bomb, len(plain)); err != nil {
+		t.Errorf("after a failure: %v", err)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"sync"
 )
@@ -22,19 +21,22 @@ func isZlib(b []byte) bool {
 	return len(b) > 2 && b[0] == 0x78 && (uint(b[0])<<8|uint(b[1]))%31 == 0 && b[1]&0x20 == 0
 }
 
-// An inflater is a zlib reader and what it reads from, kept between bodies.
+// An inflater gives what a zlib stream holds, some KiB at a time, so that a body
+// that inflates to many times its size costs no more memory than what is kept of
+// it. It is used again for other bodies.
 type inflater struct {
 	src bytes.Reader
 	zr  io.ReadCloser
+	buf []byte // of the pieces
 }
 
-var inflaters = sync.Pool{New: func() any { return new(inflater) }}
+var inflaters = sync.Pool{New: func() any { return &inflater{buf: make([]byte, inflateStep)} }}
 
-// inflate appends to dst[:0] what the zlib stream body holds. dst grows with
-// what has really been inflated, never by what the stream announces.
-func inflate(dst, body []byte) ([]byte, error) { return inflateUpTo(dst, body, MaxInflatedBody) }
+const inflateStep = 16 << 10
 
-func inflateUpTo(dst, body []byte, limit int) ([]byte, error) {
+// inflate decodes the compact form in the zlib stream body, which may be of limit
+// bytes. The stream is read to its end, because its checksum is there.
+func (b *RegisterBrokerBody) inflate(body []byte, withMappings bool, nowMillis int64, limit int) error {
 	f := inflaters.Get().(*inflater)
 	defer inflaters.Put(f)
 	f.src.Reset(body)
@@ -46,28 +48,20 @@ func inflateUpTo(dst, body []byte, limit int) ([]byte, error) {
 		err = f.zr.(zlib.Resetter).Reset(&f.src, nil)
 	}
 	if err != nil {
-		return dst[:0], zlibError(&f.src, err)
+		return zlibError(&f.src, err)
 	}
-	dst = dst[:0]
-	if need := min(4*len(body), limit); cap(dst) < need {
-		dst = make([]byte, 0, need)
+	s := pieces{src: f.zr, buf: f.buf, limit: limit, memory: &b.memory}
+	err = b.decodePieces(&s, withMappings, nowMillis)
+	if err == nil {
+		s.drain()
 	}
-	for {
-		if len(dst) == cap(dst) {
-			dst = append(dst, 0)[:len(dst)]
-		}
-		n, err := f.zr.Read(dst[len(dst):cap(dst)])
-		dst = dst[:len(dst)+n]
-		if len(dst) > limit {
-			return dst[:0], fmt.Errorf("%w: limit %d bytes", ErrInflatedTooLarge, limit)
-		}
-		if err == io.EOF {
-			return dst, nil
-		}
-		if err != nil {
-			return dst[:0], zlibError(&f.src, err)
-		}
+	switch {
+	case s.srcErr == nil:
+		return err
+	case errors.Is(s.srcErr, ErrInflatedTooLarge):
+		return s.srcErr
 	}
+	return zlibError(&f.src, s.srcErr)
 }
 
 func zlibError(src *bytes.Reader, err error) error {
@@ -77,31 +71,31 @@ func zlibError(src *bytes.Reader, err error) error {
 	return &BodyError{Body: "RegisterBrokerBody", Offset: int(src.Size()) - src.Len(), Reason: err.Error()}
 }
 
-// compactMinTopic is the smallest piece a topic can be: a length and
-// "x 1 1 6 MULTI_TAG" with its shortest name, which is empty.
-const compactMinTopic = 4 + len(" 1 1 6 MULTI_TAG")
+// decodeCompact is decodePieces of what is inflated already.
+func (b *RegisterBrokerBody) decodeCompact(p []byte, withMappings bool, nowMillis int64) error {
+	s := pieces{src: bytes.NewReader(p), buf: make([]byte, inflateStep), limit: len(p), memory: &b.memory}
+	return b.decodePieces(&s, withMappings, nowMillis)
+}
 
-// decodeCompact reads the inflated form: pieces with a length before each.
+// decodePieces reads the inflated form: pieces with a length before each.
 //
 //	int32 length, DataVersion as JSON
 //	int32 count of topics, each: int32 length, "name read write perm filterType [attributes]"
 //	int32 length, filter servers as a JSON array
 //	int32 count of mappings, each: int32 length, TopicQueueMappingInfo as JSON (since 5.0.0)
 //
-// It carries neither sys flag nor order of a topic. What follows is ignored.
+// It carries neither sys flag nor order of a topic. What follows is ignored. A
+// count allocates nothing: that many pieces may never come.
 // Java: RegisterBrokerBody#decode.
-func (b *RegisterBrokerBody) decodeCompact(p []byte, withMappings bool, nowMillis int64) error {
-	s := pieces{b: p}
+func (b *RegisterBrokerBody) decodePieces(s *pieces, withMappings bool, nowMillis int64) error {
 	dv := s.next()
 	if s.err == nil {
 		var err error
-		if b.DataVersion, b.NullDataVersion, err = DecodeDataVersion(dv, nowMillis); err != nil {
+		if b.DataVersion, b.NullDataVersion, err = decodeDataVersion(dv, nowMillis, s.memory); err != nil {
 			return err
 		}
 	}
-	n := s.count(compactMinTopic)
-	b.Topics = slices.Grow(b.Topics, min(n, maxEntries))
-	for ; n > 0 && s.err == nil; n-- {
+	for n := s.count(); n > 0 && s.err == nil; n-- {
 		line := s.next()
 		if s.err != nil {
 			break
@@ -115,14 +109,23 @@ func (b *RegisterBrokerBody) decodeCompact(p []byte, withMappings bool, nowMilli
 			s.fail("too many topics")
 			break
 		}
+		var ok, kept bool
+		b.Topics, ok = roomFor(s.memory, b.Topics, 0, 0)
+		t.Name, kept = b.names.keep(s.memory, t.Name)
+		if !ok || !kept {
+			s.fail("no memory")
+			break
+		}
+		t.Key = t.Name
 		b.Topics = append(b.Topics, t)
 	}
-	b.readCompactFilterServers(s.next())
+	b.readCompactFilterServers(s)
 	if withMappings {
-		for n := s.count(4 + len("{}")); n > 0 && s.err == nil; n-- {
+		for n := s.count(); n > 0 && s.err == nil; n-- {
 			var r jsonReader
 			var m RegisteredMapping
 			r.begin(s.next())
+			r.memory = s.memory
 			r.queueMapping(&m.Info)
 			r.end()
 			if r.err != nil || m.Info.Topic == "" { // Java: null is no key in a ConcurrentHashMap
@@ -131,6 +134,11 @@ func (b *RegisterBrokerBody) decodeCompact(p []byte, withMappings bool, nowMilli
 			}
 			if len(b.Mappings) == maxEntries {
 				s.fail("too many mappings")
+				break
+			}
+			var ok bool
+			if b.Mappings, ok = roomFor(s.memory, b.Mappings, 0, 0); !ok {
+				s.fail("no memory")
 				break
 			}
 			m.Key = m.Info.Topic
@@ -146,61 +154,121 @@ func (b *RegisterBrokerBody) decodeCompact(p []byte, withMappings bool, nowMilli
 
 // readCompactFilterServers reads the list of filter servers. What is not one
 // counts as empty; null and no text at all as null.
-func (b *RegisterBrokerBody) readCompactFilterServers(list []byte) {
+func (b *RegisterBrokerBody) readCompactFilterServers(s *pieces) {
 	var r jsonReader
-	r.begin(list)
-	if r.peek() == 0 && r.i == len(list) {
+	r.begin(s.next())
+	r.memory = s.memory
+	if r.peek() == 0 && r.i == len(r.b) {
 		b.FilterServersNull = true
 		return
 	}
 	b.readFilterServers(&r)
 	r.end()
+	if s.memory.refused {
+		s.fail("no memory")
+	}
 	if r.err != nil {
 		b.FilterServers, b.FilterServersNull = b.FilterServers[:0], false
 	}
 }
 
-// pieces cuts a compact body. The first failure sticks.
+// pieces cuts a compact body while it is read. The first failure sticks.
 type pieces struct {
-	b   []byte
-	i   int
-	err *syntaxError
+	src    io.Reader
+	buf    []byte // what was read is in buf[i:end]
+	i, end int
+	read   int // bytes read so far
+	limit  int // of them
+	memory *memory
+	err    *syntaxError
+	srcErr error // why no more can be read, io.EOF not counted
 }
 
 func (s *pieces) fail(reason string) {
 	if s.err == nil {
-		s.err = &syntaxError{offset: s.i, reason: reason}
+		s.err = &syntaxError{offset: s.read - (s.end - s.i), reason: reason}
 	}
 }
 
-func (s *pieces) int32() int {
-	if s.err != nil || len(s.b)-s.i < 4 {
-		s.fail("unexpected end")
-		return 0
-	}
-	v := int(int32(binary.BigEndian.Uint32(s.b[s.i:])))
-	s.i += 4
-	return v
-}
-
-// next returns the next piece, a window.
-func (s *pieces) next() []byte {
-	n := s.int32()
-	if n < 0 || n > len(s.b)-s.i {
-		s.fail("length " + strconv.Itoa(n) + " out of range")
+// window returns the next n bytes, which are borrowed until the next call. The
+// buffer grows with what has come, not with n.
+func (s *pieces) window(n int) []byte {
+	for s.err == nil && s.end-s.i < n {
+		switch {
+		case s.end < len(s.buf):
+		case s.i > 0:
+			s.end = copy(s.buf, s.buf[s.i:s.end])
+			s.i = 0
+		default:
+			size := min(2*len(s.buf), max(n, len(s.buf)+1))
+			if !s.memory.take(size) {
+				s.fail("no memory")
+				return nil
+			}
+			s.buf = append(make([]byte, 0, size), s.buf...)[:size]
+		}
+		if !s.fill() {
+			s.fail("unexpected end")
+		}
 	}
 	if s.err != nil {
 		return nil
 	}
-	p := s.b[s.i : s.i+n : s.i+n]
+	p := s.buf[s.i : s.i+n : s.i+n]
 	s.i += n
 	return p
 }
 
-// count returns how many pieces of at least size bytes follow.
-func (s *pieces) count(size int) int {
+// fill reads something into the free end of the buffer; it reports false when
+// there is nothing more.
+func (s *pieces) fill() bool {
+	for {
+		n, err := s.src.Read(s.buf[s.end:])
+		s.end += n
+		s.read += n
+		switch {
+		case s.read > s.limit:
+			s.srcErr = fmt.Errorf("%w: limit %d bytes", ErrInflatedTooLarge, s.limit)
+			return false
+		case err != nil && err != io.EOF:
+			s.srcErr = err
+			return false
+		case n > 0:
+			return true
+		case err == io.EOF:
+			return false
+		}
+	}
+}
+
+// drain reads what is left.
+func (s *pieces) drain() {
+	for more := true; more; more = s.fill() {
+		s.i, s.end = 0, 0
+	}
+}
+
+func (s *pieces) int32() int {
+	b := s.window(4)
+	if b == nil {
+		return 0
+	}
+	return int(int32(binary.BigEndian.Uint32(b)))
+}
+
+// next returns the next piece, which is borrowed until the one after it.
+func (s *pieces) next() []byte {
 	n := s.int32()
-	if n < 0 || n > (len(s.b)-s.i)/size {
+	if n < 0 || n > s.limit {
+		s.fail("length " + strconv.Itoa(n) + " out of range")
+	}
+	return s.window(n)
+}
+
+// count returns how many pieces are said to follow.
+func (s *pieces) count() int {
+	n := s.int32()
+	if n < 0 {
 		s.fail("count " + strconv.Itoa(n) + " out of range")
 		return 0
 	}

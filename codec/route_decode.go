@@ -185,6 +185,10 @@ func (r *jsonReader) queueIDs() []QueueID {
 			r.fail("queue number is null")
 			break
 		}
+		if ids, ok = roomFor(r.memory, ids, 0, 0); !ok {
+			r.fail("no memory")
+			break
+		}
 		ids = append(ids, QueueID{Logic: logic, Physical: int32(physical)})
 	}
 	return sortedByKey(ids, func(a, b *QueueID) int { return int(int64(a.Logic) - int64(b.Logic)) })

@@ -3,6 +3,9 @@ package docs
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -199,4 +202,38 @@ func javaTestsNamed(t *testing.T) map[string]string {
 		}
 	}
 	return named
+}
+
+// TestSerialPackages makes sure that the packages which are not tested with the
+// race detector do nothing at the same time: they start no goroutine, and have
+// no need of locks and atomics.
+func TestSerialPackages(t *testing.T) {
+	list := regexp.MustCompile(`(?m)^SERIAL := (.+)$`).FindStringSubmatch(read(t, "../Makefile"))
+	if list == nil {
+		t.Fatal("the Makefile has no list of them")
+	}
+	for _, dir := range strings.Fields(list[1]) {
+		files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", dir, len(files), err)
+		}
+		for _, name := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range file.Imports {
+				switch i.Path.Value {
+				case `"sync"`, `"sync/atomic"`, `"unsafe"`:
+					t.Errorf("%s imports %s", name, i.Path.Value)
+				}
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if _, ok := n.(*ast.GoStmt); ok {
+					t.Errorf("%s starts a goroutine", name)
+				}
+				return true
+			})
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -48,7 +49,8 @@ func (e *Engine) acceptAll() {
 
 // acceptOn accepts until the listener is closed. No error ends it: whatever
 // the reason, EMFILE above all, it pauses and goes on, as Netty does, and
-// connections already open do not notice. It returns when the last hand-over
+// connections already open do not notice, unless one that has not spoken can
+// give its descriptor to those who wait. It returns when the last hand-over
 // is done.
 func (e *Engine) acceptOn(ln net.Listener, slots chan struct{}) {
 	var (
@@ -74,6 +76,10 @@ func (e *Engine) acceptOn(ln net.Listener, slots chan struct{}) {
 			return
 		}
 		e.acceptErrors.Add(1)
+		outOfFiles := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+		if outOfFiles && e.makeRoom() {
+			pause = 0 // soon there is one
+		}
 		pause = min(max(2*pause, firstPause), longPause)
 		e.acceptLog.warn(e.o.Logger, "accept failed", "addr", ln.Addr().String(), "err", err, "pause", pause)
 		select {
@@ -130,7 +136,7 @@ func (e *Engine) acceptOne(ln net.Listener) (c *conn, nc net.Conn, err error) {
 	if nc, err = ln.Accept(); err != nil {
 		return nil, nil, err
 	}
-	if e.maxConnections > 0 && e.open.Load() >= e.maxConnections {
+	if e.isFull() && !e.makeRoom() {
 		e.refused.Add(1)
 		e.refusedLog.warn(e.o.Logger, "connection refused",
 			"remote", nc.RemoteAddr().String(), "maxConnections", e.maxConnections)

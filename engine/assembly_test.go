@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"testing"
 	"time"
 )
@@ -25,9 +24,7 @@ func TestFrameTimeouts(t *testing.T) {
 	}
 	clock.advance(time.Second)
 	first.wantClosed()
-	if err := h.lastCause(); !errors.Is(err, ErrFrameTimeout) {
-		t.Errorf("Closed got %v, want ErrFrameTimeout", err)
-	}
+	h.wantCause(t, ErrFrameTimeout)
 	clock.advance(29 * time.Second)
 	if st := s.Stats(); st.ClosedFrameTimeout != 1 {
 		t.Fatal("a later frame is closed before its time")

@@ -111,10 +111,10 @@ func (l *loop) hoard(c *conn, data []byte) error {
 func (l *loop) scanChoked() {
 	list := l.chokedList
 	l.chokedList = l.chokedSpare[:0]
-	now := l.e.now()
+	settled, now := l.e.o.Clock.Settled(), l.e.now()
 	for _, c := range list {
 		if !c.gone && c.choked {
-			l.reviewChoked(c, now)
+			l.reviewChoked(c, now, settled)
 		}
 	}
 	clear(list)
@@ -126,7 +126,7 @@ func (l *loop) scanChoked() {
 
 // reviewChoked looks at one choked connection. If it is to stay choked it is
 // listed again.
-func (l *loop) reviewChoked(c *conn, now time.Duration) {
+func (l *loop) reviewChoked(c *conn, now time.Duration, settled bool) {
 	if l.drained(c) {
 		l.touch(c)
 	}
@@ -135,7 +135,7 @@ func (l *loop) reviewChoked(c *conn, now time.Duration) {
 	case c.unsent <= l.e.o.LowWater:
 		l.unchoke(c)
 		l.resume(c)
-	case now-c.since >= l.e.o.ChokedTime:
+	case settled && now-c.since >= l.e.o.ChokedTime:
 		l.close(c, ErrSlowReader)
 	default:
 		l.chokedList = append(l.chokedList, c)

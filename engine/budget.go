@@ -38,13 +38,30 @@ func (b *Budget) Held() int64 { return b.held.Load() }
 // Queued returns the bytes that wait for workers now, at most half of the limit.
 func (b *Budget) Queued() int64 { return b.queued.Load() }
 
+// Reserve counts in n bytes that the work on a request is about to allocate, on
+// the half for queued work, and reports whether there is room for them. Who
+// reserves gives back by Release.
+func (b *Budget) Reserve(n int) bool { return b.take(&b.queued, n) }
+
+// Release counts out what Reserve has counted in.
+func (b *Budget) Release(n int) { b.queued.Add(-int64(n)) }
+
 // take counts n bytes in on one of the halves, unless it has no room for them.
-func (b *Budget) take(half *atomic.Int64, n int) bool {
-	if half.Add(int64(n)) > b.half {
-		half.Add(-int64(n))
-		return false
+func (b *Budget) take(half *atomic.Int64, n int) bool { return claim(half, int64(n), b.half) }
+
+// claim adds n to a counter unless that would then be above limit. It compares
+// before it adds: a claim that fails must not be in the way, not even for a
+// moment, of one beside it that fits.
+func claim(counter *atomic.Int64, n, limit int64) bool {
+	for {
+		held := counter.Load()
+		if held+n > limit {
+			return false
+		}
+		if counter.CompareAndSwap(held, held+n) {
+			return true
+		}
 	}
-	return true
 }
 
 // tight reports whether three quarters of what may be held are: time to close
@@ -120,15 +137,25 @@ func (l *loop) relief() {
 }
 
 // oldestHolder returns the connection that has held bytes for longest, nil if
-// none holds any.
-func (l *loop) oldestHolder() *conn {
-	oldest, since := l.unsent.head, time.Duration(0)
-	if oldest != nil {
-		since = oldest.owing
+// none holds any. Where the clock, which ticks once a second, sees no difference,
+// those who send faster than they can be answered come first, and those who do
+// not read next.
+func (l *loop) oldestHolder() (oldest *conn) {
+	var since time.Duration
+	older := func(c *conn, from time.Duration) {
+		if oldest == nil || from < since {
+			oldest, since = c, from
+		}
+	}
+	if c := l.lagged.head; c != nil {
+		older(c, c.began)
+	}
+	if c := l.unsent.head; c != nil {
+		older(c, c.owing)
 	}
 	for i := range l.frames {
-		if c := l.frames[i].head; c != nil && (oldest == nil || c.began < since) {
-			oldest, since = c, c.began
+		if c := l.frames[i].head; c != nil {
+			older(c, c.began)
 		}
 	}
 	return oldest
@@ -136,7 +163,7 @@ func (l *loop) oldestHolder() *conn {
 
 // dismiss closes c, unless it turns out to hold nothing any more.
 func (l *loop) dismiss(c *conn) {
-	if !c.listed(byFrame) {
+	if !c.listed(byFrame) && !c.listed(byBehind) {
 		if l.look(c); !c.listed(byUnsent) {
 			return
 		}
@@ -144,4 +171,5 @@ func (l *loop) dismiss(c *conn) {
 	l.close(c, ErrOverloaded)
 	c.leave(byFrame) // never look at it twice
 	c.leave(byUnsent)
+	c.leave(byBehind)
 }

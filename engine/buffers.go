@@ -33,6 +33,8 @@ const (
 //
 // Safe from any goroutine.
 type buffers struct {
+	limit int64 // bytes that a class of huge may hold; 0: hugeHeld. Constant once used
+
 	small, large bytebufferpool.Pool
 	huge         [hugeClasses]hugePool
 }
@@ -61,9 +63,13 @@ func (h *hugePool) get(n int) *bytebufferpool.ByteBuffer {
 	return b
 }
 
+// keepLess bounds what is held where the budget is small: a sixteenth of it in
+// each class. Before first use.
+func (p *buffers) keepLess(b *Budget) { p.limit = min(hugeHeld, b.Limit()/16) }
+
 // put takes b, or leaves it to the collector.
-func (h *hugePool) put(b *bytebufferpool.ByteBuffer) {
-	if h.held.Add(int64(cap(b.B))) > hugeHeld {
+func (h *hugePool) put(b *bytebufferpool.ByteBuffer, limit int64) {
+	if h.held.Add(int64(cap(b.B))) > limit {
 		h.held.Add(-int64(cap(b.B)))
 		return
 	}
@@ -118,6 +124,10 @@ func (p *buffers) put(b *bytebufferpool.ByteBuffer) {
 		b.B = b.B[:n]
 		p.large.Put(b)
 	case n <= hugeBuffer:
-		p.huge[hugeClass(n)].put(b)
+		limit := p.limit
+		if limit == 0 {
+			limit = hugeHeld
+		}
+		p.huge[hugeClass(n)].put(b, limit)
 	}
 }

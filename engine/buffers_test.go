@@ -95,3 +95,30 @@ func TestBufferClassIsBounded(t *testing.T) {
 		runtime.GC() // what was not used between two rounds is gone
 	}
 }
+
+// Where the budget is small, the pools hold less.
+func TestBuffersOfASmallBudget(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools forget")
+	}
+	var p buffers
+	p.keepLess(NewBudget(16 << 20))
+	for size, most := range map[int]int{512 << 10: 2, 2 << 20: 0} {
+		returned := map[*bytebufferpool.ByteBuffer]bool{}
+		for range 8 {
+			returned[p.get(size)] = true
+		}
+		for b := range returned {
+			p.put(b)
+		}
+		again := 0
+		for range 8 {
+			if returned[p.get(size)] {
+				again++
+			}
+		}
+		if again != most {
+			t.Errorf("%d of 8 buffers of %d bytes were kept, want %d", again, size, most)
+		}
+	}
+}

@@ -174,7 +174,9 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 	live.ping("before")
 	var peers []*client
 	for range 60 {
-		peers = append(peers, dial(t, ch.addr)) // into the backlog
+		c := dial(t, ch.addr) // into the backlog
+		c.send(textFrame("at once"))
+		peers = append(peers, c)
 	}
 	eventually(t, "accept fails", func() bool { return stats().AcceptErrors >= 3 })
 	st := stats()
@@ -184,11 +186,12 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 	// The backlog is in order: the first ones have been accepted.
 	served := peers[:st.Open-1]
 	for _, c := range served {
+		c.want("at once")
 		c.ping("served during")
 		c.Close()
 	}
 	for i, c := range peers[st.Open-1:] {
-		c.SetDeadline(time.Now().Add(patience))
+		c.want("at once")
 		c.ping("accepted later")
 		if i > 5 { // keep a few, make room for the next
 			c.Close()
@@ -197,6 +200,30 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 	live.ping("after")
 	if st := stats(); st.Accepted != 61 {
 		t.Errorf("%d accepted, want 61", st.Accepted)
+	}
+	ch.in.Close()
+	if code, out := ch.wait(); code != 0 {
+		t.Errorf("exit %d, printed %q, want 0", code, out)
+	}
+}
+
+// When descriptors have run out because of peers who say nothing, they go, and
+// those who have something to say are let in.
+func TestStrangersWithoutDescriptors(t *testing.T) {
+	ch := startChild(t, "files")
+	live := dial(t, ch.addr)
+	live.ping("before")
+	for range 60 {
+		dial(t, ch.addr)
+	}
+	eventually(t, "accept fails", func() bool { return live.stats().AcceptErrors >= 1 })
+	for range 5 {
+		c := dial(t, ch.addr)
+		c.ping("newcomer")
+	}
+	live.ping("not disturbed")
+	if st := live.stats(); st.ClosedForRoom < 5 {
+		t.Errorf("%d strangers closed, want at least one for each newcomer", st.ClosedForRoom)
 	}
 	ch.in.Close()
 	if code, out := ch.wait(); code != 0 {
@@ -226,7 +253,9 @@ func TestAcceptOnTwoAddressesWithoutDescriptors(t *testing.T) {
 	began := time.Now()
 	var peers []*client
 	for i := range 80 {
-		peers = append(peers, dial(t, ch.all[i%2]))
+		c := dial(t, ch.all[i%2])
+		c.send(textFrame("at once"))
+		peers = append(peers, c)
 	}
 	eventually(t, "accept fails", func() bool { return live.stats().AcceptErrors >= 6 })
 	var wg sync.WaitGroup
@@ -234,7 +263,9 @@ func TestAcceptOnTwoAddressesWithoutDescriptors(t *testing.T) {
 		wg.Go(func() {
 			defer c.Close()
 			text := c.LocalAddr().String()
-			if _, err := c.Write(textFrame("%s", text)); err != nil {
+			if first, err := readFrame(c); err != nil || string(first) != "at once" {
+				t.Errorf("peer got %q, %v", first, err)
+			} else if _, err := c.Write(textFrame("%s", text)); err != nil {
 				t.Errorf("peer: %v", err)
 			} else if got, err := readFrame(c); err != nil || string(got) != text {
 				t.Errorf("peer got %q, %v", got, err)

@@ -13,7 +13,7 @@ import (
 // engine's own because an ID must tell connections of several engines apart.
 var lastID atomic.Uint64
 
-// A conn is one connection. Size: 288 B, and no buffer when idle.
+// A conn is one connection. Size: 320 B, and no buffer when idle.
 type conn struct {
 	id     uint64
 	remote string // constant once Opened was called
@@ -37,9 +37,11 @@ type conn struct {
 	unsent   int                        // bytes in gnet's outbound buffer when last looked at; counted in the budget
 	since    time.Duration              // choked since, loop time
 	active   time.Duration              // last sign of life, loop time
-	began    time.Duration              // when the frame in in began, loop time, while listed by frame
+	began    time.Duration              // when the frame in in began, loop time, while listed by frame; behind since, while listed by behind
 	owing    time.Duration              // unsent has not been 0 since, loop time, while listed by unsent
 	links    [numKinds]link
+
+	strange *stranger // see strangers.go, guarded by its mutex; nil once it has spoken
 
 	opened  atomic.Bool
 	alive   atomic.Bool

@@ -67,9 +67,7 @@ func TestCloseGivesItsReasonAndFlushes(t *testing.T) {
 	c.want("sent")
 	c.wantClosed()
 	eventually(t, "counted", func() bool { return s.Stats().ClosedLocal == 1 })
-	if err := h.lastCause(); err != reason {
-		t.Errorf("Closed got %v, want %v", err, reason)
-	}
+	h.wantCause(t, reason)
 	if n := s.Stats().Frames; n != 1 {
 		t.Errorf("%d frames served, want 1", n)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -75,7 +76,13 @@ func Ask(ctx context.Context, addr string, secure *tls.Config, request []byte, s
 	}
 }
 
+// connectTo connects to addr, which is host:port. They part at the last colon: an
+// IPv6 address may do without brackets, as brokers register it.
+// Java: NetworkUtil#string2SocketAddress.
 func connectTo(ctx context.Context, addr string, secure *tls.Config) (net.Conn, error) {
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 && !strings.HasPrefix(addr, "[") {
+		addr = net.JoinHostPort(addr[:i], addr[i+1:])
+	}
 	d := net.Dialer{KeepAlive: -1} // nothing here lives long enough
 	d.SetMultipathTCP(false)
 	if secure != nil {

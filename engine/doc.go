@@ -60,6 +60,7 @@
 //     most urgent level first.
 //   - The ticker, one: tells the loops once a second to read their clock, and
 //     closes whoever makes a reader or a writer wait too long.
+//   - The watcher of the clock, one: notices pauses of the process, see [Clock].
 //   - Any goroutine: the methods of [Conn], [Executor] and Engine.Stats.
 //
 // No goroutine belongs to a connection without TLS. Lock order: tlsSet.mu, then

@@ -195,10 +195,11 @@ func TestDrainDue(t *testing.T) {
 // Peers that have connected and not been accepted yet are served: nobody who
 // has connected is turned away.
 //
-// The engine is told to stop before it has accepted anybody.
+// The engine is told to stop before it has accepted anybody. Time stands still,
+// so that it looks for more until there are none.
 func TestDrainServesTheBacklog(t *testing.T) {
 	h := &testHandler{}
-	e, err := New(h, Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 1, Drain: func() Drain {
+	e, err := New(h, Options{Addrs: []string{"127.0.0.1:0"}, Split: splitInt32, Loops: 1, Clock: ClockOf(func() time.Duration { return 0 }), Drain: func() Drain {
 		return Drain{Limit: patience, Pace: time.Millisecond}
 	}})
 	if err != nil {

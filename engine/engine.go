@@ -33,7 +33,11 @@ type Engine struct {
 	lns    []net.Listener
 	spares spares
 	peers  peerCount
-	now    func() time.Duration // since New; tests have their own
+
+	strangers strangers
+	going     chan struct{} // one for each stranger that has to go and has not gone
+
+	tickEvery time.Duration // Options.tick, unless a test ticks by itself
 
 	running  atomic.Bool
 	stopping atomic.Bool
@@ -48,7 +52,7 @@ type Engine struct {
 	partial    atomic.Int64 // bytes of assembly buffers
 	choked     atomic.Int64
 	drainDue   atomic.Int64 // connections that a drain may close now
-	lastAccept atomic.Int64 // Engine.now after which the backlog is given up, set by a drain
+	lastAccept atomic.Int64 // engine time after which the backlog is given up, set by a drain
 	accepted   atomic.Uint64
 	refused    atomic.Uint64
 
@@ -61,7 +65,10 @@ type Engine struct {
 	tls       tlsSet
 	tlsConfig *tls.Config // asks o.TLSConfig for each handshake
 
-	malformedLog, preambleLog, slowLog, acceptLog, refusedLog sparingLog
+	// One for each line that peers can cause again and again.
+	acceptLog, refusedLog, refusedPerAddressLog, takeOverLog sparingLog
+	panicLog, loopPanicLog, bellLog                          sparingLog
+	closedLogs                                               [numCloseKinds]sparingLog
 }
 
 // New returns an engine that gives the frames it receives to h. It opens
@@ -73,17 +80,19 @@ func New(h Handler, o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	started := time.Now()
 	e := &Engine{
 		o:     o.withDefaults(),
 		h:     h,
 		leave: make(chan struct{}),
 		stop:  make(chan struct{}),
 		fatal: make(chan error, 1),
-		now:   func() time.Duration { return time.Since(started) },
 	}
+	e.tickEvery = e.o.tick
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
+	e.bufs.keepLess(e.o.Budget)
+	e.going = make(chan struct{}, handOvers)
+	e.strangers.now = e.now
 	for i := range e.o.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}
@@ -123,12 +132,16 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.closeListeners()
 		return err
 	}
-	accepting, ticking := make(chan struct{}), make(chan struct{})
+	accepting, ticking, watching := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() { defer close(watching); e.o.Clock.watch(e.stop, e.notePause) }()
 	go func() { defer close(accepting); e.acceptAll() }()
 	go func() { defer close(ticking); e.tickAll() }()
 	e.o.Logger.Info("engine started", "addr", e.addrText(), "loops", len(e.loops),
 		"maxConnections", e.maxConnections, "maxConnectionsPerAddress", e.o.MaxConnectionsPerAddress,
-		"memoryBudget", e.o.Budget.Limit())
+		"memoryBudget", e.o.Budget.Limit(), "maxFrame", e.o.MaxFrame)
+	if e.o.Started != nil {
+		e.o.Started()
+	}
 
 	var fatal error
 	select {
@@ -143,6 +156,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	close(e.stop)
 	e.closeListeners()
 	<-ticking
+	<-watching
 	if fatal == nil {
 		<-accepting
 	} else {
@@ -166,7 +180,7 @@ func (e *Engine) startLoops() error {
 	client, err := gnet.NewClient(&events{e: e},
 		gnet.WithNumEventLoop(len(e.loops)),
 		gnet.WithReadBufferCap(readBuffer),
-		gnet.WithLogger(gnetLogger{e.o.Logger}),
+		gnet.WithLogger(&gnetLogger{log: e.o.Logger}),
 		// Not "delay": the option is set already, and gnet would set it again
 		// at a place where a failure leaks the descriptor.
 		gnet.WithTCPNoDelay(gnet.TCPDelay),
@@ -227,7 +241,7 @@ func (e *Engine) stopLoops() error {
 
 // tickAll lets every loop look at the clock, again and again.
 func (e *Engine) tickAll() {
-	t := time.NewTicker(e.o.tick)
+	t := time.NewTicker(e.tickEvery)
 	defer t.Stop()
 	for {
 		select {
@@ -240,8 +254,17 @@ func (e *Engine) tickAll() {
 				l.execute(l.tickTask)
 			}
 		}
-		e.tls.review(e.now(), e.o.Budget)
+		e.tls.review(e.o.Clock, e.o.Budget)
 	}
+}
+
+// now is the time that the silence of peers is measured with.
+func (e *Engine) now() time.Duration { return e.o.Clock.Now() }
+
+// notePause says that the process, or the machine, has stood still.
+func (e *Engine) notePause(length time.Duration) {
+	e.o.Logger.Warn("the process stood still, nobody was silent meanwhile", "addr", e.addrText(),
+		"took", length, "pauses", e.o.Clock.pauses.Load())
 }
 
 // loopEnded takes note that a loop is gone.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 )
 
 // Why the engine closed a connection, as given to [Handler.Closed].
@@ -29,6 +30,10 @@ var (
 	// of unfinished frames and unread replies, and this one was among those
 	// who have held theirs for longest.
 	ErrOverloaded = errors.New("engine: too many bytes of unfinished frames and unread replies")
+	// ErrMadeRoom means that there were as many connections as there may be, in
+	// all or from its address, and this one, which had not sent a whole frame,
+	// made room for a newcomer.
+	ErrMadeRoom = errors.New("engine: made room for a newcomer, no whole frame had come")
 	// ErrPreamble is wrapped when a connection does not get as far as its first
 	// frame: a TLS handshake or a PROXY header that is broken or takes longer
 	// than [Options.HandshakeTimeout], or TLS where there is none, or none where
@@ -58,8 +63,22 @@ const (
 	closedFlood
 	closedShutdown
 	closedPreamble
+	closedForRoom
 	numCloseKinds
 )
+
+// PeerLeft reports whether err, as given to [Handler.Closed], says that the peer
+// or the network between us ended the connection: the stream ended, was reset, or
+// could not be written to. All other connections were closed by us, which says
+// nothing about how the peer is. An error that is not known here counts as ours,
+// and so does a read or write for which our system had no memory.
+func PeerLeft(err error) bool {
+	switch kindOf(err) {
+	case closedByPeer, closedWriteError:
+		return !errors.Is(err, syscall.ENOMEM) && !errors.Is(err, syscall.ENOBUFS) && !errors.Is(err, syscall.EBADF)
+	}
+	return false
+}
 
 // kindOf sorts the reason of a close into its column.
 func kindOf(err error) closeKind {
@@ -84,6 +103,8 @@ func kindOf(err error) closeKind {
 		return closedFrameTimeout
 	case errors.Is(err, ErrFlood):
 		return closedFlood
+	case errors.Is(err, ErrMadeRoom):
+		return closedForRoom
 	case errors.Is(err, ErrShutdown):
 		return closedShutdown
 	case errors.As(err, &sys):
@@ -91,6 +112,8 @@ func kindOf(err error) closeKind {
 			return closedWriteError
 		}
 		return closedByPeer
+	case errors.Is(err, net.ErrClosed): // by us
+		return closedLocal
 	case errors.Is(err, io.EOF), errors.As(err, &op): // op: a TLS alert, by now
 		return closedByPeer
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"runtime/debug"
 
 	"github.com/panjf2000/gnet/v2"
@@ -31,6 +32,10 @@ func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
 		c.opened.Store(true)
 		c.alive.Store(true)
 		l.addIdle(c)
+		ev.e.strangers.add(c)
+		if c.preamble != preambleProxy {
+			ev.e.settle(c)
+		}
 		if c.preamble != preambleProxy && l.tell(c) {
 			c.cause = ErrPanic
 			return nil, gnet.Close
@@ -97,8 +102,8 @@ func (l *loop) guard(c *conn, f func()) (panicked bool) {
 
 func (l *loop) notePanic(c *conn, p any) {
 	l.e.panics.Add(1)
-	l.e.o.Logger.Error("handler panicked", "conn", c.id, "remote", c.remote,
-		"panic", p, "stack", string(debug.Stack()))
+	l.e.panicLog.write(l.e.o.Logger, slog.LevelError, "handler panicked", "conn", c.id, "remote", c.remote,
+		"panic", clipped(p), "stack", string(debug.Stack()))
 }
 
 // closed takes c off every list, writes what its outbox still holds as far as
@@ -120,6 +125,7 @@ func (l *loop) closed(c *conn, err error) {
 	c.unsent = 0
 	c.leave(byIdleness)
 	c.leave(byUnsent)
+	c.leave(byBehind)
 	l.unchoke(c)
 	l.dropInput(c)
 
@@ -129,9 +135,10 @@ func (l *loop) closed(c *conn, err error) {
 // bury counts c out and tells the handler. Of a connection that spoke TLS it
 // is not called on the loop.
 func (l *loop) bury(c *conn, cause error) {
-	l.e.open.Add(-1)
-	l.e.peers.leave(c.id)
+	l.e.strangers.bury(c)
 	l.e.closed[kindOf(cause)].Add(1)
+	l.e.peers.leave(c.id)
+	l.e.open.Add(-1) // last: who sees that it is gone finds it counted
 	l.noteClosed(c, cause)
 	if c.told {
 		l.guard(c, func() { l.e.h.Closed(c, cause) })
@@ -154,16 +161,21 @@ func (c *conn) closeCause(err, reason error) error {
 	return err
 }
 
-// noteClosed logs the misbehaviour of peers, sparingly.
+// noteClosed logs the misbehaviour of peers, each kind sparingly.
 func (l *loop) noteClosed(c *conn, cause error) {
-	switch kindOf(cause) {
+	kind := kindOf(cause)
+	var msg string
+	switch kind {
 	case closedMalformed:
-		l.e.malformedLog.warn(l.e.o.Logger, "malformed frame", "conn", c.id, "remote", c.remote, "err", cause)
+		msg = "malformed frame"
 	case closedPreamble:
-		l.e.preambleLog.warn(l.e.o.Logger, "connection not let in", "conn", c.id, "remote", c.remote, "err", cause)
-	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood:
-		l.e.slowLog.warn(l.e.o.Logger, "connection cut off", "conn", c.id, "remote", c.remote, "err", cause)
+		msg = "connection not let in"
+	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood, closedForRoom:
+		msg = "connection cut off"
+	default:
+		return
 	}
+	l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.remote, "err", clipped(cause))
 }
 
 // begin tells the loop which of gnet's it is. The acceptor starts after that.
@@ -171,6 +183,7 @@ func (l *loop) begin(el gnet.EventLoop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.el = el
+	l.now = l.e.now() // the first tick is a second away
 }
 
 // end makes the loop refuse tasks from now on.

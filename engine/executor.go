@@ -97,6 +97,7 @@ type Executor struct {
 	levels    []level
 	completed atomic.Uint64
 	panics    atomic.Uint64
+	panicLog  sparingLog
 
 	workers sync.WaitGroup
 
@@ -145,6 +146,7 @@ func NewExecutor(o ExecutorOptions) *Executor {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	x := &Executor{o: o, levels: newLevels(o), foreign: make(map[Conn]*lane)}
+	x.bufs.keepLess(o.Budget)
 	x.jobs.New = func() any { return new(job) }
 	x.work = sync.NewCond(&x.mu)
 	for range o.Workers {
@@ -168,8 +170,12 @@ func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt
 // its reply goes nowhere. A panic in it closes its connection.
 func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 	l := &x.levels[lv]
-	if l.depth.Add(1) > l.queue || !l.reserve(len(frame)) {
-		l.depth.Add(-1)
+	if l.depth.Load() >= l.queue || !l.reserve(len(frame)) {
+		l.rejected.Add(1)
+		return false
+	}
+	if !claim(&l.depth, 1, l.queue) {
+		l.count(-int64(len(frame)))
 		l.rejected.Add(1)
 		return false
 	}
@@ -177,21 +183,26 @@ func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 	j.level = l
 	j.task = t
 	own, _ := c.(*conn)
-	lent := own != nil && own.lends(frame)
-	if lent {
-		j.frame, j.from = own.in, own.loop
+	if j.loan = own.borrow(frame); j.loan != nil {
+		j.frame = j.loan.b
 	} else {
 		j.frame = x.bufs.get(len(frame))
 		j.frame.B = append(j.frame.B, frame...)
 	}
 	l.count(int64(cap(j.frame.B) - len(frame)))
+	lent := j.loan // j is somebody else's once it is queued
 	if !x.enqueue(c, j) {
 		l.depth.Add(-1)
 		l.rejected.Add(1)
+		if lent != nil {
+			j.level.count(-int64(cap(j.frame.B)))
+			j.frame, j.loan = nil, nil
+			lent.giveUp()
+		}
 		x.release(j)
 		return false
 	}
-	if lent {
+	if lent != nil {
 		own.loop.handOver(own)
 	}
 	return true
@@ -388,8 +399,8 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 	defer func() {
 		if p := recover(); p != nil {
 			x.panics.Add(1)
-			x.o.Logger.Error("task panicked", "executor", x.o.Name, "conn", c.ID(), "remote", c.RemoteAddr(),
-				"panic", p, "stack", string(debug.Stack()))
+			x.panicLog.write(x.o.Logger, slog.LevelError, "task panicked", "executor", x.o.Name, "conn", c.ID(), "remote", c.RemoteAddr(),
+				"panic", clipped(p), "stack", string(debug.Stack()))
 			c.Close(ErrPanic)
 		}
 	}()
@@ -410,8 +421,8 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 func (x *Executor) release(j *job) {
 	if j.frame != nil {
 		j.level.count(-int64(cap(j.frame.B)))
-		if j.from != nil {
-			j.from.returnLoan(j.frame)
+		if j.loan != nil {
+			j.loan.end()
 		} else {
 			x.bufs.put(j.frame)
 		}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -223,19 +224,60 @@ func TestExecutorPostRunsAfterTasks(t *testing.T) {
 	}
 }
 
+// inBubble gives f an executor with one worker in a time of their own, in which
+// tasks take as long as they sleep, and everything else takes none.
+func inBubble(t *testing.T, f func(t *testing.T, x *Executor)) {
+	synctest.Test(t, func(t *testing.T) {
+		x := NewExecutor(ExecutorOptions{Workers: 1})
+		defer x.Close()
+		f(t, x)
+	})
+}
+
 // One Send per batch is what makes pipelining cheap.
 func TestExecutorSendsOncePerBatch(t *testing.T) {
-	x := newExecutor(t, ExecutorOptions{Workers: 1})
-	release := block(t, x)
-	c := &fakeConn{}
-	for range 3 * turnTasks {
-		x.Submit(c, []byte("x"), echoTask)
-	}
-	release()
-	eventually(t, "all sent", func() bool { return len(strings.Join(c.sent(), "")) == 3*turnTasks })
-	// More than three only if the machine was so slow that turnTime passed.
-	if got := len(c.sent()); got > 6 {
-		t.Errorf("%d sends for %d tasks, want 3", got, 3*turnTasks)
+	inBubble(t, func(t *testing.T, x *Executor) {
+		release := block(t, x)
+		c := &fakeConn{}
+		for range 3 * turnTasks {
+			x.Submit(c, []byte("x"), echoTask)
+		}
+		release()
+		synctest.Wait()
+		if got := len(c.sent()); got != 3 {
+			t.Errorf("%d sends for %d tasks, want 3", got, 3*turnTasks)
+		}
+	})
+}
+
+// Replies are kept back until turnTime has passed since the first task began,
+// and no longer.
+func TestExecutorSendsSlowRepliesEarly(t *testing.T) {
+	for _, tt := range []struct {
+		each time.Duration
+		want string // replies of each Send
+	}{
+		{turnTime / 8, "xxxxxxxx x"},
+		{turnTime / 2, "xx x x x x x x x"},
+		{turnTime - 1, "xx x x x x x x x"},
+		{turnTime, "x x x x x x x x x"},
+		{10 * turnTime, "x x x x x x x x x"},
+	} {
+		inBubble(t, func(t *testing.T, x *Executor) {
+			release := block(t, x)
+			c := &fakeConn{}
+			for range 9 {
+				x.Submit(c, []byte("x"), func(c Conn, frame, out []byte) []byte {
+					time.Sleep(tt.each)
+					return echoTask(c, frame, out)
+				})
+			}
+			release()
+			time.Sleep(100 * turnTime) // all have run
+			if got := strings.Join(c.sent(), " "); got != tt.want {
+				t.Errorf("tasks of %v each: sent %q, want %q", tt.each, got, tt.want)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 const (
 	// timeCheck is after how many frames a turn looks at the clock, which
@@ -18,7 +21,9 @@ const (
 // the answers are big or slow, a turn ends early: after flushSize bytes of
 // replies, or after longTurn. The connection is then behind: what is left of
 // its input waits in c.in, together with what it goes on sending, until the
-// loop has given a turn to all who are ready. All of this is for the loop only.
+// loop has given a turn to all who are ready. Who is behind again when its turn is
+// over has been so all the time: that counts when somebody has to go, see
+// budget.go. All of this is for the loop only.
 
 // spent reports whether the present turn has lasted long enough.
 func (l *loop) spent() bool {
@@ -44,6 +49,10 @@ func (l *loop) endTurn() {
 // fallBehind puts c behind all who are ready now.
 func (l *loop) fallBehind(c *conn) {
 	c.behind = true
+	if !c.listed(byBehind) {
+		c.began = l.now
+		l.lagged.push(c)
+	}
 	l.behindList = append(l.behindList, c)
 	if len(l.behindList) == 1 {
 		l.ring()
@@ -56,7 +65,7 @@ func (l *loop) fallBehind(c *conn) {
 // it looks at its connections again (v2.10.0).
 func (l *loop) ring() {
 	if _, err := l.bell.Write([]byte{0}); err != nil {
-		l.e.o.Logger.Error("event loop cannot call itself", "loop", l.index, "err", err)
+		l.e.bellLog.write(l.e.o.Logger, slog.LevelError, "event loop cannot call itself", "loop", l.index, "err", err)
 		l.execute(l.catchUpTask)
 	}
 }
@@ -70,6 +79,9 @@ func (l *loop) catchUp() {
 		c.behind = false
 		if !c.gone {
 			l.resume(c)
+		}
+		if !c.behind {
+			c.leave(byBehind)
 		}
 	}
 	clear(list)

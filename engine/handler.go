@@ -35,9 +35,10 @@ type Handler interface {
 	// Closed says that c is gone: exactly once for every connection that
 	// Opened was called for, and nothing else follows. err tells why: io.EOF
 	// or a read error when the peer left, a write error, [ErrIdle],
-	// [ErrSlowReader], [ErrFlood], [ErrPanic], [ErrShutdown], an error that
+	// [ErrSlowReader], [ErrFlood], [ErrMadeRoom], [ErrPanic], [ErrShutdown], an error that
 	// wraps [ErrOverloaded], [ErrMalformed], [ErrFrameTimeout] or
-	// [ErrPreamble], or the reason that was given to Conn.Close.
+	// [ErrPreamble], or the reason that was given to Conn.Close. [PeerLeft]
+	// tells whose doing it was.
 	Closed(c Conn, err error)
 }
 

@@ -41,10 +41,13 @@ func (l *loop) touch(c *conn) {
 // tick reads the clock and closes whoever takes too long over something.
 func (l *loop) tick() {
 	l.tickWaiting.Store(false)
+	settled := l.e.o.Clock.Settled()
 	l.now = l.e.now()
-	l.checkAwaited()
-	l.closeIdle()
-	l.closeUnfinished()
+	if settled {
+		l.checkAwaited()
+		l.closeIdle()
+		l.closeUnfinished()
+	}
 	l.reviewUnsent()
 }
 

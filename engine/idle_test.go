@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"io"
 	"sync/atomic"
 	"testing"
@@ -12,7 +11,7 @@ func TestSilentConnectionIsClosed(t *testing.T) {
 	h := &testHandler{}
 	s, clock := serveInTime(t, h, nil)
 	c := s.dial()
-	eventually(t, "accepted", func() bool { return s.Stats().Open == 1 })
+	s.wantOpened(1)
 	clock.advance(120 * time.Second)
 	if st := s.Stats(); st.ClosedIdle != 0 {
 		t.Error("closed before its 120 s were over")
@@ -22,9 +21,7 @@ func TestSilentConnectionIsClosed(t *testing.T) {
 	if st := s.Stats(); st.ClosedIdle != 1 {
 		t.Errorf("stats %+v, want one closed as idle", st)
 	}
-	if !errors.Is(h.lastCause(), ErrIdle) {
-		t.Errorf("Closed got %v, want ErrIdle", h.lastCause())
-	}
+	h.wantCause(t, ErrIdle)
 }
 
 // The ticker itself, in real time.
@@ -44,7 +41,7 @@ func TestSilenceIsNoticed(t *testing.T) {
 func TestDribblingIsSilence(t *testing.T) {
 	s, clock := serveInTime(t, &testHandler{}, func(o *Options) { o.FirstFrameTimeout, o.FrameTimeout = time.Hour, time.Hour })
 	active, dribbling := s.dial(), s.dial()
-	eventually(t, "accepted", func() bool { return s.Stats().Open == 2 })
+	s.wantOpened(2)
 	dribble := []byte{0, 0, 0x10, 0}
 	bytesIn := uint64(0)
 	for range 119 {

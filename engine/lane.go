@@ -8,7 +8,7 @@ type job struct {
 	level *level
 	task  Task
 	frame *bytebufferpool.ByteBuffer // nil for a post
-	from  *loop                      // which has handed the frame over, nil if it is a copy
+	loan  *loan                      // by which it has the frame, nil if that is a copy
 	post  func()
 }
 

@@ -13,7 +13,7 @@ type level struct {
 	turn     int
 	budget   *Budget
 
-	depth    atomic.Int64 // tasks waiting, <= queue but for those being refused
+	depth    atomic.Int64 // tasks waiting, <= queue
 	running  atomic.Int64
 	bytes    atomic.Int64
 	rejected atomic.Uint64
@@ -42,9 +42,12 @@ func newLevels(o ExecutorOptions) []level {
 }
 
 // reserve counts n bytes in, if there is room for them or nothing else there.
+// What does not fit into the budget is not counted in first, see claim.
 func (l *level) reserve(n int) bool {
-	if total := l.bytes.Add(int64(n)); total > l.maxBytes && total > int64(n) ||
-		!l.budget.take(&l.budget.queued, n) {
+	if l.budget.Queued()+int64(n) > l.budget.half || !claim(&l.bytes, int64(n), max(l.maxBytes, int64(n))) {
+		return false
+	}
+	if !l.budget.take(&l.budget.queued, n) {
 		l.bytes.Add(-int64(n))
 		return false
 	}

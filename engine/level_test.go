@@ -274,7 +274,11 @@ func TestLevelIsThatOfTheNextTask(t *testing.T) {
 	one()
 	two()
 	await(t, "the first runs", firstRuns)
-	time.Sleep(20 * time.Millisecond) // the other worker looks, finds nothing and is idle
+	eventually(t, "the other worker looks, finds nothing and is idle", func() bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.idle == 1
+	})
 	endFirst()
 	await(t, "the second runs", secondRuns)
 	await(t, "the other connection's runs beside it", otherRuns)

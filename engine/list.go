@@ -7,6 +7,7 @@ const (
 	byIdleness = iota // idle.go: until it is silent for too long
 	byFrame           // assembly.go: until its unfinished frame takes too long
 	byUnsent          // backpressure.go: until it has read its replies
+	byBehind          // fairness.go: until a turn ends with nothing left over
 	numKinds
 )
 

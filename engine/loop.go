@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -25,19 +26,19 @@ type loop struct {
 	index int
 	el    gnet.EventLoop // constant once the engine accepts
 
-	now    time.Duration              // Engine.now as of the last tick
+	now    time.Duration              // engine time as of the last tick
 	out    *bytebufferpool.ByteBuffer // replies of the present turn, nil between turns
 	served uint64                     // frames served in the present turn
 
 	flushed   bool      // it has written early
 	turnBegan time.Time // when it had served timeCheck frames, zero until then
 
-	lent  atomic.Pointer[byte] // first byte of the frame that is lent, see loan.go; nil if none is
-	taken bool                 // it was handed over
+	lent atomic.Pointer[loan] // the loan of the frame that is being served, see loan.go; nil if there is none
 
 	idles  []*connList
 	frames [2]connList // those with an unfinished frame, the oldest first; firstFrame, laterFrame
 	unsent connList    // those with unsent bytes, the longest so first
+	lagged connList    // those that are behind, turn after turn, the longest so first
 
 	chokedList  []*conn // choked connections, and dead ones until the next scan
 	chokedSpare []*conn
@@ -74,6 +75,7 @@ func newLoop(e *Engine, index int) *loop {
 	l.frames[firstFrame] = connList{kind: byFrame, timeout: e.o.FirstFrameTimeout}
 	l.frames[laterFrame] = connList{kind: byFrame, timeout: e.o.FrameTimeout}
 	l.unsent = connList{kind: byUnsent}
+	l.lagged = connList{kind: byBehind}
 	return l
 }
 
@@ -84,7 +86,8 @@ func (l *loop) guarded(f func()) gnet.Runnable {
 		defer func() {
 			if p := recover(); p != nil {
 				l.e.panics.Add(1)
-				l.e.o.Logger.Error("panic on event loop", "loop", l.index, "panic", p, "stack", string(debug.Stack()))
+				l.e.loopPanicLog.write(l.e.o.Logger, slog.LevelError, "panic on event loop", "loop", l.index,
+					"panic", clipped(p), "stack", string(debug.Stack()))
 			}
 		}()
 		f()

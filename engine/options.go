@@ -94,16 +94,23 @@ type Options struct {
 	// engine's own, 1 GiB.
 	Budget *Budget
 
-	// MaxConnections is the number of connections served at the same time;
-	// those beyond it are closed as soon as they are accepted. 0: as many as
+	// MaxConnections is the number of connections served at the same time. For
+	// one beyond it the oldest is closed that has not sent a whole frame within
+	// a second; if there is none, the newcomer is. 0: as many as
 	// RLIMIT_NOFILE allows less a reserve of 192, but at least half of it; no
 	// limit where the system sets none.
 	MaxConnections int
 
 	// MaxConnectionsPerAddress is the number of connections served at the
 	// same time for one IPv4 address, or one /64 of IPv6. Those beyond it are
-	// closed as soon as the address is known. 0: no limit.
+	// treated as with MaxConnections, among those from there. 0: no limit.
 	MaxConnectionsPerAddress int
+
+	// Started is called once by Run, when all it takes to serve is there: from
+	// then on only the death of an event loop ends it before its context does.
+	// nil: nobody is told.
+	Started func()
+
 	// Drain is asked when Run's context is done and says how to part from
 	// the peers. nil: at once.
 	Drain func() Drain
@@ -132,6 +139,11 @@ type Options struct {
 	// (Java: serverSocketSndBufSize, serverSocketRcvBufSize)
 	SendBuffer int
 	RecvBuffer int
+
+	// Clock measures the silence of peers and how long they take over something.
+	// It belongs to this engine while Run runs, for it watches the clock then; other
+	// goroutines may read it. nil: one of the engine's own.
+	Clock *Clock
 
 	// Logger receives what the engine and gnet have to say. nil: nobody.
 	Logger *slog.Logger
@@ -221,6 +233,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Budget == nil {
 		o.Budget = NewBudget(0)
+	}
+	if o.Clock == nil {
+		o.Clock = NewClock()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -57,7 +57,7 @@ func TestNewRefuses(t *testing.T) {
 
 func TestGnetSpeaksThroughSlog(t *testing.T) {
 	log := &logBuffer{}
-	g := gnetLogger{log.logger()}
+	g := gnetLogger{log: log.logger()}
 	g.Debugf("a %d", 1)
 	g.Infof("b %d", 2)
 	g.Warnf("c %d", 3)

@@ -64,14 +64,32 @@ func siteOf(peer netip.Addr) netip.Prefix {
 	return site
 }
 
-// admit decides whether c may stay, now that the address of its peer is known.
-// It must not be called twice for a connection that stays.
+// admit decides whether c may stay, now that the address of its peer is known,
+// and sends a stranger away from there if need be. It must not be called twice
+// for a connection that stays.
 func (e *Engine) admit(c *conn, peer netip.Addr) bool {
-	if e.peers.admit(c.id, peer) {
-		return true
+	for !e.peers.admit(c.id, peer) {
+		other := e.strangers.takeOldestOf(siteOf(peer))
+		if other == nil {
+			return e.refuse(c)
+		}
+		e.peers.leave(other.id)
+		other.cutOff(ErrMadeRoom)
 	}
+	return true
+}
+
+// settle tells the strangers where c is from, if that matters.
+func (e *Engine) settle(c *conn) {
+	if e.peers.limit > 0 {
+		e.strangers.settle(c, siteOf(addressOf(c.remote)))
+	}
+}
+
+// refuse counts a connection that its address has no room for, and says no.
+func (e *Engine) refuse(c *conn) bool {
 	e.refusedPerAddress.Add(1)
-	e.refusedLog.warn(e.o.Logger, "connection refused", "remote", c.remote,
+	e.refusedPerAddressLog.warn(e.o.Logger, "connection refused", "remote", c.remote,
 		"maxConnectionsPerAddress", e.peers.limit)
 	return false
 }

@@ -87,6 +87,7 @@ func (l *loop) greet(c *conn, data []byte) (action gnet.Action) {
 		case l.tell(c):
 			return l.finish(c, ErrPanic)
 		}
+		l.e.settle(c)
 		held := c.in // rest may lie in it
 		c.in, c.preamble = nil, preambleTLS
 		if held != nil {
@@ -152,7 +153,7 @@ func (l *loop) secure(c *conn, data []byte) gnet.Action {
 	nc, err := duplicate(c.gc)
 	if err != nil {
 		l.e.acceptErrors.Add(1)
-		l.e.acceptLog.warn(l.e.o.Logger, "TLS connection not taken over", "conn", c.id, "remote", c.remote, "err", err)
+		l.e.takeOverLog.warn(l.e.o.Logger, "TLS connection not taken over", "conn", c.id, "remote", c.remote, "err", err)
 		return l.finish(c, fmt.Errorf("%w: %w", ErrOverloaded, err))
 	}
 	t := newTLSConn(c, nc, data)

@@ -224,10 +224,7 @@ func TestProxyHeaderOfAStranger(t *testing.T) {
 		peer := s.dial()
 		peer.send(append(proxyHeader(t, version, "198.51.100.7:4711"), textFrame("who")...))
 		peer.wantClosed()
-		eventually(t, "Closed", func() bool { return h.lastCause() != nil })
-		if err := h.lastCause(); !errors.Is(err, ErrMalformed) {
-			t.Errorf("closed with %v", err)
-		}
+		h.wantCause(t, ErrMalformed)
 	}
 }
 
@@ -257,7 +254,7 @@ func TestProxyHeaderTakesTooLong(t *testing.T) {
 		o.IdleTimeout = func() time.Duration { return time.Hour }
 	})
 	silent, dribbler, done := s.dial(), s.dial(), s.dial()
-	eventually(t, "three are open", func() bool { return s.Stats().Open == 3 })
+	s.wantOpened(3)
 	clock.advance(20 * time.Second) // silence is no offence
 	before := s.Stats()
 	header := proxyHeader(t, 1, "198.51.100.7:4711")
@@ -317,7 +314,7 @@ func TestClosedFromOpened(t *testing.T) {
 	peer := s.dial()
 	peer.send(append(proxyHeader(t, 1, "198.51.100.7:4711"), textFrame("who")...))
 	peer.wantClosed()
-	eventually(t, "Closed", func() bool { return errors.Is(h.lastCause(), reason) })
+	h.wantCause(t, reason)
 	secure := s.dial()
 	secure.send(append(proxyHeader(t, 1, "198.51.100.7:4711"), 0x16, 3, 1))
 	secure.wantClosed()
@@ -329,7 +326,7 @@ func TestPanicInOpenedBehindProxy(t *testing.T) {
 	peer := s.dial()
 	peer.send(append(proxyHeader(t, 1, "198.51.100.7:4711"), textFrame("who")...))
 	peer.wantClosed()
-	eventually(t, "Closed", func() bool { return errors.Is(h.lastCause(), ErrPanic) })
+	h.wantCause(t, ErrPanic)
 }
 
 // FuzzProxyHeader compares reading at once with reading byte by byte: size and

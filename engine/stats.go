@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -11,7 +14,7 @@ import (
 type Stats struct {
 	Open     int    // connections open now
 	Accepted uint64 // connections handed to a loop since the start
-	Refused  uint64 // connections closed on arrival, MaxConnections being reached
+	Refused  uint64 // connections closed on arrival, MaxConnections being reached by peers who speak
 
 	RefusedPerAddress uint64 // connections closed on arrival, MaxConnectionsPerAddress being reached
 
@@ -41,6 +44,12 @@ type Stats struct {
 
 	ClosedFrameTimeout uint64
 	ClosedFlood        uint64
+	ClosedForRoom      uint64 // strangers that made room for a newcomer
+
+	// Pauses is how often the process, or the machine, has stood still for 2 s
+	// and more while the engine ran, and Paused for how long in all.
+	Pauses uint64
+	Paused time.Duration
 }
 
 // Stats returns the counters. Safe from any goroutine.
@@ -76,6 +85,10 @@ func (e *Engine) Stats() Stats {
 
 		ClosedFrameTimeout: e.closed[closedFrameTimeout].Load(),
 		ClosedFlood:        e.closed[closedFlood].Load(),
+		ClosedForRoom:      e.closed[closedForRoom].Load(),
+
+		Pauses: e.o.Clock.pauses.Load(),
+		Paused: time.Duration(e.o.Clock.paused.Load()),
 	}
 	for _, l := range e.loops {
 		s.Frames += l.frameCount.Load()
@@ -88,13 +101,18 @@ func (e *Engine) Stats() Stats {
 // A sparingLog lets one line a second through and counts what it holds back:
 // peers decide how often a peer misbehaves. Safe from any goroutine.
 type sparingLog struct {
-	next atomic.Int64 // Unix nanoseconds before which nothing is written
+	next atomic.Int64 // nanoseconds of monotonic before which nothing is written
 	held atomic.Int64
 }
 
 // warn writes the line if none was written within the last second.
 func (s *sparingLog) warn(log *slog.Logger, msg string, args ...any) {
-	now := time.Now().UnixNano()
+	s.write(log, slog.LevelWarn, msg, args...)
+}
+
+// write is warn at another level.
+func (s *sparingLog) write(log *slog.Logger, level slog.Level, msg string, args ...any) {
+	now := int64(monotonic())
 	next := s.next.Load()
 	if now < next || !s.next.CompareAndSwap(next, now+int64(time.Second)) {
 		s.held.Add(1)
@@ -103,5 +121,19 @@ func (s *sparingLog) warn(log *slog.Logger, msg string, args ...any) {
 	if held := s.held.Swap(0); held > 0 {
 		args = append(args, "suppressed", held)
 	}
-	log.Warn(msg, args...)
+	log.Log(context.Background(), level, msg, args...)
+}
+
+// clipLength is how many bytes of a text a log line may hold that a peer may
+// have a part in.
+const clipLength = 256
+
+// clipped returns such a text as it is logged: whole up to clipLength bytes, else
+// its beginning and its length.
+func clipped(text any) string {
+	s := fmt.Sprint(text)
+	if len(s) <= clipLength {
+		return s
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:clipLength], ""), len(s))
 }

@@ -1,6 +1,20 @@
 package engine
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// suspended returns for how long the machine was suspended since it started: the
+// time that CLOCK_MONOTONIC, and so Go, does not count.
+func suspended() time.Duration {
+	var mono, boot unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil {
+		return 0
+	}
+	return time.Duration(boot.Nano() - mono.Nano())
+}
 
 // waiting returns how many bytes of a socket were not read yet.
 func waiting(fd int) int {

@@ -2,6 +2,11 @@
 
 package engine
 
+import "time"
+
+// suspended returns 0: it is not known.
+func suspended() time.Duration { return 0 }
+
 // waiting returns 0: it is not known, so large frames are left to gnet to read.
 func waiting(int) int { return 0 }
 

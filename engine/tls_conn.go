@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -24,10 +25,14 @@ const (
 	// seen after each.
 	tlsWrite = 64 << 10
 
-	// hangUpTime is how long a connection that is to be closed may take to
-	// write what was sent before.
-	hangUpTime = time.Second
+	// helloKept is how much of a handshake is kept to say why it failed: the
+	// server's name stands near its beginning.
+	helloKept = 1 << 10
 )
+
+// hangUpTime is how long a connection that is to be closed may take to write
+// what was sent before. Tests have their own.
+var hangUpTime = time.Second
 
 // A tlsConn is the transport of a connection that speaks TLS: a goroutine that
 // reads and serves, in the place of the loop, and another while there is
@@ -38,6 +43,7 @@ type tlsConn struct {
 	c           *conn
 	nc          *net.TCPConn
 	tls         *tls.Conn
+	tapped      *tappedConn   // below tls
 	idleTimeout time.Duration // 0: may be silent for ever
 	began       time.Duration // the handshake, engine time
 
@@ -66,7 +72,8 @@ type tlsConn struct {
 // newTLSConn takes c over from its loop. seen is what that has read.
 func newTLSConn(c *conn, nc *net.TCPConn, seen []byte) *tlsConn {
 	t := &tlsConn{c: c, nc: nc, began: c.e.now()}
-	t.tls = tls.Server(&tappedConn{TCPConn: nc, e: c.e, seen: append([]byte(nil), seen...)}, c.e.tlsConfig)
+	t.tapped = &tappedConn{TCPConn: nc, e: c.e, seen: append([]byte(nil), seen...), shaking: true}
+	t.tls = tls.Server(t.tapped, c.e.tlsConfig)
 	t.active.Store(int64(t.began))
 	t.progress.L = &c.mu
 	return t
@@ -76,8 +83,10 @@ func newTLSConn(c *conn, nc *net.TCPConn, seen []byte) *tlsConn {
 // once more, and counts.
 type tappedConn struct {
 	*net.TCPConn
-	e    *Engine
-	seen []byte
+	e       *Engine
+	seen    []byte
+	shaking bool   // the handshake is not over
+	hello   []byte // its beginning, while it is not
 }
 
 func (r *tappedConn) Read(b []byte) (n int, err error) {
@@ -91,6 +100,9 @@ func (r *tappedConn) Read(b []byte) (n int, err error) {
 		n, err = r.TCPConn.Read(b)
 	}
 	r.e.tls.bytesIn.Add(uint64(n))
+	if r.shaking && len(r.hello) < helloKept {
+		r.hello = append(r.hello, b[:min(n, helloKept-len(r.hello))]...)
+	}
 	return n, err
 }
 
@@ -125,7 +137,31 @@ func (t *tlsConn) shake() (err error) {
 			err = ErrPanic
 		}
 	}()
-	return t.tls.Handshake()
+	err = t.tls.Handshake()
+	if name, ok := dottedServerName(t.tapped.hello); ok && err != nil {
+		err = fmt.Errorf("the client names the server %.256q, with a dot at the end, which crypto/tls refuses: %w", name, err)
+	}
+	t.tapped.shaking, t.tapped.hello = false, nil
+	return err
+}
+
+// dottedServerName finds the server's name in the beginning of a handshake and
+// reports whether it ends with a dot. That is against RFC 6066, but a client may
+// take it for the end of a full domain name. Java lets it pass; crypto/tls does
+// not say what is wrong.
+//
+// It looks for the extension by its form: type 0, the lengths of extension, list
+// and name, which must agree, and between the latter the type of the name, 0.
+func dottedServerName(hello []byte) (name string, ok bool) {
+	for ; len(hello) > 9; hello = hello[1:] {
+		n := int(binary.BigEndian.Uint16(hello[7:]))
+		head := [9]byte{2: byte((n + 5) >> 8), 3: byte(n + 5), 4: byte((n + 3) >> 8), 5: byte(n + 3), 7: byte(n >> 8), 8: byte(n)}
+		if [9]byte(hello) == head && n > 0 && n <= len(hello)-9 {
+			name = string(hello[9 : 9+n])
+			return name, name[n-1] == '.'
+		}
+	}
+	return "", false
 }
 
 // serve reads until it cannot, or must not, any more, and returns why.
@@ -159,10 +195,13 @@ func (t *tlsConn) serve() (err error) {
 // TLS word for it, or what it sent is not TLS.
 func readError(err error) error {
 	var op *net.OpError
+	var record tls.RecordHeaderError
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return io.EOF
 	case errors.As(err, &op) && op.Op == "local error": // crypto/tls has sent this alert
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	case errors.As(err, &record):
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return err
@@ -278,7 +317,10 @@ func (t *tlsConn) serveAll(data []byte) (rest []byte, err error) {
 			return data, nil
 		}
 		t.touch()
-		t.spoke.Store(true)
+		if !t.spoke.Load() {
+			t.spoke.Store(true)
+			c.e.strangers.leave(c)
+		}
 		t.frameBegan.Store(0)
 		c.e.tls.frames.Add(1)
 		if t.out == nil {
@@ -526,11 +568,13 @@ func (s *tlsSet) forget(t *tlsConn) {
 	delete(s.open, t)
 }
 
-func (s *tlsSet) review(now time.Duration, b *Budget) {
+func (s *tlsSet) review(clock *Clock, b *Budget) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for t := range s.open {
-		t.review(now)
+	if settled, now := clock.Settled(), clock.Now(); settled {
+		for t := range s.open {
+			t.review(now)
+		}
 	}
 	if b.tight() {
 		s.relieveLocked(b)

@@ -142,7 +142,10 @@ func (l *loop) serve(c *conn, frame []byte) error {
 	}
 	l.touch(c)
 	l.served++
-	c.spoke = true
+	if !c.spoke {
+		c.spoke = true
+		l.e.strangers.leave(c)
+	}
 	l.out.B = l.e.h.Serve(c, frame, l.out.B)
 	if len(l.out.B) >= flushSize {
 		l.flushed = true

@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestPipelinedInOrder(t *testing.T) {
@@ -151,9 +152,7 @@ func TestMalformedClosesThatConnectionOnly(t *testing.T) {
 			c.wantClosed()
 			good.ping("after")
 			eventually(t, "counted", func() bool { return s.Stats().ClosedMalformed == 1 })
-			if err := h.lastCause(); !errors.Is(err, ErrMalformed) {
-				t.Errorf("Closed got %v, want ErrMalformed", err)
-			}
+			h.wantCause(t, ErrMalformed)
 			if st := s.Stats(); st.Frames != 4 || st.Open != 1 {
 				t.Errorf("stats %+v, want 4 frames, 1 open", st)
 			}
@@ -199,9 +198,7 @@ func TestTruncatedFrameThenFIN(t *testing.T) {
 	if st := s.Stats(); st.Frames != 0 {
 		t.Errorf("%d frames served, want 0", st.Frames)
 	}
-	if err := h.lastCause(); err != io.EOF {
-		t.Errorf("Closed got %v, want io.EOF", err)
-	}
+	h.wantCause(t, io.EOF)
 }
 
 // What was sent before a close of ours leaves before it.
@@ -275,9 +272,7 @@ func TestPartialBudget(t *testing.T) {
 	go c.Write(append(head, make([]byte, 200<<10)...))
 	c.wantClosed()
 	eventually(t, "counted", func() bool { return s.Stats().ClosedOverloaded == 1 })
-	if !errors.Is(h.lastCause(), ErrOverloaded) {
-		t.Errorf("Closed got %v, want ErrOverloaded", h.lastCause())
-	}
+	h.wantCause(t, ErrOverloaded)
 	eventually(t, "given back", func() bool { return s.Stats().PartialBytes == 0 })
 	s.dial().ping("others go on")
 }
@@ -335,12 +330,14 @@ func TestHandlerPanic(t *testing.T) {
 // it inside Write, and its descriptor may already be another connection's.
 func TestWriteErrorMidBatch(t *testing.T) {
 	var served atomic.Int32
+	var fd int
 	entered, resume := make(chan struct{}), make(chan struct{})
 	s := serve(t, &testHandler{serve: func(c Conn, frame, out []byte) []byte {
 		if string(frame[4:]) != "x" {
 			return append(out, frame...)
 		}
 		if served.Add(1) == 1 {
+			fd = c.(*conn).gc.Fd()
 			close(entered)
 			<-resume
 		}
@@ -350,6 +347,11 @@ func TestWriteErrorMidBatch(t *testing.T) {
 	c.send(bytes.Repeat(textFrame("x"), 5))
 	<-entered
 	c.reset()
+	eventually(t, "the reset has come", func() bool {
+		fds := []unix.PollFd{{Fd: int32(fd)}}
+		n, err := unix.Poll(fds, 0)
+		return err == nil && n == 1 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+	})
 	close(resume)
 	eventually(t, "counted", func() bool { return s.Stats().ClosedWriteError == 1 })
 	if n := served.Load(); n != 1 {

@@ -38,5 +38,5 @@ func (t *Table) wipeIfMasterless(s *brokerSet) {
 	if !s.first().enableActingMaster || s.member(masterID) != nil {
 		return
 	}
-	t.changeTopics(s, func(perm int32) int32 { return perm &^ permWrite })
+	t.changeTopics(s, func(perm int32) int32 { return perm &^ permWrite }, &PermChange{})
 }

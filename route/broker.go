@@ -158,6 +158,17 @@ func (t *Table) sweep(s *brokerSet) {
 	t.brokersChanged = true
 }
 
+// sweepAll sweeps every broker set that is gone: there may be room then. Under mu,
+// which is let go between steps.
+func (t *Table) sweepAll() {
+	for len(t.leaving) > 0 {
+		for _, s := range t.leaving {
+			t.sweep(s)
+			break
+		}
+	}
+}
+
 // refresh makes the published side of s follow the writer's. It changes
 // nothing when readers would see no difference, so that encoded routes stay
 // valid.
@@ -199,12 +210,14 @@ func (s *brokerSet) member(id int64) *member {
 func (t *Table) join(s *brokerSet, m *member, filterServers []string) {
 	s.members = s.members.with(&Member{ID: m.id, Addr: m.addr, FilterServers: filterServers, of: m})
 	t.memberByAddr[memberAddr{s, m.addr}] = m
+	t.entries += len(filterServers)
 }
 
 // setFilterServers makes servers the row of m in filterServerTable. The slice is
 // kept.
-func (s *brokerSet) setFilterServers(m *member, servers []string) {
-	if !slices.Equal(s.members.get(m.id).FilterServers, servers) {
+func (t *Table) setFilterServers(s *brokerSet, m *member, servers []string) {
+	if old := s.members.get(m.id).FilterServers; !slices.Equal(old, servers) {
+		t.entries += len(servers) - len(old)
 		s.members = s.members.with(&Member{ID: m.id, Addr: m.addr, FilterServers: servers, of: m})
 	}
 }
@@ -219,6 +232,9 @@ func (t *Table) link(s *brokerSet, m *member, l *liveBroker) {
 	m.lives = append(m.lives, k)
 	l.owners = append(l.owners, k)
 	t.links[key] = k
+	if l.conn != 0 {
+		t.connLinks[l.conn]++
+	}
 	t.list(l.key.Cluster, s.name)
 }
 
@@ -242,6 +258,9 @@ func (t *Table) unlink(k *link) {
 	l.owners[last] = nil
 	l.owners = l.owners[:last]
 	k.inMember = -1
+	if l.conn != 0 {
+		t.connLinks[l.conn]--
+	}
 	delete(t.links, linkKey{m, l})
 	t.unlist(l.key.Cluster, s.name)
 	if len(l.owners) == 0 {
@@ -249,12 +268,13 @@ func (t *Table) unlink(k *link) {
 	}
 	switch {
 	case len(m.lives) == 0:
+		t.entries -= len(s.members.get(m.id).FilterServers)
 		s.members = s.members.without(m.id)
 		if at := (memberAddr{s, m.addr}); t.memberByAddr[at] == m {
 			delete(t.memberByAddr, at)
 		}
 	case l.key.Cluster == s.cluster:
-		s.setFilterServers(m, nil)
+		t.setFilterServers(s, m, nil)
 	}
 }
 

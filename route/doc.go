@@ -2,8 +2,9 @@
 // topics they serve, and how clients reach them.
 //
 // It does not know sockets, frames, requests, clocks, goroutines or logs. The
-// time is an argument (now, in milliseconds since the Unix epoch), changes are
-// reported as events, and the bytes of a request have been decoded before.
+// time is an argument (now, in milliseconds of a clock that does not jump),
+// changes are reported as events, and the bytes of a request have been decoded
+// before.
 //
 // The six tables keep their Java names:
 //
@@ -22,7 +23,7 @@
 // nobody.
 //
 //	RegisterBroker, UnregisterBrokers,
-//	ConnClosed, ScanNotActiveBroker
+//	ConnClosed, ForgetConn, ScanNotActiveBroker
 //	            |  mu
 //	            v
 //	  Table: tables + indexes ----publish----> View  <---- readers
@@ -39,6 +40,9 @@
 // nothing (RegisterUnchanged); of one that repeats most of it only the rest is
 // decoded (KnownTopics). The encoded answer to a route request is made by
 // the first reader and lives with its TopicEntry (View.RouteBody).
+//
+// Strangers decide what is put in, so the tables are bounded (limits.go), and so
+// is what is kept of encoded routes (body_cache.go).
 //
 // What holds after every change is written down in CheckInvariants; what each
 // change means, in the plain words of one map per table, in reference_test.go.

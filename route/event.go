@@ -7,7 +7,10 @@ type Event struct {
 	BrokerName string
 	BrokerID   int64
 	Addr       string
-	Topics     int                // broker set removed: how many topics it was taken from
+	Topics     int                // BrokerSetRemoved, TopicsDropped: how many topics it was taken from
+	Kept       int                // TopicsDropped: how many topics it still serves
+	ByCluster  string             // BrokerDisplaced, BrokerNameShared: of whose registration made it so
+	ByAddr     string             // the same
 	MinID      *MinBrokerIDChange // MinBrokerIDChanged only
 }
 
@@ -24,6 +27,8 @@ const (
 	BrokerExpired                        // silent for longer than its timeout
 	BrokerSetRemoved                     // the last member of a broker name has gone
 	MinBrokerIDChanged                   // the smallest ID of a broker name has changed
+	BrokerNameShared                     // a cluster registers a broker name that another cluster has
+	TopicsDropped                        // topics that a registration does not list, with DeleteMissingTopics
 )
 
 // A MinBrokerIDChange is what the members of a broker set may be told when the

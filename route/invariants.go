@@ -20,6 +20,7 @@ func (t *Table) CheckInvariants() error {
 	c.clusters()
 	c.lives()
 	c.topics()
+	c.counts()
 	c.published()
 	return errors.Join(c.faults...)
 }
@@ -214,6 +215,52 @@ func (c *checker) topics() {
 		}
 	}
 	c.require(n == c.t.topicQueueTable.size && n+len(c.t.freeTopicIDs) == int(c.t.topicByID.size), "topicQueueTable counts %d, holds %d, %d numbers free of %d", c.t.topicQueueTable.size, n, len(c.t.freeTopicIDs), c.t.topicByID.size)
+}
+
+// counts: what is limited is counted right, and within its limits.
+func (c *checker) counts() {
+	t := c.t
+	links, entries, applying := 0, 0, 0
+	clusters := map[string]int{}
+	onConn := map[uint64]int{}
+	for li := range t.brokerLiveTable.all {
+		links += len(li.live.owners)
+		clusters[li.live.key.Addr]++
+		applying += li.live.applying
+		if li.live.conn != 0 {
+			onConn[li.live.conn] += len(li.live.owners)
+		}
+	}
+	for b := range t.brokerAddrTable.all {
+		for m := range b.set.members.all {
+			entries += len(m.FilterServers)
+			c.require(len(m.FilterServers) <= t.limits.FilterServersPerBroker, "a broker has %d filter servers", len(m.FilterServers))
+		}
+	}
+	for e := range t.topicQueueTable.all {
+		entries += len(e.queues)
+		if e.mappings != nil {
+			for _, m := range e.mappings.byBroker {
+				entries += 1 + len(m.Info.CurrIDMap)
+			}
+		}
+	}
+	c.require(len(t.links) == links && links <= t.limits.Brokers, "%d brokers of at most %d, counted %d", links, t.limits.Brokers, len(t.links))
+	c.require(t.entries == entries && entries <= t.limits.Entries, "%d entries of at most %d, counted %d", entries, t.limits.Entries, t.entries)
+	c.require(t.topicQueueTable.size <= t.limits.Topics, "%d topics of at most %d", t.topicQueueTable.size, t.limits.Topics)
+	c.require(maps.Equal(t.clustersOf, clusters), "clusters of addresses: counted %v, want %v", t.clustersOf, clusters)
+	for addr, n := range clusters {
+		c.require(n <= t.limits.ClustersPerAddr, "address %q has %d clusters", addr, n)
+	}
+	for b := range t.brokerAddrTable.all {
+		c.require(b.set.members.size <= t.limits.IDsPerName, "broker %q has %d IDs", b.Name, b.set.members.size)
+	}
+	c.require(maps.Equal(t.connLinks, onConn), "brokers of connections: counted %v, want %v", t.connLinks, onConn)
+	for conn, n := range onConn {
+		c.require(n <= t.limits.BrokersPerConn, "connection %d has %d brokers", conn, n)
+	}
+	c.require(t.promised.topics >= 0 && t.promised.entries >= 0 && (applying > 0 || t.promised == totals{}), "%+v are promised to %d registrations", t.promised, applying)
+	c.require(len(t.replaced) == 0, "%d entries wait to be retired", len(t.replaced))
 }
 
 // published: the View is the tables, and what it has encoded is what it would

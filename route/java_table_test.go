@@ -122,7 +122,8 @@ func (j *javaTable) unregister(brokers ...javaBroker) {
 // offer stores a topic with 8 queues for one broker name, as a broker does that
 // has created it.
 func (j *javaTable) offer(topic, brokerName string, perm, flag int32) bool {
-	return j.RegisterTopic(topic, []codec.QueueData{{BrokerName: brokerName, ReadQueueNums: 8, WriteQueueNums: 8, Perm: perm, TopicSysFlag: flag}})
+	stored, err := j.RegisterTopic(topic, []codec.QueueData{{BrokerName: brokerName, ReadQueueNums: 8, WriteQueueNums: 8, Perm: perm, TopicSysFlag: flag}})
+	return stored && err == nil
 }
 
 // expire runs the scan and returns the addresses of those it removed.

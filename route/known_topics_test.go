@@ -166,3 +166,50 @@ func TestTwinsAreNotKnown(t *testing.T) {
 		t.Errorf("%d topics decoded once all are there once, want 0", n)
 	}
 }
+
+// TestMissedAndUnchanged turns a registration away of a broker that then repeats
+// another one byte for byte. That makes up for it if it is the whole table.
+func TestMissedAndUnchanged(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		table := New(Options{})
+		r := &Registration{RegistrationHeader: RegistrationHeader{Cluster: "c", BrokerName: "b", BrokerAddr: "a"}}
+		seq := uint64(0)
+		register := func(hash uint64, topics ...string) {
+			t.Helper()
+			seq++
+			r.Seq, r.BodyHash = seq, hash
+			if _, ok := table.RegisterUnchanged(0, r); ok {
+				return
+			}
+			r.Body = &codec.RegisterBrokerBody{DataVersion: codec.DataVersion{Counter: int64(hash)}}
+			for _, name := range topics {
+				r.Body.Topics = append(r.Body.Topics, codec.TopicConfig{Name: []byte(name), Key: []byte(name)})
+			}
+			if _, err := table.RegisterBroker(0, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		changed := func() bool {
+			li, _ := table.View().Live([]byte("c"), []byte("a"))
+			return li.IsBrokerTopicConfigChanged(li.DataVersion)
+		}
+		register(1, "b", "T")
+		if !full {
+			register(2, "T")
+		}
+		seq++
+		table.RegistrationMissed(0, []byte("c"), []byte("a"), seq)
+		if !changed() {
+			t.Fatal("the data version is trusted")
+		}
+		r.Body = nil // must not be looked at
+		if full {
+			register(1)
+		} else {
+			register(2)
+		}
+		if got := changed(); got == full {
+			t.Errorf("full %v: changed is %v", full, got)
+		}
+	}
+}

@@ -95,7 +95,15 @@ func (u UnitList) has(flag int32) bool {
 // changes.
 type topicLists struct {
 	unit     [unitLists]lazyBody
-	clusters sync.Map // cluster, one that exists -> *lazyBody
+	clusters sync.Map  // cluster, one that exists -> *lazyBody
+	room     byteCount // of clusters: there may be many, and each may hold all topics
+}
+
+// clusterListBytes is how many bytes of topic lists by cluster one View keeps.
+const clusterListBytes = 64 << 20
+
+func newTopicLists() *topicLists {
+	return &topicLists{room: byteCount{most: clusterListBytes}}
 }
 
 // TopicsByUnit returns an encoded unit list, in ascending order. A topic is
@@ -124,7 +132,7 @@ func (v *View) TopicsByCluster(cluster string) []byte {
 		return v.encodeTopics(func(*TopicEntry) bool { return false })
 	}
 	body, _ := v.lists.clusters.LoadOrStore(cluster, new(lazyBody))
-	return body.(*lazyBody).get(func() []byte {
+	return body.(*lazyBody).getWithin(&v.lists.room, func() []byte {
 		return v.encodeTopics(func(e *TopicEntry) bool {
 			return slices.ContainsFunc(e.queues, func(q queueData) bool { return member[q.set] })
 		})

@@ -19,8 +19,9 @@ type BrokerKey struct {
 	Addr    string
 }
 
-// A LiveInfo is one row of brokerLiveTable as readers see it. Only its time of
-// last contact changes once it is published.
+// A LiveInfo is one row of brokerLiveTable as readers see it. Once it is
+// published only its time of last contact changes, and whether its data version
+// is trusted.
 // Java: BrokerLiveInfo.
 type LiveInfo struct {
 	DataVersion codec.DataVersion
@@ -34,17 +35,27 @@ type LiveInfo struct {
 
 func (l *LiveInfo) trieKey() string { return l.key }
 
-// A liveBroker is the writer's side of a LiveInfo. Under mu, except lastUpdate.
+// A liveBroker is the writer's side of a LiveInfo. Under mu, except lastUpdate and
+// missed.
 type liveBroker struct {
 	key           BrokerKey
 	lastUpdate    atomic.Int64 // milliseconds; heartbeats store it without the lock
 	timeoutMillis int64
-	conn          uint64 // connection of the last registration
-	haServerAddr  string
-	info          *LiveInfo
-	owners        []*link // members it keeps; never empty: a live entry goes with its last one
-	applied       appliedRegistration
-	doomed        bool // it is about to leave, whatever it does; it has no connection and cannot expire
+
+	// missed is the number (Registration.Seq) of the newest registration that was
+	// turned away and that no full one has followed, 0 if there is none: the data
+	// version is not to be trusted then, for topics may be missing.
+	missed atomic.Uint64
+	// patched says that since missed was last 0 a registration that was not full
+	// has changed the data version: topics may be missing although it is right.
+	patched bool
+
+	conn         uint64 // connection of the last registration
+	haServerAddr string
+	info         *LiveInfo
+	owners       []*link // members it keeps; never empty: a live entry goes with its last one
+	applied      appliedRegistration
+	doomed       bool // it is about to leave, whatever it does; it has no connection and cannot expire
 
 	dataVersion     codec.DataVersion // of the last registration
 	nullDataVersion bool
@@ -69,6 +80,19 @@ func (t *Table) live(k BrokerKey) *liveBroker {
 		return li.live
 	}
 	return nil
+}
+
+// isFull reports whether b, which was applied to s, is the whole table of a
+// broker. That lists the broker's own name as a topic, if there is such a broker:
+// each of 4.3 to 5.5 creates this topic at its start. One who has none lists all
+// that the name serves, and more than one.
+func (t *Table) isFull(s *brokerSet, b *codec.RegisterBrokerBody) bool {
+	if e, ok := t.topicQueueTable.get(s.name); ok {
+		if _, own := e.queue(s.id); own {
+			return b.Lists(s.name)
+		}
+	}
+	return b.TopicCount() > 1 && b.TopicCount() >= s.topics.size
 }
 
 // deadlineMillis returns when l expires if nothing more is heard of it.
@@ -98,6 +122,7 @@ func (t *Table) show(l *liveBroker) {
 		info.key = l.info.key
 	} else {
 		info.key = string(liveKey(nil, l.key.Cluster, l.key.Addr))
+		t.clustersOf[l.key.Addr]++
 	}
 	l.info = info
 	t.brokerLiveTable.put(t.edition, info)
@@ -113,6 +138,7 @@ func (t *Table) bind(l *liveBroker, conn uint64) {
 	if conn != 0 {
 		l.indexOfConn = len(t.byConn[conn])
 		t.byConn[conn] = append(t.byConn[conn], l)
+		t.connLinks[conn] += len(l.owners)
 	}
 }
 
@@ -127,8 +153,10 @@ func (t *Table) unbind(l *liveBroker) {
 	lives[last] = nil
 	if last == 0 {
 		delete(t.byConn, l.conn)
+		delete(t.connLinks, l.conn)
 	} else {
 		t.byConn[l.conn] = lives[:last]
+		t.connLinks[l.conn] -= len(l.owners)
 	}
 	l.conn = 0
 }
@@ -151,6 +179,9 @@ func (t *Table) dropLive(l *liveBroker) {
 		t.doom(l)
 	}
 	t.brokerLiveTable.remove(t.edition, l.info.key)
+	if t.clustersOf[l.key.Addr]--; t.clustersOf[l.key.Addr] == 0 {
+		delete(t.clustersOf, l.key.Addr)
+	}
 }
 
 // expire sets when to look whether l is silent. Under mu.
@@ -174,6 +205,40 @@ func (t *Table) Heartbeat(nowMillis int64, cluster, addr []byte) bool {
 	return ok
 }
 
+// RegistrationMissed notes that a registration, the seq-th to arrive, was turned
+// away without a look at what it says: a sign of life of its sender, if that is
+// known, whose data version is not trusted until a full registration that arrived
+// later is applied. Lock-free.
+//
+// Differs from Java, where a broker whose registrations are refused expires, and
+// where one that has registered a topic in vain, and then another one, is told
+// for ever that its data version is known.
+func (t *Table) RegistrationMissed(nowMillis int64, cluster, addr []byte, seq uint64) {
+	li, ok := t.View().Live(cluster, addr)
+	if !ok {
+		return
+	}
+	li.live.lastUpdate.Store(nowMillis)
+	li.live.miss(seq)
+}
+
+// miss notes that what the seq-th registration said is not, or not all, known.
+func (l *liveBroker) miss(seq uint64) {
+	for old := l.missed.Load(); old < seq && !l.missed.CompareAndSwap(old, seq); {
+		old = l.missed.Load()
+	}
+}
+
+// caughtUp takes note that a registration was applied, the seq-th to arrive. A full
+// one makes up for all that were turned away before it; one that has waited while
+// a later one was turned away makes up for nothing.
+func (l *liveBroker) caughtUp(seq uint64, full bool) {
+	missed := l.missed.Load()
+	if full && missed < seq && l.missed.CompareAndSwap(missed, 0) {
+		l.patched = false
+	}
+}
+
 // Live returns the live entry of a broker. cluster and addr are borrowed.
 func (v *View) Live(cluster, addr []byte) (*LiveInfo, bool) {
 	var buf [128]byte
@@ -184,9 +249,15 @@ func (v *View) Live(cluster, addr []byte) (*LiveInfo, bool) {
 func (v *View) LiveCount() int { return v.live.size }
 
 // IsBrokerTopicConfigChanged reports whether dv differs from the data version
-// the broker registered with. A broker without live entry counts as changed.
+// the broker registered with, or that is not trusted. A broker without live entry
+// counts as changed.
 // Java: RouteInfoManager#isBrokerTopicConfigChanged.
 func (l *LiveInfo) IsBrokerTopicConfigChanged(dv codec.DataVersion) bool {
+	return l.differs(dv) || l.live.missed.Load() != 0
+}
+
+// differs is that without the question of trust.
+func (l *LiveInfo) differs(dv codec.DataVersion) bool {
 	return l == nil || l.NullDataVersion || !l.DataVersion.Equal(dv)
 }
 

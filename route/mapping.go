@@ -75,7 +75,8 @@ func (m *topicMappings) keep(keep func(brokerName string) bool) *topicMappings {
 // Differs from Java: RouteInfoManager never removes a mapping, and loses one
 // for good when its topic is deleted and comes back with an unchanged data
 // version. Here a mapping goes with its queue data and comes back with it.
-func (t *Table) putMapping(topic string, info codec.TopicQueueMappingInfo, overwrite bool) {
+func (a *applying) putMapping(topic string, info codec.TopicQueueMappingInfo, overwrite bool) {
+	t := a.t
 	e, ok := t.topicQueueTable.get(topic)
 	if !ok {
 		return
@@ -90,7 +91,12 @@ func (t *Table) putMapping(topic string, info codec.TopicQueueMappingInfo, overw
 	if i, ok := e.mappings.find(info.Bname); ok && (!overwrite || sameMapping(e.mappings.byBroker[i].Info, info)) {
 		return
 	}
+	more := 1 + len(info.CurrIDMap) - e.mappings.entries(info.Bname)
+	if !a.fits(totals{0, more}) {
+		return
+	}
 	s.topicsEdition++
+	t.entries += more
 	t.storeTopic(&TopicEntry{name: e.name, id: e.id, queues: e.queues, mappings: e.mappings.with(info)})
 }
 

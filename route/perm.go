@@ -6,6 +6,11 @@ package route
 // version.
 // Java: RouteInfoManager#wipeWritePermOfBrokerByLock.
 func (t *Table) WipeWritePermOfBroker(brokerName string) int {
+	return t.WipeWritePerm(brokerName).Topics
+}
+
+// WipeWritePerm is WipeWritePermOfBroker for those who want to know more.
+func (t *Table) WipeWritePerm(brokerName string) PermChange {
 	return t.changePerm(brokerName, func(perm int32) int32 { return perm &^ permWrite })
 }
 
@@ -14,24 +19,38 @@ func (t *Table) WipeWritePermOfBroker(brokerName string) int {
 // that name serves.
 // Java: RouteInfoManager#addWritePermOfBrokerByLock.
 func (t *Table) AddWritePermOfBroker(brokerName string) int {
+	return t.AddWritePerm(brokerName).Topics
+}
+
+// AddWritePerm is AddWritePermOfBroker for those who want to know more.
+func (t *Table) AddWritePerm(brokerName string) PermChange {
 	return t.changePerm(brokerName, func(int32) int32 { return permReadWrite })
 }
 
-func (t *Table) changePerm(brokerName string, change func(perm int32) int32) int {
+// A PermChange is what became of the permission of a broker name's topics. All
+// numbers are 0 for a name that is not known.
+type PermChange struct {
+	Topics        int // that the name serves
+	Before, After int // of these, that may be written to there
+	Changed       bool
+}
+
+func (t *Table) changePerm(brokerName string, change func(perm int32) int32) (c PermChange) {
 	t.mu.Lock()
 	defer t.unlock()
 	s := t.set(brokerName)
 	if s == nil {
-		return 0
+		return c
 	}
 	t.take(s)
 	defer t.release(s)
-	return t.changeTopics(s, change)
+	t.changeTopics(s, change, &c)
+	return c
 }
 
-// changeTopics changes the permission of all topics of s, and returns how many
-// there are. Under mu, in the caller's turn.
-func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32) (n int) {
+// changeTopics changes the permission of all topics of s. Under mu, in the
+// caller's turn.
+func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32, c *PermChange) {
 	for id := range s.topics.all {
 		t.work++
 		e := t.topicByID.get(id)
@@ -42,12 +61,15 @@ func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32) (n int
 		if !ok {
 			continue
 		}
-		n++
-		if perm := change(q.perm); perm != q.perm {
+		c.Topics++
+		perm := change(q.perm)
+		c.Before += int((q.perm & permWrite) / permWrite)
+		c.After += int((perm & permWrite) / permWrite)
+		if perm != q.perm {
+			c.Changed = true
 			q.perm = perm
 			t.putQueue(e, "", s, q)
 		}
 		t.pause()
 	}
-	return n
 }

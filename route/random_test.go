@@ -1,10 +1,12 @@
 package route
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -17,9 +19,12 @@ import (
 // and readers are shown the same, byte for byte.
 func TestTableAgainstReference(t *testing.T) {
 	registrations, unchanged, known := 0, 0, 0
+	var refused [limitCount]int64
 	rapid.Check(t, func(rt *rapid.T) {
 		acting := rapid.Bool().Draw(rt, "supportActingMaster")
-		h := &history{rt: rt, table: New(Options{}), ref: newReference(acting), now: 1_000_000}
+		limits := randomLimits(rt)
+		cache := rapid.SampledFrom([]int64{0, 16 << 10}).Draw(rt, "cache")
+		h := &history{rt: rt, table: New(Options{Limits: limits, CacheBytes: cache}), ref: newReference(acting, limits), now: 1_000_000}
 		if rapid.Bool().Draw(rt, "in steps") {
 			h.table.stepWork = 1
 			h.table.betweenSteps = func() {
@@ -36,10 +41,65 @@ func TestTableAgainstReference(t *testing.T) {
 		registrations += h.registrations
 		unchanged += h.unchanged
 		known += h.known
+		for l := range limitCount {
+			refused[l] += h.table.Refusals(l)
+		}
 	})
 	t.Logf("%d of %d registrations recognised as unchanged, %d in part", unchanged, registrations, known)
 	if unchanged == 0 || known == 0 {
 		t.Error("no registration was recognised: that path has not been tried")
+	}
+	for l, n := range refused { // TestLimits has each of them for certain
+		t.Logf("%v: %d refused", Limit(l), n)
+	}
+}
+
+// randomLimits are none, or such as random histories go beyond.
+func randomLimits(rt *rapid.T) (l Limits) {
+	if rapid.Bool().Draw(rt, "unlimited") {
+		return l
+	}
+	some := func(label string, field *int, most int) {
+		if rapid.IntRange(0, 3).Draw(rt, label+" limited") == 0 {
+			*field = rapid.IntRange(1, most).Draw(rt, label)
+		}
+	}
+	some("topics", &l.Topics, 45)
+	some("brokers", &l.Brokers, 8)
+	some("entries", &l.Entries, 120)
+	some("filter servers", &l.FilterServersPerBroker, 1)
+	some("brokers of a connection", &l.BrokersPerConn, 3)
+	some("clusters", &l.ClustersPerAddr, 2)
+	some("IDs", &l.IDsPerName, 3)
+	return l
+}
+
+// lengthen makes one text of a registration as long as it may be, or longer.
+func (h *history) lengthen(r *Registration, b *codec.RegisterBrokerBody) {
+	more := rapid.IntRange(0, 1).Draw(h.rt, "too long")
+	text := func(length int) string { return strings.Repeat("x", length+more) }
+	switch pick(h, []string{"cluster", "name", "addr", "ha", "zone", "topic", "filter", "mapping"}, "long") {
+	case "cluster":
+		r.Cluster = text(255)
+	case "name":
+		r.BrokerName = text(255)
+	case "addr":
+		r.BrokerAddr = text(260)
+	case "ha":
+		r.HAServerAddr = text(260)
+	case "zone":
+		r.ZoneName, r.HasZoneName = text(255), true
+	case "topic":
+		if i := len(b.Topics) - 1; i >= 0 {
+			b.Topics[i].Name = []byte(text(512))
+			b.Topics[i].Key = b.Topics[i].Name
+		}
+	case "filter":
+		b.FilterServers, b.FilterServersNull = []string{text(260)}, false
+	default:
+		for i := range b.Mappings {
+			b.Mappings[i].Info.Scope = text(255)
+		}
 	}
 }
 
@@ -50,6 +110,7 @@ type history struct {
 	ref   *reference
 	now   int64
 	sent  []*Registration
+	seq   uint64
 
 	homes bool // each address has one name and one cluster
 
@@ -81,7 +142,7 @@ func pick[T any](h *history, from []T, label string) T {
 
 func (h *history) step() {
 	h.now += int64(pick(h, []int{0, 1, 500, 9_000, 61_000}, "pause"))
-	switch pick(h, []string{"register", "register", "register", "repeat", "repeat", "bump", "bump", "unregister", "close", "heartbeat", "scan", "command"}, "step") {
+	switch pick(h, []string{"register", "register", "register", "repeat", "repeat", "bump", "bump", "unregister", "close", "lose", "miss", "heartbeat", "scan", "command"}, "step") {
 	case "register":
 		h.register(h.registration())
 	case "repeat":
@@ -104,6 +165,18 @@ func (h *history) step() {
 		conn := uint64(rapid.IntRange(1, 4).Draw(h.rt, "conn"))
 		h.table.ConnClosed(conn)
 		h.ref.connClosed(conn)
+	case "lose":
+		conn := uint64(rapid.IntRange(1, 4).Draw(h.rt, "conn"))
+		h.table.ForgetConn(conn)
+		h.ref.forgetConn(conn)
+	case "miss":
+		h.seq++
+		k := BrokerKey{pick(h, randomClusters, "cluster"), pick(h, randomAddrs, "addr")}
+		if n := len(h.sent); n > 0 && rapid.Bool().Draw(h.rt, "of the last") {
+			k = BrokerKey{h.sent[n-1].Cluster, h.sent[n-1].BrokerAddr}
+		}
+		h.table.RegistrationMissed(h.now, []byte(k.Cluster), []byte(k.Addr), h.seq)
+		h.ref.miss(h.now, k, h.seq)
 	case "heartbeat":
 		k := BrokerKey{pick(h, randomClusters, "cluster"), pick(h, randomAddrs, "addr")}
 		l := h.ref.live[k]
@@ -115,6 +188,7 @@ func (h *history) step() {
 		}
 	case "scan":
 		h.table.ScanNotActiveBroker(h.now)
+		h.table.SweepBodies()
 		h.ref.scan(h.now)
 	default:
 		h.command(pick(h, []string{"wipe", "add", "topic", "delete"}, "command"))
@@ -138,8 +212,13 @@ func (h *history) command(what string) {
 		if rapid.Bool().Draw(h.rt, "second") {
 			q = append(q, codec.QueueData{BrokerName: pick(h, randomNames, "other"), Perm: 4})
 		}
-		if got, want := h.table.RegisterTopic(topic, q), h.ref.registerTopic(topic, q); got != want {
-			h.rt.Fatalf("topic %s with %+v: %v, want %v", topic, q, got, want)
+		if rapid.IntRange(0, 9).Draw(h.rt, "long") == 0 {
+			topic = strings.Repeat("y", 512+rapid.IntRange(0, 1).Draw(h.rt, "too long"))
+		}
+		got, err := h.table.RegisterTopic(topic, q)
+		want, wantErr := h.ref.registerTopic(topic, q)
+		if got != want || !sameRefusal(err, wantErr) {
+			h.rt.Fatalf("topic %s with %+v: %v, %v, want %v, %v", topic, q, got, err, want, wantErr)
 		}
 	case "delete":
 		cluster := pick(h, append([]string{""}, randomClusters...), "cluster")
@@ -192,12 +271,15 @@ func (h *history) registration() *Registration {
 			Perm: pick(h, []int32{4, 6, 7}, "perm"), TopicSysFlag: pick(h, []int32{0, 1}, "flag"),
 		})
 	}
+	if rapid.Bool().Draw(h.rt, "lists itself") {
+		b.Topics = append(b.Topics, codec.TopicConfig{Name: []byte(r.BrokerName), Key: []byte(r.BrokerName), ReadQueueNums: 1, WriteQueueNums: 1, Perm: 7})
+	}
 	h.fill(b)
 	for _, name := range randomTopics[:2] {
 		if rapid.IntRange(0, 3).Draw(h.rt, "mapping") == 0 {
 			b.Mappings = append(b.Mappings, codec.RegisteredMapping{Key: name, Info: codec.TopicQueueMappingInfo{
 				Topic: name, Scope: "__global__", TotalQueues: 2, Epoch: int64(rapid.IntRange(1, 2).Draw(h.rt, "epoch")),
-				Bname: pick(h, []string{r.BrokerName, r.BrokerName, "b2"}, "bname"), CurrIDMap: []codec.QueueID{{Logic: 0, Physical: 1}},
+				Bname: pick(h, []string{r.BrokerName, r.BrokerName, "b2"}, "bname"), CurrIDMap: []codec.QueueID{{Logic: 0, Physical: 1}, {Logic: 1, Physical: 0}}[:rapid.IntRange(0, 2).Draw(h.rt, "mapped queues")],
 			}})
 		}
 	}
@@ -208,6 +290,9 @@ func (h *history) registration() *Registration {
 		b.FilterServers = []string{"f1"}
 	case "two":
 		b.FilterServers = []string{"f1", "f2"}
+	}
+	if rapid.IntRange(0, 7).Draw(h.rt, "lengthen") == 0 {
+		h.lengthen(r, b)
 	}
 	h.give(r, b)
 	return r
@@ -259,6 +344,11 @@ func (h *history) bumped(r *Registration) *Registration {
 // reference always goes through the body.
 func (h *history) register(r *Registration) {
 	h.registrations++
+	h.seq++
+	r.Seq = h.seq - uint64(pick(h, []int{0, 0, 0, 1, 2, 5}, "waited for"))
+	if r.Seq > h.seq {
+		r.Seq = 0
+	}
 	got, ok := h.table.RegisterUnchanged(h.now, r)
 	var err error
 	if ok {
@@ -267,9 +357,19 @@ func (h *history) register(r *Registration) {
 		got, err = h.registerBody(r)
 	}
 	want, wantErr := h.ref.register(h.now, r)
-	if got != want || err != wantErr {
+	if got != want || !sameRefusal(err, wantErr) {
 		h.rt.Fatalf("register %+v\nwith body %+v\n got %+v, %v\nwant %+v, %v", r.RegistrationHeader, r.Body, got, err, want, wantErr)
 	}
+}
+
+// sameRefusal reports whether Table and reference have refused for the same
+// reason; limits count as one.
+func sameRefusal(err, want error) bool {
+	var beyond *LimitError
+	if want == errBeyond {
+		return errors.As(err, &beyond)
+	}
+	return err == want
 }
 
 // registerBody encodes the body of r and decodes it beside what is known.
@@ -298,7 +398,14 @@ func (h *history) difference(ref *reference) string {
 		return err.Error()
 	}
 	v := h.table.View()
-	for _, topic := range slices.Concat(randomTopics, fillerTopics) {
+	var kept int64
+	for e := range v.topics.all {
+		kept += e.bodies.Load().size()
+	}
+	if got, _ := h.table.CachedBytes(); got != kept || got > h.table.cache.most {
+		return fmt.Sprintf("%d bytes of encoded routes are counted, %d are kept", got, kept)
+	}
+	for _, topic := range slices.Concat(randomTopics, randomNames, fillerTopics) {
 		for _, d := range []codec.Dialect{codec.DialectLegacy, codec.DialectStrict} {
 			var got []byte
 			if e, ok := v.Topic([]byte(topic)); ok {
@@ -321,6 +428,14 @@ func (h *history) difference(ref *reference) string {
 			l := ref.live[BrokerKey{c, a}]
 			if ok != (l != nil) || ok && (li.DataVersion != l.dv || li.live.lastUpdate.Load() != l.last || li.live.conn != l.conn) {
 				return fmt.Sprintf("live entry of %s %s: got %+v, want %+v", c, a, li, l)
+			}
+			if l == nil {
+				continue
+			}
+			for _, dv := range []codec.DataVersion{l.dv, {Counter: -1}} {
+				if got, want := li.IsBrokerTopicConfigChanged(dv), ref.changed(BrokerKey{c, a}, dv); got != want {
+					return fmt.Sprintf("%s %s with %+v has changed: %v, want %v", c, a, dv, got, want)
+				}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 // both must show readers the same.
 type reference struct {
 	acting bool // supportActingMaster
+	limits Limits
 
 	groups  map[string]*refGroup                              // brokerAddrTable
 	live    map[BrokerKey]*refLive                            // brokerLiveTable
@@ -45,11 +47,14 @@ type refLive struct {
 	dv            codec.DataVersion
 	conn          uint64
 	ha            string
+	missed        uint64 // the newest registration that was turned away, no full one having followed
+	patched       bool   // since then the data version has changed
 }
 
-func newReference(acting bool) *reference {
+func newReference(acting bool, limits Limits) *reference {
 	return &reference{
 		acting:  acting,
+		limits:  limits.withDefaults(),
 		groups:  map[string]*refGroup{},
 		live:    map[BrokerKey]*refLive{},
 		filters: map[refFilter][]string{},
@@ -58,23 +63,125 @@ func newReference(acting bool) *reference {
 	}
 }
 
+func (g *refGroup) minID() int64 { return slices.Min(slices.Collect(maps.Keys(g.members))) }
+
+// register applies a registration, and takes it back if it goes beyond a limit.
+func (f *reference) register(now int64, r *Registration) (RegisterResult, error) {
+	if f.tooLong(r) {
+		f.survive(now, r)
+		return RegisterResult{}, errBeyond
+	}
+	before := f.clone()
+	result, err := f.apply(now, r)
+	if f.beyond() {
+		*f = *before
+		f.survive(now, r)
+		return RegisterResult{}, errBeyond
+	}
+	return result, err
+}
+
+// errBeyond stands for any *LimitError.
+var errBeyond = errors.New("beyond a limit")
+
+func (f *reference) tooLong(r *Registration) bool {
+	long := len(r.Cluster) > 255 || len(r.BrokerName) > 255 || len(r.ZoneName) > 255 || len(r.BrokerAddr) > 260 || len(r.HAServerAddr) > 260
+	for _, addr := range r.Body.FilterServers {
+		long = long || len(addr) > 260
+	}
+	for _, tc := range r.Body.Topics {
+		long = long || len(tc.Name) > 512
+	}
+	for _, m := range r.Body.Mappings {
+		long = long || len(m.Info.Topic) > 512 || len(m.Info.Scope) > 255 || len(m.Info.Bname) > 255
+	}
+	return long || len(r.Body.FilterServers) > f.limits.FilterServersPerBroker
+}
+
+// beyond counts everything that is limited.
+func (f *reference) beyond() bool {
+	brokers, entries := 0, 0
+	clusters := map[string]int{}
+	onConn := map[uint64]int{}
+	for k, l := range f.live {
+		clusters[k.Addr]++
+		brokers += f.owners(k)
+		if l.conn != 0 {
+			onConn[l.conn] += f.owners(k)
+		}
+	}
+	ids := 0
+	for _, g := range f.groups {
+		ids = max(ids, len(g.members))
+	}
+	for _, servers := range f.filters {
+		entries += len(servers)
+	}
+	for _, queues := range f.topics {
+		entries += len(queues)
+	}
+	for _, infos := range f.maps {
+		for _, info := range infos {
+			entries += 1 + len(info.CurrIDMap)
+		}
+	}
+	most := func(counts []int) int { return slices.Max(append(counts, 0)) }
+	return ids > f.limits.IDsPerName || most(slices.Collect(maps.Values(clusters))) > f.limits.ClustersPerAddr ||
+		most(slices.Collect(maps.Values(onConn))) > f.limits.BrokersPerConn ||
+		brokers > f.limits.Brokers || entries > f.limits.Entries || len(f.topics) > f.limits.Topics
+}
+
+// owners returns how many members a live entry keeps.
+func (f *reference) owners(k BrokerKey) (n int) {
+	for _, g := range f.groups {
+		for _, m := range g.members {
+			if m.addr == k.Addr && m.clusters[k.Cluster] {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// survive is what a refused registration does for a broker that is known.
+func (f *reference) survive(now int64, r *Registration) {
+	k := BrokerKey{r.Cluster, r.BrokerAddr}
+	l := f.live[k]
+	if l == nil {
+		return
+	}
+	l.last = now
+	g := f.groups[r.BrokerName]
+	if g == nil || g.members[r.BrokerID] == nil {
+		return
+	}
+	if m := g.members[r.BrokerID]; m.addr != r.BrokerAddr || !m.clusters[r.Cluster] {
+		return
+	}
+	old := l.conn
+	l.conn = r.Conn
+	if f.beyond() {
+		l.conn = old
+	}
+}
+
 // clone returns a copy that shares nothing that ever changes.
 func (f *reference) clone() *reference {
-	c := newReference(f.acting)
+	c := newReference(f.acting, f.limits)
 	for name, g := range f.groups {
-		members := map[int64]*refMember{}
+		copied := &refGroup{cluster: g.cluster, members: map[int64]*refMember{}}
 		for id, m := range g.members {
-			copied := *m
-			copied.clusters = maps.Clone(m.clusters)
-			members[id] = &copied
+			member := *m
+			member.clusters = maps.Clone(m.clusters)
+			copied.members[id] = &member
 		}
-		c.groups[name] = &refGroup{cluster: g.cluster, members: members}
+		c.groups[name] = copied
 	}
 	for k, l := range f.live {
-		copied := *l
-		c.live[k] = &copied
+		live := *l
+		c.live[k] = &live
 	}
-	c.filters = maps.Clone(f.filters)
+	maps.Copy(c.filters, f.filters)
 	for topic, queues := range f.topics {
 		c.topics[topic] = maps.Clone(queues)
 	}
@@ -84,11 +191,9 @@ func (f *reference) clone() *reference {
 	return c
 }
 
-func (g *refGroup) minID() int64 { return slices.Min(slices.Collect(maps.Keys(g.members))) }
-
-// register follows RouteInfoManager#registerBroker step by step, with the
+// apply follows RouteInfoManager#registerBroker step by step, with the
 // differences that Table documents.
-func (f *reference) register(now int64, r *Registration) (RegisterResult, error) {
+func (f *reference) apply(now int64, r *Registration) (RegisterResult, error) {
 	key := BrokerKey{r.Cluster, r.BrokerAddr}
 	g := f.groups[r.BrokerName]
 	if g != nil {
@@ -103,7 +208,8 @@ func (f *reference) register(now int64, r *Registration) (RegisterResult, error)
 		return RegisterResult{}, ErrSingleTopic
 	}
 	old := f.live[key]
-	changed := old == nil || old.dv != r.Body.DataVersion
+	newer := old == nil || old.dv != r.Body.DataVersion
+	changed := newer || old.patched
 	if g == nil {
 		g = &refGroup{cluster: r.Cluster, members: map[int64]*refMember{}}
 		f.groups[r.BrokerName] = g
@@ -120,8 +226,12 @@ func (f *reference) register(now int64, r *Registration) (RegisterResult, error)
 	}
 	m.acting, m.zone, m.hasZone = r.EnableActingMaster, r.ZoneName, r.HasZoneName
 	m.clusters[r.Cluster] = true
-	f.live[key] = &refLive{last: now, timeout: r.TimeoutMillis, dv: r.Body.DataVersion, conn: r.Conn, ha: r.HAServerAddr}
-	if !r.Body.FilterServersNull {
+	l := &refLive{last: now, timeout: r.TimeoutMillis, dv: r.Body.DataVersion, conn: r.Conn, ha: r.HAServerAddr}
+	if old != nil {
+		l.missed, l.patched = old.missed, old.patched
+	}
+	f.live[key] = l
+	if !r.Body.FilterServersNull && r.Cluster == g.cluster {
 		f.filters[refFilter{key, r.BrokerName}] = r.Body.FilterServers
 		if len(r.Body.FilterServers) == 0 {
 			delete(f.filters, refFilter{key, r.BrokerName})
@@ -132,7 +242,53 @@ func (f *reference) register(now int64, r *Registration) (RegisterResult, error)
 		f.registerTopics(r, changed, first)
 	}
 	f.collect()
+	switch full := f.isFull(r); {
+	case full && r.Seq > l.missed:
+		l.missed, l.patched = 0, false
+	case !full && newer && l.missed != 0:
+		l.patched = true
+	}
 	return f.result(r), nil
+}
+
+// isFull reports whether a registration that was applied had the whole table of
+// its broker.
+func (f *reference) isFull(r *Registration) bool {
+	lists := func(name string) bool {
+		return slices.ContainsFunc(r.Body.Topics, func(tc codec.TopicConfig) bool { return string(tc.Name) == name })
+	}
+	served := 0
+	for topic, queues := range f.topics {
+		if _, ok := queues[r.BrokerName]; ok {
+			if topic == r.BrokerName {
+				return lists(topic)
+			}
+			served++
+		}
+	}
+	return len(r.Body.Topics) > 1 && len(r.Body.Topics) >= served
+}
+
+// miss turns a registration away.
+func (f *reference) miss(now int64, k BrokerKey, seq uint64) {
+	if l := f.live[k]; l != nil {
+		l.last, l.missed = now, max(l.missed, seq)
+	}
+}
+
+// changed is what a broker is told that asks whether its data version is known.
+func (f *reference) changed(k BrokerKey, dv codec.DataVersion) bool {
+	l := f.live[k]
+	return l == nil || l.dv != dv || l.missed != 0
+}
+
+// forgetConn separates brokers from a connection that we have closed.
+func (f *reference) forgetConn(conn uint64) {
+	for _, l := range f.live {
+		if l.conn == conn {
+			l.conn = 0
+		}
+	}
 }
 
 func (f *reference) registerTopics(r *Registration, changed, first bool) {
@@ -364,19 +520,24 @@ func (f *reference) changePerm(name string, change func(int32) int32) (n int) {
 	return n
 }
 
-func (f *reference) registerTopic(topic string, queueDatas []codec.QueueData) bool {
+func (f *reference) registerTopic(topic string, queueDatas []codec.QueueData) (bool, error) {
 	for _, q := range queueDatas {
 		if f.groups[q.BrokerName] == nil {
-			return false
+			return false, nil
 		}
 	}
+	before := f.clone()
 	for _, q := range queueDatas {
 		if f.topics[topic] == nil {
 			f.topics[topic] = map[string]codec.QueueData{}
 		}
 		f.topics[topic][q.BrokerName] = q
 	}
-	return true
+	if len(topic) > 512 || f.beyond() {
+		*f = *before
+		return false, errBeyond
+	}
+	return true, nil
 }
 
 // deleteTopic removes a topic, or the brokers of one cluster from it.

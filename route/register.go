@@ -44,6 +44,9 @@ type RegistrationHeader struct {
 type Registration struct {
 	RegistrationHeader
 	Conn uint64 // the connection it came over; 0 is none
+	// Seq counts registrations as they arrive, before they wait for their turn: of
+	// two of one broker the later has the higher number. See RegistrationMissed.
+	Seq uint64
 	// BodyHash identifies the encoded body, so that the same body again need not
 	// be decoded; 0 says that the same bytes may mean something else next time.
 	BodyHash uint64
@@ -63,6 +66,7 @@ type RegisterResult struct {
 type appliedRegistration struct {
 	header        RegistrationHeader
 	bodyHash      uint64
+	full          bool // the body was a whole table
 	set           *brokerSet
 	setVersion    uint64 // set.published.version afterwards
 	topicsEdition uint64 // set.topicsEdition afterwards
@@ -109,7 +113,7 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	a := &l.applied
 	if a.bodyHash != r.BodyHash || a.header != r.RegistrationHeader || t.set(r.BrokerName) != a.set ||
 		a.set.published.version != a.setVersion || a.set.topicsEdition != a.topicsEdition ||
-		l.doomed || a.set.taken() {
+		l.doomed || a.set.taken() || l.conn != r.Conn && t.connLinks[r.Conn]+len(l.owners) > t.limits.BrokersPerConn {
 		return RegisterResult{}, false
 	}
 	m := a.set.member(r.BrokerID)
@@ -117,6 +121,7 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 		return RegisterResult{}, false
 	}
 	l.lastUpdate.Store(nowMillis)
+	l.caughtUp(r.Seq, a.full)
 	t.bind(l, r.Conn)
 	return t.resultFor(a.set, r), true
 }
@@ -139,61 +144,63 @@ func (t *Table) KnownTopics(r *Registration) *codec.KnownTopics {
 // RegisterBroker applies a registration. It returns ErrSingleTopic, and has
 // changed nothing, when the registration is refused, or ErrTopicsChanged when
 // its body has to be decoded again. A registration with an outdated state
-// version is refused too, but the broker is not told.
+// version is refused too, but the broker is not told. A *LimitError says that
+// it is more than may be kept: of a known broker it is a sign of life, and no
+// more.
 // Java: RouteInfoManager#registerBroker.
 func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult, error) {
 	a := &applying{t: t, r: r, listed: r.listed()}
 	others := r.mapsOthers()
+	tooLong := t.lengths(r)
 	t.mu.Lock()
 	defer t.unlock()
-	s := t.enter(r)
 	defer func() {
-		if s != nil {
-			t.release(s)
+		if a.s != nil {
+			t.release(a.s)
 		}
 	}()
-	l := t.live(r.key())
-	if base := r.Body.Base; base != nil && (l == nil || l.applied.topics != base || !l.applied.sameTopics(s, r)) {
-		return RegisterResult{}, ErrTopicsChanged
+	if ok, err := a.begin(nowMillis, tooLong); !ok {
+		return RegisterResult{}, err
 	}
-	if s != nil && t.isStale(s, r) {
-		t.emit(r.event(RegistrationRefused))
-		return RegisterResult{}, nil
+	if a.s == nil {
+		a.s = t.newSet(r.BrokerName, r.Cluster)
+		t.take(a.s)
 	}
-	if (s == nil || s.member(r.BrokerID) == nil) && r.Body.TopicCount() == 1 {
-		t.emit(r.event(RegistrationRefused))
-		return RegisterResult{}, ErrSingleTopic
-	}
-	if s == nil {
-		s = t.newSet(r.BrokerName, r.Cluster)
-		t.take(s)
-	}
+	s := a.s
 	var oldMin int64
 	if s.members.size > 0 {
 		oldMin = s.first().id
 	}
-
-	changed := l == nil || l.isChanged(r.Body)
-	if l == nil {
-		l = &liveBroker{key: r.key(), index: -1}
+	if a.l == nil {
+		a.l = &liveBroker{key: r.key(), index: -1}
 	}
+	l := a.l
 	first := t.admit(s, l, r)
 	t.keepAlive(nowMillis, l, r)
 	t.refresh(s)
-	a.s, a.l = s, l
 	var topics *codec.KnownTopics
-	if (r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)) && a.topics(changed, first) {
+	if (r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)) && a.topics(a.changed, first) {
 		topics = r.Body.Said
 	}
 	if r.BrokerID < oldMin {
 		t.emitNewMinimum(s, r)
 	}
 	a.end()
+	full := t.isFull(s, r.Body)
+	if a.newer && !full && l.missed.Load() != 0 {
+		l.patched = true
+	}
+	if a.short {
+		l.miss(max(r.Seq, 1))
+	} else {
+		l.caughtUp(r.Seq, full)
+	}
 	l.applied = appliedRegistration{}
-	if !a.disturbed {
+	if !a.disturbed && !a.short {
 		l.applied = appliedRegistration{
 			header:        r.RegistrationHeader,
 			bodyHash:      r.BodyHash,
+			full:          full,
 			set:           s,
 			setVersion:    s.published.version,
 			topicsEdition: s.topicsEdition,
@@ -207,13 +214,21 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 	return t.resultFor(s, r), nil
 }
 
-// An applying is a registration whose broker has been admitted, and whose topics
-// are on their way into the tables, in the turn of its broker set.
+// An applying is a registration that is judged, and then applied: its broker is
+// admitted, and its topics go into the tables, in the turn of its broker set.
 type applying struct {
 	t *Table
-	s *brokerSet
-	l *liveBroker
+	s *brokerSet  // nil while its name is free
+	l *liveBroker // nil while its broker is not known
 	r *Registration
+
+	newer   bool // it has another data version than the one before
+	changed bool // so that what is there is to be replaced, or that must be done for another reason
+
+	foreseen *totals // by topicGrowth, for set of
+	of       *brokerSet
+	need     totals // how much it may still add to
+	from     totals // what there was then
 
 	listed map[string]struct{} // what dropMissing leaves; nil when it is not to be called
 	marks  *idMarks            // topics of the body so far
@@ -221,6 +236,48 @@ type applying struct {
 	// disturbed says that somebody else has changed a topic of s between two
 	// steps: the tables may not be as the body says.
 	disturbed bool
+	// short says that something was left out, because there was no room for it
+	// any more.
+	short bool
+}
+
+// begin waits until the registration may begin, and judges it, before anything
+// is changed. Under mu, which may be let go meanwhile; the turn of a.s, if that is
+// not nil, is the caller's to release.
+func (a *applying) begin(nowMillis int64, tooLong *LimitError) (ok bool, err error) {
+	t, r := a.t, a.r
+	for {
+		s := t.enter(r)
+		l := t.live(r.key())
+		a.s, a.l = s, l
+		if tooLong != nil {
+			return false, t.refuse(nowMillis, s, l, r, tooLong)
+		}
+		if base := r.Body.Base; base != nil && (l == nil || l.applied.topics != base || !l.applied.sameTopics(s, r)) {
+			return false, ErrTopicsChanged
+		}
+		if s != nil && t.isStale(s, r) {
+			t.emit(r.event(RegistrationRefused))
+			return false, nil
+		}
+		if (s == nil || s.member(r.BrokerID) == nil) && r.Body.TopicCount() == 1 {
+			t.emit(r.event(RegistrationRefused))
+			return false, ErrSingleTopic
+		}
+		a.newer = l == nil || l.isChanged(r.Body)
+		a.changed = a.newer || l.patched
+		full, rested := a.room()
+		if full != nil {
+			return false, t.refuse(nowMillis, s, l, r, full)
+		}
+		if !rested {
+			return true, nil
+		}
+		if s != nil {
+			t.release(s)
+		}
+		a.s = nil // everything may have changed
+	}
 }
 
 // pause ends the step if it is due to. Until the last one, nobody may rely on
@@ -237,10 +294,29 @@ func (a *applying) pause() {
 		a.l.applied = appliedRegistration{}
 	}
 	edition := a.s.topicsEdition
+	a.need = a.need.plus(a.from).minus(t.totals())
+	promise := totals{max(a.need.topics, 0), max(a.need.entries, 0)}
+	t.promised = t.promised.plus(promise)
 	t.flush()
+	t.promised = t.promised.minus(promise)
+	a.from = t.totals()
 	if a.s.topicsEdition != edition {
 		a.disturbed = true
 	}
+}
+
+// fits reports whether there is room for more. What was foreseen always has it,
+// unless others have deleted what it was to stand beside, and filled the room.
+func (a *applying) fits(more totals) bool {
+	if !a.paused {
+		return true
+	}
+	full := a.t.over(more)
+	if full != nil {
+		a.t.refusals[full.Limit].Add(1)
+		a.short = true
+	}
+	return full == nil
 }
 
 // end shows the data version, if that had to wait.
@@ -277,8 +353,18 @@ func (t *Table) isStale(s *brokerSet, r *Registration) bool {
 func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool) {
 	m := s.member(r.BrokerID)
 	first = m == nil
+	if s.published != nil && !t.lists(r.Cluster, s.name) {
+		first := s.first()
+		t.emit(Event{
+			Kind: BrokerNameShared, Cluster: s.cluster, BrokerName: s.name, BrokerID: first.id, Addr: first.addr,
+			ByCluster: r.Cluster, ByAddr: r.BrokerAddr,
+		})
+	}
 	if m != nil && m.addr != r.BrokerAddr {
-		t.emit(Event{Kind: BrokerDisplaced, Cluster: r.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr})
+		t.emit(Event{
+			Kind: BrokerDisplaced, Cluster: m.lives[0].live.key.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr,
+			ByCluster: r.Cluster, ByAddr: r.BrokerAddr,
+		})
 		t.leave(m)
 		m = nil
 	}
@@ -300,7 +386,7 @@ func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool)
 	m.enableActingMaster = r.EnableActingMaster
 	m.zoneName, m.hasZoneName = r.ZoneName, r.HasZoneName
 	if !r.Body.FilterServersNull && r.Cluster == s.cluster {
-		s.setFilterServers(m, copyOf(r.Body.FilterServers))
+		t.setFilterServers(s, m, copyOf(r.Body.FilterServers))
 	}
 	return first
 }
@@ -332,7 +418,11 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 	b := r.Body
 	exact = true
 	if a.listed != nil {
-		a.dropMissing()
+		if n := a.dropMissing(); n > 0 {
+			e := r.event(TopicsDropped)
+			e.Topics, e.Kept = n, s.topics.size
+			t.emit(e)
+		}
 	}
 	a.marks = t.takeMarks()
 	readOnly := r.BrokerID != masterID && r.EnableActingMaster
@@ -344,7 +434,12 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 		}
 		e, ok := t.topicQueueTable.get(window(tc.Name))
 		if !ok {
-			a.marks.add(t.putQueue(nil, string(tc.Name), s, q).id)
+			t.work++
+			if a.fits(totals{1, 1}) {
+				a.marks.add(t.putQueue(nil, string(tc.Name), s, q).id)
+			} else {
+				exact = false
+			}
 			a.pause()
 			continue
 		}
@@ -357,6 +452,8 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 		case ok && old == q:
 		case ok && !first && !changed:
 			exact = false
+		case !ok && !a.fits(totals{0, 1}):
+			exact = false
 		default:
 			t.putQueue(e, "", s, q)
 		}
@@ -365,7 +462,7 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 	t.giveMarks(a.marks)
 	for i := range b.Mappings {
 		t.work++
-		t.putMapping(b.Mappings[i].Key, b.Mappings[i].Info, changed || first)
+		a.putMapping(b.Mappings[i].Key, b.Mappings[i].Info, changed || first)
 		a.pause()
 	}
 	return exact
@@ -407,16 +504,18 @@ func (r *Registration) listed() map[string]struct{} {
 }
 
 // dropMissing takes s from every topic that the table of its registration does
-// not list by key.
-func (a *applying) dropMissing() {
+// not list by key, and returns from how many.
+func (a *applying) dropMissing() (n int) {
 	t := a.t
 	for id := range a.s.topics.all {
 		t.work++
 		if e := t.topicByID.get(id); e != nil && !has(a.listed, e.name) {
 			t.dropQueue(e, a.s)
+			n++
 		}
 		a.pause()
 	}
+	return n
 }
 
 func has(set map[string]struct{}, key string) bool {

@@ -17,11 +17,15 @@ import (
 // code.
 //
 //	register cluster=c broker=b id=0 addr=a [ha=h] [conn=1] [version=stateVersion,counter] [acting=true|false]
+//	         [arrived=n: it was the n-th to arrive, and has waited]
 //	         [timeout=millis] [zone=z] [filters=(f1,f2)] [topics=(name:read/write/perm[/sysFlag],...)] [static=(topic:bname,...)] [delete]
 //	unregister cluster=c broker=b addr=a
 //	heartbeat cluster=c addr=a
 //	query cluster=c addr=a version=stateVersion,counter
-//	close conn=1
+//	miss cluster=c addr=a        a registration is turned away, the queue being full
+//	close conn=1                 by the peer
+//	wipe broker=b
+//	lose conn=1                  we have closed it
 //	advance seconds=121          the clock moves and the scan runs
 //	route topic=T [acting] [strict] [zone=z]
 //	clusters | topics | members cluster=c broker=b
@@ -51,6 +55,7 @@ type story struct {
 	table  *Table
 	now    int64
 	events []Event
+	seq    uint64 // registrations so far
 }
 
 func (s *story) play(d *datadriven.TestData) string {
@@ -77,6 +82,15 @@ func (s *story) play(d *datadriven.TestData) string {
 			return "changed=true"
 		}
 		return fmt.Sprintf("changed=%v %s", li.IsBrokerTopicConfigChanged(s.version(arg("version"))), li.DataVersion.AppendJSON(nil))
+	case "miss":
+		s.seq++
+		s.table.RegistrationMissed(s.now, []byte(arg("cluster")), []byte(arg("addr")), s.seq)
+		return ""
+	case "wipe":
+		return fmt.Sprintf("topics=%d", s.table.WipeWritePermOfBroker(arg("broker")))
+	case "lose":
+		conn, _ := strconv.ParseUint(arg("conn"), 10, 64)
+		return fmt.Sprintf("brokers=%d", s.table.ForgetConn(conn))
 	case "close":
 		conn, _ := strconv.ParseUint(arg("conn"), 10, 64)
 		return fmt.Sprintf("brokers=%d", s.table.ConnClosed(conn))
@@ -85,7 +99,7 @@ func (s *story) play(d *datadriven.TestData) string {
 		s.now += seconds * 1000
 		var out []string
 		for _, e := range s.table.ScanNotActiveBroker(s.now) {
-			out = append(out, fmt.Sprintf("silent %s %s conn=%d close=%v", e.Cluster, e.Addr, e.Conn, e.ConnIdle))
+			out = append(out, fmt.Sprintf("silent %s %s conn=%d close=%v", e.Cluster, e.Addr, e.Conn, !s.table.HasBrokers(e.Conn)))
 		}
 		return strings.Join(out, "\n")
 	case "route":
@@ -107,6 +121,7 @@ func (s *story) register(d *datadriven.TestData, arg func(string) string) string
 		n, _ := strconv.ParseInt(arg(key), 10, 64)
 		return n
 	}
+	s.seq++
 	r := &Registration{
 		RegistrationHeader: RegistrationHeader{
 			Cluster: arg("cluster"), BrokerName: arg("broker"), BrokerAddr: arg("addr"), BrokerID: number("id"),
@@ -116,7 +131,11 @@ func (s *story) register(d *datadriven.TestData, arg func(string) string) string
 			DeleteMissingTopics: d.HasArg("delete"),
 		},
 		Conn: uint64(number("conn")),
+		Seq:  s.seq,
 		Body: &codec.RegisterBrokerBody{DataVersion: s.version(arg("version")), FilterServersNull: !d.HasArg("filters")},
+	}
+	if d.HasArg("arrived") {
+		r.Seq = uint64(number("arrived"))
 	}
 	if d.HasArg("timeout") {
 		r.TimeoutMillis = number("timeout")
@@ -175,14 +194,19 @@ func routeText(v *View, d *datadriven.TestData, arg func(string) string) string 
 
 var eventNames = map[EventKind]string{
 	BrokerRegistered: "registered", RegistrationRefused: "refused", BrokerUnregistered: "unregistered",
-	BrokerDisplaced: "displaced", BrokerConnLost: "connection lost", BrokerExpired: "expired",
-	BrokerSetRemoved: "name removed", MinBrokerIDChanged: "min id",
+	BrokerConnLost: "connection lost", BrokerExpired: "expired",
 }
 
 func eventText(e Event) string {
 	switch e.Kind {
 	case BrokerSetRemoved:
 		return fmt.Sprintf("* name removed: %s of %s, %d topics", e.BrokerName, e.Cluster, e.Topics)
+	case BrokerNameShared:
+		return fmt.Sprintf("* name of two clusters: %s of %s, %d at %s, by %s of %s", e.BrokerName, e.Cluster, e.BrokerID, e.Addr, e.ByAddr, e.ByCluster)
+	case TopicsDropped:
+		return fmt.Sprintf("* topics dropped: %d of %s, %d kept, by %s", e.Topics, e.BrokerName, e.Kept, e.Addr)
+	case BrokerDisplaced:
+		return fmt.Sprintf("* displaced: %s %d at %s of %s, by %s of %s", e.BrokerName, e.BrokerID, e.Addr, e.Cluster, e.ByAddr, e.ByCluster)
 	case MinBrokerIDChanged:
 		return fmt.Sprintf("* min id of %s: %d at %s, ha %q, offline %q, tell %v", e.BrokerName, e.MinID.MinBrokerID,
 			e.MinID.MinBrokerAddr, e.MinID.HABrokerAddr, e.MinID.OfflineBrokerAddr, e.MinID.Receivers())

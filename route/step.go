@@ -60,12 +60,13 @@ func (t *Table) pause() {
 
 // due reports whether the step is to end here: it has done enough, and somebody
 // waits. If nobody does, the next step joins it: publishing costs a copy of the
-// nodes that are changed again. Under mu.
+// nodes that are changed again. They join until there is much to retire, which
+// comes with the publishing. Under mu.
 func (t *Table) due() bool {
 	if t.work < t.stepWork {
 		return false
 	}
-	if t.betweenSteps != nil || t.mu.waiting.Load() > 0 {
+	if t.betweenSteps != nil || t.mu.waiting.Load() > 0 || len(t.replaced) >= maxKeptReplaced {
 		return true
 	}
 	t.endStep()

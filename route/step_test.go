@@ -17,6 +17,9 @@ import (
 // there.
 func stepped(table *Table, between func()) { table.betweenSteps = between }
 
+// boundless are limits that nothing here goes beyond.
+var boundless = Limits{FilterServersPerBroker: unlimited, BrokersPerConn: unlimited, ClustersPerAddr: unlimited, IDsPerName: unlimited}
+
 // TestLargeChangesAreCut carries out large changes. Each is cut into steps of
 // bounded work, and between two of them everything holds.
 func TestLargeChangesAreCut(t *testing.T) {
@@ -28,7 +31,7 @@ func TestLargeChangesAreCut(t *testing.T) {
 		return table
 	}
 	withBrokers := func(t *testing.T) *Table {
-		table := New(Options{})
+		table := New(Options{Limits: boundless})
 		for i := range topics / 4 {
 			numbered(t, table, i, func(r *Registration) { r.EnableActingMaster = true })
 		}
@@ -67,12 +70,12 @@ func TestLargeChangesAreCut(t *testing.T) {
 		{"connection of many brokers closes", withBrokers, func(table *Table) { table.ConnClosed(1) }, 2},
 		{"many brokers expire", withBrokers, func(table *Table) { table.ScanNotActiveBroker(1e9) }, 2},
 		{"connection of many clusters closes", func(t *testing.T) *Table {
-			table := New(Options{})
+			table := New(Options{Limits: boundless})
 			clusters(t, table, topics/4)
 			return table
 		}, func(table *Table) { table.ConnClosed(1) }, 2},
 		{"connection of many IDs closes", func(t *testing.T) *Table {
-			table := New(Options{})
+			table := New(Options{Limits: boundless})
 			for i := range topics / 4 {
 				numbered(t, table, i, func(r *Registration) { r.BrokerName, r.BrokerID = "b", int64(i) })
 			}
@@ -276,7 +279,7 @@ func TestStepsAreSerial(t *testing.T) {
 	rests, waits := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		acting := rapid.Bool().Draw(rt, "supportActingMaster")
-		h := &history{rt: rt, table: New(Options{}), ref: newReference(acting), now: 1_000_000, homes: true}
+		h := &history{rt: rt, table: New(Options{}), ref: newReference(acting, Limits{}), now: 1_000_000, homes: true}
 		h.table.stepWork = 1
 		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
 			h.now += int64(pick(h, []int{0, 500, 61_000}, "pause"))
@@ -313,7 +316,7 @@ func (c change) String() string { return c.text }
 // change draws a change.
 func (h *history) change() change {
 	now := h.now
-	switch pick(h, []string{"register", "register", "register", "unregister", "close", "scan", "wipe", "delete", "topic"}, "change") {
+	switch pick(h, []string{"register", "register", "register", "unregister", "close", "scan", "wipe", "delete", "topic", "forget", "miss"}, "change") {
 	case "unregister":
 		u := Unregistration{pick(h, randomClusters, "cluster"), pick(h, randomNames, "name"), pick(h, randomAddrs, "addr")}
 		return change{fmt.Sprintf("unregister %+v", u), func(t *Table) { t.UnregisterBrokers(u) }, func(f *reference) {
@@ -324,6 +327,14 @@ func (h *history) change() change {
 	case "close":
 		conn := uint64(rapid.IntRange(1, 4).Draw(h.rt, "conn"))
 		return change{fmt.Sprintf("close %d", conn), func(t *Table) { t.ConnClosed(conn) }, func(f *reference) { f.connClosed(conn) }}
+	case "forget":
+		conn := uint64(rapid.IntRange(1, 4).Draw(h.rt, "conn"))
+		return change{fmt.Sprintf("forget %d", conn), func(t *Table) { t.ForgetConn(conn) }, func(f *reference) { f.forgetConn(conn) }}
+	case "miss":
+		k := BrokerKey{pick(h, randomClusters, "cluster"), pick(h, randomAddrs, "addr")}
+		h.seq++
+		seq := h.seq
+		return change{fmt.Sprintf("miss %v", k), func(t *Table) { t.RegistrationMissed(now, []byte(k.Cluster), []byte(k.Addr), seq) }, func(f *reference) { f.miss(now, k, seq) }}
 	case "scan":
 		return change{"scan", func(t *Table) { t.ScanNotActiveBroker(now) }, func(f *reference) { f.scan(now) }}
 	case "wipe":

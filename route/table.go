@@ -1,7 +1,9 @@
 package route
 
 import (
+	"cmp"
 	"hash/maphash"
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -38,6 +40,15 @@ type Table struct {
 	expiry        expiryQueue
 	leaving       map[string]*brokerSet // by name: sets that are gone, but not yet from topicQueueTable
 	marks         []*idMarks            // empty, for the next registration
+	replaced      []*TopicEntry         // and removed ones, since the last publish
+
+	cache      *bodyCache // of the encoded routes
+	limits     Limits
+	entries    int                      // what Limits.Entries bounds; what Limits.Brokers bounds is len(links)
+	promised   totals                   // to registrations that are between two steps
+	clustersOf map[string]int           // address -> number of live entries with it
+	connLinks  map[uint64]int           // connection -> owners of its live entries: what Limits.BrokersPerConn bounds
+	refusals   [limitCount]atomic.Int64 // not under mu
 
 	turns    *sync.Cond // somebody's turn at a broker set has ended, or a doomed broker has gone
 	work     int        // done in the step at hand
@@ -57,6 +68,11 @@ type Options struct {
 	// OnEvent, if not nil, is told of each change after it has been published,
 	// outside the lock, by the goroutine that made the change.
 	OnEvent func(Event)
+
+	Limits Limits
+
+	// CacheBytes is how many bytes of encoded routes are kept; 0 is no limit.
+	CacheBytes int64
 }
 
 // New returns an empty Table.
@@ -74,6 +90,10 @@ func New(o Options) *Table {
 		links:            map[linkKey]*link{},
 		byConn:           map[uint64][]*liveBroker{},
 		leaving:          map[string]*brokerSet{},
+		limits:           o.Limits.withDefaults(),
+		cache:            &bodyCache{byteCount: byteCount{most: cmp.Or(o.CacheBytes, math.MaxInt64)}},
+		clustersOf:       map[string]int{},
+		connLinks:        map[uint64]int{},
 		onEvent:          o.OnEvent,
 		stepWork:         stepWork,
 	}
@@ -89,7 +109,7 @@ func (t *Table) View() *View { return t.view.Load() }
 
 // publish makes all changes since the last publish visible at once. Under mu.
 func (t *Table) publish() {
-	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, lists: &topicLists{}}
+	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, lists: newTopicLists(), cache: t.cache}
 	if old := t.view.Load(); old != nil {
 		v.brokers, v.names = old.brokers, old.names
 	}
@@ -102,8 +122,19 @@ func (t *Table) publish() {
 	t.brokersChanged, t.namesChanged = false, false
 	t.view.Store(v)
 	t.edition++
+	for _, e := range t.replaced { // not before, or those who ask meanwhile would encode it again
+		t.cache.retire(e)
+	}
+	clear(t.replaced)
+	if t.replaced = t.replaced[:0]; cap(t.replaced) > maxKeptReplaced {
+		t.replaced = nil
+	}
 	t.endStep()
 }
+
+// maxKeptReplaced is for how many entries Table.replaced keeps its memory; a step
+// does not replace many more.
+const maxKeptReplaced = 1 << 14
 
 // unlock publishes, lets other changes in and then tells of this one. Every
 // change ends with it.

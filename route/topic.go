@@ -13,7 +13,7 @@ import (
 // A TopicEntry is one row of topicQueueTable: a topic and what each broker set
 // offers for it. It never changes once published; a change makes a new entry.
 // The encoded answers to route requests are made by the first reader and live
-// as long as the entry does.
+// as long as the entry does, if they fit the Table's cache.
 type TopicEntry struct {
 	name     string
 	queues   []queueData             // in ascending order of set
@@ -80,6 +80,7 @@ func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) 
 		next.queues = []queueData{q}
 		next.id = t.newTopicID()
 		t.namesChanged = true
+		t.entries++
 	default:
 		next.name, next.id, next.mappings = e.name, e.id, e.mappings
 		if i, ok := e.find(q.set); ok {
@@ -87,6 +88,7 @@ func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) 
 			next.queues[i] = q
 		} else {
 			next.queues = insertAt(e.queues, i, q)
+			t.entries++
 		}
 	}
 	if s.topics.add(next.id) && len(t.leaving) > 0 {
@@ -106,6 +108,7 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 	}
 	s.topics.remove(e.id)
 	s.topicsEdition++
+	t.entries -= 1 + e.mappings.entries(s.name)
 	if len(e.queues) == 1 {
 		t.removeTopic(e)
 	} else {
@@ -125,6 +128,7 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 func (t *Table) removeTopic(e *TopicEntry) {
 	t.work += 4
 	t.topicQueueTable.remove(t.edition, e.name)
+	t.replaced = append(t.replaced, e)
 	t.topicByID.put(0, e.id, nil)
 	t.freeTopicIDs = append(t.freeTopicIDs, e.id)
 }
@@ -132,6 +136,11 @@ func (t *Table) removeTopic(e *TopicEntry) {
 // storeTopic puts a new entry in place of the one with its name. Under mu.
 func (t *Table) storeTopic(e *TopicEntry) {
 	t.work += 4 + len(e.queues)/32
+	if e.id < t.topicByID.size {
+		if old := t.topicByID.get(e.id); old != nil {
+			t.replaced = append(t.replaced, old)
+		}
+	}
 	t.topicQueueTable.put(t.edition, e)
 	t.topicByID.put(0, e.id, e)
 }
@@ -147,29 +156,37 @@ func (t *Table) newTopicID() uint32 {
 
 // RegisterTopic stores queue datas of one topic as a broker gives them, beside
 // those that are there. It stores nothing, and reports false, when one of them
-// names a broker that is not known.
+// names a broker that is not known, or with a *LimitError, when that is more
+// than may be kept.
 //
 // Differs from Java: RouteInfoManager#registerTopic stores those before the
 // first unknown name when the topic exists already.
-func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) bool {
+func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) (stored bool, err error) {
 	last := make(map[string]codec.QueueData, len(queueDatas)) // of each broker name
 	for _, d := range queueDatas {
 		last[d.BrokerName] = d
 	}
 	t.mu.Lock()
 	defer t.unlock()
+	if t.over(totals{1, len(last)}) != nil {
+		t.sweepAll()
+	}
 	sets := make([]*brokerSet, 0, len(last))
 	queues := make([]queueData, 0, len(last))
 	for name, d := range last {
 		s := t.set(name)
 		if s == nil {
-			return false
+			return false, nil
 		}
 		sets = append(sets, s)
 		queues = append(queues, queueData{s.id, d.ReadQueueNums, d.WriteQueueNums, d.Perm, d.TopicSysFlag})
 	}
+	if full := t.roomForTopic(topic, sets); full != nil {
+		t.refusals[full.Limit].Add(1)
+		return false, full
+	}
 	if len(sets) == 0 {
-		return true
+		return true, nil
 	}
 	e, ok := t.topicQueueTable.get(topic)
 	if !ok {
@@ -178,10 +195,14 @@ func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) bool {
 	}
 	changed := false
 	for i, s := range sets {
-		if old, ok := e.queue(s.id); ok && old == queues[i] {
+		old, ok := e.queue(s.id)
+		if ok && old == queues[i] {
 			continue
 		}
 		changed = true
+		if !ok {
+			t.entries++
+		}
 		s.topicsEdition++
 		if s.topics.add(e.id) && len(t.leaving) > 0 {
 			t.namesChanged = true
@@ -190,7 +211,7 @@ func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) bool {
 	if changed {
 		t.storeTopic(&TopicEntry{name: e.name, id: e.id, mappings: e.mappings, queues: mergeQueues(e.queues, queues)})
 	}
-	return true
+	return true, nil
 }
 
 // mergeQueues returns old with the rows of add put in, or in place of those of
@@ -242,6 +263,7 @@ func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
 		}
 		s.topics.remove(e.id)
 		s.topicsEdition++
+		t.entries -= 1 + e.mappings.entries(s.name)
 		dropped[s.name] = true
 	}
 	switch {

@@ -30,8 +30,9 @@ func (t *Table) UnregisterBrokers(requests ...Unregistration) {
 }
 
 // ConnClosed removes every broker whose last registration came over a
-// connection that has been closed, and returns how many there were. A broker
-// that has registered again over another connection is not concerned.
+// connection that its peer or the network has ended, and returns how many there
+// were. A broker that has registered again over another connection is not
+// concerned. For a connection that we have closed there is ForgetConn.
 //
 // Differs from Java: RouteInfoManager#onChannelDestroy removes the first such
 // broker only, and decides before it acts, so that a broker which registers in
@@ -59,13 +60,37 @@ func (t *Table) ConnClosed(conn uint64) int {
 	return n
 }
 
+// ForgetConn separates the brokers whose last registration came over a connection
+// from it, and returns how many there were. It is for a connection that we have
+// closed: that says nothing about the brokers, which live on until they are silent
+// for too long.
+//
+// Differs from Java: RouteInfoManager#onChannelDestroy removes a broker whoever has
+// closed its connection.
+func (t *Table) ForgetConn(conn uint64) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	brokers := t.byConn[conn]
+	for _, l := range brokers {
+		l.conn = 0
+	}
+	delete(t.byConn, conn)
+	delete(t.connLinks, conn)
+	return len(brokers)
+}
+
+// HasBrokers reports whether the last registration of some live broker came over
+// conn.
+func (t *Table) HasBrokers(conn uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.byConn[conn]) > 0
+}
+
 // An ExpiredBroker is a broker that was removed because it fell silent.
 type ExpiredBroker struct {
 	BrokerKey
 	Conn uint64 // the connection of its last registration; 0 is none
-	// ConnIdle says that no other live broker has registered over Conn, so that
-	// it may be closed.
-	ConnIdle bool
 }
 
 // ScanNotActiveBroker removes every broker that has been silent for longer
@@ -95,9 +120,6 @@ func (t *Table) ScanNotActiveBroker(nowMillis int64) []ExpiredBroker {
 	}
 	defer t.unlock()
 	t.depart(links, BrokerExpired)
-	for i := range expired {
-		expired[i].ConnIdle = len(t.byConn[expired[i].Conn]) == 0
-	}
 	return expired
 }
 

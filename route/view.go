@@ -2,6 +2,7 @@ package route
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -19,6 +20,7 @@ type View struct {
 	sweeping bool
 	names    *lazyBody   // the encoded list of all topics; shared by Views with the same topics
 	lists    *topicLists // further lists, of this View alone
+	cache    *bodyCache  // of the Table
 }
 
 // A brokerTable is the brokerAddrTable of a View, shared by all Views between
@@ -32,16 +34,31 @@ type brokerTable struct {
 	systemTopics lazyBody
 }
 
-// A lazyBody is an encoded answer that the first reader makes. Readers that
-// come at the same time may each make it; all make the same bytes.
-type lazyBody struct{ p atomic.Pointer[[]byte] }
+// A lazyBody is an encoded answer that the first reader makes, while those who
+// come at the same time wait: it may be large. Not for event loops.
+type lazyBody struct {
+	p  atomic.Pointer[[]byte]
+	mu sync.Mutex // held by who makes it
+}
 
 func (l *lazyBody) get(encode func() []byte) []byte {
+	return l.getWithin(nil, encode)
+}
+
+// getWithin is get for a body that is kept only if it fits; nil is any room.
+func (l *lazyBody) getWithin(room *byteCount, encode func() []byte) []byte {
+	if b := l.p.Load(); b != nil {
+		return *b
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if b := l.p.Load(); b != nil {
 		return *b
 	}
 	b := encode()
-	l.p.Store(&b)
+	if room == nil || room.claim(int64(cap(b))) {
+		l.p.Store(&b)
+	}
 	return b
 }
 
@@ -89,7 +106,8 @@ func (v *View) BrokerCount() int { return v.brokers.byName.size }
 //
 // The first reader of a dialect encodes it; all others get the same bytes, at
 // the price of one comparison as long as no broker set has changed at all
-// since, and of one per broker of the topic else.
+// since, and of one per broker of the topic else. What finds no room in the
+// Table's cache is encoded each time.
 func (v *View) RouteBody(e *TopicEntry, d codec.Dialect, acting bool) []byte {
 	old := e.bodies.Load()
 	valid := old != nil && old.acting == acting && v.stillRight(e, old)
@@ -103,7 +121,7 @@ func (v *View) RouteBody(e *TopicEntry, d codec.Dialect, acting bool) []byte {
 	}
 	data := v.PickupTopicRouteData(e, acting)
 	fresh.bodies[d] = data.AppendJSON(nil, d)
-	e.bodies.CompareAndSwap(old, fresh) // lost to another reader: its bodies are as good
+	v.cache.replace(e, old, fresh) // lost to another reader: its bodies are as good
 	return fresh.bodies[d]
 }
 

@@ -161,7 +161,7 @@ func TestStartIsStopped(t *testing.T) {
 	if err := s.Start(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	if took := time.Since(begun); took > 30*time.Second {
+	if took := time.Since(begun); took > 2*time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"path/filepath"
 	"reflect"
@@ -84,11 +83,11 @@ func TestU04_testGetProperties(t *testing.T) {
 		t.Fatalf("an empty command line gives %+v, %v", f, err)
 	}
 	var stdout output
-	cfg, err := configure(f, noEnv, &stdout, slog.New(slog.DiscardHandler))
+	cfg, notes, err := configure(f, noEnv, &stdout)
 	want := namesrv.DefaultConfig()
 	want.KVConfigPath = filepath.Join(homeDir(noEnv), "namesrv", "kvConfig.json")
 	want.ConfigStorePath = filepath.Join(homeDir(noEnv), "namesrv", "namesrv.properties")
-	if err != nil || !reflect.DeepEqual(cfg, want) {
+	if err != nil || len(notes) > 0 || !reflect.DeepEqual(cfg, want) {
 		t.Errorf("the configuration is %+v, %v, want\n%+v", cfg, err, want)
 	}
 	if got := stdout.String(); got != "" {

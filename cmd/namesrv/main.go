@@ -10,13 +10,12 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"os/user"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
-	"gonamesrv/codec"
+	"gonamesrv/internal/logging"
 	"gonamesrv/internal/namesrv"
 )
 
@@ -40,6 +39,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	ignoreBrokenPipes()
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -51,12 +51,17 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
+// flushTime is how long the end of the program may wait for those who read what
+// it has said.
+const flushTime = time.Second
+
 // run is the whole program: it returns the exit code once ctx is done or the
-// server has failed. Logs go to stderr.
+// server has failed. Logs go to stderr, and to a file if there is a logFile.
+// Nothing waits for who reads them, unless all there is to do is to print.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	f, err := parseFlags(args, stdout)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		complain(stderr, err)
 		fmt.Fprint(stdout, usage)
 		return exitUsage
 	}
@@ -64,74 +69,114 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprint(stdout, usage)
 		return exitOK
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
-	cfg, err := configure(f, getenv, stdout, log)
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitFailed
+	if f.version {
+		fmt.Fprintln(stdout, "namesrv", namesrv.Version())
+		return exitOK
 	}
 	if f.printConfig {
+		cfg, notes, err := configure(f, getenv, stdout)
+		log := slog.New(slog.NewTextHandler(stderr, nil))
+		for _, n := range notes {
+			log.Log(ctx, n.Level, n.Msg, n.Attrs...)
+		}
+		if err != nil {
+			complain(stderr, err)
+			return exitFailed
+		}
 		for _, line := range cfg.Properties() {
 			fmt.Fprintln(stdout, line)
 		}
 		return exitOK
 	}
-	stopProfile, err := startProfile(f.profile, f.profileDir)
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitFailed
-	}
-	defer stopProfile()
-	if err := serve(ctx, cfg, log, stdout); err != nil {
-		fmt.Fprintln(stderr, err)
+	out := newOutputs(stdout, stderr)
+	defer out.close()
+	if err := out.serve(ctx, f, getenv); err != nil {
+		complain(out.stderr, err)
 		return exitFailed
 	}
 	return exitOK
 }
 
-// configure puts the configuration together: defaults, environment, file.
-func configure(f flags, getenv func(string) string, stdout io.Writer, log *slog.Logger) (namesrv.Config, error) {
-	cfg := namesrv.DefaultConfig()
-	cfg.RocketMQHome = getenv("ROCKETMQ_HOME")
-	cfg.LoadJavaOptions(getenv("JAVA_OPT"))
-	cfg.LoadJavaOptions(getenv("JAVA_OPT_EXT"))
-	if home := homeDir(getenv); home != "" {
-		cfg.KVConfigPath = filepath.Join(home, "namesrv", "kvConfig.json")
-		cfg.ConfigStorePath = filepath.Join(home, "namesrv", "namesrv.properties")
+// complain writes an error that ends the program, each of its lines with the
+// name of the program in front.
+func complain(w io.Writer, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(w, "namesrv: "+strings.TrimPrefix(line, "namesrv: "))
 	}
-	if name := getenv("ROCKETMQ_SERIALIZE_TYPE"); strings.TrimSpace(name) != "" {
-		st, err := codec.ParseSerializeType(name)
-		if err != nil {
-			return cfg, fmt.Errorf("ROCKETMQ_SERIALIZE_TYPE: %w", err)
-		}
-		cfg.SerializeType = st
-	}
-	if f.configFile == "" {
-		return cfg, nil
-	}
-	ignored, err := cfg.LoadProperties(f.configFile)
-	if err != nil {
-		return cfg, err
-	}
-	cfg.ConfigStorePath = f.configFile
-	for _, what := range ignored {
-		log.Warn("configuration ignored", "file", f.configFile, "what", what)
-	}
-	fmt.Fprintf(stdout, "load config properties file OK, %s\n", f.configFile)
-	return cfg, nil
 }
 
-// homeDir returns the user's home folder, "" when there is none. Like Java, it
-// believes the user database before the environment.
-func homeDir(getenv func(string) string) string {
-	if u, err := user.Current(); err == nil && len(u.HomeDir) > 2 {
-		return u.HomeDir
+// An outputs is where a server says something, and what makes it do so.
+type outputs struct {
+	stdout, stderr *logging.Queue
+	log            *logging.Log // nil until it is open
+	signals        *signalCatcher
+}
+
+func newOutputs(stdout, stderr io.Writer) *outputs {
+	o := &outputs{stdout: logging.NewQueue(stdout), stderr: logging.NewQueue(stderr)}
+	o.signals = catchSignals(o.stderr)
+	return o
+}
+
+// close waits until everything is said, for flushTime at most. The other signals
+// are caught until then, and so do not end what is ending anyway with another
+// code.
+func (o *outputs) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if o.log != nil {
+		o.log.Close(ctx) // may have something to say on stderr
 	}
-	return getenv("HOME")
+	o.stdout.Close(ctx)
+	o.stderr.Close(ctx)
+	o.signals.end()
+}
+
+// serve reads the configuration and runs a server with it until ctx is done.
+func (o *outputs) serve(ctx context.Context, f flags, getenv func(string) string) error {
+	cfg, err := o.configure(ctx, f, getenv)
+	if err != nil {
+		return err
+	}
+	namesrv.SetMemoryLimit(getenv("GOMEMLIMIT"), o.log.Logger())
+	stopProfile, err := startProfile(f.profile, f.profileDir)
+	if err != nil {
+		return err
+	}
+	defer stopProfile()
+	return serve(ctx, cfg, o)
+}
+
+// configure reads the configuration and opens the log, whose first lines are
+// what there was to say of the configuration.
+func (o *outputs) configure(ctx context.Context, f flags, getenv func(string) string) (namesrv.Config, error) {
+	cfg, notes, err := configure(f, getenv, o.stdout)
+	logCfg := cfg
+	if err != nil {
+		logCfg = namesrv.DefaultConfig() // what is wrong may be said anywhere but there
+	}
+	log, openErr := logging.Open(logging.Options{
+		Stderr:       o.stderr,
+		Level:        logCfg.Level(),
+		JSON:         logCfg.LogsJSON(),
+		File:         logCfg.LogFile,
+		MaxMegabytes: logCfg.LogFileSize,
+		MaxBackups:   logCfg.LogFileBackups,
+	})
+	if openErr != nil {
+		return cfg, fmt.Errorf("namesrv: logFile cannot be written: %w", openErr)
+	}
+	o.log = log
+	log.Logger().Info("name server starts", "version", namesrv.Version(), "pid", os.Getpid())
+	for _, n := range notes {
+		log.Logger().Log(ctx, n.Level, n.Msg, n.Attrs...)
+	}
+	return cfg, err
 }
 
 // serve runs a server until ctx is done.
-func serve(ctx context.Context, cfg namesrv.Config, log *slog.Logger, stdout io.Writer) error {
+func serve(ctx context.Context, cfg namesrv.Config, o *outputs) error {
+	log := o.log.Logger()
 	if cfg.KVConfigPath == "" {
 		log.Warn("the KV config is kept in memory only, kvConfigPath is empty")
 	}
@@ -142,17 +187,35 @@ func serve(ctx context.Context, cfg namesrv.Config, log *slog.Logger, stdout io.
 	if err := s.Listen(); err != nil {
 		return err
 	}
-	// Scripts wait for this line. Java: NamesrvStartup#createAndStartNamesrvController.
-	fmt.Fprintf(stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
-	return s.Run(ctx)
+	s.OnUpdate(func(c namesrv.Config) { o.log.SetLevel(c.Level()) })
+	o.signals.onReload(func() { reload(o.log, s) })
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-s.Ready():
+	}
+	// Scripts wait for this line, so it is true. Java:
+	// NamesrvStartup#createAndStartNamesrvController.
+	fmt.Fprintf(o.stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
+	return <-ended
+}
+
+// reload reads again, after SIGHUP, what can be read again while serving. What
+// is added to it must not end the program, nor wait for anybody.
+func reload(log *logging.Log, s *namesrv.Server) {
+	log.Reopen()
+	s.Reload()
 }
 
 // address says where the server listens: a single address as it is configured,
-// as Java does, several as they are bound.
+// as Java does but for the brackets of IPv6, several as they are bound.
 func address(cfg namesrv.Config, bound []net.Addr) string {
 	if len(bound) == 1 {
 		_, port, _ := net.SplitHostPort(bound[0].String()) // 0 in the configuration picks one
-		return cfg.BindAddress + ":" + port
+		host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(cfg.BindAddress), "["), "]")
+		return net.JoinHostPort(host, port)
 	}
 	var text []string
 	for _, a := range bound {

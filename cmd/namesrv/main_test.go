@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"gonamesrv/codec"
+	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
 )
 
@@ -72,16 +74,25 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"help", []string{"-h"}, nil, 0, usage, ""},
 		{"long help", []string{"--help"}, nil, 0, usage, ""},
-		{"unknown flag", []string{"-z"}, nil, 1, usage, "Unrecognized option: -z\n"},
-		{"unknown long flag", []string{"--zed"}, nil, 1, usage, "Unrecognized option: --zed\n"},
-		{"no file after -c", []string{"-c"}, nil, 1, usage, "Missing argument for option: c\n"},
-		{"no profile after --profile", []string{"--profile"}, nil, 1, usage, "Missing argument for option: profile\n"},
-		{"unknown profile", []string{"--profile", "heap"}, nil, 255, "", "--profile is \"heap\", it must be block, cpu, mem, mutex, trace\n"},
-		{"no folder for the profile", []string{"--profile", "cpu", "--profileDir", "main.go"}, nil, 255, "", "--profile: mkdir main.go: not a directory\n"},
+		{"unknown flag", []string{"-z"}, nil, 1, usage, "namesrv: Unrecognized option: -z\n"},
+		{"unknown long flag", []string{"--zed"}, nil, 1, usage, "namesrv: Unrecognized option: --zed\n"},
+		{"no file after -c", []string{"-c"}, nil, 1, usage, "namesrv: Missing argument for option: c\n"},
+		{"no profile after --profile", []string{"--profile"}, nil, 1, usage, "namesrv: Missing argument for option: profile\n"},
+		{"stray word", []string{"start", "-p"}, nil, 1, usage, "namesrv: unrecognized argument: \"start\"\n"},
+		{"stray word like a flag", []string{"version", "-p"}, nil, 1, usage, "namesrv: unrecognized argument: \"version\", did you mean --version?\n"},
+		{"stray word behind flags", []string{"-n", "localhost:9876", "-p", "x"}, nil, 1, usage, "namesrv: unrecognized argument: \"x\"\n"},
+		{"version", []string{"--version"}, nil, 0, "namesrv " + namesrv.Version() + "\n", ""},
+		{"unknown profile", []string{"--profile", "heap"}, nil, 255, "", "namesrv: --profile is \"heap\", it must be block, cpu, mem, mutex, trace\n"},
+		{"no folder for the profile", []string{"--profile", "cpu", "--profileDir", "main.go"}, nil, 255, "", "namesrv: --profile: mkdir main.go: not a directory\n"},
 		{"missing file", []string{"-c", "no/such/file"}, nil, 255, "", "namesrv: configuration: open no/such/file: no such file or directory\n"},
-		{"bad serialize type", nil, map[string]string{"ROCKETMQ_SERIALIZE_TYPE": "foo"}, 255, "", "ROCKETMQ_SERIALIZE_TYPE: codec: unknown serialize type: \"foo\"\n"},
+		{"bad serialize type", nil, map[string]string{"ROCKETMQ_SERIALIZE_TYPE": "foo"}, 255, "", "namesrv: ROCKETMQ_SERIALIZE_TYPE is \"foo\", must be JSON or ROCKETMQ\n"},
+		{"bad option for Java", nil, map[string]string{"JAVA_OPT": "-Drocketmq.serialize.type=json"}, 255, "", "namesrv: -Drocketmq.serialize.type is \"json\", must be JSON or ROCKETMQ\n"},
+		{"bad words", []string{"-c", properties(t, "listenPort=98x")}, nil, 255, "", "namesrv: listenPort is \"98x\", must be a whole number ("},
 		{"bad value", []string{"-c", properties(t, "listenPort=70000")}, nil, 255, "", "namesrv: listenPort is 70000, must be at most 65535\n"},
-		{"port taken", []string{"-c", taken}, nil, 255, "", busy.Addr().String() + ": bind: address already in use"},
+		{"port taken", []string{"-c", taken}, nil, 255, "", "\nnamesrv: listen on " + busy.Addr().String() + ": bind: address already in use; change listenPort\n"},
+		{"unknown level", []string{"-c", properties(t, "logLevel=loud")}, nil, 255, "", "\nnamesrv: logLevel is \"loud\", must be debug, info, warn or error ("},
+		{"unknown format", []string{"-c", properties(t, "logFormat=xml")}, nil, 255, "", "\nnamesrv: logFormat is \"xml\", must be text or json ("},
+		{"unwritable log", []string{"-c", properties(t, "logFile=main.go/namesrv.log")}, nil, 255, "", "namesrv: logFile cannot be written: mkdir main.go: not a directory\n"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -105,7 +116,7 @@ func TestPrintConfig(t *testing.T) {
 	var stdout, stderr output
 	file := properties(t, "listenPort=1234")
 	env := func(k string) string { return map[string]string{"ROCKETMQ_HOME": "/opt/rocketmq"}[k] }
-	if code := run(t.Context(), []string{"-c", file, "-p", "-n", "ignored:9876", "stray"}, env, &stdout, &stderr); code != 0 {
+	if code := run(t.Context(), []string{"-c", file, "-p", "-n", "ignored:9876"}, env, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d, stderr %s", code, &stderr)
 	}
 	for _, line := range []string{"load config properties file OK, " + file, "listenPort=1234", "rocketmqHome=/opt/rocketmq", "bindAddress=0.0.0.0", "defaultThreadPoolNums=16"} {
@@ -164,6 +175,7 @@ shutdownWaitTimeSeconds=30
 useEpollNativeSelector=false
 drainTimeSeconds=5
 routeReadsOnLoop=true
+frameMaxLength=16777216
 maxConnections=0
 maxConnectionsPerIp=0
 memoryBudget=0
@@ -172,6 +184,10 @@ frameTimeoutMillis=60000
 slowReaderTimeoutMillis=60000
 maxPendingInputSize=4194304
 maxPendingOutputSize=67108864
+maxTopics=0
+maxBrokers=0
+maxRouteEntries=0
+routeCacheBytes=0
 addressServerPort=0
 addressServerList=
 rocketmq.namesrv.domain.subgroup=nsaddr
@@ -179,6 +195,11 @@ rocketmq.namesrv.domain=jmenv.tbsite.net
 productNamesrvAddr=
 proxyProtocolTrusted=
 handshakeTimeoutSeconds=10
+logFile=
+logLevel=info
+logFormat=text
+logFileMaxMegabytes=100
+logFileMaxBackups=10
 tls.server.mode=permissive
 tls.enable=false
 tls.config.file=/etc/rocketmq/tls.properties
@@ -212,7 +233,7 @@ func TestBrokenKVConfig(t *testing.T) {
 	if code := run(t.Context(), []string{"-c", file}, noEnv, &stdout, &stderr); code != 255 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, want := range []string{"namesrv: KV config " + kv + ": codec: ", "its backup " + kv + ".bak: open ", "useEpollNativeSelector has no meaning here"} {
+	for _, want := range []string{"namesrv: KV config " + kv + ": codec: ", "its backup " + kv + ".bak: open ", `msg="keys of Java in the configuration without meaning here" file=`, "keys=useEpollNativeSelector"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("no %q in stderr:\n%s", want, &stderr)
 		}
@@ -241,10 +262,37 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// ask waits until the server says that it has booted, and sends it a request.
-func ask(t *testing.T, stdout *output) {
+// TestBootAddress: what the boot line shows can be dialled.
+func TestBootAddress(t *testing.T) {
+	bound := func(addrs ...string) (list []net.Addr) {
+		for _, a := range addrs {
+			list = append(list, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(a)))
+		}
+		return list
+	}
+	for _, tc := range []struct {
+		bind  string
+		bound []net.Addr
+		want  string
+	}{
+		{"0.0.0.0", bound("0.0.0.0:9876"), "0.0.0.0:9876"},
+		{"localhost", bound("127.0.0.1:9876"), "localhost:9876"},
+		{"::1", bound("[::1]:9876"), "[::1]:9876"},
+		{" [::1] ", bound("[::1]:9876"), "[::1]:9876"},
+		{"::", bound("[::]:9876"), "[::]:9876"},
+		{"10.0.0.1;::1", bound("10.0.0.1:9876", "[::1]:9876"), "10.0.0.1:9876;[::1]:9876"},
+	} {
+		cfg := namesrv.DefaultConfig()
+		cfg.BindAddress = tc.bind
+		if got := address(cfg, tc.bound); got != tc.want {
+			t.Errorf("bindAddress %q is shown as %s, want %s", tc.bind, got, tc.want)
+		}
+	}
+}
+
+// bootedAt waits until the server says that it has booted, and returns its port.
+func bootedAt(t *testing.T, stdout *output) (port string) {
 	t.Helper()
-	var port string
 	nstest.Eventually(t, "the server has booted", func() bool {
 		m := booted.FindStringSubmatch(stdout.String())
 		if m != nil {
@@ -252,7 +300,13 @@ func ask(t *testing.T, stdout *output) {
 		}
 		return m != nil
 	})
-	c := nstest.Dial(t, "127.0.0.1:"+port) // until the test ends
+	return port
+}
+
+// ask waits until the server says that it has booted, and sends it a request.
+func ask(t *testing.T, stdout *output) {
+	t.Helper()
+	c := nstest.Dial(t, "127.0.0.1:"+bootedAt(t, stdout)) // until the test ends
 	if got := codec.ResponseCode(c.Do(nstest.Route("T")).Code); got != codec.RespTopicNotExist {
 		t.Errorf("the route of an unknown topic is %v", got)
 	}
@@ -306,5 +360,55 @@ func TestSecondSignal(t *testing.T) {
 				t.Errorf("exit code %d, want %d; stderr %s", got, want, &stderr)
 			}
 		})
+	}
+}
+
+// TestFirstLine: the first line of the log has the version, whatever is to be said
+// of the configuration, and a later one names what it is.
+func TestFirstLine(t *testing.T) {
+	var stdout, stderr output
+	env := map[string]string{"JAVA_OPT": "-Drocketmq.nobody=1", "JAVA_OPT_EXT": "-Dtls.server.mode=enforced"}
+	code := run(t.Context(), []string{"-c", properties(t, "listenPrt=1", "listenPort=98x")}, func(k string) string { return env[k] }, &stdout, &stderr)
+	if code != exitFailed || stdout.String() != "" {
+		t.Errorf("exit code %d, stdout %s", code, &stdout)
+	}
+	lines := strings.Split(stderr.String(), "\n")
+	wants := []string{
+		`level=INFO msg="name server starts" version=` + namesrv.Version(),
+		`level=WARN msg="options for Java without meaning here" options=-Drocketmq.nobody`,
+		`level=WARN msg="unknown key in the configuration"`,
+		`namesrv: -Dtls.server.mode is "enforced", must be disabled, permissive or enforcing`,
+		`namesrv: listenPort is "98x", must be a whole number`,
+		"",
+	}
+	if len(lines) != len(wants) {
+		t.Fatalf("stderr is\n%s", &stderr)
+	}
+	for i, want := range wants {
+		if !strings.Contains(lines[i], want) {
+			t.Errorf("line %d is %s, want %s", i+1, lines[i], want)
+		}
+	}
+}
+
+// TestHomeOfJavaOptions: user.home moves the files as it does in Java.
+func TestHomeOfJavaOptions(t *testing.T) {
+	cfg, _, err := configure(flags{}, func(k string) string {
+		return map[string]string{"JAVA_OPT": "-Duser.home=/srv/a", "JAVA_OPT_EXT": "-Duser.home=/srv/b -Drocketmq.home.dir=/c", "ROCKETMQ_HOME": "/d"}[k]
+	}, &output{})
+	if err != nil || cfg.KVConfigPath != "/srv/b/namesrv/kvConfig.json" || cfg.ConfigStorePath != "/srv/b/namesrv/namesrv.properties" || cfg.RocketMQHome != "/c" {
+		t.Errorf("the files are %s and %s, RocketMQ is in %s, %v", cfg.KVConfigPath, cfg.ConfigStorePath, cfg.RocketMQHome, err)
+	}
+}
+
+// TestMakeBuild builds programs that need no library of the system, whether there
+// is a C compiler or not.
+func TestMakeBuild(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("no make")
+	}
+	lines, err := exec.Command("make", "-n", "-C", "../..", "build").CombinedOutput()
+	if text := string(lines); err != nil || !strings.Contains(text, "CGO_ENABLED=0 ") || !strings.Contains(text, " -trimpath ") {
+		t.Errorf("make build does\n%s%v", lines, err)
 	}
 }

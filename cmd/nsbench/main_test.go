@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -22,7 +24,10 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	// gnet starts the goroutines of a pool when it is imported.
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), goleak.Cleanup(func(code int) {
+		os.RemoveAll(buildDir) // of "" it removes nothing
+		os.Exit(code)
+	}))
 }
 
 // nsbench runs the program.
@@ -58,7 +63,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"run", "route", "--hz", "2"}, "means nothing"},
 		{[]string{"run", "route", "--target", "192.0.2.1:9876"}, "loopback"},
 		{[]string{"run", "restart"}, "kill and start"},
-		{[]string{"run", "route", "--", "/no/such/program"}, "no such file"},
+		{[]string{"run", "route", "--target", "127.0.0.1:1", "--", "/no/such/program"}, "no such file"},
 		{[]string{"run", "-f", "/no/such/file"}, "no such file"},
 		{[]string{"list", "nothing"}, "there is no scenario"},
 		{[]string{"sing"}, "unknown command"},
@@ -69,12 +74,27 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// namesrv is the command of a server of our own, built for the test.
+// build builds our server, once for all tests. Its folder is TestMain's to
+// remove.
+var build = sync.OnceValues(func() (bin string, err error) {
+	if buildDir, err = os.MkdirTemp("", "nsbench-test"); err != nil {
+		return "", err
+	}
+	bin = filepath.Join(buildDir, "namesrv")
+	if text, err := exec.Command("go", "build", "-o", bin, "../namesrv").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, text)
+	}
+	return bin, nil
+})
+
+var buildDir string // written by build
+
+// namesrv is the command of a server of our own, built for the tests.
 func namesrv(t *testing.T) (addr string, argv []string) {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "namesrv")
-	if text, err := exec.Command("go", "build", "-o", bin, "../namesrv").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, text)
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -37,8 +37,12 @@ func TestDifferential(t *testing.T) {
 	needTools(t)
 	for _, release := range releases {
 		t.Run(release.version, func(t *testing.T) {
+			t.Parallel()
 			for _, setup := range release.setups {
-				t.Run(setup.name, func(t *testing.T) { testDuel(t, release, setup) })
+				t.Run(setup.name, func(t *testing.T) {
+					t.Parallel() // the servers of a duel wait for each other
+					testDuel(t, release, setup)
+				})
 			}
 		})
 	}

@@ -30,12 +30,15 @@ const messages = 1000
 
 // TestRocketMQ plays one story per version: the server under test starts, a
 // master and a slave come, clients talk through them, the server is restarted,
-// the brokers go in two ways. The subtests build on each other; to repeat one,
-// repeat its version.
+// the brokers go in two ways. The versions share nothing and go side by side; the
+// subtests of each build on each other; to repeat one, repeat its version.
 func TestRocketMQ(t *testing.T) {
 	needTools(t)
 	for _, version := range []string{"5.5.0", "4.9.7"} {
-		t.Run(version, func(t *testing.T) { testVersion(t, version) })
+		t.Run(version, func(t *testing.T) {
+			t.Parallel() // both wait for brokers most of the time
+			testVersion(t, version)
+		})
 	}
 }
 

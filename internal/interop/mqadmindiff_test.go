@@ -19,7 +19,9 @@ var ownKeys = []string{
 	"rocketmq.namesrv.domain", "rocketmq.namesrv.domain.subgroup",
 	"maxConnections", "maxConnectionsPerIp", "memoryBudget", "firstFrameTimeoutMillis", "frameTimeoutMillis",
 	"slowReaderTimeoutMillis", "maxPendingInputSize", "maxPendingOutputSize",
-	"handshakeTimeoutSeconds", "proxyProtocolTrusted",
+	"maxTopics", "maxBrokers", "maxRouteEntries", "routeCacheBytes",
+	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",
+	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS
@@ -35,6 +37,7 @@ type adminCommand struct {
 	columns int    // compare so many columns of each line; 0 compares all
 	only5   bool   // 4.9.7 does not know it, or trips over a 5.5.0 broker
 	says    string // must be in the output, so that two failures do not pass
+	ours    string // a difference: what ours must say instead
 }
 
 // The commands that need a name server, in an order in which later ones see
@@ -102,8 +105,9 @@ var adminCommands = []adminCommand{
 	{line: "updateNamesrvConfig -k productEnvName -v interop", says: "success"},
 	{line: "getNamesrvConfig", columns: 1, says: "productEnvName"},
 	{line: "updateNamesrvConfig -k kvConfigPath -v elsewhere"},
-	{line: "updateNamesrvConfig -k noSuchKey -v value"},
-	{line: "updateNamesrvConfig -k listenPort -v letters"},
+	// Differences 107.
+	{line: "updateNamesrvConfig -k noSuchKey -v value", says: "success", ours: `"noSuchKey" is no key`},
+	{line: "updateNamesrvConfig -k listenPort -v letters", says: "success", ours: `listenPort is "letters", must be a whole number`},
 }
 
 // TestMQAdmin runs each command of mqadmin that needs a name server against
@@ -157,7 +161,11 @@ func checkAdminTool(t *testing.T, dir, tool string, ns, java *namesrv, b *broker
 			ours := c.normalise(printed[2*i], ns.addr())
 			ours = slices.DeleteFunc(ours, isOwnKey)
 			theirs := c.normalise(printed[2*i+1], java.addr())
-			if !slices.Equal(ours, theirs) {
+			if c.ours != "" {
+				if !strings.Contains(printed[2*i], c.ours) {
+					t.Errorf("%s: no %q in\n%s", c.line, c.ours, printed[2*i])
+				}
+			} else if !slices.Equal(ours, theirs) {
 				t.Errorf("%s: got for the name server under test:\n%s\nwant, as for the Java one:\n%s",
 					c.line, strings.Join(ours, "\n"), strings.Join(theirs, "\n"))
 			}

@@ -46,7 +46,7 @@ func (s *side) write(conn int, r request) error {
 	c := s.conns[conn]
 	if c == nil {
 		var err error
-		if c, err = net.DialTimeout("tcp", s.server.addr(), 10*time.Second); err != nil {
+		if c, err = net.DialTimeout("tcp", s.server.addr(), soon); err != nil {
 			return err
 		}
 		s.conns[conn] = c

@@ -68,7 +68,7 @@ func askOver(addr string, dial func(addr string) (net.Conn, error), code, versio
 		return rawReply{}, err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	conn.SetDeadline(time.Now().Add(soon))
 
 	frame := binary.BigEndian.AppendUint32(nil, uint32(4+len(header)))
 	frame = binary.BigEndian.AppendUint32(frame, uint32(len(header))) // top byte 0: a JSON header

@@ -33,8 +33,8 @@ func TestRollingRestart(t *testing.T) {
 		waitFor(t, brokerUp, "the broker has registered", func() error { return registered(ns.addr(), b.name, b) })
 	}
 	for _, c := range clients {
-		waitFor(t, 20*time.Second, "the topic is made", func() error { return c.java.tell("send", "producer", topic, "first") })
-		waitFor(t, 20*time.Second, "a consumer starts", func() error { return c.java.tell("consume", c.name, namesrvs, topic) })
+		waitFor(t, soon, "the topic is made", func() error { return c.java.tell("send", "producer", topic, "first") })
+		waitFor(t, soon, "a consumer starts", func() error { return c.java.tell("consume", c.name, namesrvs, topic) })
 		waitFor(t, 60*time.Second, "the consumer has the first message", func() error { return c.java.hasReceived(c.name, "first") })
 	}
 	for _, ns := range servers {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // TestTLS has real parties speak TLS: a broker of 5.5.0 that registers with a
@@ -49,10 +48,10 @@ func TestTLS(t *testing.T) {
 // enforcing holds the addresses that want TLS.
 var enforcing sync.Map
 
-func dialPlain(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, 10*time.Second) }
+func dialPlain(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, soon) }
 
 func dialTLS(addr string) (net.Conn, error) {
-	return tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", addr, &tls.Config{InsecureSkipVerify: true})
+	return tls.DialWithDialer(&net.Dialer{Timeout: soon}, "tcp", addr, &tls.Config{InsecureSkipVerify: true})
 }
 
 // dialAsWanted connects with TLS to whom it is known to want it.

@@ -22,5 +22,6 @@ func putKVConfig(s *Server, r *request) (codec.Reply, error) {
 		v := string(h.Value)
 		value = &v
 	}
-	return codec.Reply{}, s.changed(s.kv.put(string(h.Namespace), string(h.Key), value))
+	namespace, key := string(h.Namespace), string(h.Key)
+	return codec.Reply{}, s.changeKV(r, namespace, key, func() error { return s.changed(s.kv.put(namespace, key, value)) })
 }

@@ -16,5 +16,6 @@ func deleteKVConfig(s *Server, r *request) (codec.Reply, error) {
 	if h.Namespace == nil || h.Key == nil {
 		return codec.Reply{}, nil
 	}
-	return codec.Reply{}, s.changed(s.kv.delete(string(h.Namespace), string(h.Key)))
+	namespace, key := string(h.Namespace), string(h.Key)
+	return codec.Reply{}, s.changeKV(r, namespace, key, func() error { return s.changed(s.kv.delete(namespace, key)) })
 }

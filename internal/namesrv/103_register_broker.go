@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"errors"
+	"log/slog"
 	"math"
 
 	"gonamesrv/codec"
@@ -14,8 +15,11 @@ import (
 // Runs      in the default pool; takes the table's lock once the body is decoded
 // Java      DefaultRequestProcessor#registerBroker, RouteInfoManager#registerBroker
 // Replies   SUCCESS + the master's addresses + the order topics | SYSTEM_ERROR
+//           | SYSTEM_BUSY when there is no memory to decode the body
 // Differs   mandatory fields are checked, nothing is half applied; zlib bodies
-//           are recognised even when the header denies it (all 5.x brokers do)
+//           are recognised even when the header denies it (all 5.x brokers do);
+//           names and tables are bounded, and what would go beyond is refused;
+//           one that we have no room for is a sign of life
 
 // noTimestamp stands for a data version that the body left out, and that Java
 // then dates with the time of decoding: it is another one each time.
@@ -56,14 +60,37 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 // and applies it.
 func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *request, compressed bool) (route.RegisterResult, error) {
 	reg.Body = &r.body
+	memory := reservation{budget: s.budget}
+	r.body.Reserve = memory.grow
+	defer func() {
+		r.body.Forget()
+		r.body.Reserve = nil
+		memory.release()
+	}()
 	known := s.table.KnownTopics(reg)
 	for {
-		if err := r.body.DecodeKnown(r.cmd.Body, r.cmd.Version, compressed, noTimestamp, known); err != nil {
+		if err := r.body.DecodeKnown(r.cmd.Body, r.cmd.Version, compressed, noTimestamp, known); errors.Is(err, codec.ErrNoMemory) {
+			s.counters.noMemory.Add(1)
+			s.logLimited(slog.LevelWarn, "registration refused, no memory left for its body", "remote", r.conn.RemoteAddr(),
+				"broker", clip(reg.BrokerName), "addr", clip(reg.BrokerAddr), "bodyBytes", len(r.cmd.Body),
+				"memoryBudget", s.budget.Limit(), "refusedSoFar", s.counters.noMemory.Load())
+			return route.RegisterResult{}, errOverload
+		} else if err != nil {
 			return route.RegisterResult{}, &refusal{code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
 		}
 		if r.body.DataVersion.Timestamp == noTimestamp {
-			r.body.DataVersion.Timestamp = nowMillis
+			r.body.DataVersion.Timestamp = s.wallMillis()
 			reg.BodyHash = 0
+		}
+		if r.cmd.Version < codec.V3_0_11 && len(r.cmd.Body) > 0 && r.body.TopicCount() == 0 {
+			// A later body, read as what brokers sent before 3.0.11, is an object
+			// without members that mean something. Java loses the topics as well.
+			s.logLimited(slog.LevelWarn, "registration without topics, its version is that of another form of body",
+				"cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr),
+				"version", r.cmd.Version, "bodyBytes", len(r.cmd.Body), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
+		}
+		if s.bodyDecoded != nil {
+			s.bodyDecoded()
 		}
 		result, err := s.table.RegisterBroker(nowMillis, reg)
 		switch {
@@ -71,10 +98,26 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 			known = nil // and so not twice
 		case errors.Is(err, route.ErrSingleTopic):
 			return result, &refusal{code: codec.RespSystemError, remark: remarkRegisterFailed, ext: noFields}
+		case err != nil:
+			return result, s.beyondLimit(r, err, "cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr))
 		default:
-			return result, err
+			return result, nil
 		}
 	}
+}
+
+// noteMissed takes note of a registration that was refused for want of room, in a
+// queue or in memory: its broker shouts, so it must not expire, and is to say
+// everything again. Lock-free, for it runs on the event loop too.
+func (s *Server) noteMissed(r *request, err error) {
+	var ref *refusal
+	if r.seq == 0 || !errors.As(err, &ref) || ref.code != codec.RespSystemBusy {
+		return
+	}
+	var h codec.RegisterBrokerRequestHeader
+	h.Decode(r.cmd.Ext)
+	s.counters.missed.Add(1)
+	s.table.RegistrationMissed(s.nowMillis(), h.ClusterName, h.BrokerAddr, r.seq)
 }
 
 // newRegistration is all of a registration but its decoded body.
@@ -104,6 +147,7 @@ func newRegistration(cfg *Config, r *request, h *codec.RegisterBrokerRequestHead
 			DeleteMissingTopics: cfg.DeleteTopicWithBrokerRegistration,
 		},
 		Conn:     r.conn.ID(),
+		Seq:      r.seq,
 		BodyHash: route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed, h.BodyCRC32),
 	}
 	if h.HasHeartbeatTimeoutMillis {

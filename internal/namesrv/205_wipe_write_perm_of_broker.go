@@ -17,6 +17,6 @@ import (
 func wipeWritePermOfBroker(s *Server, r *request) (codec.Reply, error) {
 	var h codec.WritePermRequestHeader
 	h.Decode(r.cmd.Ext)
-	n := s.table.WipeWritePermOfBroker(string(h.BrokerName))
+	n := s.changeWritePerm(r, string(h.BrokerName), false)
 	return codec.Reply{Ext: []codec.Field{{Name: "wipeTopicCount", Value: strconv.Itoa(n)}}}, nil
 }

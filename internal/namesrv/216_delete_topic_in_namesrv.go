@@ -13,10 +13,12 @@ import "gonamesrv/codec"
 func deleteTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 	var h codec.TopicRequestHeader
 	h.Decode(r.cmd.Ext)
-	if len(h.ClusterName) > 0 {
-		s.table.DeleteTopicInCluster(string(h.Topic), string(h.ClusterName))
-	} else {
-		s.table.DeleteTopic(string(h.Topic))
-	}
+	s.changeTopic(r, h.Topic, func() {
+		if len(h.ClusterName) > 0 {
+			s.table.DeleteTopicInCluster(string(h.Topic), string(h.ClusterName))
+		} else {
+			s.table.DeleteTopic(string(h.Topic))
+		}
+	})
 	return codec.Reply{}, nil
 }

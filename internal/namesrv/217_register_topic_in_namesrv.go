@@ -8,7 +8,8 @@ import "gonamesrv/codec"
 // Runs      in the default pool; takes the table's lock
 // Java      DefaultRequestProcessor#registerTopicToNamesrv
 // Replies   SUCCESS, also when it is not stored | SYSTEM_ERROR for a broken body
-// Differs   all queue datas are stored or none
+// Differs   all queue datas are stored or none; what would go beyond a limit is
+//           refused
 
 func registerTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 	var h codec.TopicRequestHeader
@@ -20,8 +21,14 @@ func registerTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 	if err := data.Decode(r.cmd.Body); err != nil {
 		return codec.Reply{}, err
 	}
-	if len(h.Topic) > 0 {
-		s.table.RegisterTopic(string(h.Topic), data.QueueDatas)
+	r.change.Args = queuesArgs(data.QueueDatas)
+	if len(h.Topic) == 0 {
+		return codec.Reply{}, nil
+	}
+	var err error
+	s.changeTopic(r, h.Topic, func() { _, err = s.table.RegisterTopic(string(h.Topic), data.QueueDatas) })
+	if err != nil {
+		return codec.Reply{}, s.beyondLimit(r, err, "topic", clip(string(h.Topic)))
 	}
 	return codec.Reply{}, nil
 }

@@ -13,7 +13,7 @@ import (
 // Runs      on the event loop; reads the published view, takes no lock
 // Java      DefaultRequestProcessor#queryBrokerTopicConfig
 // Replies   SUCCESS + changed + the stored DataVersion | SYSTEM_ERROR
-// Differs   nothing known
+// Differs   changed, too, when a registration was turned away since the last full one
 
 func queryDataVersion(s *Server, r *request) (codec.Reply, error) {
 	var h codec.QueryDataVersionRequestHeader
@@ -24,12 +24,11 @@ func queryDataVersion(s *Server, r *request) (codec.Reply, error) {
 	case len(h.BrokerAddr) == 0:
 		return codec.Reply{}, missing("brokerAddr")
 	}
-	now := s.nowMillis()
-	theirs, null, err := codec.DecodeDataVersion(r.cmd.Body, now)
+	theirs, null, err := codec.DecodeDataVersion(r.cmd.Body, s.wallMillis())
 	if err != nil {
 		return codec.Reply{}, err
 	}
-	s.table.Heartbeat(now, h.ClusterName, h.BrokerAddr)
+	s.table.Heartbeat(s.nowMillis(), h.ClusterName, h.BrokerAddr)
 	ours, known := s.table.View().Live(h.ClusterName, h.BrokerAddr)
 	changed := !known || null || ours.IsBrokerTopicConfigChanged(theirs)
 	reply := codec.Reply{Ext: []codec.Field{{Name: "changed", Value: strconv.FormatBool(changed)}}}

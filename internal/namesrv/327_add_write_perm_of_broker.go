@@ -17,6 +17,6 @@ import (
 func addWritePermOfBroker(s *Server, r *request) (codec.Reply, error) {
 	var h codec.WritePermRequestHeader
 	h.Decode(r.cmd.Ext)
-	n := s.table.AddWritePermOfBroker(string(h.BrokerName))
+	n := s.changeWritePerm(r, string(h.BrokerName), true)
 	return codec.Reply{Ext: []codec.Field{{Name: "addTopicCount", Value: strconv.Itoa(n)}}}, nil
 }

@@ -3,6 +3,7 @@ package namesrv
 import (
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,9 +34,13 @@ const (
 	// addressConns is how many may ask at the same time; they ask every few
 	// seconds at most. The engine leaves enough descriptors for them.
 	addressConns       = 64
+	addressHeaderBytes = 8 << 10
+)
+
+// Tests have more patience.
+var (
 	addressTimeout     = 5 * time.Second // for a whole request, and for its answer
 	addressIdleTimeout = 15 * time.Second
-	addressHeaderBytes = 8 << 10
 )
 
 // An addressServer is the optional HTTP server. Its methods may be called on
@@ -54,7 +59,8 @@ type addressServer struct {
 }
 
 // newAddressServer returns the address server of a validated configuration.
-func newAddressServer(cfg *Config, log *slog.Logger) *addressServer {
+func newAddressServer(cfg *Config, s *Server) *addressServer {
+	log := s.log
 	a := &addressServer{
 		addrs: cfg.addressesWith(cfg.AddressServerPort),
 		path:  addressPathPrefix + cfg.NamesrvDomainSubgroup,
@@ -68,7 +74,7 @@ func newAddressServer(cfg *Config, log *slog.Logger) *addressServer {
 		IdleTimeout:    addressIdleTimeout,
 		MaxHeaderBytes: addressHeaderBytes,
 		ConnState:      a.count,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers decide how much it is
+		ErrorLog:       stdlog.New(strangerLog{s}, "", 0),
 	}
 	for addr := range strings.SplitSeq(a.list, ";") {
 		host, _, _ := net.SplitHostPort(addr)
@@ -77,6 +83,15 @@ func newAddressServer(cfg *Config, log *slog.Logger) *addressServer {
 		}
 	}
 	return a
+}
+
+// A strangerLog takes what net/http says of its peers, who decide how much it
+// is.
+type strangerLog struct{ s *Server }
+
+func (l strangerLog) Write(text []byte) (int, error) {
+	l.s.logLimited(slog.LevelDebug, "address server", "text", clip(strings.TrimSpace(string(text))))
+	return len(text), nil
 }
 
 // addressServerFaults is the share of the address server in Validate.
@@ -100,7 +115,8 @@ func (c *Config) addressServerFaults() (faults []error) {
 }
 
 // checkAddressList returns what is wrong with a list host:port;host:port. The
-// clients split it at every semicolon and trim nothing.
+// clients split it at every semicolon, each item at its last colon, and trim
+// nothing: an IPv6 address has its brackets or not.
 func checkAddressList(list string) error {
 	for addr := range strings.SplitSeq(list, ";") {
 		if addr == "" {
@@ -109,9 +125,16 @@ func checkAddressList(list string) error {
 		if strings.ContainsFunc(addr, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 			return fmt.Errorf("%q has a blank or an unprintable character", addr)
 		}
-		host, port, err := net.SplitHostPort(addr)
-		if err != nil {
-			return err
+		colon := strings.LastIndexByte(addr, ':')
+		if colon < 0 {
+			return fmt.Errorf("%q is not host:port", addr)
+		}
+		host, port := addr[:colon], addr[colon+1:]
+		if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
+			host = inner[:len(inner)-1]
+		}
+		if _, err := netip.ParseAddr(host); err != nil && strings.ContainsAny(host, ":[]") {
+			return fmt.Errorf("%q is not host:port", addr)
 		}
 		if n, err := strconv.ParseUint(port, 10, 16); host == "" || err != nil || n == 0 {
 			return fmt.Errorf("%q is not host:port", addr)
@@ -129,7 +152,7 @@ func (a *addressServer) bind() error {
 	}
 	lns, err := engine.ListenAll("tcp", a.addrs)
 	if err != nil {
-		return fmt.Errorf("namesrv: address server: %w", err)
+		return listenError(fmt.Errorf("address server: %w", err), "addressServerPort")
 	}
 	a.lns = lns
 	return nil

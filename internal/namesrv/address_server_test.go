@@ -41,7 +41,7 @@ func rawHTTP(t *testing.T, s *testServer, text string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(nstest.Patience))
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestAddressServerConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(nstest.Patience))
 		io.WriteString(c, request)
 		if _, err := c.Read(make([]byte, 1024)); err != nil {
 			break // io.EOF or a reset
@@ -160,7 +160,7 @@ func TestAddressServerConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(nstest.Patience))
 		io.WriteString(c, request)
 		_, err = c.Read(make([]byte, 1024))
 		return err == nil
@@ -194,12 +194,12 @@ func TestAddressServerPortTaken(t *testing.T) {
 		}
 		return err
 	}
-	want := fmt.Sprintf("namesrv: address server: listen on 127.0.0.1:%d: bind: address already in use", port)
+	want := fmt.Sprintf("namesrv: address server: listen on 127.0.0.1:%d: bind: address already in use; change addressServerPort", port)
 	if err := listen(); err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 	cfg.ListenPort, cfg.AddressServerPort = port, 8080
-	if err := listen(); err == nil || !strings.Contains(err.Error(), "engine: listen on") {
+	if err := listen(); err == nil || !strings.HasPrefix(err.Error(), "namesrv: listen on ") || !strings.HasSuffix(err.Error(), "; change listenPort") {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -215,8 +215,10 @@ func TestAddressListFaults(t *testing.T) {
 		{";10.0.0.1:9876", "empty item"},
 		{"10.0.0.1:9876; 10.0.0.2:9876", "blank"},
 		{"10.0.0.1:9876\n10.0.0.2:9876", "blank"},
-		{"10.0.0.1:9876,10.0.0.2:9876", "too many colons"},
-		{"10.0.0.1", "missing port"},
+		{"[fd00::1]:9876;fd00::2:9876", ""},
+		{"10.0.0.1:9876,10.0.0.2:9876", "not host:port"},
+		{"10.0.0.1", "not host:port"},
+		{"[10.0.0.1:9876", "not host:port"},
 		{":9876", "not host:port"},
 		{"10.0.0.1:0", "not host:port"},
 		{"10.0.0.1:65536", "not host:port"},

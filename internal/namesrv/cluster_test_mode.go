@@ -29,8 +29,11 @@ import (
 // Differs   a question that comes from another server in this mode is not
 //           passed on, so that two of them cannot ask each other for ever
 
+// productTimeout is for one request: the list, and the route. Tests have more
+// patience.
+var productTimeout = 3 * time.Second
+
 const (
-	productTimeout     = 3 * time.Second  // for one request: the list, and the route
 	productListAge     = 2 * time.Minute  // Java: MQClientInstance, fetchNameServerAddr
 	productListRetry   = 10 * time.Second // after a list could not be fetched
 	productListBytes   = 64 << 10
@@ -108,7 +111,8 @@ type productEnv struct {
 	http    http.Client
 	timeout time.Duration               // productTimeout
 	secure  func() (*tls.Config, error) // how to speak to name servers, nil without TLS
-	ctx     context.Context             // ends with close
+	split   engine.SplitFunc
+	ctx     context.Context // ends with close
 	cancel  context.CancelFunc
 
 	// fetching is held, by its one place, by who fetches the list. The others
@@ -121,7 +125,7 @@ type productEnv struct {
 
 // newProductEnv returns the product environment of a validated configuration.
 func newProductEnv(cfg *Config, secure func() (*tls.Config, error)) *productEnv {
-	p := &productEnv{timeout: productTimeout, secure: secure, fetching: make(chan struct{}, 1)}
+	p := &productEnv{timeout: productTimeout, secure: secure, split: codec.NewSplitFunc(cfg.FrameMaxLength), fetching: make(chan struct{}, 1)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if cfg.ProductNamesrvAddr != "" {
 		p.addrs = strings.Split(cfg.ProductNamesrvAddr, ";")
@@ -179,7 +183,7 @@ func (p *productEnv) ask(ctx context.Context, addr string, topic []byte, servers
 	if err != nil {
 		return nil, err
 	}
-	return engine.Ask(ctx, addr, secure, question, codec.SplitFrame)
+	return engine.Ask(ctx, addr, secure, question, p.split)
 }
 
 func decodeProductReply(frame []byte, data *codec.TopicRouteData) error {

@@ -31,15 +31,21 @@ func underTest(t *testing.T, productAddr string, change ...func(*namesrv.Config)
 	})
 }
 
-// refusing returns an address at which nobody listens.
+// refusing returns an address at which nobody listens, nor will: its port is
+// that of a connection.
 func refusing(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Cleanup(func() { ln.Close() })
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
 }
 
 // TestClusterTest asks a server in cluster-test mode for routes, by requests of
@@ -75,7 +81,7 @@ func TestClusterTest(t *testing.T) {
 		}
 	})
 	t.Run("what is known here comes first", func(t *testing.T) {
-		_, err := s.Table().RegisterBroker(time.Now().UnixMilli(), &route.Registration{
+		_, err := s.Table().RegisterBroker(0, &route.Registration{
 			RegistrationHeader: route.RegistrationHeader{Cluster: "C", BrokerName: "test", BrokerAddr: "10.1.0.1:10911", TimeoutMillis: 120_000},
 			Body: &codec.RegisterBrokerBody{Topics: []codec.TopicConfig{
 				{Name: []byte("T"), Key: []byte("T"), Perm: 6}, {Name: []byte("own"), Key: []byte("own"), Perm: 6},

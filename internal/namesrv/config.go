@@ -1,10 +1,12 @@
 package namesrv
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,16 +59,27 @@ type Config struct {
 
 	MaxConnections      int           // maxConnections; 0 means as many as there are file descriptors
 	MaxConnectionsPerIP int           // maxConnectionsPerIp, of an IPv4 address or a /64 of IPv6; 0 means no limit
-	MemoryBudget        int64         // memoryBudget in bytes, for unfinished frames, queued requests and unread replies together; 0 means a quarter of the memory, 64 MiB to 4 GiB
+	MemoryBudget        int64         // memoryBudget in bytes, for unfinished frames, queued requests and unread replies together; 0 means a quarter of the memory, 8 MiB to 4 GiB
 	FirstFrameTimeout   time.Duration // firstFrameTimeoutMillis: from the first byte of a connection to the end of its first frame
 	FrameTimeout        time.Duration // frameTimeoutMillis: the same for any later frame
 	SlowReaderTimeout   time.Duration // slowReaderTimeoutMillis: how long a peer may leave more than writeBufferHighWaterMark unread
 	MaxPendingInput     int           // maxPendingInputSize in bytes: what a peer may send that does not read, or sends faster than it is answered
 	MaxPendingOutput    int           // maxPendingOutputSize in bytes: unread replies of a peer that asks for more
+	MaxTopics           int           // maxTopics: topics in all; 0 means one per KiB of memory, 10,000 to 4,000,000
+	MaxBrokers          int           // maxBrokers: brokers in all, each name in each cluster; 0 means one per 32 KiB of memory, 1,000 to 100,000
+	MaxRouteEntries     int           // maxRouteEntries: broker names of all topics, filter servers, static mappings and their queues; 0 means one per 256 bytes of memory, 100,000 to 16,000,000
+	RouteCacheBytes     int64         // routeCacheBytes: encoded routes that are kept; what finds no room is encoded when asked for. 0 means an eighth of the memory, 8 MiB to 2 GiB
 
 	// RouteReadsOnLoop (routeReadsOnLoop, not a Java key) answers route requests
 	// on the event loop. Off sends them through the client pool, as Java does.
 	RouteReadsOnLoop bool
+
+	// FrameMaxLength (frameMaxLength; in Java the system property
+	// com.rocketmq.remoting.frameMaxLength) is the largest frame that is accepted,
+	// in bytes, its length field included: 1 KiB to 1 GiB. More than the 16 MiB of
+	// the default may be no more than a quarter of the memory budget: half of that
+	// is for unfinished frames, which hold half as much again while they grow.
+	FrameMaxLength int
 
 	// AddressServerPort (addressServerPort, not a Java key) is where clients that
 	// are configured with a domain ask over HTTP for the name servers; 0 turns
@@ -102,6 +115,15 @@ type Config struct {
 	// HandshakeTimeout (handshakeTimeoutSeconds, not a Java key) is how long a TLS
 	// handshake or a PROXY header may take from its first byte.
 	HandshakeTimeout time.Duration
+
+	// Where log lines go and how they look. None has a key in Java, where
+	// logback has a file of its own.
+
+	LogFile        string // logFile, "" none: where lines go beside standard error
+	LogLevel       string // logLevel: debug, info, warn, error, in any case; of which lines at least
+	LogFormat      string // logFormat: text or json
+	LogFileSize    int    // logFileMaxMegabytes, from 1 to 65536, in MiB: when the file is set aside and another one begun
+	LogFileBackups int    // logFileMaxBackups, from 1 to 10000: how many are kept that were set aside
 
 	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
 	// comes from it is to be changed, so the properties file is not told of them.
@@ -158,12 +180,17 @@ func DefaultConfig() Config {
 		MaxPendingInput:                      4 << 20,
 		MaxPendingOutput:                     64 << 20,
 		RouteReadsOnLoop:                     true,
+		FrameMaxLength:                       codec.MaxFrameLength,
 		ProductEnvName:                       "center",
 		NamesrvDomain:                        "jmenv.tbsite.net",
 		NamesrvDomainSubgroup:                "nsaddr",
 		SerializeType:                        codec.SerializeJSON,
 		TLS:                                  defaultTLSConfig(),
 		HandshakeTimeout:                     10 * time.Second,
+		LogLevel:                             "info",
+		LogFormat:                            "text",
+		LogFileSize:                          100,
+		LogFileBackups:                       10,
 		Unused: UnusedConfig{
 			UnRegisterBrokerQueue:        3000,
 			ServerWorkerThreads:          8,
@@ -178,6 +205,18 @@ func DefaultConfig() Config {
 
 // maxPoolNums bounds the workers of a pool: all are there from the start.
 const maxPoolNums = 1 << 14
+
+// What the engine has as well, in the words of the keys.
+const (
+	maxLoops         = 255
+	defaultHighWater = 64 << 10
+)
+
+// The bounds of frameMaxLength.
+const (
+	leastFrameLength   = 1 << 10
+	largestFrameLength = 1 << 30
+)
 
 // Validate returns all faults of c, nil when there are none.
 func (c Config) Validate() error {
@@ -204,6 +243,7 @@ func (c Config) Validate() error {
 	atLeast("clientRequestThreadPoolQueueCapacity", c.ClientRequestThreadPoolQueueCapacity, 1)
 	atLeast("defaultThreadPoolQueueCapacity", c.DefaultThreadPoolQueueCapacity, 1)
 	atLeast("serverSelectorThreads", c.ServerSelectorThreads, 0)
+	atMost("serverSelectorThreads", c.ServerSelectorThreads, maxLoops)
 	atLeast("serverSocketSndBufSize", c.ServerSocketSndBufSize, 0)
 	atLeast("serverSocketRcvBufSize", c.ServerSocketRcvBufSize, 0)
 	atLeast("writeBufferHighWaterMark", c.WriteBufferHighWaterMark, 0)
@@ -212,6 +252,21 @@ func (c Config) Validate() error {
 	atLeast("maxConnectionsPerIp", c.MaxConnectionsPerIP, 0)
 	atLeast("maxPendingInputSize", c.MaxPendingInput, 1)
 	atLeast("maxPendingOutputSize", c.MaxPendingOutput, 1)
+	faults = append(faults, c.frameFaults()...)
+	if high := cmp.Or(c.WriteBufferHighWaterMark, defaultHighWater); c.WriteBufferLowWaterMark > high {
+		faults = append(faults, fmt.Errorf("namesrv: writeBufferLowWaterMark is %d, must be at most %d, writeBufferHighWaterMark", c.WriteBufferLowWaterMark, high))
+	}
+	for _, k := range configKeys {
+		if k.words != nil && !slices.Contains(k.words, k.get(&c)) {
+			faults = append(faults, &badValue{key: k.name, value: k.get(&c), want: k.want})
+		}
+	}
+	atLeast("maxTopics", c.MaxTopics, 0)
+	atLeast("maxBrokers", c.MaxBrokers, 0)
+	atLeast("maxRouteEntries", c.MaxRouteEntries, 0)
+	if c.RouteCacheBytes < 0 {
+		faults = append(faults, fmt.Errorf("namesrv: routeCacheBytes is %d, must be at least 0", c.RouteCacheBytes))
+	}
 	if c.MemoryBudget != 0 && c.MemoryBudget < leastBudget {
 		faults = append(faults, fmt.Errorf("namesrv: memoryBudget is %d, must be 0 or at least %d", c.MemoryBudget, leastBudget))
 	}
@@ -229,6 +284,7 @@ func (c Config) Validate() error {
 	}
 	faults = append(faults, c.addressServerFaults()...)
 	faults = append(faults, c.clusterTestFaults()...)
+	faults = append(faults, c.logFaults()...)
 	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {
 		faults = append(faults, err)
 	}
@@ -248,6 +304,18 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("namesrv: scanNotActiveBrokerInterval is %v, must be positive", c.ScanNotActiveBrokerInterval))
 	}
 	return errors.Join(faults...)
+}
+
+// frameFaults is the share of frameMaxLength in Validate.
+func (c *Config) frameFaults() (faults []error) {
+	n := int64(c.FrameMaxLength)
+	if n < leastFrameLength || n > largestFrameLength {
+		faults = append(faults, fmt.Errorf("namesrv: frameMaxLength is %d, must be from %d to %d bytes", n, leastFrameLength, largestFrameLength))
+	}
+	if budget := c.memoryBudget(); n > codec.MaxFrameLength && n > budget/4 {
+		faults = append(faults, fmt.Errorf("namesrv: frameMaxLength is %d, must be at most %d bytes, a quarter of the memory budget; memoryBudget would have to be at least %d", n, max(codec.MaxFrameLength, budget/4), 4*n))
+	}
+	return faults
 }
 
 // parseTrusted reads a list of addresses and prefixes.

@@ -3,7 +3,6 @@ package namesrv_test
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -19,7 +18,9 @@ import (
 
 // defaultConfigText is what GET_NAMESRV_CONFIG answers for the server of
 // start.
-const defaultConfigText = `addressServerList=
+var defaultConfigText = defaultKeysText + "version=" + namesrv.Version() + "\n" + laterKeysText
+
+const defaultKeysText = `addressServerList=
 addressServerPort=0
 bindAddress=127.0.0.1
 clientRequestThreadPoolNums=8
@@ -36,14 +37,23 @@ enableControllerInNamesrv=false
 enableShutdownGracefully=false
 enableTopicList=true
 firstFrameTimeoutMillis=30000
+frameMaxLength=16777216
 frameTimeoutMillis=60000
 handshakeTimeoutSeconds=10
 kvConfigPath=
 listenPort=0
+logFile=
+logFileMaxBackups=10
+logFileMaxMegabytes=100
+logFormat=text
+logLevel=info
+maxBrokers=0
 maxConnections=0
 maxConnectionsPerIp=0
 maxPendingInputSize=4194304
 maxPendingOutputSize=67108864
+maxRouteEntries=0
+maxTopics=0
 memoryBudget=0
 needWaitForService=false
 notifyMinBrokerIdChanged=false
@@ -54,6 +64,7 @@ proxyProtocolTrusted=
 returnOrderTopicConfigToBroker=true
 rocketmq.namesrv.domain=jmenv.tbsite.net
 rocketmq.namesrv.domain.subgroup=nsaddr
+routeCacheBytes=0
 routeReadsOnLoop=true
 scanNotActiveBrokerInterval=5000
 serverAsyncSemaphoreValue=64
@@ -87,7 +98,9 @@ tls.server.trustCertPath=
 tls.test.mode.enable=true
 unRegisterBrokerQueueCapacity=3000
 useEpollNativeSelector=false
-waitSecondsForService=45
+`
+
+const laterKeysText = `waitSecondsForService=45
 writeBufferHighWaterMark=0
 writeBufferLowWaterMark=0
 `
@@ -134,28 +147,48 @@ func TestUpdateConfig(t *testing.T) {
 	cases := []struct {
 		name, text string
 		code       codec.ResponseCode
-		remark     string // as JSON
+		remark     string
 		changed    string
 	}{
 		{"no body", "", 0, "", ""},
 		{"only comments", "# nothing\n! here\n\n", 0, "", ""},
 		{"several", "enableTopicList=false\nlistenPort : 1234\n  supportActingMaster TRUE", 0, "", "enableTopicList=false|listenPort=1234|supportActingMaster=true"},
 		{"the last wins", "productEnvName=1\nproductEnvName=2", 0, "", "productEnvName=2"},
-		{"unknown key", "nobodyKnows=1\nproductEnvName=x", 0, "", "productEnvName=x"},
+		{"unknown key", "nobodyKnows=1\nproductEnvName=x", codec.RespSystemError, `namesrv: "nobodyKnows" is no key`, ""},
+		{"mistyped key", "listenPrt=1", codec.RespSystemError, `namesrv: "listenPrt" is no key, the nearest is listenPort`, ""},
 		{"unknown in the file too", "fromFile= 2 \nproductEnvName=x", 0, "", "fromFile=2 |productEnvName=x"},
 		{"our own key", "routeReadsOnLoop=false", 0, "", "routeReadsOnLoop=false"},
 		{"text is trimmed", "productEnvName=\\  x\\u0001\\u00a0\t \\u0001", 0, "", "productEnvName=x\u0001\u00a0"},
-		{"numbers are not", "listenPort=1234 \nserverSocketBacklog=5x\nserverWorkerThreads=+7\nshutdownWaitTimeSeconds=\n", 0, "", "serverWorkerThreads=7"},
-		{"int is 32 bits", "serverWorkerThreads=2147483648\nserverSocketBacklog=2147483647", 0, "", "serverSocketBacklog=2147483647"},
+		{"numbers too", "listenPort=1234 \t\nserverWorkerThreads=\\ +7", 0, "", "listenPort=1234|serverWorkerThreads=7"},
+		{
+			"no numbers", "listenPort=1234\nserverSocketBacklog=5x\nshutdownWaitTimeSeconds=\nmemoryBudget=1GiB", codec.RespSystemError,
+			`namesrv: serverSocketBacklog is "5x", must be a whole number` + "\n" +
+				`namesrv: shutdownWaitTimeSeconds is "", must be a whole number of seconds` + "\n" +
+				`namesrv: memoryBudget is "1GiB", must be a whole number of bytes`, "",
+		},
+		{"int is 32 bits", "serverSocketBacklog=2147483647", 0, "", "serverSocketBacklog=2147483647"},
+		{"int is not 33 bits", "serverWorkerThreads=2147483648", codec.RespSystemError, `namesrv: serverWorkerThreads is "2147483648", must be a whole number, from -2147483648 to 2147483647`, ""},
 		{"long is 64 bits", "scanNotActiveBrokerInterval=2147483648", 0, "", "scanNotActiveBrokerInterval=2147483648"},
-		{"long beyond our clock", "scanNotActiveBrokerInterval=9223372036854775807", 0, "", ""},
-		{"not quite true", "enableTopicList=true \nenableAllTopicList=yes\nclusterTest=tRuE", 0, "", "clusterTest=true|enableAllTopicList=false|enableTopicList=false"},
+		{
+			"long beyond our clock", "scanNotActiveBrokerInterval=9223372036854775807", codec.RespSystemError,
+			`namesrv: scanNotActiveBrokerInterval is "9223372036854775807", must be a whole number of milliseconds, from -9223372036854 to 9223372036854`, "",
+		},
+		{"true in whatever case", "supportActingMaster=true \nclusterTest=tRuE\nenableTopicList= False", 0, "", "clusterTest=true|enableTopicList=false|supportActingMaster=true"},
+		{"not quite true", "supportActingMaster=true\nenableAllTopicList=yes", codec.RespSystemError, `namesrv: enableAllTopicList is "yes", must be true or false`, ""},
+		{"our version", "version=1\nlistenPort=1", codec.RespNoPermission, blackListed, ""},
+		{"many faults", "\na=1\nb=\nc=\nd=\ne=\nf=\ng=\nh=\ni=\nj=\nk=\nl=", codec.RespSystemError, func() string {
+			var faults []string
+			for c := 'a'; c <= 'j'; c++ {
+				faults = append(faults, fmt.Sprintf("namesrv: %q is no key", string(c)))
+			}
+			return strings.Join(faults, "\n") + "\nand 2 more"
+		}(), ""},
 		{"UTF-8 is taken for Latin-1", "productEnvName=é", 0, "", "productEnvName=Ã©"},
 		{"invalid UTF-8", "productEnvName=\xff", 0, "", "productEnvName=ï¿½"},
 		{"escapes", "productEnvName=\\u4E2D\\\n   more", 0, "", "productEnvName=中more"},
 		{"null", "productEnvName", 0, "", "productEnvName="},
-		{"case matters", "LISTENPORT=1", 0, "", ""},
-		{"empty key", "=x\nlistenPort=1", 0, "", "listenPort=1"},
+		{"case matters", "LISTENPORT=1", codec.RespSystemError, `namesrv: "LISTENPORT" is no key, the nearest is listenPort`, ""},
+		{"empty key", "=x\nlistenPort=1", codec.RespSystemError, `namesrv: "" is no key`, ""},
 		{"broken escape", "listenPort=1\nproductEnvName=\\u12", codec.RespSystemError, "string2Properties error", ""},
 		{"black list itself", "listenPort=1\nconfigBlackList=", codec.RespNoPermission, blackListed, ""},
 		{"where it is kept", "configStorePath=/x", codec.RespNoPermission, blackListed, ""},
@@ -165,9 +198,9 @@ func TestUpdateConfig(t *testing.T) {
 		{"entries are not trimmed", "clusterTest=true", 0, "", "clusterTest=true"},
 		{"unknown but black-listed", "nobody=1", codec.RespNoPermission, blackListed, ""},
 		{"would not start", "listenPort=70000\nproductEnvName=x", codec.RespSystemError, "namesrv: listenPort is 70000, must be at most 65535", ""},
-		{"would not start either", "writeBufferLowWaterMark=9\nwriteBufferHighWaterMark=8", codec.RespSystemError, "engine: LowWater 9 is above HighWater 8", ""},
+		{"would not start either", "writeBufferLowWaterMark=9\nwriteBufferHighWaterMark=8", codec.RespSystemError, "namesrv: writeBufferLowWaterMark is 9, must be at most 8, writeBufferHighWaterMark", ""},
 		{"too long", "#" + strings.Repeat("x", 1<<20), codec.RespSystemError, "configuration would have 1048577 bytes, more than 1048576", ""},
-		{"too long with the rest", "productEnvName=" + strings.Repeat("x", 1<<20-100), codec.RespSystemError, fmt.Sprintf("configuration would have %d bytes, more than 1048576", 1<<20+len(defaultConfigText)-108), ""},
+		{"too long with the rest", "productEnvName=" + strings.Repeat("x", 1<<20-100), codec.RespSystemError, fmt.Sprintf("configuration would have %d bytes, more than 1048576", 1<<20+len(defaultKeysText+laterKeysText)-108), ""},
 		{"backslash at the end", "productEnvName=x\\", 0, "", "productEnvName=x"},
 	}
 	for _, tc := range cases {
@@ -177,7 +210,7 @@ func TestUpdateConfig(t *testing.T) {
 				c.Unknown = []codec.Field{{Name: "fromFile", Value: "1"}}
 			}).dial(t)
 			before := configText(c)
-			wantReply(t, c, updateConfig(tc.text), tc.code, "", tc.remark, "")
+			wantReply(t, c, updateConfig(tc.text), tc.code, "", strings.NewReplacer(`"`, `\"`, "\n", `\n`).Replace(tc.remark), "")
 			if got := changes(before, configText(c)); got != tc.changed {
 				t.Errorf("changed: %q, want %q", got, tc.changed)
 			}
@@ -224,8 +257,8 @@ func TestUpdateConfigFile(t *testing.T) {
 		if got := readFile(t, file); got != "none" {
 			t.Errorf("no body, but the file is %s", got)
 		}
-		wantReply(t, c, updateConfig("nobodyKnows=1"), 0, "", "", "")
-		want := strings.Replace(defaultConfigText, "configStorePath=", "configStorePath="+file, 1)
+		wantReply(t, c, updateConfig("supportActingMaster=false"), 0, "", "", "")
+		want := strings.Replace(defaultKeysText+laterKeysText, "configStorePath=", "configStorePath="+file, 1)
 		if got := readFile(t, file); got != want {
 			t.Errorf("the file is\n%s", got)
 		}
@@ -234,7 +267,7 @@ func TestUpdateConfigFile(t *testing.T) {
 			t.Errorf("the file is\n%s\nits backup\n%s", got, backup)
 		}
 	})
-	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak")
+	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak", "namesrv.properties.lock")
 	t.Run("second run", func(t *testing.T) {
 		writeFile(t, file, "# a comment\nsupportActingMaster=true\nbindAddress=127.0.0.1\nlistenPort=0\nodd\\ \\:\\=\\#key=1\n")
 		c := startStored(t, file).dial(t)
@@ -253,6 +286,21 @@ func TestUpdateConfigFile(t *testing.T) {
 			t.Errorf("the configuration is\n%s\nwant\n%s", got, before)
 		}
 	})
+}
+
+// TestUpdateConfigKeepsBackup: a file that a full disk has emptied does not
+// become the backup.
+func TestUpdateConfigKeepsBackup(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "namesrv.properties")
+	writeFile(t, file, "\n")
+	writeFile(t, file+".bak", "supportActingMaster=true\n")
+	s := start(t, func(c *namesrv.Config) { c.ConfigStorePath = file })
+	if err := s.UpdateConfig("enableTopicList=false"); err != nil {
+		t.Fatal(err)
+	}
+	if got, backup := readFile(t, file), readFile(t, file+".bak"); !strings.Contains(got, "enableTopicList=false") || backup != "supportActingMaster=true\n" {
+		t.Errorf("file %s, backup %s", got, backup)
+	}
 }
 
 // TestUpdateConfigUnwritable refuses what cannot be kept, and changes nothing.
@@ -276,7 +324,7 @@ func TestUpdateConfigUnwritable(t *testing.T) {
 	if got := readFile(t, file); got != "bindAddress=127.0.0.1\nlistenPort=0\n" {
 		t.Errorf("the file is\n%s", got)
 	}
-	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak")
+	wantFiles(t, dir, "namesrv.properties", "namesrv.properties.bak", "namesrv.properties.lock")
 }
 
 // TestUpdateConfigConcurrent changes different keys at the same time. None is
@@ -307,22 +355,13 @@ func TestUpdateConfigConcurrent(t *testing.T) {
 
 // TestConfigLog names each change with its effect.
 func TestConfigLog(t *testing.T) {
-	var out bytes.Buffer
-	cfg := namesrv.DefaultConfig()
-	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
-	s, err := namesrv.New(cfg, slog.New(slog.NewTextHandler(&out, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.UpdateConfig("enableTopicList=false\nlistenPort=1\nuseEpollNativeSelector=true\nserverWorkerThreads=x"); err != nil {
-		t.Fatal(err)
-	}
+	s, log := startLogging(t, nil)
+	wantCode(t, s.dial(t).Do(updateConfig("enableTopicList=false\nlistenPort=1\nuseEpollNativeSelector=true")), codec.RespSuccess, "")
 	for _, want := range []string{
-		`level=WARN msg="configuration ignored" key=serverWorkerThreads value=x err=`,
-		`msg="configuration updated" enableTopicList.value=false enableTopicList.effect="at once" listenPort.value=1 listenPort.effect="after restart" useEpollNativeSelector.value=true useEpollNativeSelector.effect=none`,
+		` before.enableTopicList=true before.listenPort=0 before.useEpollNativeSelector=false after.enableTopicList.value=false after.enableTopicList.effect="at once" after.listenPort.value=1 after.listenPort.effect="after restart" after.useEpollNativeSelector.value=true after.useEpollNativeSelector.effect=none changed=true`,
 	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no line with %s in\n%s", want, &out)
+		if !log.has(want) {
+			t.Errorf("no line with %s in\n%s", want, log)
 		}
 	}
 }
@@ -341,9 +380,12 @@ func TestConfigKeys(t *testing.T) {
 		case "false":
 			value = "true"
 		}
+		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json"}[name]; words != "" {
+			value = words
+		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 72 {
+	if len(lines) != 82 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

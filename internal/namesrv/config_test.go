@@ -1,6 +1,9 @@
 package namesrv_test
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -23,18 +26,19 @@ func writeProperties(t *testing.T, text string) string {
 }
 
 // TestLoadProperties reads what an operator of the Java server may have
-// written, with Java's rules for values.
+// written.
 func TestLoadProperties(t *testing.T) {
 	cfg := namesrv.DefaultConfig()
-	ignored, err := cfg.LoadProperties(writeProperties(t, strings.Join([]string{
+	notes, err := cfg.LoadProperties(writeProperties(t, strings.Join([]string{
 		"# a comment",
 		"! another",
 		"listenPort=19876",
 		"  bindAddress :  127.0.0.1",
 		"rocketmqHome /opt/${rocketmq}",
 		"supportActingMaster=TRUE",
-		"enableAllTopicList=true ", // with a trailing blank it is not true
-		"clientRequestThreadPoolNums=4 ",
+		"enableAllTopicList=False ", // blanks behind a value are an editor's
+		"enableTopicList=no",
+		"clientRequestThreadPoolNums=4 \t",
 		"defaultThreadPoolNums=2\\",
 		"    4",
 		"scanNotActiveBrokerInterval=1500",
@@ -47,13 +51,16 @@ func TestLoadProperties(t *testing.T) {
 	want := namesrv.DefaultConfig()
 	want.ListenPort, want.BindAddress, want.RocketMQHome = 19876, "127.0.0.1", "/opt/${rocketmq}"
 	want.SupportActingMaster, want.EnableAllTopicList = true, false
+	want.ClientRequestThreadPoolNums = 4
 	want.DefaultThreadPoolNums, want.ScanNotActiveBrokerInterval, want.ServerChannelMaxIdle = 24, 1500*time.Millisecond, 0
 	want.Unknown = []codec.Field{{Name: "somethingElse", Value: "1"}}
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("configuration is\n%+v, want\n%+v", cfg, want)
 	}
-	if len(ignored) != 2 || !strings.HasPrefix(ignored[0], "clientRequestThreadPoolNums=4 : ") || ignored[1] != "somethingElse has no meaning here" {
-		t.Errorf("ignored: %q", ignored)
+	if got := noted(notes); len(got) != 2 ||
+		!strings.HasPrefix(got[0], `WARN msg="value in the configuration does not parse" key=enableTopicList value=no expected="true or false" stays=true`) ||
+		got[1] != `WARN msg="unknown key in the configuration" key=somethingElse` {
+		t.Errorf("notes: %q", got)
 	}
 	if err := cfg.Validate(); err != nil {
 		t.Error(err)
@@ -96,4 +103,23 @@ func TestValidate(t *testing.T) {
 			t.Errorf("the fault of %s is not reported in: %v", key, err)
 		}
 	}
+}
+
+// noted shows notes as log lines, without the file.
+func noted(notes []namesrv.Note) []string {
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "file" {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	for _, n := range notes {
+		log.Log(context.Background(), n.Level, n.Msg, n.Attrs...)
+	}
+	var lines []string
+	for line := range strings.Lines(out.String()) {
+		lines = append(lines, strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "level="))
+	}
+	return lines
 }

@@ -72,7 +72,7 @@ type child struct {
 	lines <-chan string // what it prints after its address
 }
 
-func startChild(b *testing.B, mode string, size int) *child {
+func startChild(b testing.TB, mode string, size int) *child {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "NAMESRV_BENCH_CHILD="+mode, "NAMESRV_BENCH_SIZE="+strconv.Itoa(size))

@@ -47,7 +47,7 @@ func TestKVConfigDiskFull(t *testing.T) {
 	if got := readFile(t, file); got != text {
 		t.Errorf("the file is %.200s", got)
 	}
-	wantFiles(t, dir, "kvConfig.json", "kvConfig.json.bak")
+	wantFiles(t, dir, "kvConfig.json", "kvConfig.json.bak", "kvConfig.json.lock")
 	wantReply(t, c, put, 0, "", "", "")
 	if got := len(readFile(t, file)); got < 100_000 {
 		t.Errorf("the file has %d bytes", got)

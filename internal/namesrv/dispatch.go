@@ -52,6 +52,9 @@ type request struct {
 	conn engine.Conn
 	cmd  codec.Command
 	body codec.RegisterBrokerBody // REGISTER_BROKER only
+	seq  uint64                   // number of a REGISTER_BROKER as they arrive, from 1; else 0
+
+	change adminChange // what is logged of the requests of changeArgs
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}
@@ -69,9 +72,10 @@ func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
 		s.counters.strayResponses.Add(1) // we never ask over an accepted connection
 		return out
 	}
-	r.conn = c
+	r.conn, r.seq = c, 0
 	if s.mustGo(&r.cmd) {
 		s.counters.sentAway.Add(1)
+		s.noteRefusedChange(r, errGoAway)
 		return s.answer(r, out, codec.Reply{}, errGoAway)
 	}
 	kind, ok := s.kindOf(r.cmd.Code)
@@ -84,11 +88,12 @@ func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
 	case kind.class == onLoop:
 		reply, err := kind.handle(s, r)
 		return s.answer(r, out, reply, err)
-	case s.pools.submit(kind.class, c, frame, s.task):
+	case s.pools.submit(kind.class, c, frame, s.taskOf(r)):
 		return out
 	}
 	s.counters.overloaded.Add(1)
 	s.noteOverload(c, r.cmd.Code)
+	s.noteRefusedChange(r, errOverload)
 	return s.answer(r, out, codec.Reply{}, errOverload)
 }
 
@@ -101,18 +106,31 @@ func (s *Server) kindOf(code codec.RequestCode) (requestKind, bool) {
 	return kind, ok
 }
 
+// taskOf returns the task that serves r later. A registration gets a number, because
+// what it means depends on whether a later one has been refused while it waited.
+func (s *Server) taskOf(r *request) engine.Task {
+	if r.cmd.Code != codec.ReqRegisterBroker || s.product != nil {
+		return s.task
+	}
+	seq := s.arrivals.Add(1)
+	r.seq = seq
+	return func(c engine.Conn, frame, out []byte) []byte { return s.serveQueued(c, frame, out, seq) }
+}
+
 // serveQueued answers a frame that waited in a pool. It has been decoded once
 // already; decoding the header again is cheaper than keeping it.
-func (s *Server) serveQueued(c engine.Conn, frame, out []byte) []byte {
+func (s *Server) serveQueued(c engine.Conn, frame, out []byte, seq uint64) []byte {
 	r := requests.Get().(*request)
 	defer requests.Put(r)
 	if err := r.cmd.Decode(frame); err != nil {
 		c.Close(malformed(err))
 		return out
 	}
-	r.conn = c
+	r.conn, r.seq = c, seq
+	r.change = adminChange{}
 	kind, _ := s.kindOf(r.cmd.Code)
 	reply, err := kind.handle(s, r)
+	s.noteChange(r, err)
 	return s.answer(r, out, reply, err)
 }
 
@@ -124,10 +142,11 @@ func malformed(err error) error { return fmt.Errorf("%w: %w", engine.ErrMalforme
 func (s *Server) answer(r *request, out []byte, reply codec.Reply, err error) []byte {
 	if err != nil {
 		s.counters.refused.Add(1)
+		s.noteMissed(r, err)
 	}
 	if r.cmd.Flag.IsOneway() {
 		return out
 	}
 	reply = s.replyTo(r, reply, err)
-	return codec.AppendReply(out, s.config().SerializeType, &reply)
+	return s.appendReply(r, out, &reply)
 }

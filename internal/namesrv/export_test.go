@@ -2,29 +2,66 @@ package namesrv
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"maps"
 	"time"
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
+	"gonamesrv/internal/nstest"
 	"gonamesrv/route"
 )
 
 // What tests of the running server may reach into.
 
+// BePatient gives what goes on between two processes, which are one in a test,
+// time enough on a machine that is busy with something else.
+func BePatient() {
+	for _, d := range []*time.Duration{&notifyConnectTimeout, &notifyWriteTimeout, &productTimeout, &addressTimeout, &addressIdleTimeout} {
+		*d = nstest.Patience
+	}
+}
+
 func (s *Server) Table() *route.Table       { return s.table }
 func (s *Server) EngineStats() engine.Stats { return s.engine.Stats() }
 func (s *Server) Budget() *engine.Budget    { return s.budget }
-func (s *Server) ScanOnce(nowMillis int64)  { s.scanOnce(nowMillis) }
 func (s *Server) Overloaded() int64         { return s.counters.overloaded.Load() }
+func (s *Server) NoMemory() int64           { return s.counters.noMemory.Load() }
 func (s *Server) StrayResponses() int64     { return s.counters.strayResponses.Load() }
 
-// SetClock gives the server another clock. Before Run only.
-func (s *Server) SetClock(now func() time.Time) { s.now, s.started = now, now() }
+// SetClock gives the server, but not its engine, another clock. Before Run only.
+func (s *Server) SetClock(now func() time.Duration) { s.clock, s.started = engine.ClockOf(now), now() }
 
-// OverloadLinesEvery sets the time between two lines about full queues.
-func (s *Server) OverloadLinesEvery(d time.Duration) { s.overloads.Interval = d }
+// SetSettled says for the clock whether brokers may be judged. Before Run only.
+func (s *Server) SetSettled(settled func() bool) { s.settled = settled }
+
+// SetWall gives the server another wall clock. Before Run only.
+func (s *Server) SetWall(now func() time.Time) { s.wall = now }
+
+// ScanIn scans as after so much more time.
+func (s *Server) ScanIn(d time.Duration) { s.scanOnce(s.nowMillis() + d.Milliseconds()) }
+
+// WallMillis is how what has no date is dated.
+func (s *Server) WallMillis() int64 { return s.wallMillis() }
+
+// RefuseRegistrations makes the workers refuse registrations for want of room. Before
+// Run only.
+func (s *Server) RefuseRegistrations(refuse func(*codec.Command) bool) {
+	s.kinds = maps.Clone(s.kinds)
+	s.kinds[codec.ReqRegisterBroker] = requestKind{asChange, func(s *Server, r *request) (codec.Reply, error) {
+		if refuse(&r.cmd) {
+			return codec.Reply{}, errOverload
+		}
+		return registerBroker(s, r)
+	}}
+}
+
+// RegistrationsMissed counts registrations that there was no room for.
+func (s *Server) RegistrationsMissed() int64 { return s.counters.missed.Load() }
+
+// LogLinesEvery sets the time between two lines of a kind. Before Run only.
+func (s *Server) LogLinesEvery(d time.Duration) { s.lines.every = d }
 
 // OnLog calls f with each line that is logged. Before Run only.
 func (s *Server) OnLog(f func(line string)) { s.log = slog.New(logTo{slog.DiscardHandler, f}) }
@@ -127,8 +164,34 @@ func (s *Server) FetchProductList() {
 	s.product.next = time.Time{}
 }
 
+func (t *TLSConfig) ServerContext() (*tls.Config, error) { return t.serverContext() }
+func (t *TLSConfig) ClientContext() (*tls.Config, error) { return t.clientContext() }
+
+// OnBodyDecoded calls f each time the body of a registration has been decoded,
+// before it is registered. Before Run only.
+func (s *Server) OnBodyDecoded(f func()) { s.bodyDecoded = f }
+
 // SetTLSPoll changes how often TLS files are looked at. Before Run only.
 func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }
 
 // PutKV sets a value of the KV config.
 func (s *Server) PutKV(namespace, key, value string) error { return s.kv.put(namespace, key, &value) }
+
+// GetKV returns a value of the KV config.
+func (s *Server) GetKV(namespace, key string) (string, bool) { return s.kv.get(namespace, key) }
+
+// ReleaseFiles is what the end of Run does, for a server that never ran.
+func (s *Server) ReleaseFiles() { s.releaseFiles() }
+
+// RepliesTooLong returns how many replies were too long for any client.
+func (s *Server) RepliesTooLong() int64 { return s.counters.tooLong.Load() }
+
+// ChangesRefused returns how many changes of the KV config and of the
+// configuration were refused.
+func (s *Server) ChangesRefused() int64 { return s.counters.changesRefused.Load() }
+
+// RouteLimitsFor returns the limits of the tables, and the bytes of encoded
+// routes, on a machine with so much memory.
+func (c *Config) RouteLimitsFor(memory int64) (route.Limits, int64) {
+	return c.routeLimitsFor(memory), c.routeCacheBytesFor(memory)
+}

@@ -3,6 +3,7 @@ package namesrv
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -12,20 +13,28 @@ import (
 // Opened implements engine.Handler.
 func (s *Server) Opened(engine.Conn) {}
 
-// Closed removes the brokers of a connection, after every request of that
-// connection which is still in the pool: none can bring them back.
-// Java: BrokerHousekeepingService.
+// Closed removes the brokers of a connection that its peer or the network has
+// ended, after every request of that connection which is still in the pool: none
+// can bring them back. One that we have closed says nothing of its brokers: they
+// live on until they are silent for too long.
+// Java: BrokerHousekeepingService, which removes them in any case.
 func (s *Server) Closed(c engine.Conn, err error) {
 	if s.draining.Load() || errors.Is(err, engine.ErrShutdown) {
 		return // it is us who leave
 	}
 	s.pools.regular.Post(c, func() {
 		s.brokerConns.remove(c.ID())
-		s.table.ConnClosed(c.ID())
+		if engine.PeerLeft(err) {
+			s.table.ConnClosed(c.ID())
+		} else if n := s.table.ForgetConn(c.ID()); n > 0 {
+			s.logLimited(slog.LevelInfo, "connection closed by us, its brokers stay",
+				"conn", c.ID(), "remote", c.RemoteAddr(), "brokers", n, "err", clip(err.Error()))
+		}
 	})
 }
 
-// scan removes silent brokers until ctx is done.
+// scan removes silent brokers until ctx is done, but not in the moment after a
+// pause of the process: their heartbeats may lie in the sockets.
 // Java: NamesrvController#startScheduleService, scanNotActiveBroker.
 func (s *Server) scan(ctx context.Context) {
 	tick := time.NewTicker(s.config().ScanNotActiveBrokerInterval)
@@ -35,19 +44,30 @@ func (s *Server) scan(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.scanOnce(s.nowMillis())
+			if s.settled() {
+				s.scanOnce(s.nowMillis())
+			}
 		}
 	}
 }
 
-// scanOnce closes the connections of expired brokers too, unless another broker
-// still lives on the same connection.
+// scanOnce closes the connections of expired brokers too, unless a broker lives on
+// the same connection. Whether one does is decided in the pool, among the
+// connection's own requests: so no registration can come between the decision and
+// the close, and those that wait are heard first.
 func (s *Server) scanOnce(nowMillis int64) {
 	for _, b := range s.table.ScanNotActiveBroker(nowMillis) {
-		if c := s.brokerConns.get(b.Conn); c != nil && b.ConnIdle {
-			c.Close(errBrokerExpired)
+		c := s.brokerConns.get(b.Conn)
+		if c == nil {
+			continue
 		}
+		s.pools.regular.Post(c, func() {
+			if !s.table.HasBrokers(c.ID()) {
+				c.Close(errBrokerExpired)
+			}
+		})
 	}
+	s.table.SweepBodies()
 }
 
 // logKVConfigs writes the KV config into the log a minute after the start and

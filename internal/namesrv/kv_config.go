@@ -1,7 +1,6 @@
 package namesrv
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,29 +19,38 @@ import (
 const orderTopicConfig = "ORDER_TOPIC_CONFIG"
 
 // maxKVConfig bounds the text of the KV config in bytes, because any peer may
-// put into it. It is room for the order configuration of 100,000 topics, and
-// any part of it fits a frame of 16 MiB.
+// put into it. Any part of it fits a frame of 16 MiB.
 const maxKVConfig = 8 << 20
+
+// maxOrderTopics bounds the encoded list of orderTopicConfig in bytes, because
+// every registration is answered with it: room for 25,000 topics. A file that
+// has more is used as it is, but registrations are answered without it: to a
+// broker this means that nothing has changed.
+const maxOrderTopics = 1 << 20
+
+// maxKVName bounds a namespace and a key in bytes; keys are topics.
+const maxKVName = 512
 
 // A kvConfig is the KV config: namespaces of keys with values, in memory and
 // in a file. A change is in the file before anybody sees it; a change that
 // cannot be written does not happen. Reading takes no lock.
-// Java: KVConfigManager.
+//
+// One process writes the file at a time. Another that has the same one knows
+// what was there when it started, refuses changes, and takes over with the
+// first change after the end of the former. Java: KVConfigManager.
 type kvConfig struct {
-	path string // "": in memory only
-	now  atomic.Pointer[kvState]
+	log *slog.Logger
+	now atomic.Pointer[kvState]
 
-	mu sync.Mutex // held by one change from its beginning to its end, file included
-	// broken is set while the file is not what now was read from. It must not
-	// become the backup, which is all there is.
-	broken bool // under mu
+	mu   sync.Mutex // held by one change from its beginning to its end, file included
+	file fileLock   // under mu; its path is "" for a KV config in memory only
 }
 
 // A kvState is the KV config at one moment. It never changes.
 type kvState struct {
 	table codec.KVConfigTable
 	size  int    // of its text, in bytes
-	order []byte // the encoded list of orderTopicConfig; nil where there is no such namespace
+	order []byte // the encoded list of orderTopicConfig, however long; nil where there is no such namespace
 }
 
 func newKVState(t codec.KVConfigTable, size int) *kvState {
@@ -53,45 +61,94 @@ func newKVState(t codec.KVConfigTable, size int) *kvState {
 	return s
 }
 
-// loadKVConfig reads the KV config from its file. A file that is missing or
-// empty is an empty KV config. A broken one is replaced by its backup, where
-// there is one; without, it is an error. Java: KVConfigManager#load.
-//
-// Differs from Java, which never reads the backup.
+// loadKVConfig reads the KV config from its file, and sees to it that no other
+// process writes it. Java: KVConfigManager#load.
 func loadKVConfig(path string, log *slog.Logger) (*kvConfig, error) {
-	k := &kvConfig{path: path}
+	k := &kvConfig{log: log, file: fileLock{path: path, log: log}}
 	k.now.Store(newKVState(codec.KVConfigTable{}, 0))
 	if path == "" {
 		return k, nil
 	}
-	text, err := os.ReadFile(path)
+	if err := k.file.take(); err != nil {
+		log.Error("KV config cannot be written, changes of it will be refused", "file", path, "err", err)
+	}
+	if err := k.read(); err != nil {
+		k.file.release()
+		return nil, err
+	}
+	return k, nil
+}
+
+// read makes what is in the file the KV config. A file that is missing is an
+// empty KV config. One that is blank or broken, as a power loss or a full disk
+// leaves it, is replaced by its backup; if that is unusable too, it is an error.
+// A blank file without backup is an empty KV config.
+//
+// Differs from Java, which never reads the backup.
+func (k *kvConfig) read() error {
+	file, backup := k.file.path, k.file.path+backupSuffix
+	text, err := os.ReadFile(file)
+	previous, noBackup := os.ReadFile(backup)
+	if noBackup == nil && isBlankFile(previous) {
+		noBackup = errors.New("is empty")
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return k, nil
+		if noBackup == nil {
+			k.log.Warn("KV config file is missing, its backup is not used", "file", file, "backup", backup)
+		}
+		k.now.Store(newKVState(codec.KVConfigTable{}, 0))
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("namesrv: KV config: %w", err)
+		return fmt.Errorf("namesrv: KV config: %w", err)
 	}
 	var t codec.KVConfigTable
-	if len(bytes.TrimSpace(text)) == 0 {
-		return k, nil
+	bad := errors.New("is empty")
+	if !isBlankFile(text) {
+		bad = t.Decode(text)
+	} else if noBackup != nil {
+		bad = nil
 	}
-	if broken := t.Decode(text); broken != nil {
-		broken = fmt.Errorf("namesrv: KV config %s: %w", path, broken)
-		text, err = os.ReadFile(path + backupSuffix)
-		if err == nil && len(bytes.TrimSpace(text)) == 0 {
-			err = errors.New("is empty")
+	if bad != nil {
+		bad = fmt.Errorf("namesrv: KV config %s: %w", file, bad)
+		if noBackup == nil {
+			noBackup = t.Decode(previous)
 		}
-		if err == nil {
-			err = t.Decode(text)
+		if noBackup != nil {
+			return fmt.Errorf("%w; its backup %s: %w", bad, backup, noBackup)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%w; its backup %s: %w", broken, path+backupSuffix, err)
-		}
-		log.Error("KV config is broken, its backup is used", "file", path, "err", broken)
-		k.broken = true
+		text = previous
+		k.log.Error("KV config is broken, its backup is used", "file", file, "backup", backup, "err", bad)
 	}
 	k.now.Store(newKVState(t, len(text)))
-	return k, nil
+	if n := len(k.now.Load().order); n > maxOrderTopics {
+		k.log.Warn("order configuration is too long, registrations are answered without it", "namespace", orderTopicConfig, "size", n, "most", maxOrderTopics)
+	}
+	return nil
+}
+
+// takeOver makes this the process that writes the file, unless it is already.
+// What the former one has written is read first. Under mu.
+func (k *kvConfig) takeOver() error {
+	if k.file.path == "" || k.file.held != nil {
+		return nil
+	}
+	if err := k.file.take(); err != nil {
+		return err
+	}
+	if err := k.read(); err != nil {
+		k.file.release() // or the next change would take the file for read
+		return err
+	}
+	k.log.Info("KV config is written by this process from now on", "file", k.file.path)
+	return nil
+}
+
+// close lets other processes write the file.
+func (k *kvConfig) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.file.release()
 }
 
 // get returns the value of a key.
@@ -113,8 +170,14 @@ func (k *kvConfig) list(namespace string) ([]codec.Field, bool) {
 }
 
 // orderTable returns the order configuration of all topics, encoded; nil where
-// there is none. The bytes never change.
-func (k *kvConfig) orderTable() []byte { return k.now.Load().order }
+// there is none, or more than maxOrderTopics. The bytes never change.
+func (k *kvConfig) orderTable() []byte {
+	order := k.now.Load().order
+	if len(order) > maxOrderTopics {
+		return nil
+	}
+	return order
+}
 
 func (s *kvState) namespace(name string) ([]codec.Field, bool) {
 	i, ok := slices.BinarySearchFunc(s.table.Namespaces, name, byNamespaceName)
@@ -128,6 +191,9 @@ func (s *kvState) namespace(name string) ([]codec.Field, bool) {
 // null: such a key cannot be read, is not listed and is not kept in the file,
 // which is to say that it is not there.
 func (k *kvConfig) put(namespace, key string, value *string) error {
+	if n := max(len(namespace), len(key)); n > maxKVName {
+		return &refusal{code: codec.RespSystemError, remark: remarkKVNameTooLong(n, maxKVName)}
+	}
 	return k.change(namespace, true, func(entries []codec.Field) []codec.Field {
 		if value == nil {
 			return withoutField(entries, key)
@@ -153,6 +219,9 @@ func (k *kvConfig) delete(namespace, key string) error {
 func (k *kvConfig) change(namespace string, create bool, edit func([]codec.Field) []codec.Field) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err := k.takeOver(); err != nil {
+		return err
+	}
 	now := k.now.Load()
 	old, exists := now.namespace(namespace)
 	if !exists && !create {
@@ -175,23 +244,29 @@ func (k *kvConfig) change(namespace string, create bool, edit func([]codec.Field
 	if err := t.Decode(text); err != nil {
 		return fmt.Errorf("namesrv: KV config cannot be read back: %w", err)
 	}
-	if k.path != "" {
-		if err := saveFile(k.path, text, !k.broken); err != nil {
+	next := newKVState(t, len(text))
+	if n := len(next.order); n > maxOrderTopics && n > len(now.order) {
+		return &refusal{code: codec.RespSystemError, remark: remarkOrderTopicsFull(n, maxOrderTopics)}
+	}
+	if k.file.path != "" {
+		if err := saveFile(k.file.path, text, isKVConfig); err != nil {
 			return err
 		}
-		k.broken = false
 	}
-	k.now.Store(newKVState(t, len(text)))
+	k.now.Store(next)
 	return nil
+}
+
+// isKVConfig reports whether text is worth to be the backup.
+func isKVConfig(text []byte) bool {
+	var t codec.KVConfigTable
+	return !isBlankFile(text) && t.Decode(text) == nil
 }
 
 func byNamespaceName(n codec.KVNamespace, name string) int { return strings.Compare(n.Name, name) }
 
 // The log of the KV config is bounded, because any peer may put into it.
-const (
-	kvLogLines  = 1000 // entries
-	kvLogLength = 1024 // bytes of a name or a value
-)
+const kvLogLines = 1000 // entries
 
 // logKVConfig writes the entries of the KV config into the log.
 // Java: KVConfigManager#printAllPeriodically.
@@ -202,19 +277,11 @@ func (s *Server) logKVConfig() {
 	for _, n := range namespaces {
 		for _, f := range n.Entries {
 			if lines++; lines <= kvLogLines {
-				s.log.Info("KV config entry", "namespace", shortened(n.Name), "key", shortened(f.Name), "value", shortened(f.Value))
+				s.log.Info("KV config entry", "namespace", clip(n.Name), "key", clip(f.Name), "value", shown(f.Name, f.Value))
 			}
 		}
 	}
 	if lines > kvLogLines {
 		s.log.Info("KV config entries not logged", "suppressed", lines-kvLogLines)
 	}
-}
-
-// shortened returns at most kvLogLength bytes of text.
-func shortened(text string) string {
-	if len(text) <= kvLogLength {
-		return text
-	}
-	return strings.ToValidUTF8(text[:kvLogLength], "") + "…"
 }

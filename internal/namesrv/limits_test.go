@@ -150,14 +150,16 @@ func TestLimitFaults(t *testing.T) {
 	cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.MemoryBudget = -1, -2, 1<<20
 	cfg.FirstFrameTimeout, cfg.FrameTimeout, cfg.SlowReaderTimeout = 0, -time.Second, 0
 	cfg.MaxPendingInput, cfg.MaxPendingOutput = 0, -1
+	cfg.MaxTopics, cfg.MaxBrokers, cfg.MaxRouteEntries, cfg.RouteCacheBytes = -1, -2, -3, -4
 	err := cfg.Validate()
 	if err == nil {
 		t.Fatal("no fault found")
 	}
 	for _, want := range []string{
-		"maxConnections is -1", "maxConnectionsPerIp is -2", "memoryBudget is 1048576, must be 0 or at least 67108864",
+		"maxConnections is -1", "maxConnectionsPerIp is -2", "memoryBudget is 1048576, must be 0 or at least 8388608",
 		"firstFrameTimeoutMillis is 0s", "frameTimeoutMillis is -1s", "slowReaderTimeoutMillis is 0s",
 		"maxPendingInputSize is 0", "maxPendingOutputSize is -1",
+		"maxTopics is -1", "maxBrokers is -2", "maxRouteEntries is -3", "routeCacheBytes is -4",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in: %v", want, err)
@@ -233,7 +235,7 @@ func TestBadPeers(t *testing.T) {
 		peer().TryWrite([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
 		peer().TryWrite([]byte{0xff, 0xfe, 0xfd, 0xfc, 0xfb})
 		half := peer()
-		half.Write(half.Frame(brokerA.RegisterPadded(1 << 20))[:600<<10])
+		half.TryWrite(half.Frame(brokerA.RegisterPadded(1 << 20))[:600<<10]) // may be closed before it is through
 		announces := peer()
 		announces.Write(binary.BigEndian.AppendUint32(nil, 16<<20-4))
 		deaf := peer()

@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,7 @@ const lineInterval = time.Second
 type lineLimit struct {
 	mu     sync.Mutex
 	byKind map[string]*lineKind // under mu; kinds are messages of ours, so there are few
+	every  time.Duration        // for tests; 0 is lineInterval
 }
 
 // A lineKind is one kind of line.
@@ -51,7 +53,7 @@ func (l *lineLimit) allow(now time.Time, kind string) (held int, ok bool) {
 		k = &lineKind{}
 		l.byKind[kind] = k
 	}
-	if !k.last.IsZero() && now.Sub(k.last) < lineInterval {
+	if !k.last.IsZero() && now.Sub(k.last) < cmp.Or(l.every, lineInterval) {
 		k.held++
 		return 0, false
 	}
@@ -63,6 +65,9 @@ func (l *lineLimit) allow(now time.Time, kind string) (held int, ok bool) {
 // lineInterval for each msg, which is a constant. The next line says how many
 // were held back. Texts of peers among attrs are clipped by the caller.
 func (s *Server) logLimited(level slog.Level, msg string, attrs ...any) {
+	if !s.log.Enabled(context.Background(), level) {
+		return
+	}
 	held, ok := s.lines.allow(time.Now(), msg)
 	if !ok {
 		return

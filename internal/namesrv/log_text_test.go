@@ -31,8 +31,8 @@ func (l *logText) String() string {
 func (l *logText) has(text string) bool { return strings.Contains(l.String(), text) }
 
 // startLogging is start with a log from the beginning.
-func startLogging(t testing.TB, change func(*namesrv.Config)) (*testServer, *logText) {
+func startLogging(t testing.TB, change func(*namesrv.Config), prepare ...func(*namesrv.Server)) (*testServer, *logText) {
 	t.Helper()
 	log := &logText{}
-	return startWithLog(t, change, slog.New(slog.NewTextHandler(log, nil))), log
+	return startWithLog(t, change, slog.New(slog.NewTextHandler(log, nil)), prepare...), log
 }

@@ -18,6 +18,10 @@ func TestMain(m *testing.M) {
 	if mode := os.Getenv("NAMESRV_BENCH_CHILD"); mode != "" {
 		runChild(mode)
 	}
+	if file := os.Getenv("NAMESRV_KV_CHILD"); file != "" {
+		writeKVUntilKilled(file)
+	}
+	namesrv.BePatient()
 	// gnet starts the goroutines of a pool when it is imported.
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
 }
@@ -65,7 +69,7 @@ func startWithLog(t testing.TB, change func(*namesrv.Config), log *slog.Logger, 
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(nstest.Patience):
 			t.Error("Run does not return")
 		}
 	})

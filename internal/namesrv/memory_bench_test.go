@@ -185,7 +185,7 @@ func (c *child) settle(b *testing.B) {
 func (c *child) rss(b *testing.B) int64 { return c.status(b, "VmRSS:") }
 
 // peak returns the most it ever was.
-func (c *child) peak(b *testing.B) int64 { return c.status(b, "VmHWM:") }
+func (c *child) peak(b testing.TB) int64 { return c.status(b, "VmHWM:") }
 
 // rssFreed is rss after the server has collected its garbage.
 func (c *child) rssFreed(b *testing.B) int64 {
@@ -201,7 +201,7 @@ func (c *child) rssFreed(b *testing.B) int64 {
 	return c.rss(b)
 }
 
-func (c *child) status(b *testing.B, name string) int64 {
+func (c *child) status(b testing.TB, name string) int64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
 	if err != nil {

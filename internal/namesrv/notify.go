@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"gonamesrv/codec"
 	"gonamesrv/engine"
 	"gonamesrv/route"
@@ -25,9 +23,13 @@ import (
 // Differs   sent outside the table's lock, to all receivers at the same time;
 //           what the next change has overtaken is not sent
 
-const (
+// Tests have more patience.
+var (
 	notifyConnectTimeout = 3 * time.Second // Java: NettyClientConfig.connectTimeoutMillis
 	notifyWriteTimeout   = 300 * time.Millisecond
+)
+
+const (
 	// notifySenders is how many receivers are connected to at the same time. An
 	// unreachable one occupies a sender until the connect timeout, the others go
 	// on. The engine leaves enough descriptors for them.
@@ -55,8 +57,7 @@ type notice struct {
 // Notices are rare, and a kept connection would have to be watched and closed
 // at the right time; for a broker that has just restarted it would be dead.
 type notifier struct {
-	log           *slog.Logger
-	limit         *rate.Limiter // of log lines
+	logLimited    func(level slog.Level, msg string, attrs ...any)
 	serializeType func() codec.SerializeType
 	isCurrent     func(brokerName string, c *route.MinBrokerIDChange) bool
 	send          func(ctx context.Context, addr string, frame []byte) error
@@ -87,8 +88,7 @@ type noticeCounts struct {
 func newNotifier(s *Server) *notifier {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &notifier{
-		log:           s.log,
-		limit:         rate.NewLimiter(1, 10),
+		logLimited:    s.logLimited,
 		serializeType: func() codec.SerializeType { return s.config().SerializeType },
 		isCurrent: func(brokerName string, c *route.MinBrokerIDChange) bool {
 			b, ok := s.table.View().Broker([]byte(brokerName))
@@ -153,9 +153,7 @@ func (n *notifier) dropOldest() {
 	delete(n.byName, n.waiting[0].brokerName)
 	n.waiting = slices.Delete(n.waiting, 0, 1)
 	n.counts.dropped++
-	if n.limit.Allow() {
-		n.log.Warn("notices dropped, too many wait", "dropped", n.counts.dropped)
-	}
+	n.logLimited(slog.LevelWarn, "notices dropped, too many wait", "dropped", n.counts.dropped)
 }
 
 // sendAll sends what waits until nothing does.
@@ -203,8 +201,8 @@ func (n *notifier) done(name, addr string, err error) {
 		return
 	}
 	n.counts.failed++
-	if !errors.Is(err, context.Canceled) && n.limit.Allow() {
-		n.log.Warn("notice not delivered", "broker", name, "addr", addr, "err", err, "failed", n.counts.failed)
+	if !errors.Is(err, context.Canceled) {
+		n.logLimited(slog.LevelWarn, "notice not delivered", "broker", clip(name), "addr", clip(addr), "err", clip(err.Error()), "failed", n.counts.failed)
 	}
 }
 

@@ -2,6 +2,7 @@ package namesrv_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -31,6 +32,12 @@ func listenFor(t *testing.T, reader func(net.Conn) io.Reader) *brokerPort {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listenAt(t, ln, reader)
+}
+
+// listenAt is listenFor with a socket that is bound already.
+func listenAt(t *testing.T, ln net.Listener, reader func(net.Conn) io.Reader) *brokerPort {
+	t.Helper()
 	p := &brokerPort{ln.Addr().String(), make(chan []byte, 100)}
 	done := make(chan struct{})
 	go func() {
@@ -125,6 +132,29 @@ func TestNotifyNewMinimum(t *testing.T) {
 	}
 }
 
+// TestNotifyIPv6 tells a broker that has registered an IPv6 address as Java
+// brokers do, without brackets.
+func TestNotifyIPv6(t *testing.T) {
+	ln, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip(err)
+	}
+	p := listenAt(t, ln, func(c net.Conn) io.Reader { return c })
+	s := start(t, notifying)
+	c := s.dial(t)
+	addr := fmt.Sprintf("::1:%d", ln.Addr().(*net.TCPAddr).Port)
+	wantCode(t, c.Do(registration(acting(2, addr))), codec.RespSuccess, "")
+	wantCode(t, c.Do(registration(acting(1, "127.0.0.1:1"))), codec.RespSuccess, "")
+	nstest.Eventually(t, "the notice has been sent, or has failed", func() bool { return s.NoticesSent()+s.NoticesFailed() == 1 })
+	if s.NoticesSent() == 0 {
+		t.Fatalf("%s is not told", addr)
+	}
+	var got codec.Command
+	if err := got.Decode(<-p.notices); err != nil || got.Code != 905 {
+		t.Errorf("the broker has received %+v, %v", got, err)
+	}
+}
+
 // TestNotifyIsLive sends nothing by default, and begins when it is told to.
 func TestNotifyIsLive(t *testing.T) {
 	s := start(t, nil)
@@ -153,13 +183,8 @@ func TestNotifyDeadReceiver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	refusing, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refusing.Close()
 	p := listen(t)
-	for i, addr := range []string{"127.0.0.1:1", full.Addr().String(), refusing.Addr().String(), "no address", p.addr} {
+	for i, addr := range []string{"127.0.0.1:1", full.Addr().String(), refusing(t), "no address", p.addr} {
 		wantCode(t, c.Do(registration(acting(int64(i), addr))), codec.RespSuccess, "")
 	}
 	c.Do(acting(0, "127.0.0.1:1").Unregister())

@@ -2,6 +2,9 @@ package namesrv_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -72,8 +75,7 @@ func TestNotReady(t *testing.T) {
 	for _, onLoop := range []bool{true, false} {
 		var sinceStart atomic.Int64
 		c := start(t, func(c *namesrv.Config) { c.NeedWaitForService, c.RouteReadsOnLoop = true, onLoop }, func(s *namesrv.Server) {
-			begin := time.Now()
-			s.SetClock(func() time.Time { return begin.Add(time.Duration(sinceStart.Load())) })
+			s.SetClock(func() time.Duration { return time.Duration(sinceStart.Load()) })
 		}).dial(t)
 		wantCode(t, c.Do(brokerA.Register()), 0, "")
 		steps := []struct {
@@ -102,4 +104,59 @@ func TestNotReady(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOrderTopicsAreBounded fills the order configuration until it takes no more.
+// What is refused has changed nothing, not even on disk.
+func TestOrderTopicsAreBounded(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kvConfig.json")
+	s := startKV(t, file)
+	c := s.dial(t)
+	order := func(key string, bytes int) *codec.Command {
+		return putKV("namespace", "ORDER_TOPIC_CONFIG", "key", key, "value", strings.Repeat("v", bytes))
+	}
+	const around = len(`{"table":{"1":"","2":""}}`)
+	wantCode(t, c.Do(order("1", 1<<19)), 0, "")
+	wantCode(t, c.Do(order("2", 1<<19-around)), 0, "")
+	before := readFile(t, file)
+	full := fmt.Sprintf("namespace ORDER_TOPIC_CONFIG would have %d bytes, more than 1048576", 1<<20+1)
+	wantReply(t, c, order("2", 1<<19-around+1), codec.RespSystemError, "", full, "")
+	if got := c.Do(brokerA.Register()); got.Code != 0 || len(got.Body) != 1<<20 {
+		t.Errorf("registered: code %d and %d bytes, want 0 and %d", got.Code, len(got.Body), 1<<20)
+	}
+	if readFile(t, file) != before || s.ChangesRefused() != 1 {
+		t.Errorf("the file has changed, or %d refusals were counted", s.ChangesRefused())
+	}
+	wantCode(t, c.Do(putKV("namespace", "other", "key", "2", "value", strings.Repeat("v", 2<<20))), 0, "")
+	for _, name := range []string{"key", "namespace"} {
+		fields := map[string]string{"namespace": "n", "key": "k"}
+		fields[name] = strings.Repeat("n", 513)
+		wantReply(t, c, putKV("namespace", fields["namespace"], "key", fields["key"], "value", "v"), codec.RespSystemError, "", "namespace or key has 513 bytes, more than 512", "")
+		fields[name] = strings.Repeat("n", 512)
+		wantCode(t, c.Do(putKV("namespace", fields["namespace"], "key", fields["key"], "value", "v")), 0, "")
+	}
+}
+
+// TestOrderTopicsBeyondTheBound starts with a file that has more than is sent.
+// It is kept, and said; brokers are told nothing until it is short enough again.
+func TestOrderTopicsBeyondTheBound(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kvConfig.json")
+	big := strings.Repeat("v", 600<<10)
+	text := fmt.Sprintf(`{"configTable":{"ORDER_TOPIC_CONFIG":{"1":%q,"2":%q}}}`, big, big)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, log := startLogging(t, func(c *namesrv.Config) { c.KVConfigPath, c.OrderMessageEnable = file, true })
+	if !log.has("order configuration is too long, registrations are answered without it") {
+		t.Errorf("it is not in the log: %s", log)
+	}
+	c := s.dial(t)
+	wantReply(t, c, brokerA.Register(), 0, "{}", "", "")
+	wantReply(t, c, getKV("namespace", "ORDER_TOPIC_CONFIG", "key", "1"), 0, `{"value":"`+big+`"}`, "", "")
+	wantCode(t, c.Do(putKV("namespace", "ORDER_TOPIC_CONFIG", "key", "3", "value", "")), codec.RespSystemError,
+		fmt.Sprintf("namespace ORDER_TOPIC_CONFIG would have %d bytes, more than 1048576", 2*(600<<10)+len(`{"table":{"1":"","2":"","3":""}}`)))
+	wantCode(t, c.Do(putKV("namespace", "ORDER_TOPIC_CONFIG", "key", "2", "value", big[:500<<10])), 0, "") // shorter, but not short
+	wantReply(t, c, brokerA.Register(), 0, "{}", "", "")
+	wantCode(t, c.Do(deleteKV("namespace", "ORDER_TOPIC_CONFIG", "key", "1")), 0, "")
+	wantReply(t, c, brokerA.Register(), 0, "{}", "", `{"table":{"2":"`+big[:500<<10]+`"}}`)
 }

@@ -120,7 +120,7 @@ func TestOverloadIsLogged(t *testing.T) {
 		c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 1, 4
 	}, func(s *namesrv.Server) {
 		s.InDefaultPool(7000, g.serve)
-		s.OverloadLinesEvery(time.Hour)
+		s.LogLinesEvery(time.Hour)
 		s.OnLog(func(line string) {
 			if line == "request refused, queue full" {
 				lines.Add(1)

@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -28,7 +29,41 @@ type configKey struct {
 	unused bool // means nothing here
 	secret bool // is not shown to peers
 	get    func(*Config) string
-	set    func(*Config, string) error
+	set    func(*Config, string) error // of a value without blanks around it; see take
+
+	want    string   // what a value must be, in words
+	words   []string // all it can be, if it is one of a few words
+	lenient bool     // at the start a value that does not parse is said, and the one before stays
+}
+
+// take sets k to a value. Blanks around it do not matter: Java trims texts only,
+// so that a blank behind a number costs the key its value. The error is a
+// *badValue.
+func (k configKey) take(c *Config, value string) error {
+	value = strings.TrimFunc(value, isTrimmed)
+	err := k.set(c, value)
+	if err == nil {
+		return nil
+	}
+	bad := &badValue{key: k.name, value: value, want: k.want}
+	var r *rangeError
+	if errors.As(err, &r) {
+		bad.want += r.Error()
+	}
+	if strings.ContainsAny(value, "#!") {
+		bad.want += "; a comment needs a line of its own"
+	}
+	return bad
+}
+
+// isTrimmed says what Java's String#trim removes.
+func isTrimmed(c rune) bool { return c <= ' ' }
+
+// A badValue is a value that its key cannot have.
+type badValue struct{ key, value, want string }
+
+func (e *badValue) Error() string {
+	return fmt.Sprintf("namesrv: %s is %q, must be %s", e.key, clip(e.value), e.want)
 }
 
 // configKeys are all keys of Java, in its order of declaration, and ours last.
@@ -53,7 +88,7 @@ var configKeys = append([]configKey{
 	live(boolKey("notifyMinBrokerIdChanged", func(c *Config) *bool { return &c.NotifyMinBrokerIDChanged })),
 	unused(boolKey("enableControllerInNamesrv", func(c *Config) *bool { return &c.Unused.EnableControllerInNamesrv })),
 	live(boolKey("needWaitForService", func(c *Config) *bool { return &c.NeedWaitForService })),
-	live(intKey("waitSecondsForService", func(c *Config) *int32 { return &c.WaitSecondsForService })),
+	live(in("seconds", intKey("waitSecondsForService", func(c *Config) *int32 { return &c.WaitSecondsForService }))),
 	live(boolKey("deleteTopicWithBrokerRegistration", func(c *Config) *bool { return &c.DeleteTopicWithBrokerRegistration })),
 	never(stringKey("configBlackList", func(c *Config) *string { return &c.ConfigBlackList })),
 
@@ -65,10 +100,10 @@ var configKeys = append([]configKey{
 	unused(intKey("serverOnewaySemaphoreValue", func(c *Config) *int32 { return &c.Unused.ServerOnewaySemaphore })),
 	unused(intKey("serverAsyncSemaphoreValue", func(c *Config) *int32 { return &c.Unused.ServerAsyncSemaphore })),
 	live(durationKey("serverChannelMaxIdleTimeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.ServerChannelMaxIdle })),
-	restart(intKey("serverSocketSndBufSize", func(c *Config) *int { return &c.ServerSocketSndBufSize })),
-	restart(intKey("serverSocketRcvBufSize", func(c *Config) *int { return &c.ServerSocketRcvBufSize })),
-	restart(intKey("writeBufferHighWaterMark", func(c *Config) *int { return &c.WriteBufferHighWaterMark })),
-	restart(intKey("writeBufferLowWaterMark", func(c *Config) *int { return &c.WriteBufferLowWaterMark })),
+	restart(in("bytes", intKey("serverSocketSndBufSize", func(c *Config) *int { return &c.ServerSocketSndBufSize }))),
+	restart(in("bytes", intKey("serverSocketRcvBufSize", func(c *Config) *int { return &c.ServerSocketRcvBufSize }))),
+	restart(in("bytes", intKey("writeBufferHighWaterMark", func(c *Config) *int { return &c.WriteBufferHighWaterMark }))),
+	restart(in("bytes", intKey("writeBufferLowWaterMark", func(c *Config) *int { return &c.WriteBufferLowWaterMark }))),
 	unused(intKey("serverSocketBacklog", func(c *Config) *int32 { return &c.Unused.ServerSocketBacklog })),
 	unused(boolKey("serverNettyWorkerGroupEnable", func(c *Config) *bool { return &c.Unused.ServerNettyWorkerGroupEnable })),
 	unused(boolKey("serverPooledByteBufAllocatorEnable", func(c *Config) *bool { return &c.Unused.ServerPooledByteBufAllocator })),
@@ -78,14 +113,19 @@ var configKeys = append([]configKey{
 
 	live(durationKey("drainTimeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.DrainTime })),
 	restart(boolKey("routeReadsOnLoop", func(c *Config) *bool { return &c.RouteReadsOnLoop })),
+	restart(in("bytes", intKey("frameMaxLength", func(c *Config) *int { return &c.FrameMaxLength }))),
 	restart(intKey("maxConnections", func(c *Config) *int { return &c.MaxConnections })),
 	restart(intKey("maxConnectionsPerIp", func(c *Config) *int { return &c.MaxConnectionsPerIP })),
-	restart(longKey("memoryBudget", func(c *Config) *int64 { return &c.MemoryBudget })),
+	restart(in("bytes", longKey("memoryBudget", func(c *Config) *int64 { return &c.MemoryBudget }))),
 	restart(durationKey("firstFrameTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.FirstFrameTimeout })),
 	restart(durationKey("frameTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.FrameTimeout })),
 	restart(durationKey("slowReaderTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.SlowReaderTimeout })),
-	restart(intKey("maxPendingInputSize", func(c *Config) *int { return &c.MaxPendingInput })),
-	restart(intKey("maxPendingOutputSize", func(c *Config) *int { return &c.MaxPendingOutput })),
+	restart(in("bytes", intKey("maxPendingInputSize", func(c *Config) *int { return &c.MaxPendingInput }))),
+	restart(in("bytes", intKey("maxPendingOutputSize", func(c *Config) *int { return &c.MaxPendingOutput }))),
+	restart(intKey("maxTopics", func(c *Config) *int { return &c.MaxTopics })),
+	restart(intKey("maxBrokers", func(c *Config) *int { return &c.MaxBrokers })),
+	restart(intKey("maxRouteEntries", func(c *Config) *int { return &c.MaxRouteEntries })),
+	restart(in("bytes", longKey("routeCacheBytes", func(c *Config) *int64 { return &c.RouteCacheBytes }))),
 	restart(intKey("addressServerPort", func(c *Config) *int { return &c.AddressServerPort })),
 	restart(stringKey("addressServerList", func(c *Config) *string { return &c.AddressServerList })),
 	restart(stringKey("rocketmq.namesrv.domain.subgroup", func(c *Config) *string { return &c.NamesrvDomainSubgroup })),
@@ -93,6 +133,11 @@ var configKeys = append([]configKey{
 	restart(stringKey("productNamesrvAddr", func(c *Config) *string { return &c.ProductNamesrvAddr })),
 	never(stringKey("proxyProtocolTrusted", func(c *Config) *string { return &c.ProxyProtocolTrusted })),
 	restart(durationKey("handshakeTimeoutSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.HandshakeTimeout })),
+	never(stringKey("logFile", func(c *Config) *string { return &c.LogFile })),
+	live(wordKey("logLevel", []string{"debug", "info", "warn", "error"}, func(c *Config) *string { return &c.LogLevel })),
+	restart(wordKey("logFormat", []string{"text", "json"}, func(c *Config) *string { return &c.LogFormat })),
+	restart(intKey("logFileMaxMegabytes", func(c *Config) *int { return &c.LogFileSize })),
+	restart(intKey("logFileMaxBackups", func(c *Config) *int { return &c.LogFileBackups })),
 }, tlsKeys...)
 
 func live(k configKey) configKey    { k.update = updateLive; return k }
@@ -100,6 +145,13 @@ func restart(k configKey) configKey { k.update = updateRestart; return k }
 func never(k configKey) configKey   { k.update = updateNever; return k }
 func secret(k configKey) configKey  { k.secret = true; return k }
 func unused(k configKey) configKey  { k.update, k.unused = updateRestart, true; return k }
+
+// in says what a number counts.
+func in(unit string, k configKey) configKey { k.want += " of " + unit; return k }
+
+// guard makes sure that a key that guards something never has a value that
+// nobody meant: what does not parse stops the start.
+func guard(k configKey) configKey { k.lenient = false; return k }
 
 // knownKeys finds a key by its name.
 var knownKeys = func() map[string]configKey {
@@ -110,33 +162,62 @@ var knownKeys = func() map[string]configKey {
 	return known
 }()
 
-// LoadProperties reads a Java properties file over c. It returns, one line
-// each, what it passed over: keys that mean nothing here, and values that do
-// not parse, which Java ignores without a word. Its error names the file.
-// Java: MixAll#properties2Object.
-func (c *Config) LoadProperties(file string) (ignored []string, err error) {
+// readProperties returns what is in a properties file.
+func readProperties(file string) ([]codec.Field, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("namesrv: configuration: %w", err)
+		return nil, err
 	}
 	fields, err := parseProperties(text)
 	if err != nil {
-		return nil, fmt.Errorf("namesrv: configuration %s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	return fields, nil
+}
+
+// LoadProperties reads a Java properties file over c. It returns what the
+// operator should know of it: unknown keys, keys without meaning here, truth
+// values that are none. Its error lists every value that does not parse, and
+// names the file; all other values have been taken then.
+// Java: MixAll#properties2Object.
+//
+// Differs from Java, which passes over what does not parse without a word, and
+// takes what is not "true" for false.
+func (c *Config) LoadProperties(file string) (notes []Note, err error) {
+	fields, err := readProperties(file)
+	if err != nil {
+		return nil, fmt.Errorf("namesrv: configuration: %w", err)
+	}
+	var faults []error
+	var others []codec.Field // keys that nobody knows, and those that only Java knows
+	found := readKeys{where: file}
+	taken := make(map[string]bool, len(fields))
 	for _, f := range fields {
-		k, ok := knownKeys[f.Name]
-		if !ok {
-			c.Unknown = withField(c.Unknown, f.Name, f.Value)
-		} else if err := k.set(c, f.Value); err != nil {
-			ignored = append(ignored, fmt.Sprintf("%s=%s: %v", f.Name, f.Value, err))
-			continue
+		k, known := knownKeys[f.Name]
+		switch {
+		case f.Name == versionKey:
+			continue // as GET_NAMESRV_CONFIG answers it
+		case !known:
+			others = append(others, f)
+			found.unknown(f.Name)
+		default:
+			if err := k.take(c, f.Value); err != nil {
+				if k.lenient {
+					found.odd(err, k.get(c))
+				} else {
+					faults = append(faults, fmt.Errorf("%w (%s)", err, file))
+				}
+				continue
+			}
+			if k.unused {
+				found.meaningless = append(found.meaningless, f.Name)
+			}
 		}
-		c.JavaOptions = slices.DeleteFunc(slices.Clone(c.JavaOptions), func(name string) bool { return name == f.Name })
-		if !ok || k.unused {
-			ignored = append(ignored, fmt.Sprintf("%s has no meaning here", f.Name))
-		}
+		taken[f.Name] = true
 	}
-	return ignored, nil
+	c.Unknown = withFields(c.Unknown, others)
+	c.JavaOptions = slices.DeleteFunc(slices.Clone(c.JavaOptions), func(name string) bool { return taken[name] })
+	return found.notes(), errors.Join(faults...)
 }
 
 // Properties returns name=value for every known key, in the order in which -p
@@ -163,11 +244,12 @@ func (c *Config) all() []codec.Field {
 	return all
 }
 
-// text is the whole configuration, its values as they are but for secrets.
+// text is the whole configuration, its values as they are but for secrets, and
+// our version.
 // Java: Configuration#getAllConfigsFormatString.
 func (c *Config) text() []byte {
 	var b []byte
-	for _, f := range c.all() {
+	for _, f := range withFields(c.all(), []codec.Field{{Name: versionKey, Value: Version()}}) {
 		if f.Value != "" && knownKeys[f.Name].secret {
 			f.Value = "******"
 		}
@@ -194,42 +276,91 @@ func (c *Config) fileText() []byte {
 	return b
 }
 
-// The value rules are Java's: text is trimmed, numbers and truth values are
-// not, and whatever is not "true" is false.
-
 func stringKey(name string, field func(*Config) *string) configKey {
 	return configKey{
 		name: name,
 		get:  func(c *Config) string { return *field(c) },
+		set:  func(c *Config, v string) error { *field(c) = v; return nil },
+	}
+}
+
+// wordKey is one of a few words, in whatever case, and kept in lower case.
+// Such a word guards something, so an unknown one is never a default.
+func wordKey(name string, words []string, field func(*Config) *string) configKey {
+	last := len(words) - 1
+	return configKey{
+		name:  name,
+		words: words,
+		want:  strings.Join(words[:last], ", ") + " or " + words[last],
+		get:   func(c *Config) string { return *field(c) },
 		set: func(c *Config, v string) error {
-			*field(c) = strings.TrimFunc(v, func(c rune) bool { return c <= ' ' })
+			v = strings.ToLower(v)
+			if !slices.Contains(words, v) {
+				return errUnknownWord
+			}
+			*field(c) = v
 			return nil
 		},
 	}
 }
 
+var (
+	errUnknownWord = errors.New("unknown word")
+	errNoNumber    = errors.New("not a whole number")
+)
+
+// boolKey is "true" or "false", in whatever case.
+//
+// Differs from Java, where whatever is not "true" is false.
 func boolKey(name string, field func(*Config) *bool) configKey {
 	return configKey{
-		name: name,
-		get:  func(c *Config) string { return strconv.FormatBool(*field(c)) },
+		name:    name,
+		want:    "true or false",
+		lenient: true,
+		get:     func(c *Config) string { return strconv.FormatBool(*field(c)) },
 		set: func(c *Config, v string) error {
-			*field(c) = strings.EqualFold(v, "true")
+			switch strings.ToLower(v) {
+			case "true":
+				*field(c) = true
+			case "false":
+				*field(c) = false
+			default:
+				return errUnknownWord
+			}
 			return nil
 		},
 	}
 }
 
+// A rangeError is a whole number that is too small or too large.
+type rangeError struct{ least, most int64 }
+
+func (e *rangeError) Error() string { return fmt.Sprintf(", from %d to %d", e.least, e.most) }
+
+// whole returns the whole number that v is.
+func whole(v string, least, most int64) (int64, error) {
+	n, err := strconv.ParseInt(v, 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrSyntax):
+		return 0, errNoNumber
+	case err != nil || n < least || n > most:
+		return 0, &rangeError{least, most}
+	}
+	return n, nil
+}
+
+// intKey is an int of Java.
 func intKey[T int | int32](name string, field func(*Config) *T) configKey {
 	return configKey{
 		name: name,
+		want: "a whole number",
 		get:  func(c *Config) string { return strconv.Itoa(int(*field(c))) },
 		set: func(c *Config, v string) error {
-			n, err := strconv.ParseInt(v, 10, 32)
-			if err != nil {
-				return err
+			n, err := whole(v, math.MinInt32, math.MaxInt32)
+			if err == nil {
+				*field(c) = T(n)
 			}
-			*field(c) = T(n)
-			return nil
+			return err
 		},
 	}
 }
@@ -238,33 +369,35 @@ func intKey[T int | int32](name string, field func(*Config) *T) configKey {
 func longKey(name string, field func(*Config) *int64) configKey {
 	return configKey{
 		name: name,
+		want: "a whole number",
 		get:  func(c *Config) string { return strconv.FormatInt(*field(c), 10) },
 		set: func(c *Config, v string) error {
-			n, err := strconv.ParseInt(v, 10, 64)
-			if err != nil {
-				return err
+			n, err := whole(v, math.MinInt64, math.MaxInt64)
+			if err == nil {
+				*field(c) = n
 			}
-			*field(c) = n
-			return nil
+			return err
 		},
 	}
 }
 
 // durationKey is an int or a long of Java: bits is 32 or 64.
 func durationKey(name string, bits int, unit time.Duration, field func(*Config) *time.Duration) configKey {
-	return configKey{
+	most := int64(math.MaxInt64 / unit)
+	if bits == 32 {
+		most = math.MaxInt32
+	}
+	names := map[time.Duration]string{time.Millisecond: "milliseconds", time.Second: "seconds"}
+	return in(names[unit], configKey{
 		name: name,
+		want: "a whole number",
 		get:  func(c *Config) string { return strconv.FormatInt(int64(*field(c)/unit), 10) },
 		set: func(c *Config, v string) error {
-			n, err := strconv.ParseInt(v, 10, bits)
-			if err != nil {
-				return err
+			n, err := whole(v, -most, most)
+			if err == nil {
+				*field(c) = time.Duration(n) * unit
 			}
-			if most := int64(math.MaxInt64 / unit); n > most || n < -most {
-				return fmt.Errorf("not between %d and %d", -most, most)
-			}
-			*field(c) = time.Duration(n) * unit
-			return nil
+			return err
 		},
-	}
+	})
 }

@@ -18,6 +18,10 @@ const propertyBlanks = " \t\f"
 func referenceProperties(text []byte) ([]codec.Field, error) {
 	var fields []codec.Field
 	index := map[string]int{}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // Java does not know it
+	if len(text) > 1 && text[0]^text[1] == 1 && text[0] >= 0xfe {
+		return nil, errUTF16
+	}
 	for len(text) > 0 {
 		var line []byte
 		line, text = logicalLine(text)

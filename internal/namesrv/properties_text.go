@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -16,11 +17,24 @@ import (
 // The text of a properties file, as Java reads and writes it. A library reads
 // it, by way of propertyLines.
 
-var errMalformedUnicode = errors.New(`namesrv: properties: malformed \uxxxx encoding`)
+var (
+	errMalformedUnicode = errors.New(`namesrv: properties: malformed \uxxxx encoding`)
+	errUTF16            = errors.New("namesrv: properties: the text is in UTF-16, save it as UTF-8")
+)
+
+// byteOrderMark is what some editors put before a text in UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // parseProperties reads the text of a properties file, which is ISO 8859-1.
 // Each key is there once, with its last value. Java: Properties#load.
+//
+// Differs from Java, for which a byte order mark is the beginning of the first
+// key, and a text in UTF-16 one of keys that nobody knows.
 func parseProperties(text []byte) ([]codec.Field, error) {
+	text = bytes.TrimPrefix(text, byteOrderMark)
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, errUTF16
+	}
 	loader := properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}
 	p, err := loader.LoadBytes(propertyLines(text))
 	if err != nil {

@@ -1,6 +1,11 @@
 package namesrv
 
-import "fmt"
+import (
+	"fmt"
+
+	"gonamesrv/codec"
+	"gonamesrv/route"
+)
 
 // Every text a peer may see, word for word as Java says it. Where Java sends
 // the text of an exception, ours says the same thing in plain words.
@@ -46,6 +51,56 @@ func remarkKVConfigFull(size, limit int) string {
 
 func remarkConfigTooLong(size, limit int) string {
 	return fmt.Sprintf("configuration would have %d bytes, more than %d", size, limit)
+}
+
+// remarkUnknownKey is one of configFaults. Java has none.
+func remarkUnknownKey(name string) string {
+	remark := fmt.Sprintf("namesrv: %q is no key", clip(name))
+	if near := nearestKey(name); near != "" {
+		remark += ", the nearest is " + near
+	}
+	return remark
+}
+
+func remarkFileInUse(file string) string {
+	return fmt.Sprintf("another process writes %s, nothing is changed here", file)
+}
+
+var remarksBeyond = map[route.Limit]string{
+	route.LimitTopicLength:   "topic name has %d bytes, more than %d",
+	route.LimitNameLength:    "name has %d bytes, more than %d",
+	route.LimitAddrLength:    "address has %d bytes, more than %d",
+	route.LimitFilterServers: "broker would have %d filter servers, more than %d",
+	route.LimitConnBrokers:   "connection would have %d brokers, more than %d",
+	route.LimitAddrClusters:  "address would be in %d clusters, more than %d",
+	route.LimitNameIDs:       "broker name would have %d IDs, more than %d",
+	route.LimitTopics:        "there would be %d topics, more than maxTopics, %d",
+	route.LimitBrokers:       "there would be %d brokers, more than maxBrokers, %d",
+	route.LimitEntries:       "there would be %d route entries, more than maxRouteEntries, %d",
+}
+
+func remarkBeyond(e *route.LimitError) string {
+	return fmt.Sprintf(remarksBeyond[e.Limit], e.Size, e.Most)
+}
+
+// remarkReplyTooLong names what to ask instead, where there is something.
+func remarkReplyTooLong(code codec.RequestCode, size, limit int) string {
+	text := fmt.Sprintf("reply of %d bytes exceeds %d, the longest frame that clients read", size, limit)
+	switch code {
+	case codec.ReqGetAllTopicListFromNameserver:
+		return text + "; GET_TOPICS_BY_CLUSTER (224) lists the topics of one cluster"
+	case codec.ReqGetBrokerClusterInfo:
+		return text + "; GET_BROKER_MEMBER_GROUP (901) shows the brokers of one name"
+	}
+	return text
+}
+
+func remarkKVNameTooLong(size, limit int) string {
+	return fmt.Sprintf("namespace or key has %d bytes, more than %d", size, limit)
+}
+
+func remarkOrderTopicsFull(size, limit int) string {
+	return fmt.Sprintf("namespace %s would have %d bytes, more than %d", orderTopicConfig, size, limit)
 }
 
 // remarkNoRoute holds one real newline. A topic that the request left out is

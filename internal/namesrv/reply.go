@@ -3,6 +3,7 @@ package namesrv
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"gonamesrv/codec"
 )
@@ -38,8 +39,12 @@ func missing(field string) error {
 // fails is our fault, and logged.
 func (s *Server) changed(err error) error {
 	var ref *refusal
-	if err != nil && !errors.As(err, &ref) {
-		s.log.Error("change refused", "err", err)
+	switch {
+	case err == nil:
+	case errors.As(err, &ref):
+		s.counters.changesRefused.Add(1)
+	default:
+		s.logLimited(slog.LevelError, "change refused", "err", clip(err.Error()))
 	}
 	return err
 }
@@ -57,4 +62,32 @@ func (s *Server) replyTo(r *request, reply codec.Reply, err error) codec.Reply {
 	}
 	reply.Opaque = r.cmd.Opaque
 	return reply
+}
+
+// maxReply is how long the whole frame of a reply may be, in bytes: Java clients
+// close a connection over which a longer one comes, without a word.
+// Java: NettyDecoder.FRAME_MAX_LENGTH.
+const maxReply = codec.MaxFrameLength
+
+// appendReply appends the frame of a reply. One that clients could not read is
+// replaced by an error that says so.
+//
+// Differs from Java, which sends it.
+func (s *Server) appendReply(r *request, out []byte, reply *codec.Reply) []byte {
+	st := s.config().SerializeType
+	start, size := len(out), len(reply.Body)
+	if size <= maxReply { // longer than that, it is not even copied
+		out = codec.AppendReply(out, st, reply)
+		if size = len(out) - start; size <= maxReply {
+			return out
+		}
+	}
+	s.counters.tooLong.Add(1)
+	s.logLimited(slog.LevelWarn, "reply not sent, too long", "code", int32(r.cmd.Code), "size", size, "most", maxReply,
+		"conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
+	return codec.AppendReply(out[:start], st, &codec.Reply{
+		Code:   codec.RespSystemError,
+		Opaque: reply.Opaque,
+		Remark: remarkReplyTooLong(r.cmd.Code, size, maxReply),
+	})
 }

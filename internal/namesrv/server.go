@@ -1,17 +1,18 @@
 package namesrv
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
@@ -24,6 +25,7 @@ var errBrokerExpired = errors.New("namesrv: broker expired")
 type Server struct {
 	live        atomic.Pointer[Config] // never changed once stored
 	changing    sync.Mutex             // held by one change of live from its beginning to its end, file included
+	configFile  fileLock               // of ConfigStorePath, from the first change on; under changing
 	blackList   map[string]bool        // keys that UPDATE_NAMESRV_CONFIG must not change
 	kv          *kvConfig
 	log         *slog.Logger
@@ -32,19 +34,25 @@ type Server struct {
 	pools       *pools
 	engine      *engine.Engine
 	kinds       map[codec.RequestCode]requestKind
-	task        engine.Task // serveQueued
+	task        engine.Task   // serveQueued, for all but registrations
+	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
 	notifier    *notifier
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
-	draining    atomic.Bool // the server was told to end
+	draining    atomic.Bool   // the server was told to end
+	ready       chan struct{} // closed when peers are served
 	counters    counters
 	events      *eventLog
 	lines       lineLimit
-	overloads   rate.Sometimes // bounds the lines about full queues
-	now         func() time.Time
-	started     time.Time
+	changeLog   adminLog
+	onUpdate    []func(Config)   // set before Run
+	clock       *engine.Clock    // how long something lasts, above all the silence of brokers
+	settled     func() bool      // clock.Settled; tests have their own
+	started     time.Duration    // by clock
+	wall        func() time.Time // what people and brokers call the time; it may jump
+	bodyDecoded func()           // tests change the tables between a decoding and its registration; nil otherwise
 }
 
 // counters count what a peer did that is worth knowing.
@@ -52,25 +60,39 @@ type counters struct {
 	strayResponses atomic.Int64 // frames that answer what was never asked
 	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
 	overloaded     atomic.Int64 // of those: refused because a pool was full
+	noMemory       atomic.Int64 // of those: refused because the budget had no room for what their bodies say
 	sentAway       atomic.Int64 // of those: told to go away
+	tooLong        atomic.Int64 // replies that no client could have read, answered with an error
+	changesRefused atomic.Int64 // changes of the KV config and of the configuration, most of them by a limit
+	missed         atomic.Int64 // of those: registrations for which we had no room
 }
 
 // New returns a server that is not listening yet. It fails when cfg does not
 // validate, or when the KV config cannot be read.
-func New(cfg Config, log *slog.Logger) (*Server, error) {
+func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{log: log, kinds: requestKinds, events: newEventLog(), overloads: rate.Sometimes{Interval: time.Second}, now: time.Now, started: time.Now()}
+	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
+	s.settled, s.started = s.clock.Settled, s.clock.Now()
 	kv, err := loadKVConfig(cfg.KVConfigPath, log)
 	if err != nil {
 		return nil, err
 	}
 	s.kv = kv
+	s.configFile = fileLock{path: cfg.ConfigStorePath, log: log}
+	defer func() {
+		if err != nil {
+			s.releaseFiles()
+		}
+	}()
+	log.Info("files in use", "kvConfigPath", cfg.KVConfigPath, "configStorePath", cfg.ConfigStorePath)
 	s.blackList = map[string]bool{}
 	for name := range strings.SplitSeq(cfg.ConfigBlackList, ";") {
 		s.blackList[name] = true
 	}
+	s.blackList[versionKey] = true
+	warnUnwritable(&cfg, log)
 	s.live.Store(&cfg)
 	if !cfg.RouteReadsOnLoop {
 		s.kinds = maps.Clone(requestKinds)
@@ -79,15 +101,15 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}
-	s.task = s.serveQueued
+	s.task = func(c engine.Conn, frame, out []byte) []byte { return s.serveQueued(c, frame, out, 0) }
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
-	s.table = route.New(route.Options{OnEvent: s.onEvent})
+	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()})
 	s.notifier = newNotifier(s)
 	if cfg.AddressServerPort != 0 {
-		s.addresses = newAddressServer(&cfg, log)
+		s.addresses = newAddressServer(&cfg, s)
 	}
 	e, err := engine.New(s, s.engineOptions(&cfg))
 	if err != nil {
@@ -99,20 +121,21 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 
 // engineOptions is the engine's part of a configuration.
 func (s *Server) engineOptions(cfg *Config) engine.Options {
-	mode, _ := cfg.TLS.mode()
 	trusted, _ := parseTrusted(cfg.ProxyProtocolTrusted) // validated
 	return engine.Options{
 		Addrs:       cfg.Addresses(),
 		Loops:       cfg.ServerSelectorThreads,
-		Split:       codec.SplitFrame,
+		Split:       codec.NewSplitFunc(frameLimit(cfg.FrameMaxLength, s.budget.Limit())),
+		MaxFrame:    frameLimit(cfg.FrameMaxLength, s.budget.Limit()),
 		IdleTimeout: func() time.Duration { return s.config().ServerChannelMaxIdle },
 		HighWater:   cfg.WriteBufferHighWaterMark,
 		LowWater:    cfg.WriteBufferLowWaterMark,
 		SendBuffer:  cfg.ServerSocketSndBufSize,
 		RecvBuffer:  cfg.ServerSocketRcvBufSize,
 		Drain:       s.drain,
+		Started:     sync.OnceFunc(func() { close(s.ready) }),
 
-		TLSMode:          mode,
+		TLSMode:          cfg.TLS.mode(),
 		TLSConfig:        s.tls.server.Load,
 		ProxyTrusted:     trusted,
 		HandshakeTimeout: cfg.HandshakeTimeout,
@@ -126,22 +149,41 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		ChokedInput:              cfg.MaxPendingInput,
 		MaxUnsent:                cfg.MaxPendingOutput,
 
+		Clock:  s.clock,
 		Logger: s.log,
 	}
 }
 
 // Listen binds the addresses. From then on peers may connect; they are served
 // once Run is called.
-func (s *Server) Listen() error {
+func (s *Server) Listen() (err error) {
+	defer func() {
+		if err != nil {
+			s.releaseFiles()
+		}
+	}()
 	if err := s.addresses.bind(); err != nil {
 		return err
 	}
 	if err := s.engine.Listen(); err != nil {
 		s.addresses.close()
-		return err
+		return listenError(cmp.Or(errors.Unwrap(err), err), "listenPort")
 	}
 	return nil
 }
+
+// listenError says which key to change when an address cannot be bound.
+func listenError(err error, portKey string) error {
+	key := "bindAddress"
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
+		key = portKey
+	}
+	return fmt.Errorf("namesrv: %w; change %s", err, key)
+}
+
+// Ready returns a channel that is closed when peers are served: Run has all that
+// it needs.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // Addr returns the first address that Listen has bound.
 func (s *Server) Addr() net.Addr { return s.engine.Addr() }
@@ -177,7 +219,16 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Warn("requests abandoned, they do not end")
 	}
 	s.notifier.close()
+	s.releaseFiles()
 	return err
+}
+
+// releaseFiles lets other processes write the files that this one wrote.
+func (s *Server) releaseFiles() {
+	s.kv.close()
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.configFile.release()
 }
 
 // onEvent is told what a change did, once it is published and the table's lock
@@ -189,7 +240,25 @@ func (s *Server) onEvent(e route.Event) {
 	}
 }
 
+// OnUpdate makes each change of the configuration by a request call f with what
+// it is then, one after the other. Before Run only.
+func (s *Server) OnUpdate(f func(Config)) { s.onUpdate = append(s.onUpdate, f) }
+
+// Reload reads again what can be read again while serving, if it has changed:
+// certificates. It returns at once. Before Run it has no effect, and need not:
+// everything was just read.
+func (s *Server) Reload() {
+	s.log.Info("reload asked for")
+	s.tls.reloadSoon()
+}
+
 // config returns the configuration as it is now; it is read, never changed.
 func (s *Server) config() *Config { return s.live.Load() }
 
-func (s *Server) nowMillis() int64 { return s.now().UnixMilli() }
+// nowMillis is the time that the route table is told: milliseconds since the
+// process started, less those for which it stood still.
+func (s *Server) nowMillis() int64 { return s.clock.Now().Milliseconds() }
+
+// wallMillis dates what its sender has not dated, in milliseconds since the Unix
+// epoch. Nothing that lasts is measured with it.
+func (s *Server) wallMillis() int64 { return s.wall().UnixMilli() }

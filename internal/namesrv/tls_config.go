@@ -4,16 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
-	"strings"
 
 	"gonamesrv/engine"
 )
 
 // A TLSConfig is what Java has as system properties. Java: TlsSystemConfig.
 type TLSConfig struct {
-	ServerMode   string // tls.server.mode: disabled, permissive, enforcing; any other means permissive
+	ServerMode   string // tls.server.mode: disabled, permissive, enforcing
 	ConfigFile   string // tls.config.file: a properties file that overrides what is below TestMode, and TestMode
 	ClientEnable bool   // tls.enable: use TLS towards others
 
@@ -45,7 +43,7 @@ func defaultTLSConfig() TLSConfig {
 // tlsFileKeys are the keys that tls.config.file may have.
 var tlsFileKeys = []configKey{
 	boolKey("tls.test.mode.enable", func(c *Config) *bool { return &c.TLS.TestMode }),
-	stringKey("tls.server.need.client.auth", func(c *Config) *string { return &c.TLS.ServerNeedClientAuth }),
+	wordKey("tls.server.need.client.auth", clientAuths, func(c *Config) *string { return &c.TLS.ServerNeedClientAuth }),
 	stringKey("tls.server.keyPath", func(c *Config) *string { return &c.TLS.ServerKeyPath }),
 	secret(stringKey("tls.server.keyPassword", func(c *Config) *string { return &c.TLS.ServerKeyPassword })),
 	stringKey("tls.server.certPath", func(c *Config) *string { return &c.TLS.ServerCertPath }),
@@ -62,64 +60,65 @@ var tlsFileKeys = []configKey{
 // to the server at all could turn TLS off.
 var tlsKeys = func() []configKey {
 	keys := append([]configKey{
-		stringKey("tls.server.mode", func(c *Config) *string { return &c.TLS.ServerMode }),
+		wordKey("tls.server.mode", tlsModes, func(c *Config) *string { return &c.TLS.ServerMode }),
 		boolKey("tls.enable", func(c *Config) *bool { return &c.TLS.ClientEnable }),
 		stringKey("tls.config.file", func(c *Config) *string { return &c.TLS.ConfigFile }),
 	}, tlsFileKeys...)
 	for i := range keys {
-		keys[i] = never(keys[i])
+		keys[i] = guard(never(keys[i]))
 	}
 	return keys
 }()
 
-// mode returns what the engine makes of tls.server.mode, and whether that is a
-// mode at all. Java: TlsMode#parse: any other word means permissive.
-func (t *TLSConfig) mode() (mode engine.TLSMode, known bool) {
+// The words of tls.server.mode and tls.server.need.client.auth.
+var (
+	tlsModes    = []string{"disabled", "permissive", "enforcing"}
+	clientAuths = []string{"none", "optional", "require"}
+)
+
+// mode returns what the engine makes of tls.server.mode, which is validated.
+//
+// Differs from Java, whose TlsMode#parse takes any other word for permissive.
+func (t *TLSConfig) mode() engine.TLSMode {
 	switch t.ServerMode {
 	case "disabled":
-		return engine.TLSDisabled, true
-	case "enforcing":
-		return engine.TLSEnforcing, true
+		return engine.TLSDisabled
+	case "permissive":
+		return engine.TLSPermissive
 	}
-	return engine.TLSPermissive, t.ServerMode == "permissive"
+	return engine.TLSEnforcing
 }
 
-// withFile returns t overridden by the file it names. A file that is not there
-// is none; after any other error, t is returned as it was.
+// withFile returns t overridden by the file it names, and whether there is such
+// a file, and what the operator should know of it. Its error lists every value
+// that does not parse; t is returned as it was then.
 // Java: TlsHelper#extractTlsConfigFromFile.
-func (t TLSConfig) withFile() (TLSConfig, error) {
-	text, err := os.ReadFile(t.ConfigFile)
-	if t.ConfigFile == "" || errors.Is(err, fs.ErrNotExist) {
-		return t, nil
+func (t TLSConfig) withFile() (with TLSConfig, found bool, notes []Note, err error) {
+	if t.ConfigFile == "" {
+		return t, false, nil, nil
+	}
+	fields, err := readProperties(t.ConfigFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return t, false, nil, nil
 	}
 	if err != nil {
-		return t, err
-	}
-	fields, err := parseProperties(text)
-	if err != nil {
-		return t, fmt.Errorf("%s: %w", t.ConfigFile, err)
+		return t, true, nil, err
 	}
 	c := Config{TLS: t}
+	keys := readKeys{where: t.ConfigFile}
+	var faults []error
 	for _, f := range fields {
-		if i := slices.IndexFunc(tlsFileKeys, func(k configKey) bool { return k.name == f.Name }); i >= 0 {
-			_ = tlsFileKeys[i].set(&c, f.Value) // texts and truth values always parse
+		i := slices.IndexFunc(tlsFileKeys, func(k configKey) bool { return k.name == f.Name })
+		if i < 0 {
+			keys.unknown(f.Name)
+			continue
+		}
+		if err := tlsFileKeys[i].take(&c, f.Value); err != nil {
+			faults = append(faults, fmt.Errorf("%w (%s)", err, t.ConfigFile))
 		}
 	}
-	return c.TLS, nil
-}
-
-// LoadJavaOptions takes the system properties that mean something here from
-// the options of a JVM, such as "-Xmx4g -Dtls.server.mode=enforcing". The start
-// scripts of RocketMQ have them in JAVA_OPT and JAVA_OPT_EXT.
-func (c *Config) LoadJavaOptions(options string) {
-	for option := range strings.FieldsSeq(options) {
-		definition, ok := strings.CutPrefix(option, "-D")
-		name, value, _ := strings.Cut(definition, "=")
-		if ok && (strings.HasPrefix(name, "tls.") || strings.HasPrefix(name, "rocketmq.namesrv.domain")) {
-			if k, known := knownKeys[name]; known {
-				_ = k.set(c, value) // texts and truth values always parse
-				c.JavaOptions = append(c.JavaOptions, name)
-			}
-		}
+	if len(faults) > 0 {
+		return t, true, keys.notes(), errors.Join(faults...)
 	}
+	return c.TLS, true, keys.notes(), nil
 }

@@ -48,18 +48,18 @@ func (t *TLSConfig) serverContext() (*tls.Config, error) {
 // clientAuth says what is wanted of clients. Java: with authClient=false any
 // certificate is trusted, but require still wants to see one.
 func (t *TLSConfig) clientAuth() tls.ClientAuthType {
-	need := strings.ToLower(t.ServerNeedClientAuth)
+	need := t.ServerNeedClientAuth
 	switch {
-	case need == "require" && t.ServerAuthClient:
-		return tls.RequireAndVerifyClientCert
-	case need == "require":
-		return tls.RequireAnyClientCert
+	case need == "none":
+		return tls.NoClientCert
 	case need == "optional" && t.ServerAuthClient:
 		return tls.VerifyClientCertIfGiven
 	case need == "optional":
 		return tls.RequestClientCert
+	case need == "require" && !t.ServerAuthClient:
+		return tls.RequireAnyClientCert
 	}
-	return tls.NoClientCert
+	return tls.RequireAndVerifyClientCert
 }
 
 // clientContext returns what is needed to speak TLS to others.

@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -37,24 +39,26 @@ type tlsContexts struct {
 	log  *slog.Logger
 	seen map[string][sha256.Size]byte // what the contexts were made of
 
+	hasFile bool // they were made with tls.config.file
+
 	server, client atomic.Pointer[tls.Config] // nil if there is none, or none could be made
 
 	settle, poll time.Duration
+	soon         chan struct{} // holds what reloadSoon asks for
 }
 
 // newTLSContexts makes the contexts. As in Java, files that cannot be used stop
-// nothing but TLS, while paths that are missing stop the start.
+// nothing but TLS, while paths that are missing stop the start; so do values in
+// tls.config.file that do not parse.
 func newTLSContexts(cfg TLSConfig, log *slog.Logger) (*tlsContexts, error) {
-	t := &tlsContexts{cfg: cfg, log: log, settle: tlsSettle, poll: tlsPoll}
-	if _, known := cfg.mode(); !known {
-		log.Warn("tls.server.mode is unknown and means permissive", "mode", cfg.ServerMode)
-	}
+	t := &tlsContexts{cfg: cfg, log: log, settle: tlsSettle, poll: tlsPoll, soon: make(chan struct{}, 1)}
 	if !t.used() {
 		return t, nil
 	}
 	t.seen = t.fingerprint()
 	if err := t.make(); err != nil {
-		if errors.Is(err, errNoServerCert) {
+		var bad *badValue
+		if errors.Is(err, errNoServerCert) || errors.As(err, &bad) {
 			return nil, err
 		}
 		log.Error("TLS cannot be served, connections that begin with it are closed", "err", err)
@@ -64,15 +68,26 @@ func newTLSContexts(cfg TLSConfig, log *slog.Logger) (*tlsContexts, error) {
 
 // used reports whether anybody speaks TLS.
 func (t *tlsContexts) used() bool {
-	mode, _ := t.cfg.mode()
-	return mode != engine.TLSDisabled || t.cfg.ClientEnable
+	return t.cfg.mode() != engine.TLSDisabled || t.cfg.ClientEnable
 }
 
-// make builds the contexts anew. Each that cannot be built stays as it is.
+// make builds the contexts anew. Each that cannot be built stays as it is, and
+// so do both without the settings of tls.config.file: the others are the default,
+// which trusts everybody.
 func (t *tlsContexts) make() error {
-	cfg, fileErr := t.cfg.withFile()
+	cfg, found, notes, err := t.cfg.withFile()
+	for _, n := range notes {
+		t.log.Log(context.Background(), n.Level, n.Msg, n.Attrs...)
+	}
+	if err != nil {
+		return err
+	}
+	if t.hasFile && !found {
+		return fmt.Errorf("%s: %w", t.cfg.ConfigFile, fs.ErrNotExist)
+	}
+	t.hasFile = found
 	var serverErr, clientErr error
-	if mode, _ := cfg.mode(); mode != engine.TLSDisabled {
+	if cfg.mode() != engine.TLSDisabled {
 		var made *tls.Config
 		if made, serverErr = cfg.serverContext(); serverErr == nil {
 			t.server.Store(made)
@@ -85,7 +100,7 @@ func (t *tlsContexts) make() error {
 			t.client.Store(made)
 		}
 	}
-	return errors.Join(fileErr, serverErr, clientErr)
+	return errors.Join(serverErr, clientErr)
 }
 
 func (t *tlsContexts) logCertificate(cfg *TLSConfig, made *tls.Config) {
@@ -121,7 +136,7 @@ func (t *tlsContexts) forClient() (*tls.Config, error) {
 
 // paths returns every file that matters.
 func (t *tlsContexts) paths() []string {
-	cfg, _ := t.cfg.withFile()
+	cfg, _, _, _ := t.cfg.withFile() // make says what is wrong with it
 	all := []string{cfg.ConfigFile}
 	if !cfg.TestMode {
 		all = append(all, cfg.ServerCertPath, cfg.ServerKeyPath, cfg.ClientCertPath, cfg.ClientKeyPath)
@@ -173,6 +188,7 @@ func (t *tlsContexts) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-poll.C:
+		case <-t.soon:
 		case <-signs.errors(): // an overflow: something was missed
 		case <-signs.events():
 			if !t.settled(ctx, signs) {
@@ -193,6 +209,14 @@ func (t *tlsContexts) settled(ctx context.Context, signs *fileSigns) bool {
 			return true
 		case <-signs.events():
 		}
+	}
+}
+
+// reloadSoon makes watch look at the files now. Safe from any goroutine.
+func (t *tlsContexts) reloadSoon() {
+	select {
+	case t.soon <- struct{}{}:
+	default: // it is about to look
 	}
 }
 

@@ -3,8 +3,10 @@ package namesrv_test
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,7 +108,7 @@ func TestTLSReload(t *testing.T) {
 			defer func() { c.Close() }()
 			if err == nil {
 				c.TryWrite(c.Frame(nstest.Route("T")))
-				_, err = c.TryReadFrame(20 * time.Second)
+				_, err = c.TryReadFrame(nstest.Patience)
 			}
 			return err != nil
 		})
@@ -143,6 +145,29 @@ func TestTLSReload(t *testing.T) {
 		install(t, elsewhere, ca.valid("two"))
 		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
 	})
+	t.Run("when told to", func(t *testing.T) {
+		dir, hidden := t.TempDir(), t.TempDir()
+		install(t, dir, ca.valid("one"))
+		s := start(t, filesOf(dir), func(s *namesrv.Server) { s.SetTLSPoll(time.Hour) })
+		// From now on the files have other names in a directory that nobody watches.
+		install(t, hidden, ca.valid("two"))
+		for _, f := range []string{"server.pem", "server.key"} {
+			if err := os.Link(filepath.Join(hidden, f), filepath.Join(dir, f+".new")); err != nil {
+				t.Skip("no hard links:", err)
+			}
+			if err := os.Rename(filepath.Join(dir, f+".new"), filepath.Join(dir, f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
+		cert, key := pemOf(t, ca.valid("three"))
+		writeFile(t, filepath.Join(hidden, "server.pem"), cert)
+		writeFile(t, filepath.Join(hidden, "server.key"), key)
+		for range 3 {
+			s.Reload()
+		}
+		nstest.Eventually(t, "three", func() bool { return serverName(t, s.addr) == "three" })
+	})
 	t.Run("without a sign", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "not there yet")
 		s := start(t, filesOf(dir), func(s *namesrv.Server) { s.SetTLSPoll(10 * time.Millisecond) })
@@ -152,4 +177,59 @@ func TestTLSReload(t *testing.T) {
 		install(t, dir, ca.valid("one"))
 		nstest.Eventually(t, "one", func() bool { return serverName(t, s.addr) == "one" })
 	})
+}
+
+// TestTLSFileFailsClosed: a fault in the file of settings stops the start; of a
+// running server, what was in force stays in force: clients without certificate
+// are not let in because somebody has mistyped a word, or removed the file.
+func TestTLSFileFailsClosed(t *testing.T) {
+	dir, ca := t.TempDir(), newPKI(t)
+	install(t, dir, ca.valid("server"))
+	file := filepath.Join(dir, "tls.properties")
+	good := fmt.Sprintf("tls.test.mode.enable=false\ntls.server.certPath=%[1]s/server.pem\ntls.server.keyPath=%[1]s/server.key\n"+
+		"tls.server.need.client.auth=require\ntls.server.authClient=true\ntls.server.trustCertPath=%[2]s\n", dir, ca.trust(dir))
+	faults := map[string]string{
+		"tls.server.need.client.auth=required": `namesrv: tls.server.need.client.auth is "required", must be none, optional or require`,
+		"tls.server.authClient=yes":            `namesrv: tls.server.authClient is "yes", must be true or false`,
+		"tls.test.mode.enable=":                `namesrv: tls.test.mode.enable is "", must be true or false`,
+		"x=\\u12":                              "malformed",
+	}
+	for fault, want := range faults {
+		writeFile(t, file, good+fault)
+		cfg := namesrv.DefaultConfig()
+		cfg.KVConfigPath, cfg.TLS.ConfigFile = "", file
+		if _, err := namesrv.New(cfg, slog.New(slog.DiscardHandler)); fault != "x=\\u12" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%s: %v", fault, err)
+		}
+	}
+	writeFile(t, file, good+"tls.server.mode=enforcing\ntls.server.authClints=true\n")
+	s, log := startLogging(t, func(c *namesrv.Config) { c.TLS.ConfigFile = file }, func(s *namesrv.Server) { s.SetTLSPoll(10 * time.Millisecond) })
+	for _, want := range []string{"unknown key in the configuration\" file=" + file + " key=tls.server.authClints nearest=tls.server.authClient", "key=tls.server.mode"} {
+		if !log.has(want) {
+			t.Errorf("no %s in %s", want, log)
+		}
+	}
+	strangers := func() bool {
+		c, err := nstest.TryDialTLS(t, s.addr, nil)
+		defer func() { c.Close() }()
+		if err == nil {
+			c.TryWrite(c.Frame(nstest.Route("T")))
+			_, err = c.TryReadFrame(20 * time.Second)
+		}
+		return err == nil
+	}
+	for fault, want := range faults {
+		replace(t, file, good+fault)
+		nstest.Eventually(t, fault+" is logged", func() bool { return log.has(strings.ReplaceAll(want, `"`, `\"`)) })
+		if strangers() {
+			t.Errorf("with %s anybody is let in", fault)
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	nstest.Eventually(t, "the loss is logged", func() bool { return log.has("tls.properties: file does not exist") })
+	if strangers() {
+		t.Error("without the file anybody is let in")
+	}
 }

@@ -15,7 +15,7 @@ import (
 
 // timeout bounds every wait for an answer. A server that takes so long has
 // lost the request.
-const timeout = 30 * time.Second
+const timeout = 2 * time.Minute
 
 // A peer is one connection of an actor. For one goroutine.
 type peer struct {

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// beatInterval is how often a watched clock is looked after.
+	beatInterval = 250 * time.Millisecond
+
+	// stride is how far a watched clock goes on from one beat to the next, at
+	// most: four times as far as beats are apart, for goroutines are late.
+	stride = time.Second
+
+	// notablePause is the length of a pause from which on it is told, and counted.
+	notablePause = 2 * time.Second
+
+	// settleTime is how long after such a pause nobody is judged: what peers sent
+	// meanwhile lies in their sockets, and is to be served first.
+	settleTime = time.Second
+)
+
+// processStart is what monotonic counts from.
+var processStart = time.Now()
+
+// monotonic returns the time since the process started. Whoever sets the wall
+// clock does not move it.
+func monotonic() time.Duration { return time.Since(processStart) }
+
+// A Clock is what the silence of peers is measured with: the time since the
+// process started, less its pauses. It knows nothing of the wall clock.
+//
+// A process that is stopped, frozen, swapped out or starved of CPU hears nobody,
+// and that nobody was heard then says nothing about the peers. So while an
+// engine runs, a goroutine of its own (a beat) looks at the clock every 250 ms,
+// and from one beat to the next the clock goes on by one second at most, however
+// long it took. That is the same as adding each pause to every last sign of
+// life, every deadline and every beginning there is, but needs no list of them;
+// and because a reading itself is held, it does not matter who reads first when
+// the process goes on: the beat, a scan or an event loop.
+//
+// Readings never go backwards. A suspended machine stops the monotonic clock by
+// itself (Linux, CLOCK_MONOTONIC), so of that the clock only takes note.
+//
+// All methods are safe from any goroutine, and do not lock.
+type Clock struct {
+	now       func() time.Duration // monotonic
+	suspended func() time.Duration // grows by the time the machine was suspended
+	fixed     bool                 // never watched
+
+	last atomic.Pointer[beat] // never nil
+
+	pauses atomic.Uint64
+	paused atomic.Int64 // nanoseconds
+}
+
+// A beat is one look at the clock. It never changes.
+type beat struct {
+	at        time.Duration // Clock.now
+	lost      time.Duration // what readings are behind Clock.now
+	settled   time.Duration // the reading from which on peers may be judged
+	suspended time.Duration // Clock.suspended
+	watched   bool          // there will be another one
+}
+
+// NewClock returns a clock that is not watched yet: until an engine runs with
+// it, and after, no pause is taken off.
+func NewClock() *Clock { return newClock(monotonic, suspended) }
+
+// ClockOf returns a clock that shows what now does, which must not go backwards.
+// Every step is time that has passed, none is a pause. For tests.
+func ClockOf(now func() time.Duration) *Clock {
+	c := newClock(now, func() time.Duration { return 0 })
+	c.fixed = true
+	return c
+}
+
+func newClock(now, suspended func() time.Duration) *Clock {
+	c := &Clock{now: now, suspended: suspended}
+	c.last.Store(&beat{})
+	return c
+}
+
+// Now returns the time.
+func (c *Clock) Now() time.Duration {
+	b := c.last.Load() // before now: a pause between the two must not go unseen
+	return b.reading(c.now())
+}
+
+// Settled reports whether it may be said of a peer that it was silent for too
+// long: not in the middle of a pause, which nobody may have noticed yet, and not
+// in the second after a long one. Ask before Now.
+func (c *Clock) Settled() bool {
+	b := c.last.Load()
+	now := c.now()
+	return !b.watched || now-b.at <= stride && b.reading(now) >= b.settled
+}
+
+// reading returns what a clock shows after b.
+func (b *beat) reading(now time.Duration) time.Duration {
+	if b.watched {
+		now = min(now, b.at+stride)
+	}
+	return now - b.lost
+}
+
+// watch beats until stop is closed, and tells of each long pause.
+func (c *Clock) watch(stop <-chan struct{}, paused func(length time.Duration)) {
+	if c.fixed {
+		return
+	}
+	c.begin()
+	defer c.end()
+	t := time.NewTicker(beatInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-t.C:
+		}
+		if length := c.beat(); length > 0 {
+			paused(length)
+		}
+	}
+}
+
+// begin is the first beat. Like beat and end it is for the watcher only.
+func (c *Clock) begin() {
+	b := *c.last.Load()
+	b.at, b.suspended, b.watched = c.now(), c.suspended(), true
+	c.last.Store(&b)
+}
+
+// beat is any other. It returns the length of a pause that was long, else 0.
+func (c *Clock) beat() (length time.Duration) {
+	old := c.last.Load()
+	b := *old
+	b.at, b.suspended = c.now(), c.suspended()
+	late := b.at - old.at
+	b.lost += max(0, late-stride)
+	length = max(late, 0) + max(0, b.suspended-old.suspended)
+	if length < notablePause {
+		c.last.Store(&b)
+		return 0
+	}
+	b.settled = b.reading(b.at) + settleTime
+	c.last.Store(&b)
+	c.pauses.Add(1)
+	c.paused.Add(int64(length))
+	return length
+}
+
+// end is the last.
+func (c *Clock) end() {
+	c.beat()
+	b := *c.last.Load()
+	b.watched = false
+	c.last.Store(&b)
+}

@@ -1,0 +1,178 @@
+package logging
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+	"gopkg.in/natefinch/lumberjack.v2"
+)
+
+// Options are where lines go and how they look.
+type Options struct {
+	Stderr *Queue // where lines go in any case
+	Level  slog.Level
+	JSON   bool // each line is a JSON object; else it is text, key=value
+
+	File         string // where lines go too, "" nowhere; its folder is made
+	MaxMegabytes int    // size in MiB at which the file is set aside and another one begun, at least 1
+	MaxBackups   int    // how many are kept that were set aside, at least 1
+}
+
+// What one attribute may add to a line. Whoever logs a text of a peer clips it
+// to far less; this is for what was forgotten.
+const (
+	maxText  = 4 << 10
+	maxStack = 64 << 10 // of a panic
+)
+
+// A Log is an open log. Its methods are safe from any goroutine, and but for
+// Close they never wait for a destination.
+type Log struct {
+	level  slog.LevelVar
+	logger *slog.Logger
+	file   *Queue // nil when there is none
+	reopen atomic.Bool
+}
+
+// Open returns a log that writes to o.Stderr and to o.File. It fails when the
+// file cannot be written; what goes wrong with it later, standard error is told.
+func Open(o Options) (*Log, error) {
+	l := &Log{}
+	l.level.Set(o.Level)
+	newHandler := func(w io.Writer) slog.Handler {
+		options := &slog.HandlerOptions{Level: &l.level, ReplaceAttr: bounded}
+		if o.JSON {
+			return slog.NewJSONHandler(w, options)
+		}
+		return slog.NewTextHandler(w, options)
+	}
+	note := func(dropped int) []byte {
+		var text bytes.Buffer
+		slog.New(newHandler(&text)).Log(context.Background(), slog.LevelError, "log lines dropped", "dropped", dropped)
+		return text.Bytes()
+	}
+	o.Stderr.whenDropped(note)
+	var out io.Writer = o.Stderr
+	if o.File != "" {
+		if err := checkFile(o.File); err != nil {
+			return nil, err
+		}
+		l.file = NewQueue(&reopener{
+			reopen: &l.reopen,
+			file:   &lumberjack.Logger{Filename: o.File, MaxSize: o.MaxMegabytes, MaxBackups: o.MaxBackups, LocalTime: true},
+		})
+		l.file.whenDropped(note)
+		l.file.whenFailed(complaint(slog.New(newHandler(o.Stderr)), o.File))
+		out = both{o.Stderr, l.file}
+	}
+	l.logger = slog.New(newHandler(out))
+	return l, nil
+}
+
+// checkFile finds out whether a file can be appended to.
+func checkFile(name string) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// complaint tells standard error, once a minute at most, that the file cannot be
+// written.
+func complaint(stderr *slog.Logger, file string) func(error) {
+	sometimes := rate.Sometimes{Interval: time.Minute}
+	return func(err error) {
+		sometimes.Do(func() { stderr.Error("log file cannot be written", "file", file, "err", err) })
+	}
+}
+
+// Logger returns what to log with.
+func (l *Log) Logger() *slog.Logger { return l.logger }
+
+// SetLevel changes which lines are written.
+func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
+
+// Reopen closes the file and opens it again by its name: another program may
+// have renamed it.
+func (l *Log) Reopen() {
+	if l.file != nil {
+		l.reopen.Store(true)
+		l.file.wake()
+	}
+}
+
+// Close returns when all lines of the file are written, or when ctx is done.
+// Standard error is closed by whoever made its queue.
+func (l *Log) Close(ctx context.Context) {
+	if l.file != nil {
+		l.file.Close(ctx)
+	}
+}
+
+func (q *Queue) whenDropped(note func(dropped int) []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.note = note
+}
+
+func (q *Queue) whenFailed(failed func(error)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.failed = failed
+}
+
+// both are two queues that take the same lines.
+type both [2]*Queue
+
+func (b both) Write(p []byte) (int, error) {
+	_, _ = b[0].Write(p) // a queue never fails
+	return b[1].Write(p)
+}
+
+// A reopener is a file that is closed before a write when it was told to: by the
+// goroutine that writes, because closing may block as long as writing does.
+type reopener struct {
+	reopen *atomic.Bool
+	file   *lumberjack.Logger
+}
+
+func (r *reopener) Write(p []byte) (int, error) {
+	if r.reopen.Swap(false) {
+		_ = r.file.Close() // the next write opens it, or says why it cannot
+	}
+	return r.file.Write(p)
+}
+
+// bounded cuts what is too long for a line.
+func bounded(_ []string, a slog.Attr) slog.Attr {
+	limit := maxText
+	if a.Key == "stack" {
+		limit = maxStack
+	}
+	var text string
+	switch v := a.Value.Any().(type) {
+	case string:
+		text = v
+	case error:
+		text = v.Error()
+	default:
+		return a
+	}
+	if len(text) > limit {
+		text = fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:limit], ""), len(text))
+	}
+	return slog.String(a.Key, text)
+}

@@ -1,0 +1,66 @@
+package namesrv
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/gofrs/flock"
+
+	"gonamesrv/codec"
+)
+
+// lockSuffix is what the name of the file ends with that is locked while a
+// process may write the file beside it, which itself is replaced each time. It
+// stays when the lock is free.
+const lockSuffix = ".lock"
+
+// A fileLock is the right to write a file, which one process has at a time.
+// The system frees it when the process ends, however it ends. Whoever has the
+// lock makes [saveFile] safe: that replaces what others have written.
+type fileLock struct {
+	path string
+	log  *slog.Logger
+	held *flock.Flock // nil if not held
+}
+
+// take takes the lock unless it is held already. Folders are created. What a
+// killed process left half-written is removed.
+//
+// A file system without locks is no reason not to write.
+func (l *fileLock) take() error {
+	if l.held != nil {
+		return nil
+	}
+	path := linkTarget(l.path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("namesrv: save: %w", err)
+	}
+	lock := flock.New(path+lockSuffix, flock.SetPermissions(0o644))
+	ok, err := lock.TryLock()
+	switch {
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
+		l.log.Warn("file cannot be locked, nobody notices if another process writes it too", "file", l.path, "err", err)
+	case err != nil:
+		return fmt.Errorf("namesrv: save: %w", err)
+	case !ok:
+		return &refusal{code: codec.RespSystemError, remark: remarkFileInUse(l.path)}
+	default:
+		if n := sweepTemporary(path); n > 0 {
+			l.log.Info("half-written files of a killed process removed", "file", l.path, "files", n)
+		}
+	}
+	l.held = lock
+	return nil
+}
+
+// release gives the lock back.
+func (l *fileLock) release() {
+	if l.held != nil {
+		_ = l.held.Close()
+		l.held = nil
+	}
+}

@@ -1,0 +1,29 @@
+package namesrv
+
+import (
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+func TestVersion(t *testing.T) {
+	revision := debug.BuildSetting{Key: "vcs.revision", Value: "27ea9ee4d30b1c0ffee0123456789abcdef01234"}
+	for _, tc := range []struct {
+		info *debug.BuildInfo
+		want string
+	}{
+		{nil, "1.2.3"},
+		{&debug.BuildInfo{}, "1.2.3"},
+		{&debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.modified", Value: "true"}}}, "1.2.3"},
+		{&debug.BuildInfo{Settings: []debug.BuildSetting{revision, {Key: "vcs.modified", Value: "false"}}}, "1.2.3+27ea9ee4d30b"},
+		{&debug.BuildInfo{Settings: []debug.BuildSetting{revision, {Key: "vcs.modified", Value: "true"}}}, "1.2.3+27ea9ee4d30b.modified"},
+		{&debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "27"}}}, "1.2.3+27"},
+	} {
+		if got := versionOf("1.2.3", tc.info); got != tc.want {
+			t.Errorf("%+v is %s, want %s", tc.info, got, tc.want)
+		}
+	}
+	if !strings.HasPrefix(Version(), release) {
+		t.Errorf("the version is %s", Version())
+	}
+}
