@@ -12,7 +12,7 @@ import (
 // set without master, and its release knows of acting masters at all.
 // Java: RouteInfoManager#registerBroker, isPrimeSlave.
 func (s *brokerSet) isPrimeSlave(id int64, oldVersion bool) bool {
-	return !oldVersion && id != masterID && s.members[0].id == id
+	return !oldVersion && id != masterID && s.first().id == id
 }
 
 // standsIn reports whether the smallest member of b is shown as its master
@@ -31,18 +31,12 @@ func promote(d *codec.BrokerData) {
 }
 
 // wipeIfMasterless takes the write permission from all topics of a set that
-// has just lost its master and leaves the smallest slave to stand in.
+// has just lost its master and leaves the smallest slave to stand in. Under mu,
+// in the caller's turn.
 // Java: RouteInfoManager#cleanTopicByUnRegisterRequests.
 func (t *Table) wipeIfMasterless(s *brokerSet) {
-	if !s.members[0].enableActingMaster || s.member(masterID) != nil {
+	if !s.first().enableActingMaster || s.member(masterID) != nil {
 		return
 	}
-	for id := range s.topics.all {
-		e := t.topicByID[id]
-		q, _ := e.queue(s.id)
-		if q.perm&permWrite != 0 {
-			q.perm &^= permWrite
-			t.putQueue(e, "", s, q)
-		}
-	}
+	t.changeTopics(s, func(perm int32) int32 { return perm &^ permWrite }, &PermChange{})
 }

@@ -1,8 +1,8 @@
 package route
 
 import (
+	"iter"
 	"slices"
-	"sort"
 )
 
 // A Broker is one row of brokerAddrTable as readers see it: all brokers that
@@ -10,8 +10,7 @@ import (
 // Java: BrokerData.
 type Broker struct {
 	Name    string
-	Cluster string   // of the first registration of the name
-	Members []Member // in ascending order of ID, never empty
+	Cluster string // of the first registration of the name
 	// EnableActingMaster and the zone are those that the member with the
 	// smallest ID registered with.
 	//
@@ -20,42 +19,52 @@ type Broker struct {
 	EnableActingMaster bool
 	ZoneName           string
 	HasZoneName        bool
-	Clusters           []string // all that list the name, in ascending order
 
-	version uint64 // brokerTable.version that brought this state
+	members memberTree // never empty
+	gone    bool       // nobody is shown it any more; it keeps its number until no topic has it
+	version uint64     // brokerTable.version that brought this state
 	set     *brokerSet
 }
 
-// A Member is one broker of a broker set.
+// A Member is one broker of a broker set. It never changes.
 type Member struct {
-	ID            int64
-	Addr          string
-	FilterServers []string // nil when there are none
+	ID   int64
+	Addr string
+	// FilterServers is the member's row of filterServerTable: what it said in the
+	// cluster of its broker set. nil when there are none.
+	//
+	// Differs from Java: RouteInfoManager keeps one list for all names of a cluster
+	// at one address, that of the last registration.
+	FilterServers []string
+
+	of *member
 }
 
 func (b *Broker) trieKey() string { return b.Name }
 
+// First returns the member with the smallest ID.
+func (b *Broker) First() *Member { return b.members.first() }
+
+// Members returns the members in ascending order of ID; there is at least one.
+func (b *Broker) Members() iter.Seq[*Member] { return b.members.all }
+
 // hasMaster reports whether a member has the ID 0.
-func (b *Broker) hasMaster() bool {
-	for _, m := range b.Members {
-		if m.ID == masterID {
-			return true
-		}
-	}
-	return false
-}
+func (b *Broker) hasMaster() bool { return b.members.get(masterID) != nil }
 
 // A brokerSet is the writer's side of a Broker. Under mu.
 type brokerSet struct {
 	id      uint32 // index in Table.brokerByID, kept as long as the set exists
 	name    string
 	cluster string
-	members []*member // in ascending order of id
-	topics  idSet     // numbers of the topics with queue data of this name
+	members memberTree
+	topics  idSet // numbers of the topics with queue data of this name
 	// topicsEdition grows whenever a queue data or a static mapping of this
 	// name changes, whoever changes it.
 	topicsEdition uint64
 	published     *Broker
+
+	// Who changes the set in steps takes a ticket, and waits for its turn.
+	turn, tickets uint64
 }
 
 // A member is the writer's side of a Member. Under mu.
@@ -67,7 +76,28 @@ type member struct {
 	hasZoneName        bool
 	// lives are the live entries that keep this member: one, or one per
 	// cluster when an address registers the same name under several clusters.
-	lives []*liveBroker
+	lives []*link
+}
+
+// A memberAddr finds a member by its address.
+type memberAddr struct {
+	set  *brokerSet
+	addr string
+}
+
+// A link says that a live entry keeps a member.
+type link struct {
+	set      *brokerSet
+	member   *member
+	live     *liveBroker
+	inMember int // index in member.lives; -1 once the link is taken away
+	inLive   int // index in live.owners
+}
+
+// A linkKey finds the link between a member and a live entry.
+type linkKey struct {
+	member *member
+	live   *liveBroker
 }
 
 // set returns the writer's side of a broker name, nil when it is unknown.
@@ -86,111 +116,125 @@ func (t *Table) newSet(name, cluster string) *brokerSet {
 		s.id = t.freeBrokerIDs[n-1]
 		t.freeBrokerIDs = t.freeBrokerIDs[:n-1]
 	} else {
-		s.id = uint32(len(t.brokerByID))
-		t.brokerByID = append(t.brokerByID, nil)
+		s.id = t.brokerByID.size
 	}
 	t.list(cluster, name)
 	return s
 }
 
-// removeSet removes a broker set that has lost its last member, from all its
-// topics too. O(topics of that set).
+// removeSet removes a broker set that has lost its last member. From now on
+// nobody is shown its topics; the caller sweeps it.
 func (t *Table) removeSet(s *brokerSet) {
-	topics := s.topics.size
-	for id := range s.topics.all {
-		t.dropQueue(t.topicByID[id], s)
-	}
 	t.brokerAddrTable.remove(t.edition, s.name)
-	t.brokerByID[s.id] = nil
-	t.freeBrokerIDs = append(t.freeBrokerIDs, s.id)
 	t.brokersVersion++
+	t.brokerByID.put(t.edition, s.id, &Broker{Name: s.name, Cluster: s.cluster, gone: true, version: t.brokersVersion, set: s})
 	t.brokersChanged = true
 	t.unlist(s.cluster, s.name)
-	t.emit(Event{Kind: BrokerSetRemoved, Cluster: s.cluster, BrokerName: s.name, Topics: topics})
+	t.leaving[s.name] = s
+	if s.topics.size > 0 {
+		t.namesChanged = true
+	}
+	t.emit(Event{Kind: BrokerSetRemoved, Cluster: s.cluster, BrokerName: s.name, Topics: s.topics.size})
+}
+
+// sweep takes a broker set that is gone from all its topics, and gives its number
+// back. Several may do so together. Under mu, which is let go between steps.
+func (t *Table) sweep(s *brokerSet) {
+	for id := range s.topics.all {
+		if t.leaving[s.name] != s {
+			return // another has come to the end first, and its number may be another set's
+		}
+		if e := t.topicByID.get(id); e != nil {
+			t.dropQueue(e, s)
+		}
+		t.pause()
+	}
+	if t.leaving[s.name] != s {
+		return
+	}
+	delete(t.leaving, s.name)
+	t.brokerByID.put(t.edition, s.id, nil)
+	t.freeBrokerIDs = append(t.freeBrokerIDs, s.id)
+	t.brokersChanged = true
+}
+
+// sweepAll sweeps every broker set that is gone: there may be room then. Under mu,
+// which is let go between steps.
+func (t *Table) sweepAll() {
+	for len(t.leaving) > 0 {
+		for _, s := range t.leaving {
+			t.sweep(s)
+			break
+		}
+	}
 }
 
 // refresh makes the published side of s follow the writer's. It changes
 // nothing when readers would see no difference, so that encoded routes stay
 // valid.
 func (t *Table) refresh(s *brokerSet) {
-	first := s.members[0]
-	b := &Broker{
-		Name:               s.name,
-		Cluster:            s.cluster,
-		Members:            make([]Member, len(s.members)),
-		EnableActingMaster: first.enableActingMaster,
-		ZoneName:           first.zoneName,
-		HasZoneName:        first.hasZoneName,
-		Clusters:           []string{s.cluster},
-		set:                s,
-	}
-	for i, m := range s.members {
-		b.Members[i] = Member{ID: m.id, Addr: m.addr}
-		for _, l := range m.lives {
-			if l.key.Cluster == s.cluster {
-				b.Members[i].FilterServers = t.filterServerTable[l.key]
-			} else if !slices.Contains(b.Clusters, l.key.Cluster) {
-				b.Clusters = append(b.Clusters, l.key.Cluster)
-			}
-		}
-	}
-	sort.Strings(b.Clusters)
-	if s.published != nil && b.sameAs(s.published) {
+	t.work += 4
+	first, old := s.first(), s.published
+	if old != nil && old.members.root == s.members.root && old.EnableActingMaster == first.enableActingMaster &&
+		old.ZoneName == first.zoneName && old.HasZoneName == first.hasZoneName {
 		return
 	}
 	t.brokersVersion++
-	b.version = t.brokersVersion
-	s.published = b
-	t.brokerAddrTable.put(t.edition, b)
-	t.brokerByID[s.id] = b
+	s.published = &Broker{
+		Name:               s.name,
+		Cluster:            s.cluster,
+		EnableActingMaster: first.enableActingMaster,
+		ZoneName:           first.zoneName,
+		HasZoneName:        first.hasZoneName,
+		members:            s.members,
+		version:            t.brokersVersion,
+		set:                s,
+	}
+	t.brokerAddrTable.put(t.edition, s.published)
+	t.brokerByID.put(t.edition, s.id, s.published)
 	t.brokersChanged = true
 }
 
-// sameAs reports whether readers could not tell b from o.
-func (b *Broker) sameAs(o *Broker) bool {
-	return b.Cluster == o.Cluster && b.EnableActingMaster == o.EnableActingMaster &&
-		b.ZoneName == o.ZoneName && b.HasZoneName == o.HasZoneName &&
-		slices.Equal(b.Clusters, o.Clusters) &&
-		slices.EqualFunc(b.Members, o.Members, func(x, y Member) bool {
-			return x.ID == y.ID && x.Addr == y.Addr && slices.Equal(x.FilterServers, y.FilterServers)
-		})
-}
-
-// find returns where the member with the given ID is, or where it would go.
-func (s *brokerSet) find(id int64) (i int, ok bool) {
-	return slices.BinarySearchFunc(s.members, id, func(m *member, id int64) int {
-		switch {
-		case m.id < id:
-			return -1
-		case m.id > id:
-			return 1
-		}
-		return 0
-	})
-}
+// first returns the member with the smallest ID; there must be one.
+func (s *brokerSet) first() *member { return s.members.first().of }
 
 // member returns the member with the given ID, nil when there is none.
 func (s *brokerSet) member(id int64) *member {
-	if i, ok := s.find(id); ok {
-		return s.members[i]
+	if m := s.members.get(id); m != nil {
+		return m.of
 	}
 	return nil
 }
 
 // join adds a member without live entries; its ID must be free.
-func (s *brokerSet) join(m *member) {
-	i, _ := s.find(m.id)
-	s.members = slices.Insert(s.members, i, m)
+func (t *Table) join(s *brokerSet, m *member, filterServers []string) {
+	s.members = s.members.with(&Member{ID: m.id, Addr: m.addr, FilterServers: filterServers, of: m})
+	t.memberByAddr[memberAddr{s, m.addr}] = m
+	t.entries += len(filterServers)
+}
+
+// setFilterServers makes servers the row of m in filterServerTable. The slice is
+// kept.
+func (t *Table) setFilterServers(s *brokerSet, m *member, servers []string) {
+	if old := s.members.get(m.id).FilterServers; !slices.Equal(old, servers) {
+		t.entries += len(servers) - len(old)
+		s.members = s.members.with(&Member{ID: m.id, Addr: m.addr, FilterServers: servers, of: m})
+	}
 }
 
 // link makes l keep m in s. Linking twice changes nothing.
 func (t *Table) link(s *brokerSet, m *member, l *liveBroker) {
-	if slices.Contains(m.lives, l) {
+	key := linkKey{m, l}
+	if t.links[key] != nil {
 		return
 	}
-	t.links++
-	m.lives = append(m.lives, l)
-	l.owners = append(l.owners, owner{s, m})
+	k := &link{set: s, member: m, live: l, inMember: len(m.lives), inLive: len(l.owners)}
+	m.lives = append(m.lives, k)
+	l.owners = append(l.owners, k)
+	t.links[key] = k
+	if l.conn != 0 {
+		t.connLinks[l.conn]++
+	}
 	t.list(l.key.Cluster, s.name)
 }
 
@@ -200,22 +244,43 @@ func (t *Table) link(s *brokerSet, m *member, l *liveBroker) {
 //
 // Differs from Java: RouteInfoManager keeps the live entry of a master whose
 // place another address has taken, for ever.
-func (t *Table) unlink(s *brokerSet, m *member, l *liveBroker) {
-	t.links--
-	m.lives = slices.DeleteFunc(m.lives, func(x *liveBroker) bool { return x == l })
-	l.owners = slices.DeleteFunc(l.owners, func(o owner) bool { return o.set == s && o.member == m })
+func (t *Table) unlink(k *link) {
+	t.work += 8
+	s, m, l := k.set, k.member, k.live
+	last := len(m.lives) - 1
+	m.lives[k.inMember] = m.lives[last]
+	m.lives[k.inMember].inMember = k.inMember
+	m.lives[last] = nil
+	m.lives = m.lives[:last]
+	last = len(l.owners) - 1
+	l.owners[k.inLive] = l.owners[last]
+	l.owners[k.inLive].inLive = k.inLive
+	l.owners[last] = nil
+	l.owners = l.owners[:last]
+	k.inMember = -1
+	if l.conn != 0 {
+		t.connLinks[l.conn]--
+	}
+	delete(t.links, linkKey{m, l})
 	t.unlist(l.key.Cluster, s.name)
 	if len(l.owners) == 0 {
 		t.dropLive(l)
 	}
-	if len(m.lives) == 0 {
-		s.members = slices.DeleteFunc(s.members, func(x *member) bool { return x == m })
+	switch {
+	case len(m.lives) == 0:
+		t.entries -= len(s.members.get(m.id).FilterServers)
+		s.members = s.members.without(m.id)
+		if at := (memberAddr{s, m.addr}); t.memberByAddr[at] == m {
+			delete(t.memberByAddr, at)
+		}
+	case l.key.Cluster == s.cluster:
+		t.setFilterServers(s, m, nil)
 	}
 }
 
 // leave unlinks every live entry of a member.
-func (t *Table) leave(s *brokerSet, m *member) {
+func (t *Table) leave(m *member) {
 	for len(m.lives) > 0 {
-		t.unlink(s, m, m.lives[len(m.lives)-1])
+		t.unlink(m.lives[len(m.lives)-1])
 	}
 }

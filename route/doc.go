@@ -12,7 +12,7 @@
 //	brokerAddrTable             broker name       -> broker ID   -> address
 //	clusterAddrTable            cluster           -> broker names
 //	brokerLiveTable             (cluster, address)-> last sign of life
-//	filterServerTable           (cluster, address)-> filter servers
+//	filterServerTable           broker name       -> broker ID   -> filter servers
 //	topicQueueMappingInfoTable  topic             -> broker name -> static mapping
 //
 // A Table holds them. Changes are serial, under one lock that is held only
@@ -33,7 +33,9 @@
 // A change costs what changed. The indexes that see to it: the topics of each
 // broker set (brokerSet.topics), the members kept by each live entry
 // (liveBroker.owners), the brokers of each connection (Table.byConn) and the
-// queue of those that may have expired (Table.expiry). A registration that
+// queue of those that may have expired (Table.expiry). Who can send n of anything
+// makes n times the work of one, times log n at most; who sends much at once
+// lets others in after each step (step.go). A registration that
 // repeats the previous one is recognised by the hash of its body and decodes
 // nothing (RegisterUnchanged); of one that repeats most of it only the rest is
 // decoded (KnownTopics). The encoded answer to a route request is made by

@@ -37,9 +37,23 @@ const (
 type MinBrokerIDChange struct {
 	MinBrokerID       int64
 	MinBrokerAddr     string
-	HABrokerAddr      string   // of the new smallest ID; empty when a member left
-	OfflineBrokerAddr string   // of the member that left; empty on registration
-	Receivers         []string // addresses
+	HABrokerAddr      string // of the new smallest ID; empty when a member left
+	OfflineBrokerAddr string // of the member that left; empty on registration
+	// Receivers returns the addresses of those who may be told. There may be
+	// thousands, so that they are listed when somebody asks.
+	Receivers func() []string
+}
+
+// receivers lists the addresses of all members but one, which may be nil.
+func receivers(members memberTree, but *Member) func() []string {
+	return func() (addrs []string) {
+		for m := range members.all {
+			if m != but {
+				addrs = append(addrs, m.Addr)
+			}
+		}
+		return addrs
+	}
 }
 
 // emit remembers an event until the change is published. Under mu.

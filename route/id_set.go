@@ -17,11 +17,15 @@ func newIDSet() idSet { return idSet{words: map[uint32]uint64{}} }
 
 func (s *idSet) has(id uint32) bool { return s.words[id/64]&(1<<(id%64)) != 0 }
 
-func (s *idSet) add(id uint32) {
-	if !s.has(id) {
-		s.words[id/64] |= 1 << (id % 64)
-		s.size++
+// add reports whether id is new.
+func (s *idSet) add(id uint32) bool {
+	word, bit := s.words[id/64], uint64(1)<<(id%64)
+	if word&bit != 0 {
+		return false
 	}
+	s.words[id/64] = word | bit
+	s.size++
+	return true
 }
 
 func (s *idSet) remove(id uint32) {
@@ -37,7 +41,8 @@ func (s *idSet) remove(id uint32) {
 }
 
 // all calls yield for every number, in no useful order, until it returns
-// false. The number just yielded may be removed meanwhile.
+// false. Numbers may come and go meanwhile: one that has gone may still be
+// yielded, one that comes may not.
 func (s *idSet) all(yield func(uint32) bool) {
 	for high, word := range s.words {
 		for ; word != 0; word &= word - 1 {
@@ -48,21 +53,32 @@ func (s *idSet) all(yield func(uint32) bool) {
 	}
 }
 
-// idMarks are a set of small numbers for a moment: one bit for each number that
-// there is. The memory is used again.
-type idMarks []uint64
-
-// reset empties the set and makes room for the numbers below n.
-func (m *idMarks) reset(n int) {
-	words := (n + 63) / 64
-	*m = slices.Grow((*m)[:0], words)[:words]
-	clear(*m)
+// idMarks are a set of small numbers for a moment: one bit for each number up to
+// the largest.
+type idMarks struct {
+	bits []uint64
+	ids  []uint32
 }
 
 // add reports whether id was in the set already.
-func (m idMarks) add(id uint32) (was bool) {
-	bit := uint64(1) << (id % 64)
-	was = m[id/64]&bit != 0
-	m[id/64] |= bit
-	return was
+func (m *idMarks) add(id uint32) (was bool) {
+	word, bit := int(id/64), uint64(1)<<(id%64)
+	if word >= len(m.bits) {
+		m.bits = slices.Grow(m.bits, word+1-len(m.bits))
+		m.bits = m.bits[:cap(m.bits)]
+	}
+	if m.bits[word]&bit != 0 {
+		return true
+	}
+	m.bits[word] |= bit
+	m.ids = append(m.ids, id)
+	return false
+}
+
+// reset empties the set. It costs what is in it.
+func (m *idMarks) reset() {
+	for _, id := range m.ids {
+		m.bits[id/64] = 0
+	}
+	m.ids = m.ids[:0]
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
+	"math"
 
 	"gonamesrv/codec"
 )
@@ -28,6 +28,8 @@ func (t *Table) CheckInvariants() error {
 type checker struct {
 	t      *Table
 	faults []error
+
+	addrs, links int // members and links that were met
 }
 
 func (c *checker) require(ok bool, format string, args ...any) {
@@ -44,52 +46,59 @@ func (c *checker) brokers() {
 		n++
 		s := b.set
 		c.require(s.published == b, "broker %q: published side is not the newest", b.Name)
-		c.require(c.t.brokerByID[s.id] == b, "broker %q: not under its number %d", b.Name, s.id)
-		c.require(len(s.members) > 0, "broker %q has no member", b.Name)
-		c.require(c.t.clusterAddrTable[s.cluster][s.name] > 0, "broker %q is not listed in its cluster %q", s.name, s.cluster)
-		ids, addrs := map[int64]bool{}, map[string]bool{}
-		for i, m := range s.members {
-			c.require(!ids[m.id] && !addrs[m.addr], "broker %q: ID %d or address %q twice", s.name, m.id, m.addr)
-			ids[m.id], addrs[m.addr] = true, true
-			c.require(i == 0 || s.members[i-1].id < m.id, "broker %q: members out of order", s.name)
-			c.require(len(m.lives) > 0, "broker %q: member %d has no live entry", s.name, m.id)
-			for _, l := range m.lives {
-				c.require(l.key.Addr == m.addr, "broker %q: member %q kept by live entry of %q", s.name, m.addr, l.key.Addr)
-				c.require(slices.Contains(l.owners, owner{s, m}), "broker %q: live entry %v does not know member %d", s.name, l.key, m.id)
-				c.require(c.t.live(l.key) == l, "broker %q: live entry %v is not in the table", s.name, l.key)
-			}
-		}
-		fresh := *b
-		c.t.checkRefresh(s, &fresh)
-		c.require(fresh.sameAs(b), "broker %q: published %+v, want %+v", s.name, b, fresh)
+		c.require(c.t.brokerByID.get(s.id) == b && !b.gone, "broker %q: not under its number %d", b.Name, s.id)
+		c.require(s.members.size > 0, "broker %q has no member", b.Name)
+		c.require(c.t.lists(s.cluster, s.name), "broker %q is not listed in its cluster %q", s.name, s.cluster)
+		first := s.first()
+		c.require(b.members.root == s.members.root && b.Name == s.name && b.Cluster == s.cluster &&
+			b.EnableActingMaster == first.enableActingMaster && b.ZoneName == first.zoneName && b.HasZoneName == first.hasZoneName,
+			"broker %q: published %+v, not what it is", s.name, b)
+		c.members(s)
 	}
 	c.require(n == c.t.brokerAddrTable.size, "brokerAddrTable counts %d, holds %d", c.t.brokerAddrTable.size, n)
-	used := 0
-	for _, b := range c.t.brokerByID {
-		if b != nil {
+	used, gone := 0, 0
+	for id, b := range c.t.brokerByID.all {
+		switch {
+		case b == nil:
+		case b.gone:
+			gone++
+			c.require(c.t.leaving[b.Name] == b.set && b.set.id == id && b.set.members.size == 0 && c.t.set(b.Name) == nil, "broker %q is gone, but not leaving", b.Name)
+		default:
 			used++
 		}
 	}
-	c.require(used == n && used+len(c.t.freeBrokerIDs) == len(c.t.brokerByID), "broker numbers: %d used, %d free of %d", used, len(c.t.freeBrokerIDs), len(c.t.brokerByID))
+	c.require(used == n && gone == len(c.t.leaving) && used+gone+len(c.t.freeBrokerIDs) == int(c.t.brokerByID.size),
+		"broker numbers: %d used, %d leaving, %d free of %d", used, gone, len(c.t.freeBrokerIDs), c.t.brokerByID.size)
+	c.require(c.addrs == len(c.t.memberByAddr) && c.links == len(c.t.links), "%d members, %d by address; %d links, %d indexed", c.addrs, len(c.t.memberByAddr), c.links, len(c.t.links))
 }
 
-// checkRefresh fills b with what refresh would publish of s now.
-func (t *Table) checkRefresh(s *brokerSet, b *Broker) {
-	first := s.members[0]
-	b.EnableActingMaster, b.ZoneName, b.HasZoneName = first.enableActingMaster, first.zoneName, first.hasZoneName
-	clusters := map[string]bool{s.cluster: true}
-	b.Members = nil
-	for _, m := range s.members {
-		pub := Member{ID: m.id, Addr: m.addr}
-		for _, l := range m.lives {
-			clusters[l.key.Cluster] = true
-			if l.key.Cluster == s.cluster {
-				pub.FilterServers = t.filterServerTable[l.key]
-			}
+// members: each has an ID and an address of its own, and is kept by live entries
+// that know of it.
+func (c *checker) members(s *brokerSet) {
+	n := 0
+	last := int64(math.MinInt64)
+	for pub := range s.members.all {
+		m := pub.of
+		c.require(n == 0 || last < pub.ID, "broker %q: members out of order", s.name)
+		n++
+		last = pub.ID
+		c.require(pub.ID == m.id && pub.Addr == m.addr && s.member(m.id) == m, "broker %q: member %d is shown as %+v", s.name, m.id, pub)
+		c.require(c.t.memberByAddr[memberAddr{s, m.addr}] == m, "broker %q: member %d is not under its address", s.name, m.id)
+		c.require(len(m.lives) > 0, "broker %q: member %d has no live entry", s.name, m.id)
+		atHome := false
+		for i, k := range m.lives {
+			l := k.live
+			c.links++
+			atHome = atHome || l.key.Cluster == s.cluster
+			c.require(k.set == s && k.member == m && k.inMember == i && l.owners[k.inLive] == k && c.t.links[linkKey{m, l}] == k,
+				"broker %q: live entry %v does not know member %d", s.name, l.key, m.id)
+			c.require(l.key.Addr == m.addr, "broker %q: member %q kept by live entry of %q", s.name, m.addr, l.key.Addr)
+			c.require(c.t.live(l.key) == l, "broker %q: live entry %v is not in the table", s.name, l.key)
 		}
-		b.Members = append(b.Members, pub)
+		c.require(pub.FilterServers == nil || atHome && len(pub.FilterServers) > 0, "broker %q: member %d has filter servers %v of another cluster", s.name, m.id, pub.FilterServers)
 	}
-	b.Clusters = slices.Sorted(maps.Keys(clusters))
+	c.addrs += n
+	c.require(n == s.members.size, "broker %q counts %d members, holds %d", s.name, s.members.size, n)
 }
 
 // clusters: clusterAddrTable lists a name once per reason and no other name.
@@ -103,19 +112,30 @@ func (c *checker) clusters() {
 	}
 	for b := range c.t.brokerAddrTable.all {
 		add(b.set.cluster, b.Name)
-		for _, m := range b.set.members {
-			for _, l := range m.lives {
-				add(l.key.Cluster, b.Name)
+		for m := range b.set.members.all {
+			for _, k := range m.of.lives {
+				add(k.live.key.Cluster, b.Name)
 			}
 		}
 	}
-	c.require(maps.EqualFunc(want, c.t.clusterAddrTable, maps.Equal[map[string]int]), "clusterAddrTable is %v, want %v", c.t.clusterAddrTable, want)
+	got := map[string]map[string]int{}
+	n := 0
+	for l := range c.t.clusterAddrTable.all {
+		n++
+		if got[l.cluster] == nil {
+			got[l.cluster] = map[string]int{}
+		}
+		got[l.cluster][l.brokerName] = l.reasons
+		c.require(l.key == string(liveKey(nil, l.cluster, l.brokerName)), "clusterAddrTable: wrong key of %q in %q", l.brokerName, l.cluster)
+	}
+	c.require(maps.EqualFunc(want, got, maps.Equal[map[string]int]), "clusterAddrTable is %v, want %v", got, want)
+	c.require(n == c.t.clusterAddrTable.size, "clusterAddrTable counts %d, holds %d", c.t.clusterAddrTable.size, n)
 }
 
 // lives: every live entry has an owner, its connection and its place in the
-// expiry queue; filter servers belong to live entries.
+// expiry queue, unless it is about to leave.
 func (c *checker) lives() {
-	n := 0
+	n, doomed := 0, 0
 	byConn := map[uint64]int{}
 	for li := range c.t.brokerLiveTable.all {
 		n++
@@ -123,30 +143,33 @@ func (c *checker) lives() {
 		c.require(l.info == li, "live %v: published side is not the newest", l.key)
 		c.require(li.key == string(liveKey(nil, l.key.Cluster, l.key.Addr)), "live %v: wrong key", l.key)
 		c.require(len(l.owners) > 0, "live %v has no owner", l.key)
-		for _, o := range l.owners {
-			c.require(slices.Contains(o.member.lives, l), "live %v: member %d of %q does not know it", l.key, o.member.id, o.set.name)
-			c.require(slices.Contains(o.set.members, o.member), "live %v: owner %d is not a member of %q", l.key, o.member.id, o.set.name)
+		c.require(li.DataVersion == l.dataVersion && li.NullDataVersion == (l.nullDataVersion || l.applying > 0), "live %v: shown with %+v", l.key, li)
+		for i, o := range l.owners {
+			c.require(o.live == l && o.inLive == i && o.member.lives[o.inMember] == o, "live %v: member %d of %q does not know it", l.key, o.member.id, o.set.name)
+			c.require(o.set.member(o.member.id) == o.member, "live %v: owner %d is not a member of %q", l.key, o.member.id, o.set.name)
 			c.require(c.t.set(o.set.name) == o.set, "live %v: set %q is not in the table", l.key, o.set.name)
+		}
+		if l.doomed {
+			doomed++
+			c.require(l.conn == 0 && l.index == -1, "live %v: doomed, but on connection %d and number %d in the expiry queue", l.key, l.conn, l.index)
+			continue
 		}
 		if l.conn != 0 {
 			byConn[l.conn]++
-			c.require(slices.Contains(c.t.byConn[l.conn], l), "live %v: not under its connection %d", l.key, l.conn)
+			c.require(c.t.byConn[l.conn][l.indexOfConn] == l, "live %v: not under its connection %d", l.key, l.conn)
 		}
 		if a := &l.applied; a.topics != nil && a.set == c.t.set(a.set.name) && a.topicsEdition == a.set.topicsEdition {
 			c.require(a.topics.Count() <= a.set.topics.size, "live %v: %d topics are known of %q, which has %d", l.key, a.topics.Count(), a.set.name, a.set.topics.size)
 		}
-		c.require(l.index < len(c.t.expiry) && c.t.expiry[l.index] == l, "live %v: not in the expiry queue", l.key)
+		c.require(l.index >= 0 && l.index < len(c.t.expiry) && c.t.expiry[l.index] == l, "live %v: not in the expiry queue", l.key)
 	}
-	c.require(n == c.t.brokerLiveTable.size && n == len(c.t.expiry), "brokerLiveTable counts %d, holds %d, expiry queue %d", c.t.brokerLiveTable.size, n, len(c.t.expiry))
+	c.require(n == c.t.brokerLiveTable.size && n == len(c.t.expiry)+doomed, "brokerLiveTable counts %d, holds %d, expiry queue %d", c.t.brokerLiveTable.size, n, len(c.t.expiry))
 	for i := 1; i < len(c.t.expiry); i++ {
 		c.require(c.t.expiry[(i-1)/2].deadline <= c.t.expiry[i].deadline, "expiry queue: entry %d is due before its parent", i)
 	}
 	c.require(len(byConn) == len(c.t.byConn), "%d connections have brokers, %d are indexed", len(byConn), len(c.t.byConn))
 	for conn, lives := range c.t.byConn {
 		c.require(len(lives) == byConn[conn], "connection %d: %d brokers, %d indexed", conn, byConn[conn], len(lives))
-	}
-	for k, servers := range c.t.filterServerTable {
-		c.require(len(servers) > 0 && c.t.live(k) != nil, "filterServerTable: %v is empty or not alive", k)
 	}
 }
 
@@ -158,10 +181,10 @@ func (c *checker) topics() {
 	for e := range c.t.topicQueueTable.all {
 		n++
 		c.require(len(e.queues) > 0, "topic %q has no broker", e.name)
-		c.require(c.t.topicByID[e.id] == e, "topic %q: not under its number %d", e.name, e.id)
+		c.require(c.t.topicByID.get(e.id) == e, "topic %q: not under its number %d", e.name, e.id)
 		for i, q := range e.queues {
 			c.require(i == 0 || e.queues[i-1].set < q.set, "topic %q: queue datas out of order", e.name)
-			b := c.t.brokerByID[q.set]
+			b := c.t.brokerByID.get(q.set)
 			if b == nil {
 				c.require(false, "topic %q: broker number %d is free", e.name, q.set)
 				continue
@@ -176,6 +199,9 @@ func (c *checker) topics() {
 		for _, m := range e.mappings.byBroker {
 			s := c.t.set(m.BrokerName)
 			if s == nil {
+				s = c.t.leaving[m.BrokerName]
+			}
+			if s == nil {
 				c.require(false, "topic %q: mapping of unknown broker %q", e.name, m.BrokerName)
 				continue
 			}
@@ -183,24 +209,33 @@ func (c *checker) topics() {
 			c.require(ok, "topic %q: mapping of broker %q without queue data", e.name, m.BrokerName)
 		}
 	}
-	for b := range c.t.brokerAddrTable.all {
-		c.require(b.set.topics.size == perSet[b.set.id], "broker %q: index has %d topics, table %d", b.Name, b.set.topics.size, perSet[b.set.id])
+	for _, b := range c.t.brokerByID.all {
+		if b != nil {
+			c.require(b.set.topics.size == perSet[b.set.id], "broker %q: index has %d topics, table %d", b.Name, b.set.topics.size, perSet[b.set.id])
+		}
 	}
-	c.require(n == c.t.topicQueueTable.size && n+len(c.t.freeTopicIDs) == len(c.t.topicByID), "topicQueueTable counts %d, holds %d, %d numbers free of %d", c.t.topicQueueTable.size, n, len(c.t.freeTopicIDs), len(c.t.topicByID))
+	c.require(n == c.t.topicQueueTable.size && n+len(c.t.freeTopicIDs) == int(c.t.topicByID.size), "topicQueueTable counts %d, holds %d, %d numbers free of %d", c.t.topicQueueTable.size, n, len(c.t.freeTopicIDs), c.t.topicByID.size)
 }
 
 // counts: what is limited is counted right, and within its limits.
 func (c *checker) counts() {
 	t := c.t
-	links, entries := 0, 0
+	links, entries, applying := 0, 0, 0
 	clusters := map[string]int{}
+	onConn := map[uint64]int{}
 	for li := range t.brokerLiveTable.all {
 		links += len(li.live.owners)
 		clusters[li.live.key.Addr]++
+		applying += li.live.applying
+		if li.live.conn != 0 {
+			onConn[li.live.conn] += len(li.live.owners)
+		}
 	}
-	for _, servers := range t.filterServerTable {
-		entries += len(servers)
-		c.require(len(servers) <= t.limits.FilterServersPerBroker, "a broker has %d filter servers", len(servers))
+	for b := range t.brokerAddrTable.all {
+		for m := range b.set.members.all {
+			entries += len(m.FilterServers)
+			c.require(len(m.FilterServers) <= t.limits.FilterServersPerBroker, "a broker has %d filter servers", len(m.FilterServers))
+		}
 	}
 	for e := range t.topicQueueTable.all {
 		entries += len(e.queues)
@@ -210,7 +245,7 @@ func (c *checker) counts() {
 			}
 		}
 	}
-	c.require(t.links == links && links <= t.limits.Brokers, "%d brokers of at most %d, counted %d", links, t.limits.Brokers, t.links)
+	c.require(len(t.links) == links && links <= t.limits.Brokers, "%d brokers of at most %d, counted %d", links, t.limits.Brokers, len(t.links))
 	c.require(t.entries == entries && entries <= t.limits.Entries, "%d entries of at most %d, counted %d", entries, t.limits.Entries, t.entries)
 	c.require(t.topicQueueTable.size <= t.limits.Topics, "%d topics of at most %d", t.topicQueueTable.size, t.limits.Topics)
 	c.require(maps.Equal(t.clustersOf, clusters), "clusters of addresses: counted %v, want %v", t.clustersOf, clusters)
@@ -218,11 +253,13 @@ func (c *checker) counts() {
 		c.require(n <= t.limits.ClustersPerAddr, "address %q has %d clusters", addr, n)
 	}
 	for b := range t.brokerAddrTable.all {
-		c.require(len(b.set.members) <= t.limits.IDsPerName, "broker %q has %d IDs", b.Name, len(b.set.members))
+		c.require(b.set.members.size <= t.limits.IDsPerName, "broker %q has %d IDs", b.Name, b.set.members.size)
 	}
-	for conn := range t.byConn {
-		c.require(t.connBrokers(conn) <= t.limits.BrokersPerConn, "connection %d has %d brokers", conn, t.connBrokers(conn))
+	c.require(maps.Equal(t.connLinks, onConn), "brokers of connections: counted %v, want %v", t.connLinks, onConn)
+	for conn, n := range onConn {
+		c.require(n <= t.limits.BrokersPerConn, "connection %d has %d brokers", conn, n)
 	}
+	c.require(t.promised.topics >= 0 && t.promised.entries >= 0 && (applying > 0 || t.promised == totals{}), "%+v are promised to %d registrations", t.promised, applying)
 	c.require(len(t.replaced) == 0, "%d entries wait to be retired", len(t.replaced))
 }
 
@@ -230,12 +267,16 @@ func (c *checker) counts() {
 // encode now.
 func (c *checker) published() {
 	v := c.t.View()
-	c.require(v.topics.root == c.t.topicQueueTable.root && v.live.root == c.t.brokerLiveTable.root && v.brokers.byName.root == c.t.brokerAddrTable.root,
+	c.require(v.topics.root == c.t.topicQueueTable.root && v.live.root == c.t.brokerLiveTable.root && v.brokers.byName.root == c.t.brokerAddrTable.root &&
+		v.brokers.listings.root == c.t.clusterAddrTable.root && v.brokers.byID.root == c.t.brokerByID.root && v.sweeping == (len(c.t.leaving) > 0),
 		"the View is not the newest state")
-	c.require(slices.Equal(v.brokers.byID, c.t.brokerByID), "the View's broker numbers are not the newest")
+	if cached := v.names.p.Load(); cached != nil {
+		names := v.encodeTopics(func(*TopicEntry) bool { return true })
+		c.require(string(*cached) == string(names), "cached topic list %s, want %s", *cached, names)
+	}
 	for e := range v.topics.all {
 		cached := e.bodies.Load()
-		if cached == nil || !v.stillRight(e, cached) {
+		if cached == nil || !v.stillRight(e, cached) || !v.serves(e) {
 			continue
 		}
 		data := v.PickupTopicRouteData(e, cached.acting)

@@ -1,11 +1,6 @@
 package route
 
-import (
-	"fmt"
-	"slices"
-
-	"gonamesrv/codec"
-)
+import "fmt"
 
 // What a name may have at most, in bytes. Nobody's real name is refused: Java's
 // brokers allow topics of 127, but the topic in which a group of 255 finds its
@@ -135,70 +130,80 @@ func (t *Table) lengths(r *Registration) *LimitError {
 	return nil
 }
 
-// room returns the limit that r would go beyond, with what would be there
-// afterwards: what it takes away makes room. s and l are nil where they are not
-// known yet; changed is whether r has another data version than before. Under mu.
-func (t *Table) room(s *brokerSet, l *liveBroker, r *Registration, changed bool) *LimitError {
-	g := t.growth(s, l, r)
+// A totals is how much there is of what is limited in all, or how much there will
+// be more.
+type totals struct{ topics, entries int }
+
+func (a totals) plus(b totals) totals  { return totals{a.topics + b.topics, a.entries + b.entries} }
+func (a totals) minus(b totals) totals { return totals{a.topics - b.topics, a.entries - b.entries} }
+
+// totals returns what there is. Under mu.
+func (t *Table) totals() totals { return totals{t.topicQueueTable.size, t.entries} }
+
+// over returns the limit that more would go beyond, beside what is promised to
+// registrations that are between two steps. Those may need less than that: then
+// one is refused that would have found room a moment later. Under mu.
+func (t *Table) over(more totals) *LimitError {
+	sum := t.totals().plus(t.promised).plus(more)
+	switch {
+	case more.topics > 0 && sum.topics > t.limits.Topics:
+		return &LimitError{LimitTopics, sum.topics, t.limits.Topics}
+	case more.entries > 0 && sum.entries > t.limits.Entries:
+		return &LimitError{LimitEntries, sum.entries, t.limits.Entries}
+	}
+	return nil
+}
+
+// room returns the limit that a would go beyond, with what would be there
+// afterwards: what it takes away makes room. It notes what a needs. rested says
+// that others were let in, so that everything is to be looked at again. Under mu,
+// in the turn of a.s.
+func (a *applying) room() (full *LimitError, rested bool) {
+	t, s, r := a.t, a.s, a.r
+	g := t.growth(s, a.l, r)
 	ids := g.ids
 	if s != nil {
-		ids += len(s.members)
+		ids += s.members.size
 	}
 	switch lim := &t.limits; {
 	case g.ids > 0 && ids > lim.IDsPerName:
-		return &LimitError{LimitNameIDs, ids, lim.IDsPerName}
+		return &LimitError{LimitNameIDs, ids, lim.IDsPerName}, false
 	case g.clusters > 0 && t.clustersOf[r.BrokerAddr]+g.clusters > lim.ClustersPerAddr:
-		return &LimitError{LimitAddrClusters, t.clustersOf[r.BrokerAddr] + g.clusters, lim.ClustersPerAddr}
-	case g.brokers > 0 && t.links+g.brokers > lim.Brokers:
-		return &LimitError{LimitBrokers, t.links + g.brokers, lim.Brokers}
-	case g.onConn > 0:
-		if n := t.connBrokers(r.Conn) + g.onConn; n > lim.BrokersPerConn {
-			return &LimitError{LimitConnBrokers, n, lim.BrokersPerConn}
-		}
+		return &LimitError{LimitAddrClusters, t.clustersOf[r.BrokerAddr] + g.clusters, lim.ClustersPerAddr}, false
+	case g.brokers > 0 && len(t.links)+g.brokers > lim.Brokers:
+		return &LimitError{LimitBrokers, len(t.links) + g.brokers, lim.Brokers}, false
+	case g.onConn > 0 && t.connLinks[r.Conn]+g.onConn > lim.BrokersPerConn:
+		return &LimitError{LimitConnBrokers, t.connLinks[r.Conn] + g.onConn, lim.BrokersPerConn}, false
 	}
-	topics, entries := 0, g.entries
-	if r.BrokerID == masterID || !r.OldVersion && g.smallest {
+	a.need, a.from = totals{0, g.entries}, t.totals()
+	publishes := r.BrokerID == masterID || !r.OldVersion && g.smallest
+	if publishes {
 		// Far from the limits, what it could be at most is good enough.
-		topics = len(r.Body.Topics)
-		entries += len(r.Body.Topics) + mappingEntries(r)
-		if t.overTopics(topics) != nil || t.overEntries(entries) != nil {
-			topics, entries = t.topicGrowth(s, r, changed || g.first)
-			entries += g.entries
+		a.need = a.need.plus(totals{len(r.Body.Topics), len(r.Body.Topics) + mappingEntries(r)})
+	}
+	if t.over(a.need) == nil {
+		return nil, false
+	}
+	if len(t.leaving) > 0 {
+		t.sweepAll()
+		return nil, true
+	}
+	if publishes {
+		if a.foreseen == nil || a.of != s {
+			edition := t.edition
+			foreseen := t.topicGrowth(s, r, a.listed, a.changed || g.first)
+			a.foreseen, a.of = &foreseen, s
+			if t.edition != edition {
+				return nil, true
+			}
 		}
+		a.need = a.foreseen.plus(totals{0, g.entries})
 	}
-	if err := t.overTopics(topics); err != nil {
-		return err
-	}
-	return t.overEntries(entries)
+	return t.over(a.need), false
 }
 
-// overTopics and overEntries judge totals that would grow by n.
-
-func (t *Table) overTopics(n int) *LimitError {
-	if size := t.topicQueueTable.size + n; n > 0 && size > t.limits.Topics {
-		return &LimitError{LimitTopics, size, t.limits.Topics}
-	}
-	return nil
-}
-
-func (t *Table) overEntries(n int) *LimitError {
-	if size := t.entries + n; n > 0 && size > t.limits.Entries {
-		return &LimitError{LimitEntries, size, t.limits.Entries}
-	}
-	return nil
-}
-
-// connBrokers returns how many brokers registered last over a connection: no
-// more than BrokersPerConn. Under mu.
-func (t *Table) connBrokers(conn uint64) (n int) {
-	for _, l := range t.byConn[conn] {
-		n += len(l.owners)
-	}
-	return n
-}
-
-// A growth is by how much admit, keepAlive and putFilterServers will change
-// the counts that are limited.
+// A growth is by how much admit and keepAlive will change the counts that are
+// limited.
 type growth struct {
 	ids, clusters, brokers, onConn int
 	entries                        int  // filter servers only
@@ -209,23 +214,35 @@ type growth struct {
 // growth foresees what admit will do. Under mu.
 func (t *Table) growth(s *brokerSet, l *liveBroker, r *Registration) growth {
 	g := growth{smallest: true, first: true}
-	var leaving []*member
-	var m *member
+	var leaving []*member // displaced, or under another ID till now
+	var m, former *member
+	filterServers := 0 // before, of the member
 	if s != nil {
-		m = s.member(r.BrokerID)
+		m, former = s.member(r.BrokerID), t.memberByAddr[memberAddr{s, r.BrokerAddr}]
 		g.first = m == nil
-		for _, o := range s.members {
-			if (o.addr == r.BrokerAddr) != (o.id == r.BrokerID) { // displaced, or under another ID till now
-				leaving = append(leaving, o)
-			} else if o.id < r.BrokerID {
+		if m != nil && m != former {
+			leaving = append(leaving, m)
+		}
+		if former != nil && m != former {
+			leaving = append(leaving, former)
+		}
+		if former != nil {
+			filterServers = len(s.members.get(former.id).FilterServers)
+		}
+		for o := range s.members.all {
+			if o.ID >= r.BrokerID {
+				break
+			}
+			if o.of != former {
 				g.smallest = false
+				break
 			}
 		}
 	}
 	if g.first {
 		g.ids++
 	}
-	if m == nil || !slices.Contains(m.lives, l) {
+	if m == nil || t.links[linkKey{m, l}] == nil {
 		g.brokers++
 	}
 	if r.Conn != 0 {
@@ -237,23 +254,25 @@ func (t *Table) growth(s *brokerSet, l *liveBroker, r *Registration) growth {
 	if l == nil {
 		g.clusters++
 	}
-	if !r.Body.FilterServersNull {
-		g.entries += len(r.Body.FilterServers) - len(t.filterServerTable[BrokerKey{r.Cluster, r.BrokerAddr}])
+	switch home := s == nil || r.Cluster == s.cluster; {
+	case home && !r.Body.FilterServersNull:
+		g.entries += len(r.Body.FilterServers) - filterServers
+	case !home && m != former:
+		g.entries -= filterServers
 	}
 	for _, o := range leaving {
-		if o.id != r.BrokerID {
+		if o != m {
 			g.ids--
+		} else {
+			g.entries -= len(s.members.get(m.id).FilterServers)
 		}
 		g.brokers -= len(o.lives)
-		for _, x := range o.lives {
+		for _, k := range o.lives {
+			x := k.live
 			if r.Conn != 0 && (x == l || x.conn == r.Conn) {
 				g.onConn--
 			}
-			if len(x.owners) > 1 || x == l {
-				continue
-			}
-			g.entries -= len(t.filterServerTable[x.key])
-			if o.addr == r.BrokerAddr {
+			if o == former && x != l && len(x.owners) == 1 {
 				g.clusters--
 			}
 		}
@@ -269,31 +288,30 @@ func mappingEntries(r *Registration) (n int) {
 	return n
 }
 
-// topicGrowth returns by how much applyTopics will change the number of topics
-// and of entries. overwrite says whether it replaces static mappings. It costs
-// about as much as applying them. Under mu.
-func (t *Table) topicGrowth(s *brokerSet, r *Registration, overwrite bool) (topics, entries int) {
+// topicGrowth returns by how much (*applying).topics will change the totals.
+// listed is what dropMissing leaves, nil when it is not called; overwrite says whether it replaces static mappings. It costs about as much as
+// applying them. Under mu, which is let go between steps: what others change
+// then is not foreseen.
+func (t *Table) topicGrowth(s *brokerSet, r *Registration, listed map[string]struct{}, overwrite bool) (g totals) {
 	b := r.Body
 	deleted := func(*TopicEntry) bool { return false }
-	if r.DeleteMissingTopics && len(b.Mappings) == 0 && s != nil {
-		listed := make(map[string]struct{}, len(b.Topics))
-		for i := range b.Topics {
-			listed[window(b.Topics[i].Key)] = struct{}{}
-		}
+	if listed != nil && s != nil {
 		deleted = func(e *TopicEntry) bool { return !has(listed, e.name) }
 		for id := range s.topics.all {
-			e := t.topicByID[id]
-			if !deleted(e) {
-				continue
+			t.work++
+			if e := t.topicByID.get(id); e != nil && deleted(e) {
+				g.entries -= 1 + e.mappings.entries(s.name)
+				if len(e.queues) == 1 {
+					g.topics--
+				}
 			}
-			entries -= 1 + e.mappings.entries(s.name)
-			if len(e.queues) == 1 {
-				topics--
-			}
+			t.pause()
 		}
 	}
 	added := map[string]struct{}{} // names of topics that s will serve anew
 	for i := range b.Topics {
+		t.pause()
+		t.work++
 		name := window(b.Topics[i].Name)
 		if has(added, name) {
 			continue
@@ -307,19 +325,22 @@ func (t *Table) topicGrowth(s *brokerSet, r *Registration, overwrite bool) (topi
 			continue
 		}
 		added[name] = struct{}{}
-		entries++
+		g.entries++
 		if !ok || served && len(e.queues) == 1 {
-			topics++
+			g.topics++
 		}
 	}
-	return topics, entries + t.mappingGrowth(s, r, added, overwrite)
+	g.entries += t.mappingGrowth(r, added, overwrite)
+	return g
 }
 
 // mappingGrowth returns how many entries the static mappings of r will add.
-func (t *Table) mappingGrowth(s *brokerSet, r *Registration, added map[string]struct{}, overwrite bool) (entries int) {
+func (t *Table) mappingGrowth(r *Registration, added map[string]struct{}, overwrite bool) (entries int) {
 	type cell struct{ topic, broker string }
 	stored := map[cell]int{} // by the mappings before, in entries
 	for i := range r.Body.Mappings {
+		t.pause()
+		t.work++
 		m := &r.Body.Mappings[i]
 		e, _ := t.topicQueueTable.get(m.Key)
 		served := has(added, m.Key) && m.Info.Bname == r.BrokerName
@@ -365,40 +386,27 @@ func (t *Table) refuse(nowMillis int64, s *brokerSet, l *liveBroker, r *Registra
 		return why
 	}
 	m := s.member(r.BrokerID)
-	if m != nil && slices.Contains(m.lives, l) && t.connBrokers(r.Conn)+len(l.owners) <= t.limits.BrokersPerConn {
+	if m != nil && t.links[linkKey{m, l}] != nil && t.connLinks[r.Conn]+len(l.owners) <= t.limits.BrokersPerConn {
 		t.bind(l, r.Conn) // it lives there now, so the end of its old connection is not its own
 	}
 	return why
 }
 
 // roomForTopic returns the limit that RegisterTopic would go beyond. The broker
-// names of queueDatas are known. Under mu.
-func (t *Table) roomForTopic(topic string, queueDatas []codec.QueueData) *LimitError {
+// sets that are to be in it are each listed once. Under mu.
+func (t *Table) roomForTopic(topic string, sets []*brokerSet) *LimitError {
 	if len(topic) > maxTopicLength {
 		return &LimitError{LimitTopicLength, len(topic), maxTopicLength}
 	}
-	if len(queueDatas) == 0 {
-		return nil
-	}
 	e, ok := t.topicQueueTable.get(topic)
-	if !ok {
-		if err := t.overTopics(1); err != nil {
-			return err
+	more := totals{0, len(sets)}
+	if !ok && len(sets) > 0 {
+		more.topics++
+	}
+	for _, s := range sets {
+		if ok && s.topics.has(e.id) {
+			more.entries--
 		}
 	}
-	if t.overEntries(len(queueDatas)) == nil {
-		return nil
-	}
-	added := map[uint32]struct{}{}
-	for _, d := range queueDatas {
-		s := t.set(d.BrokerName)
-		served := false
-		if ok {
-			_, served = e.find(s.id)
-		}
-		if !served {
-			added[s.id] = struct{}{}
-		}
-	}
-	return t.overEntries(len(added))
+	return t.over(more)
 }

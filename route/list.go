@@ -24,9 +24,9 @@ func (bt *brokerTable) info() codec.ClusterInfo {
 	names := map[string][]string{}
 	for b := range bt.byName.all {
 		info.BrokerAddrTable = append(info.BrokerAddrTable, b.Data())
-		for _, c := range b.Clusters {
-			names[c] = append(names[c], b.Name)
-		}
+	}
+	for l := range bt.listings.all {
+		names[l.cluster] = append(names[l.cluster], l.brokerName)
 	}
 	slices.SortFunc(info.BrokerAddrTable, func(a, b codec.BrokerData) int { return strings.Compare(a.BrokerName, b.BrokerName) })
 	for c, n := range names {
@@ -118,12 +118,15 @@ func (v *View) TopicsByUnit(u UnitList) []byte {
 // cluster serves, in ascending order; none when the cluster is unknown.
 // Java: RouteInfoManager#getTopicsByCluster.
 func (v *View) TopicsByCluster(cluster string) []byte {
-	member := make([]bool, len(v.brokers.byID)) // by broker number
+	member := make([]bool, v.brokers.byID.size) // by broker number
 	known := false
-	for id, b := range v.brokers.byID {
-		if b != nil && slices.Contains(b.Clusters, cluster) {
-			member[id], known = true, true
+	for l := range v.brokers.listings.all {
+		if l.cluster != cluster {
+			continue
 		}
+		known = true
+		b, _ := v.brokers.byName.get(l.brokerName)
+		member[b.set.id] = true
 	}
 	if !known {
 		return v.encodeTopics(func(*TopicEntry) bool { return false })
@@ -139,7 +142,7 @@ func (v *View) TopicsByCluster(cluster string) []byte {
 func (v *View) encodeTopics(pick func(*TopicEntry) bool) []byte {
 	var list codec.TopicList
 	for e := range v.topics.all {
-		if pick(e) {
+		if (!v.sweeping || v.serves(e)) && pick(e) {
 			list.Topics = append(list.Topics, e.name)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"encoding/binary"
 	"math"
-	"slices"
 	"sync/atomic"
 
 	"gonamesrv/codec"
@@ -25,8 +24,10 @@ type BrokerKey struct {
 // is trusted.
 // Java: BrokerLiveInfo.
 type LiveInfo struct {
-	DataVersion     codec.DataVersion
-	NullDataVersion bool // the broker registered "dataVersion":null, which equals nothing
+	DataVersion codec.DataVersion
+	// NullDataVersion says that the broker registered "dataVersion":null, which
+	// equals nothing, or that a registration of it is applied in part.
+	NullDataVersion bool
 
 	key  string // liveKey
 	live *liveBroker
@@ -52,17 +53,17 @@ type liveBroker struct {
 	conn         uint64 // connection of the last registration
 	haServerAddr string
 	info         *LiveInfo
-	owners       []owner // never empty: a live entry goes with its last owner
+	owners       []*link // members it keeps; never empty: a live entry goes with its last one
 	applied      appliedRegistration
+	doomed       bool // it is about to leave, whatever it does; it has no connection and cannot expire
 
-	deadline int64 // when to look again; never later than lastUpdate + timeoutMillis was when it was set
-	index    int   // in the expiry queue
-}
+	dataVersion     codec.DataVersion // of the last registration
+	nullDataVersion bool
+	applying        int // registrations that are between two steps
 
-// An owner is a member kept by a live entry.
-type owner struct {
-	set    *brokerSet
-	member *member
+	deadline    int64 // when to look again; never later than lastUpdate + timeoutMillis was when it was set
+	index       int   // in the expiry queue; -1 when it is not there
+	indexOfConn int   // in Table.byConn
 }
 
 // liveKey joins cluster and address so that no two pairs give the same key.
@@ -103,6 +104,30 @@ func (l *liveBroker) deadlineMillis() int64 {
 	return last + timeout
 }
 
+// isChanged reports whether a registration with body b may say something of
+// topics that the one before has not. Under mu.
+func (l *liveBroker) isChanged(b *codec.RegisterBrokerBody) bool {
+	return b.NullDataVersion || l.nullDataVersion || !l.dataVersion.Equal(b.DataVersion)
+}
+
+// show publishes the data version of l, or that there is none to rely on while
+// registrations are being applied. Under mu.
+func (t *Table) show(l *liveBroker) {
+	null := l.nullDataVersion || l.applying > 0
+	if l.info != nil && l.info.NullDataVersion == null && l.info.DataVersion == l.dataVersion {
+		return
+	}
+	info := &LiveInfo{DataVersion: l.dataVersion, NullDataVersion: null, live: l}
+	if l.info != nil {
+		info.key = l.info.key
+	} else {
+		info.key = string(liveKey(nil, l.key.Cluster, l.key.Addr))
+		t.clustersOf[l.key.Addr]++
+	}
+	l.info = info
+	t.brokerLiveTable.put(t.edition, info)
+}
+
 // bind makes conn the connection whose loss removes l. Connection 0 is none.
 func (t *Table) bind(l *liveBroker, conn uint64) {
 	if l.conn == conn {
@@ -111,28 +136,61 @@ func (t *Table) bind(l *liveBroker, conn uint64) {
 	t.unbind(l)
 	l.conn = conn
 	if conn != 0 {
+		l.indexOfConn = len(t.byConn[conn])
 		t.byConn[conn] = append(t.byConn[conn], l)
+		t.connLinks[conn] += len(l.owners)
 	}
 }
 
 func (t *Table) unbind(l *liveBroker) {
-	rest := slices.DeleteFunc(t.byConn[l.conn], func(x *liveBroker) bool { return x == l })
-	if len(rest) == 0 {
-		delete(t.byConn, l.conn)
+	if l.conn == 0 {
 		return
 	}
-	t.byConn[l.conn] = rest
+	lives := t.byConn[l.conn]
+	last := len(lives) - 1
+	lives[l.indexOfConn] = lives[last]
+	lives[l.indexOfConn].indexOfConn = l.indexOfConn
+	lives[last] = nil
+	if last == 0 {
+		delete(t.byConn, l.conn)
+		delete(t.connLinks, l.conn)
+	} else {
+		t.byConn[l.conn] = lives[:last]
+		t.connLinks[l.conn] -= len(l.owners)
+	}
+	l.conn = 0
 }
 
-// dropLive removes a live entry that has no owner any more, and the filter
-// servers beside it.
-func (t *Table) dropLive(l *liveBroker) {
+// doom decides that l leaves: nothing can save it any more. A registration of the
+// same broker waits until it has left. Under mu.
+func (t *Table) doom(l *liveBroker) {
+	l.doomed = true
 	t.unbind(l)
 	heap.Remove(&t.expiry, l.index)
+	l.index = -1
+	t.work += 4 + len(l.owners)/64
+}
+
+// dropLive removes a live entry that keeps no member any more.
+func (t *Table) dropLive(l *liveBroker) {
+	if l.doomed {
+		t.turns.Broadcast()
+	} else {
+		t.doom(l)
+	}
 	t.brokerLiveTable.remove(t.edition, l.info.key)
-	t.setFilterServers(l.key, nil)
 	if t.clustersOf[l.key.Addr]--; t.clustersOf[l.key.Addr] == 0 {
 		delete(t.clustersOf, l.key.Addr)
+	}
+}
+
+// expire sets when to look whether l is silent. Under mu.
+func (t *Table) expire(l *liveBroker, deadline int64) {
+	l.deadline = deadline
+	if l.index < 0 {
+		heap.Push(&t.expiry, l)
+	} else {
+		heap.Fix(&t.expiry, l.index)
 	}
 }
 
@@ -161,8 +219,13 @@ func (t *Table) RegistrationMissed(nowMillis int64, cluster, addr []byte, seq ui
 		return
 	}
 	li.live.lastUpdate.Store(nowMillis)
-	for old := li.live.missed.Load(); old < seq && !li.live.missed.CompareAndSwap(old, seq); {
-		old = li.live.missed.Load()
+	li.live.miss(seq)
+}
+
+// miss notes that what the seq-th registration said is not, or not all, known.
+func (l *liveBroker) miss(seq uint64) {
+	for old := l.missed.Load(); old < seq && !l.missed.CompareAndSwap(old, seq); {
+		old = l.missed.Load()
 	}
 }
 

@@ -50,6 +50,24 @@ func (m *topicMappings) without(brokerName string) *topicMappings {
 	return &topicMappings{byBroker: removeAt(m.byBroker, i)}
 }
 
+// keep returns m with only those broker names that keep wants, nil when nothing
+// is left.
+func (m *topicMappings) keep(keep func(brokerName string) bool) *topicMappings {
+	if m == nil {
+		return nil
+	}
+	var kept []codec.BrokerQueueMapping
+	for _, b := range m.byBroker {
+		if keep(b.BrokerName) {
+			kept = append(kept, b)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return &topicMappings{byBroker: kept}
+}
+
 // putMapping stores a broker's static mapping of one topic. A mapping whose
 // topic does not list that broker name is left out: it could never be cleaned
 // up. overwrite false keeps a mapping that is there already. Under mu.
@@ -57,7 +75,8 @@ func (m *topicMappings) without(brokerName string) *topicMappings {
 // Differs from Java: RouteInfoManager never removes a mapping, and loses one
 // for good when its topic is deleted and comes back with an unchanged data
 // version. Here a mapping goes with its queue data and comes back with it.
-func (t *Table) putMapping(topic string, info codec.TopicQueueMappingInfo, overwrite bool) {
+func (a *applying) putMapping(topic string, info codec.TopicQueueMappingInfo, overwrite bool) {
+	t := a.t
 	e, ok := t.topicQueueTable.get(topic)
 	if !ok {
 		return
@@ -72,8 +91,12 @@ func (t *Table) putMapping(topic string, info codec.TopicQueueMappingInfo, overw
 	if i, ok := e.mappings.find(info.Bname); ok && (!overwrite || sameMapping(e.mappings.byBroker[i].Info, info)) {
 		return
 	}
+	more := 1 + len(info.CurrIDMap) - e.mappings.entries(info.Bname)
+	if !a.fits(totals{0, more}) {
+		return
+	}
 	s.topicsEdition++
-	t.entries += 1 + len(info.CurrIDMap) - e.mappings.entries(info.Bname)
+	t.entries += more
 	t.storeTopic(&TopicEntry{name: e.name, id: e.id, queues: e.queues, mappings: e.mappings.with(info)})
 }
 

@@ -42,10 +42,26 @@ func (t *Table) changePerm(brokerName string, change func(perm int32) int32) (c 
 	if s == nil {
 		return c
 	}
-	c.Topics = s.topics.size
+	t.take(s)
+	defer t.release(s)
+	t.changeTopics(s, change, &c)
+	return c
+}
+
+// changeTopics changes the permission of all topics of s. Under mu, in the
+// caller's turn.
+func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32, c *PermChange) {
 	for id := range s.topics.all {
-		e := t.topicByID[id]
-		q, _ := e.queue(s.id)
+		t.work++
+		e := t.topicByID.get(id)
+		if e == nil {
+			continue // deleted since
+		}
+		q, ok := e.queue(s.id)
+		if !ok {
+			continue
+		}
+		c.Topics++
 		perm := change(q.perm)
 		c.Before += int((q.perm & permWrite) / permWrite)
 		c.After += int((perm & permWrite) / permWrite)
@@ -54,6 +70,6 @@ func (t *Table) changePerm(brokerName string, change func(perm int32) int32) (c 
 			q.perm = perm
 			t.putQueue(e, "", s, q)
 		}
+		t.pause()
 	}
-	return c
 }

@@ -35,7 +35,7 @@ func (v *View) PickupTopicRouteData(e *TopicEntry, acting bool) codec.TopicRoute
 		if acting && standsIn(r.broker, r.queue) {
 			promote(&d.BrokerDatas[i])
 		}
-		for _, m := range r.broker.Members {
+		for m := range r.broker.members.all {
 			if m.FilterServers != nil {
 				d.FilterServerTable = append(d.FilterServerTable, codec.FilterServers{Addr: m.Addr, Servers: m.FilterServers})
 			}
@@ -60,9 +60,11 @@ type routeRow struct {
 // rows returns the broker sets of a topic in ascending order of name. The
 // entry itself is in order of set number, which is quicker to search.
 func (v *View) rows(e *TopicEntry) []routeRow {
-	rows := make([]routeRow, len(e.queues))
-	for i, q := range e.queues {
-		rows[i] = routeRow{v.brokers.byID[q.set], q}
+	rows := make([]routeRow, 0, len(e.queues))
+	for _, q := range e.queues {
+		if b := v.brokers.byID.get(q.set); !b.gone {
+			rows = append(rows, routeRow{b, q})
+		}
 	}
 	slices.SortFunc(rows, func(a, b routeRow) int { return strings.Compare(a.broker.Name, b.broker.Name) })
 	return rows
@@ -73,13 +75,13 @@ func (b *Broker) Data() codec.BrokerData {
 	d := codec.BrokerData{
 		Cluster:            b.Cluster,
 		BrokerName:         b.Name,
-		BrokerAddrs:        make([]codec.BrokerAddr, len(b.Members)),
+		BrokerAddrs:        make([]codec.BrokerAddr, 0, b.members.size),
 		EnableActingMaster: b.EnableActingMaster,
 		ZoneName:           b.ZoneName,
 		HasZoneName:        b.HasZoneName,
 	}
-	for i, m := range b.Members {
-		d.BrokerAddrs[i] = codec.BrokerAddr{ID: m.ID, Addr: m.Addr}
+	for m := range b.members.all {
+		d.BrokerAddrs = append(d.BrokerAddrs, codec.BrokerAddr{ID: m.ID, Addr: m.Addr})
 	}
 	return d
 }

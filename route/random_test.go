@@ -25,6 +25,14 @@ func TestTableAgainstReference(t *testing.T) {
 		limits := randomLimits(rt)
 		cache := rapid.SampledFrom([]int64{0, 16 << 10}).Draw(rt, "cache")
 		h := &history{rt: rt, table: New(Options{Limits: limits, CacheBytes: cache}), ref: newReference(acting, limits), now: 1_000_000}
+		if rapid.Bool().Draw(rt, "in steps") {
+			h.table.stepWork = 1
+			h.table.betweenSteps = func() {
+				if err := h.table.CheckInvariants(); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
 		steps := rapid.IntRange(1, 50).Draw(rt, "steps")
 		for range steps {
 			h.step()
@@ -103,6 +111,8 @@ type history struct {
 	now   int64
 	sent  []*Registration
 	seq   uint64
+
+	homes bool // each address has one name and one cluster
 
 	registrations, unchanged, known int
 }
@@ -234,6 +244,10 @@ func (h *history) registration() *Registration {
 			DeleteMissingTopics: rapid.Bool().Draw(h.rt, "delete"),
 		},
 		Conn: uint64(rapid.IntRange(0, 4).Draw(h.rt, "conn")),
+	}
+	if h.homes {
+		home := slices.Index(randomAddrs, r.BrokerAddr)
+		r.BrokerName, r.Cluster = randomNames[home%2], randomClusters[home%3]
 	}
 	r.HasZoneName = r.ZoneName != ""
 	switch pick(h, []string{"absent", "false", "true"}, "acting") {
@@ -373,8 +387,15 @@ func (h *history) registerBody(r *Registration) (RegisterResult, error) {
 }
 
 func (h *history) compare() {
+	if d := h.difference(h.ref); d != "" {
+		h.rt.Fatal(d)
+	}
+}
+
+// difference says what readers of the table are shown otherwise than ref says.
+func (h *history) difference(ref *reference) string {
 	if err := h.table.CheckInvariants(); err != nil {
-		h.rt.Fatal(err)
+		return err.Error()
 	}
 	v := h.table.View()
 	var kept int64
@@ -382,53 +403,56 @@ func (h *history) compare() {
 		kept += e.bodies.Load().size()
 	}
 	if got, _ := h.table.CachedBytes(); got != kept || got > h.table.cache.most {
-		h.rt.Fatalf("%d bytes of encoded routes are counted, %d are kept", got, kept)
+		return fmt.Sprintf("%d bytes of encoded routes are counted, %d are kept", got, kept)
 	}
 	for _, topic := range slices.Concat(randomTopics, randomNames, fillerTopics) {
 		for _, d := range []codec.Dialect{codec.DialectLegacy, codec.DialectStrict} {
 			var got []byte
 			if e, ok := v.Topic([]byte(topic)); ok {
-				got = v.RouteBody(e, d, h.ref.acting)
+				got = v.RouteBody(e, d, ref.acting)
 			}
-			if want := h.ref.route(topic, d); string(got) != string(want) {
-				h.rt.Fatalf("route of %s\n got %s\nwant %s", topic, got, want)
+			if want := ref.route(topic, d); string(got) != string(want) {
+				return fmt.Sprintf("route of %s\n got %s\nwant %s", topic, got, want)
 			}
 		}
 	}
-	if got, want := v.ClusterInfo(), h.ref.clusterInfo(); string(got) != string(want) {
-		h.rt.Fatalf("cluster info\n got %s\nwant %s", got, want)
+	if got, want := v.ClusterInfo(), ref.clusterInfo(); string(got) != string(want) {
+		return fmt.Sprintf("cluster info\n got %s\nwant %s", got, want)
 	}
-	h.compareLists(v)
+	if d := listDifference(v, ref); d != "" {
+		return d
+	}
 	for _, c := range randomClusters {
 		for _, a := range randomAddrs {
 			li, ok := v.Live([]byte(c), []byte(a))
-			l := h.ref.live[BrokerKey{c, a}]
+			l := ref.live[BrokerKey{c, a}]
 			if ok != (l != nil) || ok && (li.DataVersion != l.dv || li.live.lastUpdate.Load() != l.last || li.live.conn != l.conn) {
-				h.rt.Fatalf("live entry of %s %s: got %+v, want %+v", c, a, li, l)
+				return fmt.Sprintf("live entry of %s %s: got %+v, want %+v", c, a, li, l)
 			}
 			if l == nil {
 				continue
 			}
 			for _, dv := range []codec.DataVersion{l.dv, {Counter: -1}} {
-				if got, want := li.IsBrokerTopicConfigChanged(dv), h.ref.changed(BrokerKey{c, a}, dv); got != want {
-					h.rt.Fatalf("%s %s with %+v has changed: %v, want %v", c, a, dv, got, want)
+				if got, want := li.IsBrokerTopicConfigChanged(dv), ref.changed(BrokerKey{c, a}, dv); got != want {
+					return fmt.Sprintf("%s %s with %+v has changed: %v, want %v", c, a, dv, got, want)
 				}
 			}
 		}
 	}
+	return ""
 }
 
-func (h *history) compareLists(v *View) {
+func listDifference(v *View, ref *reference) (difference string) {
 	same := func(what string, got, want []byte) {
-		if string(got) != string(want) {
-			h.rt.Fatalf("%s\n got %s\nwant %s", what, got, want)
+		if difference == "" && string(got) != string(want) {
+			difference = fmt.Sprintf("%s\n got %s\nwant %s", what, got, want)
 		}
 	}
-	same("all topics", v.AllTopicList(), h.ref.topicList(func(map[string]codec.QueueData) bool { return true }))
-	same("system topics", v.SystemTopicList(), h.ref.systemTopics())
-	clusters := h.ref.lists()
+	same("all topics", v.AllTopicList(), ref.topicList(func(map[string]codec.QueueData) bool { return true }))
+	same("system topics", v.SystemTopicList(), ref.systemTopics())
+	clusters := ref.lists()
 	for _, c := range append([]string{"unknown"}, randomClusters...) {
-		same("topics of "+c, v.TopicsByCluster(c), h.ref.topicList(func(queues map[string]codec.QueueData) bool {
+		same("topics of "+c, v.TopicsByCluster(c), ref.topicList(func(queues map[string]codec.QueueData) bool {
 			for name := range queues {
 				if clusters[c][name] {
 					return true
@@ -438,11 +462,12 @@ func (h *history) compareLists(v *View) {
 		}))
 	}
 	byFlag := func(flags ...int32) []byte {
-		return h.ref.topicList(func(queues map[string]codec.QueueData) bool {
+		return ref.topicList(func(queues map[string]codec.QueueData) bool {
 			return slices.Contains(flags, queues[slices.Min(slices.Collect(maps.Keys(queues)))].TopicSysFlag)
 		})
 	}
 	same("unit topics", v.TopicsByUnit(UnitTopics), byFlag(1, 3))
 	same("unit subscriptions", v.TopicsByUnit(UnitSubTopics), byFlag(2, 3))
 	same("unit subscriptions without units", v.TopicsByUnit(UnitSubTopicsNoUnits), byFlag(2))
+	return difference
 }

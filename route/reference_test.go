@@ -18,9 +18,15 @@ type reference struct {
 
 	groups  map[string]*refGroup                              // brokerAddrTable
 	live    map[BrokerKey]*refLive                            // brokerLiveTable
-	filters map[BrokerKey][]string                            // filterServerTable
+	filters map[refFilter][]string                            // filterServerTable
 	topics  map[string]map[string]codec.QueueData             // topicQueueTable
 	maps    map[string]map[string]codec.TopicQueueMappingInfo // topicQueueMappingInfoTable
+}
+
+// A refFilter is what has filter servers: a broker name at an address.
+type refFilter struct {
+	BrokerKey
+	name string
 }
 
 type refGroup struct {
@@ -51,7 +57,7 @@ func newReference(acting bool, limits Limits) *reference {
 		limits:  limits.withDefaults(),
 		groups:  map[string]*refGroup{},
 		live:    map[BrokerKey]*refLive{},
-		filters: map[BrokerKey][]string{},
+		filters: map[refFilter][]string{},
 		topics:  map[string]map[string]codec.QueueData{},
 		maps:    map[string]map[string]codec.TopicQueueMappingInfo{},
 	}
@@ -159,6 +165,7 @@ func (f *reference) survive(now int64, r *Registration) {
 	}
 }
 
+// clone returns a copy that shares nothing that ever changes.
 func (f *reference) clone() *reference {
 	c := newReference(f.acting, f.limits)
 	for name, g := range f.groups {
@@ -224,10 +231,10 @@ func (f *reference) apply(now int64, r *Registration) (RegisterResult, error) {
 		l.missed, l.patched = old.missed, old.patched
 	}
 	f.live[key] = l
-	if !r.Body.FilterServersNull {
-		f.filters[key] = r.Body.FilterServers
+	if !r.Body.FilterServersNull && r.Cluster == g.cluster {
+		f.filters[refFilter{key, r.BrokerName}] = r.Body.FilterServers
 		if len(r.Body.FilterServers) == 0 {
-			delete(f.filters, key)
+			delete(f.filters, refFilter{key, r.BrokerName})
 		}
 	}
 	prime := !r.OldVersion && r.BrokerID != 0 && g.minID() == r.BrokerID
@@ -342,6 +349,16 @@ func (f *reference) collect() {
 		}
 		if !owned {
 			delete(f.live, k)
+		}
+	}
+	for k := range f.filters {
+		kept := false
+		if g := f.groups[k.name]; g != nil {
+			for _, m := range g.members {
+				kept = kept || m.addr == k.Addr && m.clusters[k.Cluster]
+			}
+		}
+		if !kept {
 			delete(f.filters, k)
 		}
 	}
@@ -456,7 +473,7 @@ func (f *reference) route(topic string, d codec.Dialect) []byte {
 	for _, name := range slices.Sorted(maps.Keys(queues)) {
 		b := f.brokerData(name)
 		for _, a := range b.BrokerAddrs {
-			k := BrokerKey{b.Cluster, a.Addr}
+			k := refFilter{BrokerKey{b.Cluster, a.Addr}, name}
 			if servers := f.filters[k]; servers != nil && f.groups[name].members[a.ID].clusters[b.Cluster] {
 				if _, ok := filters[a.Addr]; !ok {
 					filters[a.Addr] = servers

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"container/heap"
 	"errors"
 	"hash/maphash"
 	"slices"
@@ -114,8 +113,11 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	a := &l.applied
 	if a.bodyHash != r.BodyHash || a.header != r.RegistrationHeader || t.set(r.BrokerName) != a.set ||
 		a.set.published.version != a.setVersion || a.set.topicsEdition != a.topicsEdition ||
-		!a.set.member(r.BrokerID).saidBy(r) ||
-		l.conn != r.Conn && t.connBrokers(r.Conn)+len(l.owners) > t.limits.BrokersPerConn {
+		l.doomed || a.set.taken() || l.conn != r.Conn && t.connLinks[r.Conn]+len(l.owners) > t.limits.BrokersPerConn {
+		return RegisterResult{}, false
+	}
+	m := a.set.member(r.BrokerID)
+	if t.links[linkKey{m, l}] == nil || !m.saidBy(r) {
 		return RegisterResult{}, false
 	}
 	l.lastUpdate.Store(nowMillis)
@@ -147,73 +149,182 @@ func (t *Table) KnownTopics(r *Registration) *codec.KnownTopics {
 // more.
 // Java: RouteInfoManager#registerBroker.
 func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult, error) {
+	a := &applying{t: t, r: r, listed: r.listed()}
+	others := r.mapsOthers()
 	tooLong := t.lengths(r)
 	t.mu.Lock()
 	defer t.unlock()
-	s := t.set(r.BrokerName)
-	l := t.live(BrokerKey{r.Cluster, r.BrokerAddr})
-	if tooLong != nil {
-		return RegisterResult{}, t.refuse(nowMillis, s, l, r, tooLong)
+	defer func() {
+		if a.s != nil {
+			t.release(a.s)
+		}
+	}()
+	if ok, err := a.begin(nowMillis, tooLong); !ok {
+		return RegisterResult{}, err
 	}
-	if base := r.Body.Base; base != nil && (l == nil || l.applied.topics != base || !l.applied.sameTopics(s, r)) {
-		return RegisterResult{}, ErrTopicsChanged
+	if a.s == nil {
+		a.s = t.newSet(r.BrokerName, r.Cluster)
+		t.take(a.s)
 	}
-	if s != nil && t.isStale(s, r) {
-		t.emit(r.event(RegistrationRefused))
-		return RegisterResult{}, nil
-	}
-	if (s == nil || s.member(r.BrokerID) == nil) && r.Body.TopicCount() == 1 {
-		t.emit(r.event(RegistrationRefused))
-		return RegisterResult{}, ErrSingleTopic
-	}
-	newer := l == nil || r.Body.NullDataVersion || l.info.differs(r.Body.DataVersion)
-	changed := newer || l.patched
-	if full := t.room(s, l, r, changed); full != nil {
-		return RegisterResult{}, t.refuse(nowMillis, s, l, r, full)
-	}
-	if s == nil {
-		s = t.newSet(r.BrokerName, r.Cluster)
-	}
+	s := a.s
 	var oldMin int64
-	if len(s.members) > 0 {
-		oldMin = s.members[0].id
+	if s.members.size > 0 {
+		oldMin = s.first().id
 	}
-
-	if l == nil {
-		l = &liveBroker{key: BrokerKey{r.Cluster, r.BrokerAddr}, index: -1}
+	if a.l == nil {
+		a.l = &liveBroker{key: r.key(), index: -1}
 	}
+	l := a.l
 	first := t.admit(s, l, r)
 	t.keepAlive(nowMillis, l, r)
-	t.putFilterServers(l.key, r.Body.FilterServers, r.Body.FilterServersNull)
-	for _, o := range l.owners {
-		t.refresh(o.set)
-	}
+	t.refresh(s)
 	var topics *codec.KnownTopics
-	if (r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)) && t.applyTopics(s, r, changed, first) {
+	if (r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)) && a.topics(a.changed, first) {
 		topics = r.Body.Said
 	}
 	if r.BrokerID < oldMin {
 		t.emitNewMinimum(s, r)
 	}
+	a.end()
 	full := t.isFull(s, r.Body)
-	if newer && !full && l.missed.Load() != 0 {
+	if a.newer && !full && l.missed.Load() != 0 {
 		l.patched = true
 	}
-	l.caughtUp(r.Seq, full)
-	l.applied = appliedRegistration{
-		full:          full,
-		header:        r.RegistrationHeader,
-		bodyHash:      r.BodyHash,
-		set:           s,
-		setVersion:    s.published.version,
-		topicsEdition: s.topicsEdition,
-		topics:        topics,
+	if a.short {
+		l.miss(max(r.Seq, 1))
+	} else {
+		l.caughtUp(r.Seq, full)
 	}
-	if r.mapsOthers() {
+	l.applied = appliedRegistration{}
+	if !a.disturbed && !a.short {
+		l.applied = appliedRegistration{
+			header:        r.RegistrationHeader,
+			bodyHash:      r.BodyHash,
+			full:          full,
+			set:           s,
+			setVersion:    s.published.version,
+			topicsEdition: s.topicsEdition,
+			topics:        topics,
+		}
+	}
+	if others {
 		// What becomes of those mappings depends on sets that are not watched.
 		l.applied.bodyHash = 0
 	}
 	return t.resultFor(s, r), nil
+}
+
+// An applying is a registration that is judged, and then applied: its broker is
+// admitted, and its topics go into the tables, in the turn of its broker set.
+type applying struct {
+	t *Table
+	s *brokerSet  // nil while its name is free
+	l *liveBroker // nil while its broker is not known
+	r *Registration
+
+	newer   bool // it has another data version than the one before
+	changed bool // so that what is there is to be replaced, or that must be done for another reason
+
+	foreseen *totals // by topicGrowth, for set of
+	of       *brokerSet
+	need     totals // how much it may still add to
+	from     totals // what there was then
+
+	listed map[string]struct{} // what dropMissing leaves; nil when it is not to be called
+	marks  *idMarks            // topics of the body so far
+	paused bool
+	// disturbed says that somebody else has changed a topic of s between two
+	// steps: the tables may not be as the body says.
+	disturbed bool
+	// short says that something was left out, because there was no room for it
+	// any more.
+	short bool
+}
+
+// begin waits until the registration may begin, and judges it, before anything
+// is changed. Under mu, which may be let go meanwhile; the turn of a.s, if that is
+// not nil, is the caller's to release.
+func (a *applying) begin(nowMillis int64, tooLong *LimitError) (ok bool, err error) {
+	t, r := a.t, a.r
+	for {
+		s := t.enter(r)
+		l := t.live(r.key())
+		a.s, a.l = s, l
+		if tooLong != nil {
+			return false, t.refuse(nowMillis, s, l, r, tooLong)
+		}
+		if base := r.Body.Base; base != nil && (l == nil || l.applied.topics != base || !l.applied.sameTopics(s, r)) {
+			return false, ErrTopicsChanged
+		}
+		if s != nil && t.isStale(s, r) {
+			t.emit(r.event(RegistrationRefused))
+			return false, nil
+		}
+		if (s == nil || s.member(r.BrokerID) == nil) && r.Body.TopicCount() == 1 {
+			t.emit(r.event(RegistrationRefused))
+			return false, ErrSingleTopic
+		}
+		a.newer = l == nil || l.isChanged(r.Body)
+		a.changed = a.newer || l.patched
+		full, rested := a.room()
+		if full != nil {
+			return false, t.refuse(nowMillis, s, l, r, full)
+		}
+		if !rested {
+			return true, nil
+		}
+		if s != nil {
+			t.release(s)
+		}
+		a.s = nil // everything may have changed
+	}
+}
+
+// pause ends the step if it is due to. Until the last one, nobody may rely on
+// the data version or on what was applied before.
+func (a *applying) pause() {
+	t := a.t
+	if !t.due() {
+		return
+	}
+	if !a.paused {
+		a.paused = true
+		a.l.applying++
+		t.show(a.l)
+		a.l.applied = appliedRegistration{}
+	}
+	edition := a.s.topicsEdition
+	a.need = a.need.plus(a.from).minus(t.totals())
+	promise := totals{max(a.need.topics, 0), max(a.need.entries, 0)}
+	t.promised = t.promised.plus(promise)
+	t.flush()
+	t.promised = t.promised.minus(promise)
+	a.from = t.totals()
+	if a.s.topicsEdition != edition {
+		a.disturbed = true
+	}
+}
+
+// fits reports whether there is room for more. What was foreseen always has it,
+// unless others have deleted what it was to stand beside, and filled the room.
+func (a *applying) fits(more totals) bool {
+	if !a.paused {
+		return true
+	}
+	full := a.t.over(more)
+	if full != nil {
+		a.t.refusals[full.Limit].Add(1)
+		a.short = true
+	}
+	return full == nil
+}
+
+// end shows the data version, if that had to wait.
+func (a *applying) end() {
+	if a.paused {
+		a.l.applying--
+		a.t.show(a.l)
+	}
 }
 
 // mapsOthers reports whether the body has a static mapping of another broker
@@ -233,41 +344,49 @@ func (t *Table) isStale(s *brokerSet, r *Registration) bool {
 		return false
 	}
 	l := t.live(BrokerKey{r.Cluster, m.addr})
-	return l != nil && l.info.DataVersion.StateVersion > r.Body.DataVersion.StateVersion
+	return l != nil && l.dataVersion.StateVersion > r.Body.DataVersion.StateVersion
 }
 
 // admit makes the broker of r a member of s, kept by l, and reports whether
 // its ID was free. An address has one ID in a set: a slave that became master
-// gives its old ID up.
+// gives its old ID up. Filter servers that the body does not speak of stay.
 func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool) {
 	m := s.member(r.BrokerID)
 	first = m == nil
-	if p := s.published; p != nil && !slices.Contains(p.Clusters, r.Cluster) {
+	if s.published != nil && !t.lists(r.Cluster, s.name) {
+		first := s.first()
 		t.emit(Event{
-			Kind: BrokerNameShared, Cluster: s.cluster, BrokerName: s.name, BrokerID: p.Members[0].ID, Addr: p.Members[0].Addr,
+			Kind: BrokerNameShared, Cluster: s.cluster, BrokerName: s.name, BrokerID: first.id, Addr: first.addr,
 			ByCluster: r.Cluster, ByAddr: r.BrokerAddr,
 		})
 	}
 	if m != nil && m.addr != r.BrokerAddr {
 		t.emit(Event{
-			Kind: BrokerDisplaced, Cluster: m.lives[0].key.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr,
+			Kind: BrokerDisplaced, Cluster: m.lives[0].live.key.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr,
 			ByCluster: r.Cluster, ByAddr: r.BrokerAddr,
 		})
-		t.leave(s, m)
+		t.leave(m)
 		m = nil
 	}
 	if m == nil {
 		m = &member{id: r.BrokerID, addr: r.BrokerAddr}
-		s.join(m)
+		old := t.memberByAddr[memberAddr{s, m.addr}]
+		var filterServers []string
+		if old != nil && r.Cluster == s.cluster {
+			filterServers = s.members.get(old.id).FilterServers
+		}
+		t.join(s, m, filterServers)
+		t.link(s, m, l)
+		if old != nil {
+			t.leave(old) // not before l keeps m: l would go with it
+		}
 		t.emit(r.event(BrokerRegistered))
 	}
+	t.link(s, m, l)
 	m.enableActingMaster = r.EnableActingMaster
 	m.zoneName, m.hasZoneName = r.ZoneName, r.HasZoneName
-	t.link(s, m, l)
-	for _, o := range slices.Clone(s.members) {
-		if o != m && o.addr == r.BrokerAddr {
-			t.leave(s, o)
-		}
+	if !r.Body.FilterServersNull && r.Cluster == s.cluster {
+		t.setFilterServers(s, m, copyOf(r.Body.FilterServers))
 	}
 	return first
 }
@@ -283,43 +402,29 @@ func (t *Table) keepAlive(nowMillis int64, l *liveBroker, r *Registration) {
 	l.lastUpdate.Store(nowMillis)
 	l.timeoutMillis = r.TimeoutMillis
 	l.haServerAddr = r.HAServerAddr
-	l.deadline = l.deadlineMillis()
-	if l.index < 0 {
-		heap.Push(&t.expiry, l)
-		t.clustersOf[l.key.Addr]++
-	} else {
-		heap.Fix(&t.expiry, l.index)
-	}
+	t.expire(l, l.deadlineMillis())
 	t.bind(l, r.Conn)
-	b := r.Body
-	if l.info != nil && l.info.NullDataVersion == b.NullDataVersion && l.info.DataVersion == b.DataVersion {
-		return
-	}
-	l.info = &LiveInfo{
-		DataVersion:     b.DataVersion,
-		NullDataVersion: b.NullDataVersion,
-		key:             string(liveKey(nil, r.Cluster, r.BrokerAddr)),
-		live:            l,
-	}
-	t.brokerLiveTable.put(t.edition, l.info)
+	l.dataVersion, l.nullDataVersion = r.Body.DataVersion, r.Body.NullDataVersion
+	t.show(l)
 }
 
-// applyTopics stores what the body says of topics. With an unchanged data
+// topics stores what the body says of topics. With an unchanged data
 // version, what is there stays as it is (a wiped permission survives), and
 // only what is missing is added. It reports whether all its topics are now
 // stored as it says.
 // Java: RouteInfoManager#registerBroker, createAndUpdateQueueData.
-func (t *Table) applyTopics(s *brokerSet, r *Registration, changed, first bool) (exact bool) {
+func (a *applying) topics(changed, first bool) (exact bool) {
+	t, s, r := a.t, a.s, a.r
 	b := r.Body
 	exact = true
-	t.seen.reset(len(t.topicByID) + len(b.Topics))
-	if r.DeleteMissingTopics && len(b.Mappings) == 0 {
-		if n := t.dropMissing(s, b.Topics); n > 0 {
+	if a.listed != nil {
+		if n := a.dropMissing(); n > 0 {
 			e := r.event(TopicsDropped)
 			e.Topics, e.Kept = n, s.topics.size
 			t.emit(e)
 		}
 	}
+	a.marks = t.takeMarks()
 	readOnly := r.BrokerID != masterID && r.EnableActingMaster
 	for i := range b.Topics {
 		tc := &b.Topics[i]
@@ -329,39 +434,86 @@ func (t *Table) applyTopics(s *brokerSet, r *Registration, changed, first bool) 
 		}
 		e, ok := t.topicQueueTable.get(window(tc.Name))
 		if !ok {
-			t.seen.add(t.putQueue(nil, string(tc.Name), s, q).id)
+			t.work++
+			if a.fits(totals{1, 1}) {
+				a.marks.add(t.putQueue(nil, string(tc.Name), s, q).id)
+			} else {
+				exact = false
+			}
+			a.pause()
 			continue
 		}
-		if t.seen.add(e.id) {
+		if a.marks.add(e.id) {
 			exact = false // the last of its twins counts
 		}
+		t.work++
 		old, ok := e.queue(s.id)
 		switch {
 		case ok && old == q:
 		case ok && !first && !changed:
 			exact = false
+		case !ok && !a.fits(totals{0, 1}):
+			exact = false
 		default:
 			t.putQueue(e, "", s, q)
 		}
+		a.pause()
 	}
+	t.giveMarks(a.marks)
 	for i := range b.Mappings {
-		t.putMapping(b.Mappings[i].Key, b.Mappings[i].Info, changed || first)
+		t.work++
+		a.putMapping(b.Mappings[i].Key, b.Mappings[i].Info, changed || first)
+		a.pause()
 	}
 	return exact
 }
 
+// takeMarks returns empty marks; several registrations may be between two steps.
+// Under mu.
+func (t *Table) takeMarks() *idMarks {
+	n := len(t.marks)
+	if n == 0 {
+		return &idMarks{}
+	}
+	m := t.marks[n-1]
+	t.marks = t.marks[:n-1]
+	return m
+}
+
+// giveMarks keeps marks for the next registration, if they are few. Under mu.
+func (t *Table) giveMarks(m *idMarks) {
+	if len(t.marks) == 0 && cap(m.ids) <= maxKeptMarks {
+		m.reset()
+		t.marks = append(t.marks, m)
+	}
+}
+
+const maxKeptMarks = 1 << 16
+
+// listed returns the keys of the body's table of topics if dropMissing is to
+// see them, else nil.
+func (r *Registration) listed() map[string]struct{} {
+	if !r.DeleteMissingTopics || len(r.Body.Mappings) > 0 {
+		return nil
+	}
+	listed := make(map[string]struct{}, len(r.Body.Topics))
+	for i := range r.Body.Topics {
+		listed[window(r.Body.Topics[i].Key)] = struct{}{} // the map does not outlive the body
+	}
+	return listed
+}
+
 // dropMissing takes s from every topic that the table of its registration does
 // not list by key, and returns from how many.
-func (t *Table) dropMissing(s *brokerSet, topics []codec.TopicConfig) (n int) {
-	listed := make(map[string]struct{}, len(topics))
-	for i := range topics {
-		listed[window(topics[i].Key)] = struct{}{} // the map does not outlive the body
-	}
-	for id := range s.topics.all {
-		if e := t.topicByID[id]; !has(listed, e.name) {
-			t.dropQueue(e, s)
+func (a *applying) dropMissing() (n int) {
+	t := a.t
+	for id := range a.s.topics.all {
+		t.work++
+		if e := t.topicByID.get(id); e != nil && !has(a.listed, e.name) {
+			t.dropQueue(e, a.s)
 			n++
 		}
+		a.pause()
 	}
 	return n
 }
@@ -391,18 +543,18 @@ func (t *Table) resultFor(s *brokerSet, r *Registration) RegisterResult {
 // alone.
 // Java: RouteInfoManager#notifyMinBrokerIdChanged, chooseBrokerAddrsToNotify.
 func (t *Table) emitNewMinimum(s *brokerSet, r *Registration) {
-	c := &MinBrokerIDChange{
-		MinBrokerID:   s.members[0].id,
-		MinBrokerAddr: s.members[0].addr,
-		HABrokerAddr:  r.HAServerAddr,
-	}
-	for i, m := range s.members {
-		if i > 0 || len(s.members) == 1 {
-			c.Receivers = append(c.Receivers, m.addr)
-		}
+	first := s.members.first()
+	but := first
+	if s.members.size == 1 {
+		but = nil
 	}
 	e := r.event(MinBrokerIDChanged)
-	e.MinID = c
+	e.MinID = &MinBrokerIDChange{
+		MinBrokerID:   first.ID,
+		MinBrokerAddr: first.Addr,
+		HABrokerAddr:  r.HAServerAddr,
+		Receivers:     receivers(s.members, but),
+	}
 	t.emit(e)
 }
 

@@ -209,7 +209,7 @@ func eventText(e Event) string {
 		return fmt.Sprintf("* displaced: %s %d at %s of %s, by %s of %s", e.BrokerName, e.BrokerID, e.Addr, e.Cluster, e.ByAddr, e.ByCluster)
 	case MinBrokerIDChanged:
 		return fmt.Sprintf("* min id of %s: %d at %s, ha %q, offline %q, tell %v", e.BrokerName, e.MinID.MinBrokerID,
-			e.MinID.MinBrokerAddr, e.MinID.HABrokerAddr, e.MinID.OfflineBrokerAddr, e.MinID.Receivers)
+			e.MinID.MinBrokerAddr, e.MinID.HABrokerAddr, e.MinID.OfflineBrokerAddr, e.MinID.Receivers())
 	}
 	return fmt.Sprintf("* %s: %s %d at %s of %s", eventNames[e.Kind], e.BrokerName, e.BrokerID, e.Addr, e.Cluster)
 }

@@ -16,41 +16,51 @@ const masterID = 0
 // of them is the published View.
 //
 // All methods may be called from any goroutine. Changes are serial: each one
-// takes mu, applies itself completely, publishes one new View and lets go.
-// Reading needs only View, and never waits for a change.
+// takes mu, applies itself, publishes one new View and lets go. What is large is
+// cut into steps that let others in between (step.go). Reading needs only View,
+// and never waits for a change.
 type Table struct {
 	view atomic.Pointer[View]
 
-	mu      sync.Mutex
+	mu      lock
 	edition uint64 // number of the batch of changes in progress; grows with each publish
 
-	topicQueueTable   trie[*TopicEntry]         // topic -> broker set -> queue data; also holds topicQueueMappingInfoTable's rows
-	brokerAddrTable   trie[*Broker]             // broker name -> members
-	clusterAddrTable  map[string]map[string]int // cluster -> broker name -> number of reasons to list it
-	brokerLiveTable   trie[*LiveInfo]           // (cluster, address) -> last sign of life
-	filterServerTable map[BrokerKey][]string    // never an empty list
+	topicQueueTable  trie[*TopicEntry] // topic -> broker set -> queue data; also holds topicQueueMappingInfoTable's rows
+	brokerAddrTable  trie[*Broker]     // broker name -> members; also holds filterServerTable's rows
+	clusterAddrTable trie[*listing]    // (cluster, broker name)
+	brokerLiveTable  trie[*LiveInfo]   // (cluster, address) -> last sign of life
 
-	topicByID     []*TopicEntry // nil where the ID is free
+	topicByID     vector[TopicEntry] // nil where the ID is free; no View has it
 	freeTopicIDs  []uint32
-	brokerByID    []*Broker // nil where the ID is free
+	brokerByID    vector[Broker] // nil where the ID is free
 	freeBrokerIDs []uint32
+	memberByAddr  map[memberAddr]*member
+	links         map[linkKey]*link
 	byConn        map[uint64][]*liveBroker // which brokers registered last over a connection
 	expiry        expiryQueue
-	seen          idMarks       // topics of the registration at hand
-	replaced      []*TopicEntry // and removed ones, since the last publish
+	leaving       map[string]*brokerSet // by name: sets that are gone, but not yet from topicQueueTable
+	marks         []*idMarks            // empty, for the next registration
+	replaced      []*TopicEntry         // and removed ones, since the last publish
 
 	cache      *bodyCache // of the encoded routes
 	limits     Limits
-	links      int                      // what Limits.Brokers bounds: the owners of all live entries
-	entries    int                      // what Limits.Entries bounds
+	entries    int                      // what Limits.Entries bounds; what Limits.Brokers bounds is len(links)
+	promised   totals                   // to registrations that are between two steps
 	clustersOf map[string]int           // address -> number of live entries with it
+	connLinks  map[uint64]int           // connection -> owners of its live entries: what Limits.BrokersPerConn bounds
 	refusals   [limitCount]atomic.Int64 // not under mu
+
+	turns    *sync.Cond // somebody's turn at a broker set has ended, or a doomed broker has gone
+	work     int        // done in the step at hand
+	stepWork int        // the constant, except in tests
+	heaviest int        // the most work a step has done, for tests
 
 	brokersVersion uint64 // version of the newest Broker
 	brokersChanged bool   // since the last publish
 	namesChanged   bool   // the set of topic names, since the last publish
 	events         []Event
 	onEvent        func(Event)
+	betweenSteps   func() // tests only: called without mu
 }
 
 // Options configure a Table.
@@ -69,18 +79,25 @@ type Options struct {
 func New(o Options) *Table {
 	seed := maphash.MakeSeed()
 	t := &Table{
-		edition:           1,
-		topicQueueTable:   newTrie[*TopicEntry](seed),
-		brokerAddrTable:   newTrie[*Broker](seed),
-		clusterAddrTable:  map[string]map[string]int{},
-		brokerLiveTable:   newTrie[*LiveInfo](seed),
-		filterServerTable: map[BrokerKey][]string{},
-		byConn:            map[uint64][]*liveBroker{},
-		limits:            o.Limits.withDefaults(),
-		cache:             &bodyCache{byteCount: byteCount{most: cmp.Or(o.CacheBytes, math.MaxInt64)}},
-		clustersOf:        map[string]int{},
-		onEvent:           o.OnEvent,
+		edition:          1,
+		topicQueueTable:  newTrie[*TopicEntry](seed),
+		brokerAddrTable:  newTrie[*Broker](seed),
+		clusterAddrTable: newTrie[*listing](seed),
+		brokerLiveTable:  newTrie[*LiveInfo](seed),
+		topicByID:        newVector[TopicEntry](10),
+		brokerByID:       newVector[Broker](5),
+		memberByAddr:     map[memberAddr]*member{},
+		links:            map[linkKey]*link{},
+		byConn:           map[uint64][]*liveBroker{},
+		leaving:          map[string]*brokerSet{},
+		limits:           o.Limits.withDefaults(),
+		cache:            &bodyCache{byteCount: byteCount{most: cmp.Or(o.CacheBytes, math.MaxInt64)}},
+		clustersOf:       map[string]int{},
+		connLinks:        map[uint64]int{},
+		onEvent:          o.OnEvent,
+		stepWork:         stepWork,
 	}
+	t.turns = sync.NewCond(&t.mu)
 	t.brokersChanged, t.namesChanged = true, true
 	t.publish()
 	return t
@@ -92,13 +109,12 @@ func (t *Table) View() *View { return t.view.Load() }
 
 // publish makes all changes since the last publish visible at once. Under mu.
 func (t *Table) publish() {
-	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, lists: newTopicLists(), cache: t.cache}
+	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, lists: newTopicLists(), cache: t.cache}
 	if old := t.view.Load(); old != nil {
 		v.brokers, v.names = old.brokers, old.names
 	}
 	if t.brokersChanged {
-		// The copy costs 8 bytes per broker set, and only when a set changed.
-		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, byID: copyOf(t.brokerByID)}
+		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, listings: t.clusterAddrTable, byID: t.brokerByID}
 	}
 	if t.namesChanged {
 		v.names = &lazyBody{}
@@ -113,9 +129,11 @@ func (t *Table) publish() {
 	if t.replaced = t.replaced[:0]; cap(t.replaced) > maxKeptReplaced {
 		t.replaced = nil
 	}
+	t.endStep()
 }
 
-// maxKeptReplaced is for how many entries Table.replaced keeps its memory.
+// maxKeptReplaced is for how many entries Table.replaced keeps its memory; a step
+// does not replace many more.
 const maxKeptReplaced = 1 << 14
 
 // unlock publishes, lets other changes in and then tells of this one. Every
@@ -133,28 +151,42 @@ func (t *Table) unlock() {
 	}
 }
 
-// list counts one more reason why cluster lists the broker name. Under mu.
-func (t *Table) list(cluster, brokerName string) {
-	names := t.clusterAddrTable[cluster]
-	if names == nil {
-		names = map[string]int{}
-		t.clusterAddrTable[cluster] = names
-	}
-	names[brokerName]++
+// A listing is one row of clusterAddrTable: a cluster lists a broker name.
+type listing struct {
+	cluster, brokerName string
+	key                 string // liveKey of both
+	reasons             int    // to list it; under mu
 }
 
-// unlist takes one reason away; name and cluster go with the last. Under mu.
+func (l *listing) trieKey() string { return l.key }
+
+// list counts one more reason why cluster lists the broker name. Under mu.
+func (t *Table) list(cluster, brokerName string) {
+	key := string(liveKey(nil, cluster, brokerName))
+	if l, ok := t.clusterAddrTable.get(key); ok {
+		l.reasons++
+		return
+	}
+	t.clusterAddrTable.put(t.edition, &listing{cluster: cluster, brokerName: brokerName, key: key, reasons: 1})
+	t.brokersChanged = true
+}
+
+// unlist takes one reason away; the row goes with the last. Under mu.
 //
 // Differs from Java: RouteInfoManager#unRegisterBroker cleans the cluster that
 // the request names and leaves the name behind in every other.
 func (t *Table) unlist(cluster, brokerName string) {
-	names := t.clusterAddrTable[cluster]
-	names[brokerName]--
-	if names[brokerName] > 0 {
-		return
+	key := string(liveKey(nil, cluster, brokerName))
+	l, _ := t.clusterAddrTable.get(key)
+	l.reasons--
+	if l.reasons == 0 {
+		t.clusterAddrTable.remove(t.edition, key)
+		t.brokersChanged = true
 	}
-	delete(names, brokerName)
-	if len(names) == 0 {
-		delete(t.clusterAddrTable, cluster)
-	}
+}
+
+// lists reports whether cluster lists the broker name. Under mu.
+func (t *Table) lists(cluster, brokerName string) bool {
+	_, ok := t.clusterAddrTable.get(string(liveKey(nil, cluster, brokerName)))
+	return ok
 }

@@ -1,6 +1,8 @@
 package route
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 	"strings"
 	"sync/atomic"
@@ -89,7 +91,9 @@ func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) 
 			t.entries++
 		}
 	}
-	s.topics.add(next.id)
+	if s.topics.add(next.id) && len(t.leaving) > 0 {
+		t.namesChanged = true // perhaps nobody was shown the topic, and now it is
+	}
 	s.topicsEdition++
 	t.storeTopic(next)
 	return next
@@ -106,28 +110,39 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 	s.topicsEdition++
 	t.entries -= 1 + e.mappings.entries(s.name)
 	if len(e.queues) == 1 {
-		t.topicQueueTable.remove(t.edition, e.name)
-		t.replaced = append(t.replaced, e)
-		t.topicByID[e.id] = nil
-		t.freeTopicIDs = append(t.freeTopicIDs, e.id)
-		t.namesChanged = true
-		return
+		t.removeTopic(e)
+	} else {
+		t.storeTopic(&TopicEntry{
+			name:     e.name,
+			id:       e.id,
+			queues:   removeAt(e.queues, i),
+			mappings: e.mappings.without(s.name),
+		})
 	}
-	t.storeTopic(&TopicEntry{
-		name:     e.name,
-		id:       e.id,
-		queues:   removeAt(e.queues, i),
-		mappings: e.mappings.without(s.name),
-	})
+	if t.leaving[s.name] != s && (len(e.queues) == 1 || len(t.leaving) > 0) {
+		t.namesChanged = true
+	}
+}
+
+// removeTopic removes the row of a topic. Under mu.
+func (t *Table) removeTopic(e *TopicEntry) {
+	t.work += 4
+	t.topicQueueTable.remove(t.edition, e.name)
+	t.replaced = append(t.replaced, e)
+	t.topicByID.put(0, e.id, nil)
+	t.freeTopicIDs = append(t.freeTopicIDs, e.id)
 }
 
 // storeTopic puts a new entry in place of the one with its name. Under mu.
 func (t *Table) storeTopic(e *TopicEntry) {
-	if old := t.topicByID[e.id]; old != nil {
-		t.replaced = append(t.replaced, old)
+	t.work += 4 + len(e.queues)/32
+	if e.id < t.topicByID.size {
+		if old := t.topicByID.get(e.id); old != nil {
+			t.replaced = append(t.replaced, old)
+		}
 	}
 	t.topicQueueTable.put(t.edition, e)
-	t.topicByID[e.id] = e
+	t.topicByID.put(0, e.id, e)
 }
 
 func (t *Table) newTopicID() uint32 {
@@ -136,8 +151,7 @@ func (t *Table) newTopicID() uint32 {
 		t.freeTopicIDs = t.freeTopicIDs[:n-1]
 		return id
 	}
-	t.topicByID = append(t.topicByID, nil)
-	return uint32(len(t.topicByID) - 1)
+	return t.topicByID.size
 }
 
 // RegisterTopic stores queue datas of one topic as a broker gives them, beside
@@ -148,30 +162,73 @@ func (t *Table) newTopicID() uint32 {
 // Differs from Java: RouteInfoManager#registerTopic stores those before the
 // first unknown name when the topic exists already.
 func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) (stored bool, err error) {
+	last := make(map[string]codec.QueueData, len(queueDatas)) // of each broker name
+	for _, d := range queueDatas {
+		last[d.BrokerName] = d
+	}
 	t.mu.Lock()
 	defer t.unlock()
-	for _, d := range queueDatas {
-		if t.set(d.BrokerName) == nil {
+	if t.over(totals{1, len(last)}) != nil {
+		t.sweepAll()
+	}
+	sets := make([]*brokerSet, 0, len(last))
+	queues := make([]queueData, 0, len(last))
+	for name, d := range last {
+		s := t.set(name)
+		if s == nil {
 			return false, nil
 		}
+		sets = append(sets, s)
+		queues = append(queues, queueData{s.id, d.ReadQueueNums, d.WriteQueueNums, d.Perm, d.TopicSysFlag})
 	}
-	if full := t.roomForTopic(topic, queueDatas); full != nil {
+	if full := t.roomForTopic(topic, sets); full != nil {
 		t.refusals[full.Limit].Add(1)
 		return false, full
 	}
-	for _, d := range queueDatas {
-		s := t.set(d.BrokerName)
-		q := queueData{s.id, d.ReadQueueNums, d.WriteQueueNums, d.Perm, d.TopicSysFlag}
-		e, ok := t.topicQueueTable.get(topic)
-		if !ok {
-			t.putQueue(nil, strings.Clone(topic), s, q)
+	if len(sets) == 0 {
+		return true, nil
+	}
+	e, ok := t.topicQueueTable.get(topic)
+	if !ok {
+		e = &TopicEntry{name: strings.Clone(topic), id: t.newTopicID()}
+		t.namesChanged = true
+	}
+	changed := false
+	for i, s := range sets {
+		old, ok := e.queue(s.id)
+		if ok && old == queues[i] {
 			continue
 		}
-		if old, ok := e.queue(s.id); !ok || old != q {
-			t.putQueue(e, "", s, q)
+		changed = true
+		if !ok {
+			t.entries++
+		}
+		s.topicsEdition++
+		if s.topics.add(e.id) && len(t.leaving) > 0 {
+			t.namesChanged = true
 		}
 	}
+	if changed {
+		t.storeTopic(&TopicEntry{name: e.name, id: e.id, mappings: e.mappings, queues: mergeQueues(e.queues, queues)})
+	}
 	return true, nil
+}
+
+// mergeQueues returns old with the rows of add put in, or in place of those of
+// the same set. add is sorted by it.
+func mergeQueues(old, add []queueData) []queueData {
+	slices.SortFunc(add, func(a, b queueData) int { return cmp.Compare(a.set, b.set) })
+	merged := make([]queueData, 0, len(old)+len(add))
+	for _, q := range add {
+		for len(old) > 0 && old[0].set < q.set {
+			merged, old = append(merged, old[0]), old[1:]
+		}
+		if len(old) > 0 && old[0].set == q.set {
+			old = old[1:]
+		}
+		merged = append(merged, q)
+	}
+	return copyOf(append(merged, old...))
 }
 
 // DeleteTopic removes a topic. It comes back with the next registration of a
@@ -185,7 +242,7 @@ func (t *Table) DeleteTopic(topic string) {
 // topic when none is left.
 // Java: RouteInfoManager#deleteTopic(String, String).
 func (t *Table) DeleteTopicInCluster(topic, cluster string) {
-	t.deleteTopic(topic, func(s *brokerSet) bool { return t.clusterAddrTable[cluster][s.name] > 0 })
+	t.deleteTopic(topic, func(s *brokerSet) bool { return t.lists(cluster, s.name) })
 }
 
 func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
@@ -195,10 +252,31 @@ func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
 	if !ok {
 		return
 	}
+	next := &TopicEntry{name: e.name, id: e.id, mappings: e.mappings}
+	kept := make([]queueData, 0, len(e.queues))
+	dropped := map[string]bool{} // broker names
 	for _, q := range e.queues {
-		if s := t.brokerByID[q.set].set; from(s) {
-			now, _ := t.topicQueueTable.get(topic) // dropQueue replaces the entry
-			t.dropQueue(now, s)
+		s := t.brokerByID.get(q.set).set
+		if !from(s) {
+			kept = append(kept, q)
+			continue
 		}
+		s.topics.remove(e.id)
+		s.topicsEdition++
+		t.entries -= 1 + e.mappings.entries(s.name)
+		dropped[s.name] = true
+	}
+	switch {
+	case len(dropped) == 0:
+		return
+	case len(kept) == 0:
+		t.removeTopic(e)
+	default:
+		next.queues = copyOf(kept)
+		next.mappings = e.mappings.keep(func(brokerName string) bool { return !dropped[brokerName] })
+		t.storeTopic(next)
+	}
+	if len(kept) == 0 || len(t.leaving) > 0 {
+		t.namesChanged = true
 	}
 }

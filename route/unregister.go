@@ -1,9 +1,6 @@
 package route
 
-import (
-	"container/heap"
-	"slices"
-)
+import "slices"
 
 // An Unregistration is one UNREGISTER_BROKER request. The broker ID that the
 // request carries is left out: what counts is who has the address now.
@@ -13,19 +10,23 @@ type Unregistration struct {
 	BrokerAddr string
 }
 
-// UnregisterBrokers removes brokers, all in one change. Brokers that are not
-// known, or not under that name and cluster, are passed over.
+// UnregisterBrokers removes brokers. Brokers that are not known, or not under
+// that name and cluster, are passed over.
 // Java: RouteInfoManager#unRegisterBroker.
 func (t *Table) UnregisterBrokers(requests ...Unregistration) {
 	t.mu.Lock()
 	defer t.unlock()
-	d := t.departure()
+	var links []*link
 	for _, r := range requests {
-		if l := t.live(BrokerKey{r.Cluster, r.BrokerAddr}); l != nil {
-			d.dismiss(l, r.BrokerName, BrokerUnregistered)
+		s, l := t.set(r.BrokerName), t.live(BrokerKey{r.Cluster, r.BrokerAddr})
+		if s == nil || l == nil {
+			continue
+		}
+		if m := t.memberByAddr[memberAddr{s, r.BrokerAddr}]; m != nil && t.links[linkKey{m, l}] != nil {
+			links = append(links, t.links[linkKey{m, l}])
 		}
 	}
-	d.settle()
+	t.depart(links, BrokerUnregistered)
 }
 
 // ConnClosed removes every broker whose last registration came over a
@@ -44,12 +45,19 @@ func (t *Table) ConnClosed(conn uint64) int {
 		return 0
 	}
 	defer t.unlock()
-	d := t.departure()
+	n := 0
+	var links []*link
 	for _, l := range lost {
-		d.dismiss(l, "", BrokerConnLost)
+		if l.conn != conn {
+			continue // it has left, or registered elsewhere, since the last step
+		}
+		n++
+		links = append(links, l.owners...)
+		t.doom(l)
+		t.pause()
 	}
-	d.settle()
-	return len(lost)
+	t.depart(links, BrokerConnLost)
+	return n
 }
 
 // ForgetConn separates the brokers whose last registration came over a connection
@@ -67,6 +75,7 @@ func (t *Table) ForgetConn(conn uint64) int {
 		l.conn = 0
 	}
 	delete(t.byConn, conn)
+	delete(t.connLinks, conn)
 	return len(brokers)
 }
 
@@ -90,87 +99,124 @@ type ExpiredBroker struct {
 // Java: RouteInfoManager#scanNotActiveBroker.
 func (t *Table) ScanNotActiveBroker(nowMillis int64) []ExpiredBroker {
 	t.mu.Lock()
-	var silent []*liveBroker
-	dep := t.departure()
+	var expired []ExpiredBroker
+	var links []*link
 	for len(t.expiry) > 0 && t.expiry[0].deadline < nowMillis {
 		l := t.expiry[0]
 		if due := l.deadlineMillis(); due >= nowMillis {
-			l.deadline = due
-			heap.Fix(&t.expiry, 0)
-			continue
+			t.expire(l, due)
+			t.work++
+		} else {
+			expired = append(expired, ExpiredBroker{BrokerKey: l.key, Conn: l.conn})
+			links = append(links, l.owners...)
+			t.doom(l)
 		}
-		silent = append(silent, l)
-		dep.dismiss(l, "", BrokerExpired)
+		t.pause()
 	}
-	if len(silent) == 0 {
+	if len(expired) == 0 {
+		t.endStep()
 		t.mu.Unlock()
 		return nil
 	}
 	defer t.unlock()
-	dep.settle()
-	expired := make([]ExpiredBroker, len(silent))
-	for i, l := range silent {
-		expired[i] = ExpiredBroker{BrokerKey: l.key, Conn: l.conn}
-	}
+	t.depart(links, BrokerExpired)
 	return expired
 }
 
-// A departure collects the broker sets that one change takes members from, so
-// that what follows from it is judged once, by what is left in the end.
-type departure struct {
-	t       *Table
-	reduced []*brokerSet
-	oldMin  map[*brokerSet]*member
+// A leavers is what one change takes from a broker set.
+type leavers struct {
+	set   *brokerSet
+	links []*link
 }
 
-func (t *Table) departure() *departure {
-	return &departure{t: t, oldMin: map[*brokerSet]*member{}}
+// bySet groups links by their broker set.
+func bySet(links []*link) []leavers {
+	var groups []leavers
+	index := make(map[*brokerSet]int, len(links))
+	for _, k := range links {
+		i, ok := index[k.set]
+		if !ok {
+			i = len(groups)
+			index[k.set] = i
+			groups = append(groups, leavers{set: k.set})
+		}
+		groups[i].links = append(groups[i].links, k)
+	}
+	return groups
 }
 
-// dismiss takes away the members that l keeps: those of one broker name, or
-// all when name is empty.
-func (d *departure) dismiss(l *liveBroker, name string, kind EventKind) {
-	for _, o := range slices.Clone(l.owners) {
-		s := o.set
-		if name != "" && s.name != name {
-			continue
+// depart takes links away, set by set: first the members, then, in their own
+// time, the topics of the sets that have lost their last one. Under mu, which is
+// let go between steps.
+func (t *Table) depart(links []*link, kind EventKind) {
+	var groups []leavers
+	if len(links) < stepWork {
+		groups = bySet(links)
+	} else {
+		// Nothing of a link that this needs ever changes.
+		t.unlock()
+		groups = bySet(links)
+		t.mu.Lock()
+	}
+	var gone []*brokerSet
+	for _, g := range groups {
+		t.take(g.set)
+		if t.reduce(g, kind) {
+			gone = append(gone, g.set)
 		}
-		if d.oldMin[s] == nil {
-			d.oldMin[s] = s.members[0]
-			d.reduced = append(d.reduced, s)
-		}
-		d.t.unlink(s, o.member, l)
-		d.t.emit(Event{Kind: kind, Cluster: l.key.Cluster, BrokerName: s.name, BrokerID: o.member.id, Addr: o.member.addr})
+		t.release(g.set)
+		t.pause()
+	}
+	for _, s := range gone {
+		t.sweep(s)
 	}
 }
 
-// settle removes the sets that have lost their last member, with their topics,
-// and lets a slave stand in for a master that others have lost.
+// reduce takes links from one broker set and judges what follows from it once,
+// by what is left in the end. It reports whether nothing is, so that the set is
+// gone. Under mu, in the caller's turn.
 // Java: RouteInfoManager#unRegisterBroker, cleanTopicByUnRegisterRequests.
-func (d *departure) settle() {
-	for _, s := range d.reduced {
-		if len(s.members) == 0 {
-			d.t.removeSet(s)
-			continue
+func (t *Table) reduce(g leavers, kind EventKind) (gone bool) {
+	s := g.set
+	var oldMin *member
+	for _, k := range g.links {
+		if k.inMember < 0 {
+			continue // taken away since
 		}
-		d.t.wipeIfMasterless(s)
-		d.t.refresh(s)
-		if old := d.oldMin[s]; s.members[0] != old && s.members[0].enableActingMaster {
-			d.t.emitLostMinimum(s, old.addr)
+		if oldMin == nil {
+			oldMin = s.first()
+		}
+		t.unlink(k)
+		t.emit(Event{Kind: kind, Cluster: k.live.key.Cluster, BrokerName: s.name, BrokerID: k.member.id, Addr: k.member.addr})
+		if s.members.size > 0 && t.due() {
+			t.refresh(s)
+			t.flush()
 		}
 	}
+	if oldMin == nil {
+		return false
+	}
+	if s.members.size == 0 {
+		t.removeSet(s)
+		return true
+	}
+	t.refresh(s)
+	t.wipeIfMasterless(s)
+	if s.first() != oldMin && s.first().enableActingMaster {
+		t.emitLostMinimum(s, oldMin.addr)
+	}
+	return false
 }
 
 // emitLostMinimum tells all remaining members.
 // Java: RouteInfoManager#unRegisterBroker, notifyMinBrokerIdChanged.
 func (t *Table) emitLostMinimum(s *brokerSet, offline string) {
+	first := s.first()
 	c := &MinBrokerIDChange{
-		MinBrokerID:       s.members[0].id,
-		MinBrokerAddr:     s.members[0].addr,
+		MinBrokerID:       first.id,
+		MinBrokerAddr:     first.addr,
 		OfflineBrokerAddr: offline,
+		Receivers:         receivers(s.members, nil),
 	}
-	for _, m := range s.members {
-		c.Receivers = append(c.Receivers, m.addr)
-	}
-	t.emit(Event{Kind: MinBrokerIDChanged, Cluster: s.cluster, BrokerName: s.name, BrokerID: c.MinBrokerID, Addr: c.MinBrokerAddr, MinID: c})
+	t.emit(Event{Kind: MinBrokerIDChanged, Cluster: s.cluster, BrokerName: s.name, BrokerID: first.id, Addr: first.addr, MinID: c})
 }

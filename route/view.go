@@ -1,6 +1,7 @@
 package route
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -14,9 +15,12 @@ type View struct {
 	topics  trie[*TopicEntry]
 	live    trie[*LiveInfo]
 	brokers *brokerTable
-	names   *lazyBody   // the encoded list of all topics; shared by Views with the same topics
-	lists   *topicLists // further lists, of this View alone
-	cache   *bodyCache  // of the Table
+	// sweeping says that there are topics of broker sets that are gone, of which
+	// nobody is to be shown anything.
+	sweeping bool
+	names    *lazyBody   // the encoded list of all topics; shared by Views with the same topics
+	lists    *topicLists // further lists, of this View alone
+	cache    *bodyCache  // of the Table
 }
 
 // A brokerTable is the brokerAddrTable of a View, shared by all Views between
@@ -24,7 +28,8 @@ type View struct {
 type brokerTable struct {
 	version      uint64
 	byName       trie[*Broker]
-	byID         []*Broker
+	listings     trie[*listing]
+	byID         vector[Broker]
 	clusterInfo  lazyBody
 	systemTopics lazyBody
 }
@@ -72,12 +77,24 @@ type bodySet struct {
 func window(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // Topic returns the entry of a topic. name is borrowed.
-func (v *View) Topic(name []byte) (*TopicEntry, bool) { return v.topics.get(window(name)) }
+func (v *View) Topic(name []byte) (*TopicEntry, bool) {
+	e, ok := v.topics.get(window(name))
+	if ok && v.sweeping && !v.serves(e) {
+		return nil, false
+	}
+	return e, ok
+}
+
+// serves reports whether a broker set that is not gone has the topic.
+func (v *View) serves(e *TopicEntry) bool {
+	return slices.ContainsFunc(e.queues, func(q queueData) bool { return !v.brokers.byID.get(q.set).gone })
+}
 
 // Broker returns the broker set with the given name. name is borrowed.
 func (v *View) Broker(name []byte) (*Broker, bool) { return v.brokers.byName.get(window(name)) }
 
-// TopicCount returns the number of topics.
+// TopicCount returns the number of topics, with those of brokers that have just
+// gone.
 func (v *View) TopicCount() int { return v.topics.size }
 
 // BrokerCount returns the number of broker sets.
@@ -117,7 +134,7 @@ func (v *View) stillRight(e *TopicEntry, b *bodySet) bool {
 		return true
 	}
 	for i := range e.queues {
-		if v.brokers.byID[e.queues[i].set].version > stamp {
+		if v.brokers.byID.get(e.queues[i].set).version > stamp {
 			return false
 		}
 	}

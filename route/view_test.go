@@ -244,7 +244,7 @@ func TestUnchangedRegistration(t *testing.T) {
 		"a topic has gone": func(table *Table, _ *Registration) {
 			table.mu.Lock()
 			defer table.unlock()
-			table.dropQueue(table.topicByID[0], table.set("broker-00000"))
+			table.dropQueue(table.topicByID.get(0), table.set("broker-00000"))
 		},
 	}
 	for name, spoil := range spoilers {

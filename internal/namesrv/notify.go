@@ -92,7 +92,7 @@ func newNotifier(s *Server) *notifier {
 		serializeType: func() codec.SerializeType { return s.config().SerializeType },
 		isCurrent: func(brokerName string, c *route.MinBrokerIDChange) bool {
 			b, ok := s.table.View().Broker([]byte(brokerName))
-			return ok && b.Members[0].ID == c.MinBrokerID && b.Members[0].Addr == c.MinBrokerAddr
+			return ok && b.First().ID == c.MinBrokerID && b.First().Addr == c.MinBrokerAddr
 		},
 		send: func(ctx context.Context, addr string, frame []byte) error {
 			secure, err := s.tls.forClient()
@@ -119,7 +119,12 @@ func (n *notifier) post(brokerName string, c *route.MinBrokerIDChange) {
 		return
 	}
 	tooLong := len(c.HABrokerAddr)+len(c.OfflineBrokerAddr)+len(c.MinBrokerAddr) > notifyAddrBytes
-	if len(c.Receivers) == 0 || tooLong || !n.isCurrent(brokerName, c) {
+	if tooLong || !n.isCurrent(brokerName, c) {
+		n.counts.passedOver++
+		return
+	}
+	receivers := c.Receivers()
+	if len(receivers) == 0 {
 		n.counts.passedOver++
 		return
 	}
@@ -133,7 +138,7 @@ func (n *notifier) post(brokerName string, c *route.MinBrokerIDChange) {
 		n.waiting = append(n.waiting, w)
 	}
 	n.counts.overtaken += int64(len(w.receivers))
-	w.change, w.receivers = c, slices.Clone(c.Receivers)
+	w.change, w.receivers = c, receivers
 	for range w.receivers {
 		if n.running == notifySenders {
 			return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,7 +53,7 @@ func notifierFor(t *testing.T) (*notifier, chan sending) {
 }
 
 func change(minID int64, receivers ...string) *route.MinBrokerIDChange {
-	return &route.MinBrokerIDChange{MinBrokerID: minID, MinBrokerAddr: "m:1", Receivers: receivers}
+	return &route.MinBrokerIDChange{MinBrokerID: minID, MinBrokerAddr: "m:1", Receivers: func() []string { return slices.Clone(receivers) }}
 }
 
 // finish lets a sending end and checks what it was.
