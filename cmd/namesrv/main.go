@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -98,10 +99,15 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 }
 
 // complain writes an error that ends the program, each of its lines with the
-// name of the program in front.
+// name of the program in front, and what to do where no key helps.
 func complain(w io.Writer, err error) {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintln(w, "namesrv: "+strings.TrimPrefix(line, "namesrv: "))
+	text := err.Error()
+	if errors.Is(err, syscall.EMFILE) {
+		text += "; raise the limit of open files (ulimit -n)"
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimPrefix(strings.TrimPrefix(line, "namesrv: "), "engine: ")
+		fmt.Fprintln(w, "namesrv: "+line)
 	}
 }
 

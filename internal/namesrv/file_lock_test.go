@@ -40,7 +40,7 @@ func TestKVConfigOfTwoServers(t *testing.T) {
 		second, log = startLogging(long, func(c *namesrv.Config) { c.KVConfigPath = link })
 		c := second.dial(t)
 		refused := "another process writes " + link + ", nothing is changed here"
-		if !log.has("KV config cannot be written, changes of it will be refused") || !log.has(refused) {
+		if !log.has("KV config cannot be written, changes of it will be refused") || !log.has(`err="`+refused) {
 			t.Errorf("the start does not say so: %s", log)
 		}
 		wantReply(t, c, putKV("namespace", "ns", "key", "k", "value", "lost"), codec.RespSystemError, "", refused, "")

@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -69,8 +70,8 @@ func loadKVConfig(path string, log *slog.Logger) (*kvConfig, error) {
 	if path == "" {
 		return k, nil
 	}
-	if err := k.file.take(); err != nil {
-		log.Error("KV config cannot be written, changes of it will be refused", "file", path, "err", err)
+	if err := cmp.Or(k.file.take(), unwritable(path)); err != nil {
+		log.Error("KV config cannot be written, changes of it will be refused", "key", "kvConfigPath", "file", path, "err", remarkOf(err))
 	}
 	if err := k.read(); err != nil {
 		k.file.release()

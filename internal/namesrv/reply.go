@@ -17,6 +17,15 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%v: %s", r.code, r.remark) }
 
+// remarkOf returns err as a person is told of it: a refusal without its code.
+func remarkOf(err error) string {
+	var ref *refusal
+	if errors.As(err, &ref) {
+		return ref.remark
+	}
+	return err.Error()
+}
+
 // errOverload refuses what a pool has no room for.
 var errOverload = &refusal{code: codec.RespSystemBusy, remark: remarkOverload}
 

@@ -172,8 +172,12 @@ func (s *Server) Listen() (err error) {
 	return nil
 }
 
-// listenError says which key to change when an address cannot be bound.
+// listenError says which key to change when an address cannot be bound. No key
+// helps where there are too few file descriptors.
 func listenError(err error, portKey string) error {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return fmt.Errorf("namesrv: %w", err)
+	}
 	key := "bindAddress"
 	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
 		key = portKey

@@ -9,16 +9,12 @@ import (
 	"syscall"
 )
 
-// warnUnwritable says at the start which files cannot be written, so that nobody
-// learns it from the first change, which is refused then.
+// warnUnwritable says at the start that the configuration cannot be written, so
+// that nobody learns it from the first change, which is refused then. Whether the
+// KV config can be written is said where it is loaded.
 func warnUnwritable(cfg *Config, log *slog.Logger) {
-	for _, f := range []struct{ key, path string }{
-		{"kvConfigPath", cfg.KVConfigPath},
-		{"configStorePath", cfg.ConfigStorePath},
-	} {
-		if err := unwritable(f.path); err != nil {
-			log.Warn("file cannot be written, changes will be refused", "key", f.key, "path", f.path, "err", err)
-		}
+	if err := unwritable(cfg.ConfigStorePath); err != nil {
+		log.Warn("configuration cannot be written, changes of it will be refused", "key", "configStorePath", "file", cfg.ConfigStorePath, "err", err)
 	}
 }
 

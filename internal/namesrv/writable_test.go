@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -54,7 +55,19 @@ func TestUnwritable(t *testing.T) {
 	if _, err := New(cfg, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 		t.Fatal(err)
 	}
-	if want := `level=WARN msg="file cannot be written, changes will be refused" key=configStorePath path=` + cfg.ConfigStorePath; !strings.Contains(log.String(), want) || strings.Contains(log.String(), "key=kvConfigPath") {
+	if want := `level=WARN msg="configuration cannot be written, changes of it will be refused" key=configStorePath file=` + cfg.ConfigStorePath; !strings.Contains(log.String(), want) || strings.Contains(log.String(), "key=kvConfigPath") {
 		t.Errorf("no %s in\n%s", want, &log)
+	}
+
+	if runtime.GOOS != "linux" {
+		return
+	}
+	log.Reset()
+	cfg.KVConfigPath, cfg.ConfigStorePath = "/proc/nobody-makes-folders-here/x", ""
+	if _, err := New(cfg, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		t.Fatal(err)
+	}
+	if want := `level=ERROR msg="KV config cannot be written, changes of it will be refused" key=kvConfigPath file=` + cfg.KVConfigPath; !strings.Contains(log.String(), want) || strings.Count(log.String(), "cannot be written") != 1 {
+		t.Errorf("not once %s in\n%s", want, &log)
 	}
 }
