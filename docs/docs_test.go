@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -90,6 +91,50 @@ func TestReadmeNamesKeys(t *testing.T) {
 		if !strings.Contains(readme, "`"+m[1]+"`") {
 			t.Errorf("README.md does not name the key %s", m[1])
 		}
+	}
+}
+
+// TestReadmeListsKeysOnce finds the keys that README's table has twice, as a
+// merge leaves them.
+func TestReadmeListsKeysOnce(t *testing.T) {
+	_, table, ok := strings.Cut(read(t, "../README.md"), "\n| Key | Default | Meaning |\n")
+	if !ok {
+		t.Fatal("no table of keys")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	listed := map[string]bool{}
+	for row := range strings.SplitSeq(table, "\n") {
+		first, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), "|")
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(first, -1) {
+			if listed[m[1]] {
+				t.Errorf("README.md lists the key %s twice", m[1])
+			}
+			listed[m[1]] = true
+		}
+	}
+	if len(listed) < 40 {
+		t.Errorf("only %d keys found", len(listed))
+	}
+}
+
+// TestCompatIsInOrder makes sure that the differences ascend, and that no number
+// is given twice: tests and other rows call upon them.
+func TestCompatIsInOrder(t *testing.T) {
+	_, section, ok := strings.Cut(read(t, "COMPAT.md"), "\n## Differences on purpose\n")
+	if !ok {
+		t.Fatal("no differences")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	last, rows := 0, 0
+	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllStringSubmatch(section, -1) {
+		n, err := strconv.Atoi(m[1])
+		if err != nil || n <= last {
+			t.Errorf("row %s stands behind row %d", m[1], last)
+		}
+		last, rows = n, rows+1
+	}
+	if rows < 80 {
+		t.Errorf("only %d rows found", rows)
 	}
 }
 
