@@ -59,6 +59,7 @@ func properties(t *testing.T, lines ...string) string {
 }
 
 func TestCommandLine(t *testing.T) {
+	malformed := properties(t, `a=\u12`)
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +94,7 @@ func TestCommandLine(t *testing.T) {
 		{"unknown level", []string{"-c", properties(t, "logLevel=loud")}, nil, 255, "", "\nnamesrv: logLevel is \"loud\", must be debug, info, warn or error ("},
 		{"unknown format", []string{"-c", properties(t, "logFormat=xml")}, nil, 255, "", "\nnamesrv: logFormat is \"xml\", must be text or json ("},
 		{"unwritable log", []string{"-c", properties(t, "logFile=main.go/namesrv.log")}, nil, 255, "", "namesrv: logFile cannot be written: mkdir main.go: not a directory\n"},
+		{"malformed text", []string{"-c", malformed}, nil, 255, "", "namesrv: configuration: " + malformed + ": malformed \\uxxxx encoding\n"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -233,7 +235,7 @@ func TestBrokenKVConfig(t *testing.T) {
 	if code := run(t.Context(), []string{"-c", file}, noEnv, &stdout, &stderr); code != 255 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, want := range []string{"namesrv: KV config " + kv + ": codec: ", "its backup " + kv + ".bak: open ", `msg="keys of Java in the configuration without meaning here" file=`, "keys=useEpollNativeSelector"} {
+	for _, want := range []string{"namesrv: KV config " + kv + ": codec: ", "there is no backup " + kv + ".bak\n", `msg="keys of Java in the configuration without meaning here" file=`, "keys=useEpollNativeSelector"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("no %q in stderr:\n%s", want, &stderr)
 		}

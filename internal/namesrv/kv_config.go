@@ -115,6 +115,9 @@ func (k *kvConfig) read() error {
 		if noBackup == nil {
 			noBackup = t.Decode(previous)
 		}
+		if errors.Is(noBackup, fs.ErrNotExist) {
+			return fmt.Errorf("%w; there is no backup %s", bad, backup)
+		}
 		if noBackup != nil {
 			return fmt.Errorf("%w; its backup %s: %w", bad, backup, noBackup)
 		}

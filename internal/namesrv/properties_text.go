@@ -17,9 +17,10 @@ import (
 // The text of a properties file, as Java reads and writes it. A library reads
 // it, by way of propertyLines.
 
+// Whoever reads a file puts its name before these.
 var (
-	errMalformedUnicode = errors.New(`namesrv: properties: malformed \uxxxx encoding`)
-	errUTF16            = errors.New("namesrv: properties: the text is in UTF-16, save it as UTF-8")
+	errMalformedUnicode = errors.New(`malformed \uxxxx encoding`)
+	errUTF16            = errors.New("the text is in UTF-16, save it as UTF-8")
 )
 
 // byteOrderMark is what some editors put before a text in UTF-8.
