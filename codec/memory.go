@@ -12,10 +12,11 @@ var ErrNoMemory = errors.New("codec: no memory for what the body says")
 // memoryStep is the least that is reserved at a time.
 const memoryStep = 16 << 10
 
-// A memory bounds what decoding one body allocates and keeps until the body is
-// done with. It grows with what has been read, never with what is announced.
+// A memory bounds what is allocated while one body is decoded, and kept until the
+// body is done with. It grows with what has been read, never with a count that
+// the body claims.
 type memory struct {
-	reserve func(bytes int) bool // nil: without end
+	reserve func(bytes int) bool // nil: without limit
 	left    int                  // bytes reserved and not yet allocated
 	refused bool
 }
@@ -37,9 +38,10 @@ func (m *memory) take(n int) bool {
 	return true
 }
 
-// roomFor returns list with room for one more, once that is reserved, together
-// with what goes beside each element, in bytes. It doubles a list that is full,
-// and begins with first elements.
+// roomFor returns list with room for one more element. A full list is doubled, an
+// empty one gets room for first elements; what that takes is reserved before.
+// beside is how many bytes more the caller allocates for each element. Without
+// memory roomFor returns false.
 func roomFor[T any](m *memory, list []T, first, beside int) ([]T, bool) {
 	if len(list) < cap(list) {
 		return list, true
@@ -52,7 +54,7 @@ func roomFor[T any](m *memory, list []T, first, beside int) ([]T, bool) {
 	return append(make([]T, 0, n), list...), true
 }
 
-// spend is take for what r allocates; without room r fails.
+// spend reserves n bytes for what r allocates next. Without memory r fails.
 func (r *jsonReader) spend(n int) bool {
 	if !r.memory.take(n) {
 		r.fail("no memory")

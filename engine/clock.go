@@ -9,15 +9,15 @@ const (
 	// beatInterval is how often a watched clock is looked after.
 	beatInterval = 250 * time.Millisecond
 
-	// stride is how far a watched clock goes on from one beat to the next, at
-	// most: four times as far as beats are apart, for goroutines are late.
+	// stride is how far a watched clock goes on at most from one beat to the
+	// next. It is four times beatInterval, because goroutines run late.
 	stride = time.Second
 
-	// notablePause is the length of a pause from which on it is told, and counted.
+	// notablePause is how long a pause must be to be reported and counted.
 	notablePause = 2 * time.Second
 
-	// settleTime is how long after such a pause nobody is judged: what peers sent
-	// meanwhile lies in their sockets, and is to be served first.
+	// settleTime is how long nobody is judged after such a pause. What peers sent
+	// meanwhile lies in the sockets, and must be served first.
 	settleTime = time.Second
 )
 
@@ -31,17 +31,18 @@ func monotonic() time.Duration { return time.Since(processStart) }
 // A Clock is what the silence of peers is measured with: the time since the
 // process started, less its pauses. It knows nothing of the wall clock.
 //
-// A process that is stopped, frozen, swapped out or starved of CPU hears nobody,
-// and that nobody was heard then says nothing about the peers. So while an
-// engine runs, a goroutine of its own (a beat) looks at the clock every 250 ms,
-// and from one beat to the next the clock goes on by one second at most, however
-// long it took. That is the same as adding each pause to every last sign of
-// life, every deadline and every beginning there is, but needs no list of them;
-// and because a reading itself is held, it does not matter who reads first when
-// the process goes on: the beat, a scan or an event loop.
+// A process that is stopped, frozen, swapped out or starved of CPU hears nobody.
+// Its peers are not to blame for that. So while an engine runs, a goroutine looks
+// at the clock every 250 ms; each look is a beat. From one beat to the next the
+// clock goes on by one second at most, however long that took. The effect is that
+// each pause is added to every last sign of life and every deadline, but there is
+// no list of them to go through. When the process goes on, it does not matter who
+// reads the clock first, the beat, a scan or an event loop: all readings are held
+// back.
 //
 // Readings never go backwards. A suspended machine stops the monotonic clock by
-// itself (Linux, CLOCK_MONOTONIC), so of that the clock only takes note.
+// itself (Linux, CLOCK_MONOTONIC); such a pause is reported, and nothing is taken
+// off.
 //
 // All methods are safe from any goroutine, and do not lock.
 type Clock struct {
@@ -58,14 +59,14 @@ type Clock struct {
 // A beat is one look at the clock. It never changes.
 type beat struct {
 	at        time.Duration // Clock.now
-	lost      time.Duration // what readings are behind Clock.now
+	lost      time.Duration // how far readings are behind Clock.now: all pauses so far
 	settled   time.Duration // the reading from which on peers may be judged
 	suspended time.Duration // Clock.suspended
 	watched   bool          // there will be another one
 }
 
-// NewClock returns a clock that is not watched yet: until an engine runs with
-// it, and after, no pause is taken off.
+// NewClock returns a clock that nobody watches yet. Pauses are taken off only
+// while an engine runs with it.
 func NewClock() *Clock { return newClock(monotonic, suspended) }
 
 // ClockOf returns a clock that shows what now does, which must not go backwards.
@@ -88,8 +89,8 @@ func (c *Clock) Now() time.Duration {
 	return b.reading(c.now())
 }
 
-// Settled reports whether it may be said of a peer that it was silent for too
-// long: not in the middle of a pause, which nobody may have noticed yet, and not
+// Settled reports whether a peer may be judged to have been silent for too long.
+// It may not in the middle of a pause, even one that nobody has noticed yet, nor
 // in the second after a long one. Ask before Now.
 func (c *Clock) Settled() bool {
 	b := c.last.Load()

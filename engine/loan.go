@@ -6,24 +6,24 @@ import (
 	"github.com/valyala/bytebufferpool"
 )
 
-// A frame that was put together is alone in its buffer, and lent to the handler
-// with it: if it is submitted, the buffer goes to the task and no copy is made.
-// The contract is the same as with one: the handler may read the frame until it
-// returns, by when the task may have run. So both have it, loop and worker, and
-// whoever is done with it last puts it back.
+// A frame that came in pieces is alone in its buffer. While the handler serves it,
+// the buffer is on loan: if the handler submits the frame, the task gets the
+// buffer and no copy is made. Handlers see no difference. They may read the frame
+// until Serve returns, and by then the task may have run. So loop and worker both
+// hold the buffer, and whoever is done last puts it back.
 //
-// Not for small frames, whose copy costs less than the rest of a buffer that
-// waits in a queue; not with TLS.
+// Small frames are copied: a copy costs less than a whole buffer that waits in a
+// queue. So are frames of connections with TLS.
 
-// A loan is of one frame, for the length of one Serve and of the task that it
-// is submitted for, if it is. A task may submit its frame once more: that one is
-// copied, for a loan is taken once.
+// A loan lends one frame for one Serve, and for the task that it is submitted to,
+// if there is one. It is taken once: a task that submits its frame again submits
+// a copy.
 type loan struct {
 	pool  *buffers                   // which the buffer comes from; constant
 	b     *bytebufferpool.ByteBuffer // constant
 	frame []byte                     // all of b; constant
 	taken atomic.Bool                // by a task
-	ended atomic.Bool                // for one of the two who have it then, loop and task
+	ended atomic.Bool                // one of loop and task is done with it
 }
 
 // serveWhole serves the frame that is all of c.in. Loop only.
@@ -41,8 +41,8 @@ func (l *loop) serveWhole(c *conn) error {
 	return nil
 }
 
-// endLoan puts the buffer back if it was taken and the task has run already. If
-// it was not taken it is still c.in, or was. Loop only.
+// endLoan puts the buffer back if it was taken and the task has run already. A
+// buffer that was not taken stays with the connection. Loop only.
 func (l *loop) endLoan(lent *loan) {
 	l.lent.Store(nil)
 	if lent.taken.Load() {
@@ -50,16 +50,16 @@ func (l *loop) endLoan(lent *loan) {
 	}
 }
 
-// end ends a loan that was taken for one of the two who have it, and puts the
-// buffer back if it has ended for the other.
+// end is called once by the loop and once by the task, when they are done with a
+// loan that was taken. The second call puts the buffer back.
 func (n *loan) end() {
 	if !n.ended.CompareAndSwap(false, true) {
 		n.pool.put(n.b)
 	}
 }
 
-// borrow takes the loan of frame, if it is lent to c's handler now and nobody has
-// taken it. Safe from any goroutine. c may be nil.
+// borrow takes the loan of frame, if frame is on loan to c's handler now and
+// nobody has taken it. Else it returns nil. Safe from any goroutine. c may be nil.
 func (c *conn) borrow(frame []byte) *loan {
 	if c == nil || len(frame) <= smallBuffer || c.loop == nil {
 		return nil
@@ -74,8 +74,9 @@ func (c *conn) borrow(frame []byte) *loan {
 // giveUp undoes a borrow, before handOver.
 func (n *loan) giveUp() { n.taken.Store(false) }
 
-// handOver takes c.in, which was borrowed, from c and from what is held. It is
-// called within Serve: only who was called by it borrows, tasks come later.
+// handOver takes c.in, which was borrowed, away from c, and its bytes off what
+// frames hold of the budget. Only calls within Serve borrow, so this runs on the
+// loop.
 func (l *loop) handOver(c *conn) {
 	l.e.partial.Add(-int64(cap(c.in.B)))
 	l.e.release(cap(c.in.B))

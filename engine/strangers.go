@@ -7,20 +7,19 @@ import (
 	"time"
 )
 
-// strangerTime is how long a peer may take to say something before it has to go
-// if there is no room for another. Peers of ours send a request as soon as they
-// are connected.
+// strangerTime is how long a peer may be silent after it has connected, before it
+// may be closed to make room for another. RocketMQ's clients and brokers send a
+// request as soon as they are connected.
 const strangerTime = time.Second
 
-// A strangers is the connections that have not sent a whole frame yet, in the
-// order of their age. One that has been silent for strangerTime makes room for a
-// newcomer when there are as many connections as there may be, in all or from an
-// address: connecting costs nothing, so whoever only connects must not keep out
-// those who have something to say. When all have spoken there is no room: who
-// was here first stays, be it a broker or a client of a moment ago.
+// A strangers is the connections that have not sent a whole frame yet, the oldest
+// first. When there are as many connections as there may be, in all or from one
+// address, the oldest of them that is older than strangerTime makes room for a
+// newcomer. Connecting costs nothing, so whoever only connects must not keep out
+// those who have something to say. When all have spoken, the newcomer has to go.
 //
-// Connections that speak TLS, and those still in their preamble, are strangers
-// until then like any other. Safe from any goroutine.
+// A connection with TLS, or still in its preamble, is a stranger too until its
+// first whole frame. Safe from any goroutine.
 type strangers struct {
 	now func() time.Duration // constant
 
@@ -35,7 +34,7 @@ type stranger struct {
 	site    netip.Prefix
 	all     *list.Element
 	ofSite  *list.Element // nil until its site is known, or if nobody asks for it
-	inPlace chan struct{} // has a value for this one until it is gone, once it was taken; or nil
+	inPlace chan struct{} // once taken: holds one value for this one until it is closed; may be nil
 }
 
 // add counts a connection in that has just been opened.
@@ -63,8 +62,8 @@ func (s *strangers) settle(c *conn, site netip.Prefix) {
 	c.strange.site, c.strange.ofSite = site, l.PushBack(c)
 }
 
-// leave counts c out, because it has spoken. If it was taken already it has to
-// go all the same.
+// leave takes c off the list, because it has spoken. If it was taken already, it
+// is closed all the same.
 func (s *strangers) leave(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +73,7 @@ func (s *strangers) leave(c *conn) {
 	}
 }
 
-// bury counts c out, because it is closed.
+// bury takes c off the list, because it is closed.
 func (s *strangers) bury(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,9 +103,9 @@ func (s *strangers) removeLocked(c *conn) {
 	}
 }
 
-// takeOldest takes the oldest stranger off the list for the caller to close, nil
-// if there is none that has been silent for long enough. Once it is buried, a
-// value is taken from inPlace.
+// takeOldest takes the oldest stranger off the list, for the caller to close. It
+// returns nil if none has been silent for long enough. bury then takes one value
+// from inPlace.
 func (s *strangers) takeOldest(inPlace chan struct{}) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,9 +136,9 @@ func (s *strangers) takeLocked(l *list.List, inPlace chan struct{}) *conn {
 	return c
 }
 
-// makeRoom sends the oldest stranger away and reports whether there was one. It
-// may wait, for handOvers of them at most go at the same time: until they are
-// gone they have descriptors. Acceptors only.
+// makeRoom closes the oldest stranger and reports whether there was one. At most
+// handOvers of them are being closed at the same time, because they hold
+// descriptors until then; for one more makeRoom waits. Acceptors only.
 func (e *Engine) makeRoom() bool {
 	select {
 	case e.going <- struct{}{}:
@@ -155,8 +154,8 @@ func (e *Engine) makeRoom() bool {
 	return true
 }
 
-// isFull reports whether there are as many connections as there may be, those
-// not counted that are about to go.
+// isFull reports whether there are as many connections as there may be. Those
+// that make room are not counted.
 func (e *Engine) isFull() bool {
 	return e.maxConnections > 0 && e.open.Load()-int64(len(e.going)) >= e.maxConnections
 }

@@ -1,4 +1,4 @@
-// Package logging writes the lines of the log, and lets nobody wait for it.
+// Package logging writes the lines of the log. Nobody who logs waits for it.
 //
 // It does not know what lines are about. The rest of the house logs with
 // log/slog and is handed a Logger; only the program knows where its lines go.
@@ -11,8 +11,7 @@
 // does too. So each destination has a bounded Queue and one goroutine that
 // writes. What does not fit is dropped and counted, and the next line that is
 // written says how many. A stuck destination holds up neither those who log nor
-// the other destination, nor, for longer than it is given, the end of the
-// process.
+// the other destination. The end of the process waits for it, but not for long.
 //
 // Read queue.go first. Java writes its log with logback, whose appenders make
 // the thread that logs wait for the disk.

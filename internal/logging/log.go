@@ -27,15 +27,15 @@ type Options struct {
 	MaxBackups   int    // how many are kept that were set aside, at least 1
 }
 
-// What one attribute may add to a line. Whoever logs a text of a peer clips it
-// to far less; this is for what was forgotten.
+// What one attribute may add to a line, in bytes. Whoever logs a text of a peer
+// clips it to far less; this is for those who forget it.
 const (
 	maxText  = 4 << 10
 	maxStack = 64 << 10 // of a panic
 )
 
-// A Log is an open log. Its methods are safe from any goroutine, and but for
-// Close they never wait for a destination.
+// A Log is an open log. Its methods are safe from any goroutine. Only Close waits
+// for a destination.
 type Log struct {
 	level  slog.LevelVar
 	logger *slog.Logger
@@ -44,7 +44,7 @@ type Log struct {
 }
 
 // Open returns a log that writes to o.Stderr and to o.File. It fails when the
-// file cannot be written; what goes wrong with it later, standard error is told.
+// file cannot be written. Later failures of the file are lines on standard error.
 func Open(o Options) (*Log, error) {
 	l := &Log{}
 	l.level.Set(o.Level)
@@ -142,8 +142,8 @@ func (b both) Write(p []byte) (int, error) {
 	return b[1].Write(p)
 }
 
-// A reopener is a file that is closed before a write when it was told to: by the
-// goroutine that writes, because closing may block as long as writing does.
+// A reopener is a file. When reopen is set it is closed before the next write, by
+// the goroutine that writes, because closing may block as long as writing does.
 type reopener struct {
 	reopen *atomic.Bool
 	file   *lumberjack.Logger

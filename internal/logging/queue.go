@@ -20,17 +20,17 @@ type Queue struct {
 	ended chan struct{}
 
 	mu      sync.Mutex
-	some    sync.Cond                // that lines is not empty, or closed
+	some    sync.Cond                // lines is not empty, or closed is set
 	note    func(dropped int) []byte // the line that says how many were dropped; nil keeps the number
 	failed  func(error)              // is told of each failed write; may be nil
 	lines   []line
 	bytes   int // of lines, those included that are being written
 	full    bool
-	dropped int // since the last line that said so
+	dropped int // since the last line that said how many
 	closed  bool
 }
 
-// A line is some bytes and how many lines are lost with them.
+// A line is some bytes, and how many lines are lost if they cannot be written.
 type line struct {
 	text   []byte
 	counts int
@@ -48,8 +48,8 @@ func newQueue(w io.Writer, limit int) *Queue {
 }
 
 // Write queues a copy of p, or drops it when there is no room. A queue that was
-// full takes nothing until half of it is written: it would else write little
-// but how many lines were dropped.
+// full takes nothing until half of it is written. Else it would write little but
+// how many lines were dropped.
 func (q *Queue) Write(p []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -81,7 +81,7 @@ func (q *Queue) push(l line) {
 	q.some.Signal()
 }
 
-// wake makes the goroutine write nothing, behind what waits.
+// wake queues an empty line, so that the writer is called even if nobody logs.
 func (q *Queue) wake() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -91,8 +91,8 @@ func (q *Queue) wake() {
 }
 
 // run writes until the queue is closed and empty. A line that cannot be written
-// counts as dropped: the disk may have room again later. A reader that is gone
-// never comes back, and then nobody is told.
+// counts as dropped: when the disk has room again, a line says how many. Of a pipe
+// whose reader is gone nobody learns that.
 func (q *Queue) run() {
 	defer close(q.ended)
 	q.mu.Lock()

@@ -17,10 +17,10 @@ import (
 	"gonamesrv/route"
 )
 
-// Who changed what: each request by which an operator, or somebody who takes
-// himself for one, changes what brokers and clients see leaves one line, with
-// everything that is known of it, also when it was refused. logLevel does not
-// hide it, because a request may change logLevel.
+// Who changed what: requests of operators change what brokers and clients see, and
+// anybody may send one. Each leaves one line with everything that is known of it,
+// also when it is refused. logLevel does not hide the line, because such a request
+// may change logLevel.
 
 // changeArgs are the requests that leave a line, and which of their fields are
 // shown.
@@ -91,9 +91,9 @@ func (s *Server) noteRefusedChange(r *request, err error) {
 
 // What peers may make an adminLog write. There is room for a script that goes
 // through a thousand topics at once. Each code has two such limits, one for
-// requests that have changed something and one for those that have not: who
-// wipes a broker cannot hide it behind a flood of requests without effect, nor
-// behind one of another kind, and a flood of changes is no secret.
+// requests that have changed something and one for those that have not. So nobody
+// can hide a change behind a flood of requests without effect, or of another
+// code; and a flood of changes is seen as such.
 const (
 	changeLinesPerSecond = 20
 	changeLinesAtOnce    = 1000

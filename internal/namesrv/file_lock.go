@@ -13,24 +13,23 @@ import (
 	"gonamesrv/codec"
 )
 
-// lockSuffix is what the name of the file ends with that is locked while a
-// process may write the file beside it, which itself is replaced each time. It
-// stays when the lock is free.
+// lockSuffix is the end of a lock file's name. What is locked is not the file that
+// is written, which is replaced each time, but an empty one beside it. It stays
+// when the lock is free.
 const lockSuffix = ".lock"
 
 // A fileLock is the right to write a file, which one process has at a time.
-// The system frees it when the process ends, however it ends. Whoever has the
-// lock makes [saveFile] safe: that replaces what others have written.
+// The system frees it when the process ends, however it ends. Only who has it may
+// call [saveFile], which would replace what another process has written.
 type fileLock struct {
 	path string
 	log  *slog.Logger
 	held *flock.Flock // nil if not held
 }
 
-// take takes the lock unless it is held already. Folders are created. What a
-// killed process left half-written is removed.
-//
-// A file system without locks is no reason not to write.
+// take takes the lock unless it is held already. It creates folders, and removes
+// what a killed process left half-written. On a file system without locks it says
+// so in the log and succeeds.
 func (l *fileLock) take() error {
 	if l.held != nil {
 		return nil

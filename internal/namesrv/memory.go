@@ -11,19 +11,20 @@ import (
 	"gonamesrv/engine"
 )
 
-// What peers make us hold may be a quarter of the memory there is, because the
-// garbage collector lets the heap grow to half more than what is alive, and the
-// routes and the program itself need the rest. More than 4 GiB is of no use to
-// anybody: that is 256 of the largest frames and as many replies. Less than 8 MiB
-// is not enough for a registration of some thousand topics.
+// What peers make us hold may be a quarter of the memory there is. The garbage
+// collector lets the heap grow to half more than what is alive, and routes and the
+// program itself need the rest. More than 4 GiB is of no use to anybody: that is
+// 256 of the largest frames. Less than 8 MiB is not enough for a registration of
+// some thousand topics.
 const (
 	leastBudget   = 8 << 20
 	largestBudget = 4 << 30 // of those that are not configured
 )
 
 // frameLimit returns how large a frame may be, in bytes: frameMaxLength, but not
-// more than a quarter of the budget, half of what may wait for peers. So there is
-// room for one and its growth, and for one that is queued.
+// more than a quarter of the budget. That is half of the half for unfinished
+// frames, and half of the half for requests. So there is room for a frame while its
+// buffer grows, and for one in a queue.
 func frameLimit(frameMaxLength int, budget int64) int {
 	return int(min(int64(frameMaxLength), budget/4))
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // What the tables may hold follows from the memory there is, unless it is
-// configured. With names of usual length a tenth of the memory is in use at these
-// limits; strangers who send the longest they can may fill it.
+// configured. With names of usual length the tables take a tenth of the memory at
+// these limits. With the longest names they may take all of it.
 const (
 	memoryPerTopic  = 1 << 10
 	memoryPerBroker = 32 << 10
