@@ -75,7 +75,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
 	s.settled, s.started = s.clock.Settled, s.clock.Now()
-	kv, err := loadKVConfig(cfg.KVConfigPath, log)
+	kv, err := loadKVConfig(cfg.KVConfigPath, kvConfigLimit(cfg.memoryBudget()), log)
 	if err != nil {
 		return nil, err
 	}
