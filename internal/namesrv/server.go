@@ -92,7 +92,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		s.blackList[name] = true
 	}
 	s.blackList[versionKey] = true
-	warnUnwritable(&cfg, log)
+	warnUnwritable(&cfg, kv.file.held != nil, log)
 	s.live.Store(&cfg)
 	if !cfg.RouteReadsOnLoop {
 		s.kinds = maps.Clone(requestKinds)
