@@ -129,13 +129,36 @@ func TestBudgetIsGivenBack(t *testing.T) {
 	}
 	wantCode(t, c.Do(listKV("namespace", "ns")), codec.RespSuccess, "")
 	nstest.Eventually(t, "all given back", func() bool { return s.Budget().Queued() == 0 })
+	wantCode(t, c.Do(register(manyTopics(3000))), codec.RespSuccess, "")
+	lists := []*codec.Command{
+		nstest.Request(codec.ReqGetAllTopicListFromNameserver),
+		nstest.Request(codec.ReqGetTopicsByCluster, "cluster", brokerA.Cluster),
+	}
+	for _, r := range lists {
+		wantCode(t, c.Do(r), codec.RespSuccess, "")
+	}
+	nstest.Eventually(t, "all given back", func() bool { return s.Budget().Queued() == 0 })
 	if !s.Budget().Reserve(budget/2 - 2<<20) {
 		t.Fatal("the budget is not empty")
+	}
+	for _, r := range lists {
+		wantCode(t, c.Do(r), busy, "[OVERLOAD]system busy, start flow control for a while")
 	}
 	wantCode(t, c.Do(listKV("namespace", "ns")), busy, "[OVERLOAD]system busy, start flow control for a while")
 	s.Budget().Release(budget/2 - 2<<20)
 	wantCode(t, c.Do(listKV("namespace", "ns")), codec.RespSuccess, "")
 	nstest.Eventually(t, "all given back", func() bool { return s.Budget().Queued() == 0 })
+}
+
+// manyTopics is a registration of so many topics with long names, 500 bytes each.
+func manyTopics(n int) string {
+	var body strings.Builder
+	body.WriteString(`{"topicConfigSerializeWrapper":{"topicConfigTable":{`)
+	for i := range n {
+		name := fmt.Sprintf("%0500d", i)
+		fmt.Fprintf(&body, `"%s":{"topicName":"%s"},`, name, name)
+	}
+	return body.String()[:body.Len()-1] + `}}}`
 }
 
 // A registration is in force when there is no room for the order configuration

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"gonamesrv/codec"
+	"gonamesrv/route"
 )
 
 // A refusal is an answer that is not SUCCESS, on purpose.
@@ -85,6 +86,20 @@ func (s *Server) affordReply(r *request, reply *codec.Reply) error {
 		return nil
 	}
 	return errOverload
+}
+
+// topicList answers with a list of topics. One is made at a time, and its body is
+// reserved while its request is served: strangers may have registered a large
+// share of what memory holds of names, and may ask for all lists of them at once.
+func (s *Server) topicList(r *request, list func(*route.View) []byte) (codec.Reply, error) {
+	s.listing.Lock()
+	defer s.listing.Unlock()
+	body := list(s.table.View())
+	if len(body) > smallReply && len(body) <= maxReply && !r.memory.grow(len(body)) {
+		s.counters.noMemory.Add(1)
+		return codec.Reply{}, errOverload
+	}
+	return codec.Reply{Body: body}, nil
 }
 
 // maxReply is how long the whole frame of a reply may be, in bytes: Java clients

@@ -38,6 +38,7 @@ type Server struct {
 	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
 	notifier    *notifier
+	listing     sync.Mutex     // held while a list of topics is made
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
