@@ -103,8 +103,8 @@ type topicLists struct {
 // no more than are kept of routes.
 const clusterListBytes = 64 << 20
 
-func newTopicLists(most int64) *topicLists {
-	return &topicLists{room: byteCount{most: min(clusterListBytes, most)}}
+func newTopicLists() *topicLists {
+	return &topicLists{room: byteCount{most: clusterListBytes}}
 }
 
 // TopicsByUnit returns an encoded unit list, in ascending order. A topic is

@@ -92,7 +92,7 @@ func (t *Table) View() *View { return t.view.Load() }
 
 // publish makes all changes since the last publish visible at once. Under mu.
 func (t *Table) publish() {
-	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, lists: newTopicLists(t.cache.most), cache: t.cache}
+	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, lists: newTopicLists(), cache: t.cache}
 	if old := t.view.Load(); old != nil {
 		v.brokers, v.names = old.brokers, old.names
 	}
@@ -104,6 +104,7 @@ func (t *Table) publish() {
 		v.names = &lazyBody{}
 	}
 	t.brokersChanged, t.namesChanged = false, false
+	v.lists.room.most = min(clusterListBytes, t.cache.most)
 	t.view.Store(v)
 	t.edition++
 	for _, e := range t.replaced { // not before, or those who ask meanwhile would encode it again
