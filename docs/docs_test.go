@@ -93,30 +93,6 @@ func TestReadmeNamesKeys(t *testing.T) {
 	}
 }
 
-// TestOneRowEach: the README says once what a key means, and no two differences in
-// COMPAT have one number.
-func TestOneRowEach(t *testing.T) {
-	for file, first := range map[string]string{
-		"../README.md": "(?m)^\\| (`[^|]*) \\|.*\\|.*\\|$",
-		"COMPAT.md":    `(?m)^\| (\d+) \|`,
-	} {
-		seen := map[string]bool{}
-		text := read(t, file)
-		if _, differences, ok := strings.Cut(text, "## Differences on purpose"); ok {
-			text = differences
-		}
-		for _, m := range regexp.MustCompile(first).FindAllStringSubmatch(text, -1) {
-			if seen[m[1]] {
-				t.Errorf("%s has two rows of %s", file, m[1])
-			}
-			seen[m[1]] = true
-		}
-		if len(seen) < 40 {
-			t.Errorf("%s has %d rows, the pattern is wrong", file, len(seen))
-		}
-	}
-}
-
 // TestCompatNamesTests makes sure that the tests which COMPAT.md calls upon
 // exist.
 func TestCompatNamesTests(t *testing.T) {

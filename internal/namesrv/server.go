@@ -93,7 +93,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		s.blackList[name] = true
 	}
 	s.blackList[versionKey] = true
-	warnUnwritable(&cfg, kv.file.held != nil, log)
+	warnUnwritable(&cfg, log)
 	s.live.Store(&cfg)
 	if !cfg.RouteReadsOnLoop {
 		s.kinds = maps.Clone(requestKinds)

@@ -10,14 +10,12 @@ import (
 )
 
 // warnUnwritable says at the start which files cannot be written, so that nobody
-// learns it from the first change, which is refused then. Of the KV config it has
-// been said already if its lock could not be had.
-func warnUnwritable(cfg *Config, kvLocked bool, log *slog.Logger) {
-	files := []struct{ key, path string }{{"configStorePath", cfg.ConfigStorePath}}
-	if kvLocked {
-		files = append(files, struct{ key, path string }{"kvConfigPath", cfg.KVConfigPath})
-	}
-	for _, f := range files {
+// learns it from the first change, which is refused then.
+func warnUnwritable(cfg *Config, log *slog.Logger) {
+	for _, f := range []struct{ key, path string }{
+		{"kvConfigPath", cfg.KVConfigPath},
+		{"configStorePath", cfg.ConfigStorePath},
+	} {
 		if err := unwritable(f.path); err != nil {
 			log.Warn("file cannot be written, changes will be refused", "key", f.key, "path", f.path, "err", err)
 		}

@@ -57,20 +57,4 @@ func TestUnwritable(t *testing.T) {
 	if want := `level=WARN msg="file cannot be written, changes will be refused" key=configStorePath path=` + cfg.ConfigStorePath; !strings.Contains(log.String(), want) || strings.Contains(log.String(), "key=kvConfigPath") {
 		t.Errorf("no %s in\n%s", want, &log)
 	}
-
-	// Of the KV config one line says it, whether its lock can be had or not.
-	locked := filepath.Join(t.TempDir(), "kv.json")
-	if err := os.Mkdir(locked+lockSuffix, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{"/proc/none/kv.json", locked} {
-		log.Reset()
-		cfg.KVConfigPath, cfg.ConfigStorePath = path, ""
-		if _, err := New(cfg, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
-			t.Fatal(err)
-		}
-		if n := strings.Count(log.String(), "cannot be written"); n != 1 {
-			t.Errorf("%s: %d lines say so, want one:\n%s", path, n, &log)
-		}
-	}
 }
