@@ -233,6 +233,15 @@ func (r *jsonReader) ownText() string {
 	return string(s)
 }
 
+// ownNullable is ownText; it reports false for null.
+func (r *jsonReader) ownNullable() (s string, ok bool) {
+	text := r.text()
+	if !r.spend(len(text)) {
+		return "", false
+	}
+	return string(text), text != nil
+}
+
 // validText is the function of that name. A byte may become three, and it grows
 // by doubling.
 func (r *jsonReader) validText(b []byte) []byte {

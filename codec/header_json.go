@@ -282,10 +282,19 @@ func (c *Command) parseExtFields(raw []byte) bool {
 
 // readJSONHeader reads a header in fastjson's dialect.
 // Java: RemotingSerializable#fromJson(String, RemotingCommand.class).
+//
+// Differs from Java: what has to be written anew, lists and objects as values,
+// numbers with exponents, is bounded by the size of the header. It may take
+// twelve times as much memory as it has bytes.
 func (c *Command) readJSONHeader(h []byte) *syntaxError {
 	c.reset()
 	var r jsonReader
 	r.begin(h)
+	left := unusualHeader + 2*len(h)
+	r.memory = &memory{reserve: func(n int) bool {
+		left -= n
+		return left >= 0
+	}}
 	if r.object() {
 		for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
 			if c.readHeaderMember(&r, name) {
@@ -300,6 +309,10 @@ func (c *Command) readJSONHeader(h []byte) *syntaxError {
 	r.end()
 	return r.err
 }
+
+// unusualHeader is how many bytes a header of an unusual form may allocate beside
+// twice its size.
+const unusualHeader = 256 << 10
 
 // headerNames maps the smart form of each member's name to the name.
 var headerNames = map[string][]byte{

@@ -32,6 +32,41 @@ func TestTooManyExtFields(t *testing.T) {
 	}
 }
 
+// What is not text in a header is written anew, which takes many times its size:
+// a header that is mostly that is refused.
+func TestUnusualHeaderIsBounded(t *testing.T) {
+	for name, value := range map[string]string{
+		"list":   `[` + strings.Repeat("\"\x01\",", 1<<18) + `1]`,
+		"float":  `1.` + strings.Repeat("0", 1<<20) + `1`,
+		"object": `{` + strings.Repeat("\"a\":\"\x01\",", 1<<17) + `"b":1}`,
+	} {
+		header := []byte(`{"code":105,"opaque":1,"extFields":{"topic":` + value + `}}`)
+		frame := endedFrame(header)
+		var c Command
+		var err error
+		used := allocated(func() { err = c.Decode(frame) })
+		var headerErr *HeaderError
+		if !errors.As(err, &headerErr) {
+			t.Errorf("%s: %v, want a HeaderError", name, err)
+		}
+		if most := 3*len(frame) + unusualHeader; used > most {
+			t.Errorf("%s: %d bytes allocated for a header of %d, want %d at most", name, used, len(header), most)
+		}
+	}
+	var c Command
+	if err := c.Decode(endedFrame([]byte(`{"code":105,"extFields":{"a":[1,{"b":"\x01"}],"c":1.5e3}}`))); err != nil || len(c.Ext) != 2 {
+		t.Errorf("a small one: %v, %d fields", err, len(c.Ext))
+	}
+}
+
+// endedFrame is a frame of a JSON header.
+func endedFrame(header []byte) []byte {
+	frame := beginFrame(nil)
+	frame = append(frame, header...)
+	endFrame(frame, 0, len(frame), SerializeJSON)
+	return frame
+}
+
 func TestManyNullExtFields(t *testing.T) {
 	var h strings.Builder
 	h.WriteString(`{"extFields":{"last":"x"`)

@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -161,6 +162,62 @@ func TestReserveOfKnownTopics(t *testing.T) {
 		used := allocated(func() { err = b.DecodeKnown(text, Version, false, nowMillis, known) })
 		if err != nil || b.TopicCount() != n || used > reserved+reserved/4+160<<10 {
 			t.Errorf("%d of %d topics changed: %v, %d bytes allocated, %d reserved", changed, n, err, used, reserved)
+		}
+	}
+}
+
+// hostileRoutes are the same of REGISTER_TOPIC_IN_NAMESRV.
+func hostileRoutes() map[string][]byte {
+	const n = 1 << 14
+	list := func(before, entry, after string) []byte {
+		return []byte(before + strings.Repeat(entry+",", n-1) + entry + after)
+	}
+	return map[string][]byte{
+		"queues":                list(`{"queueDatas":[`, `{}`, `]}`),
+		"queue names":           list(`{"queueDatas":[`, `{"brokerName":"broker-a-of-some-length"}`, `]}`),
+		"brokers":               list(`{"brokerDatas":[`, `{}`, `]}`),
+		"broker texts":          list(`{"brokerDatas":[`, `{"cluster":"cluster-of-some-length","brokerName":"name","zoneName":"zone"}`, `]}`),
+		"addresses":             list(`{"brokerDatas":[{"brokerAddrs":{`, `1:"127.0.0.1:10911"`, `}}]}`),
+		"filter servers":        list(`{"filterServerTable":{`, `"":[]`, `}}`),
+		"filter servers of one": list(`{"filterServerTable":{"a":[`, `""`, `]}}`),
+		"mappings":              list(`{"topicQueueMappingByBroker":{`, `"":{}`, `}}`),
+		"queues of one":         list(`{"topicQueueMappingByBroker":{"":{"currIdMap":{`, `1:1`, `}}}}`),
+		"names not UTF-8":       list(`{"topicQueueMappingByBroker":{`, "\"\xff\xff\xff\":{}", `}}`),
+		"order":                 []byte(`{"orderTopicConf":"` + strings.Repeat("b:1;", n) + `"}`),
+	}
+}
+
+// The same holds for what a broker says of one topic.
+func TestDecodingRouteReserves(t *testing.T) {
+	const slack = 16 << 10
+	for name, body := range hostileRoutes() {
+		var want TopicRouteData
+		wantErr := want.Decode(body)
+		for _, limit := range []int{1 << 30, 128 << 10, 1 << 10} {
+			reserved := 0
+			reserve := func(n int) bool {
+				if n <= 0 || reserved+n > limit {
+					return false
+				}
+				reserved += n
+				return true
+			}
+			var d TopicRouteData
+			var err error
+			used := allocated(func() { err = d.DecodeWithin(body, reserve) })
+			if used > reserved+reserved/8+slack {
+				t.Errorf("%s, limit %d: %d bytes allocated, %d reserved", name, limit, used, reserved)
+			}
+			switch {
+			case errors.Is(err, ErrNoMemory):
+				if limit == 1<<30 {
+					t.Errorf("%s: refused though everything was granted", name)
+				}
+			case limit == 1<<10:
+				t.Errorf("%s: %v, want ErrNoMemory", name, err)
+			case (err == nil) != (wantErr == nil) || !reflect.DeepEqual(d, want):
+				t.Errorf("%s, limit %d: %v; without a limit %v", name, limit, err, wantErr)
+			}
 		}
 	}
 }

@@ -1,8 +1,9 @@
 package codec
 
 import (
+	"fmt"
 	"math"
-	"slices"
+	"sort"
 	"strings"
 )
 
@@ -11,10 +12,25 @@ import (
 // QueueDatas means anything. All strings are owned. Lists keep their order;
 // what Java keeps in maps is sorted. It fails with a *BodyError.
 // Java: RemotingSerializable#decode(byte[], TopicRouteData.class).
-func (d *TopicRouteData) Decode(body []byte) error {
+func (d *TopicRouteData) Decode(body []byte) error { return d.DecodeWithin(body, nil) }
+
+// DecodeWithin is Decode for a stranger's body: reserve is asked before memory is
+// allocated for what it says, as [RegisterBrokerBody].Reserve is. If it refuses,
+// decoding fails with ErrNoMemory.
+func (d *TopicRouteData) DecodeWithin(body []byte, reserve func(bytes int) bool) error {
 	*d = TopicRouteData{}
+	m := memory{reserve: reserve}
+	err := d.decode(body, &m)
+	if err != nil && m.refused {
+		return fmt.Errorf("%w: %d bytes", ErrNoMemory, len(body))
+	}
+	return err
+}
+
+func (d *TopicRouteData) decode(body []byte, m *memory) error {
 	var r jsonReader
 	r.begin(body)
+	r.memory = m
 	if r.object() {
 		for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
 			d.readMember(&r, name)
@@ -35,8 +51,7 @@ func (d *TopicRouteData) readMember(r *jsonReader, name []byte) {
 	case "filterservertable":
 		d.FilterServerTable = r.filterServers()
 	case "ordertopicconf":
-		conf := r.text()
-		d.OrderTopicConf, d.HasOrderTopicConf = string(conf), conf != nil
+		d.OrderTopicConf, d.HasOrderTopicConf = r.ownNullable()
 	case "queuedatas":
 		d.QueueDatas = readList(r, (*QueueData).read)
 	case "topicqueuemappingbybroker":
@@ -53,9 +68,13 @@ func readList[T any](r *jsonReader, read func(*T, *jsonReader)) []T {
 	}
 	list := []T{}
 	for ok := r.element(); ok && r.room(len(list)); ok = r.element() {
-		var v T
-		read(&v, r)
-		list = append(list, v)
+		if list, ok = roomFor(r.memory, list, 0, 0); !ok {
+			r.fail("no memory")
+			break
+		}
+		var none T
+		list = append(list, none)
+		read(&list[len(list)-1], r)
 	}
 	return list
 }
@@ -68,9 +87,9 @@ func (b *BrokerData) read(r *jsonReader) {
 		var buf [32]byte
 		switch string(smartName(&buf, name)) {
 		case "cluster":
-			b.Cluster = string(r.text())
+			b.Cluster = r.ownText()
 		case "brokername":
-			b.BrokerName = string(r.text())
+			b.BrokerName = r.ownText()
 		case "brokeraddrs":
 			b.BrokerAddrs = r.brokerAddrs()
 		case "enableactingmaster":
@@ -78,8 +97,7 @@ func (b *BrokerData) read(r *jsonReader) {
 				b.EnableActingMaster = v
 			}
 		case "zonename":
-			zone := r.text()
-			b.ZoneName, b.HasZoneName = string(zone), zone != nil
+			b.ZoneName, b.HasZoneName = r.ownNullable()
 		default:
 			r.skip()
 		}
@@ -94,7 +112,7 @@ func (q *QueueData) read(r *jsonReader) {
 		var buf [32]byte
 		switch string(smartName(&buf, name)) {
 		case "brokername":
-			q.BrokerName = string(r.text())
+			q.BrokerName = r.ownText()
 		case "readqueuenums":
 			r.intMember(&q.ReadQueueNums)
 		case "writequeuenums":
@@ -121,7 +139,11 @@ func (r *jsonReader) brokerAddrs() []BrokerAddr {
 			r.fail("broker id out of range")
 			break
 		}
-		addrs = append(addrs, BrokerAddr{ID: id, Addr: string(r.text())})
+		if addrs, ok = roomFor(r.memory, addrs, 0, 0); !ok {
+			r.fail("no memory")
+			break
+		}
+		addrs = append(addrs, BrokerAddr{ID: id, Addr: r.ownText()})
 	}
 	return sortedByKey(addrs, func(a, b *BrokerAddr) int {
 		switch {
@@ -144,8 +166,12 @@ func (r *jsonReader) filterServers() []FilterServers {
 		if !r.room(len(table)) {
 			break
 		}
-		f := FilterServers{Addr: string(validText(name))}
-		f.Servers = readList(r, func(s *string, r *jsonReader) { *s = string(r.text()) })
+		if table, ok = roomFor(r.memory, table, 0, 0); !ok || !r.spend(len(name)) {
+			r.fail("no memory")
+			break
+		}
+		f := FilterServers{Addr: string(r.validText(name))}
+		f.Servers = readList(r, func(s *string, r *jsonReader) { *s = r.ownText() })
 		table = append(table, f)
 	}
 	return sortedByKey(table, func(a, b *FilterServers) int { return strings.Compare(a.Addr, b.Addr) })
@@ -161,9 +187,12 @@ func (r *jsonReader) queueMappings() []BrokerQueueMapping {
 		if !r.room(len(table)) {
 			break
 		}
-		m := BrokerQueueMapping{BrokerName: string(validText(name))}
-		r.queueMapping(&m.Info)
-		table = append(table, m)
+		if table, ok = roomFor(r.memory, table, 0, 0); !ok || !r.spend(len(name)) {
+			r.fail("no memory")
+			break
+		}
+		table = append(table, BrokerQueueMapping{BrokerName: string(r.validText(name))})
+		r.queueMapping(&table[len(table)-1].Info)
 	}
 	return sortedByKey(table, func(a, b *BrokerQueueMapping) int { return strings.Compare(a.BrokerName, b.BrokerName) })
 }
@@ -203,7 +232,7 @@ func sortedByKey[T any](list []T, compare func(a, b *T) int) []T {
 	if inOrder { // as every peer of ours sends it
 		return list
 	}
-	slices.SortStableFunc(list, func(a, b T) int { return compare(&a, &b) })
+	sort.SliceStable(list, func(i, j int) bool { return compare(&list[i], &list[j]) < 0 })
 	kept := list[:0]
 	for i := range list {
 		if i+1 == len(list) || compare(&list[i], &list[i+1]) != 0 {

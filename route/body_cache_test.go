@@ -205,3 +205,18 @@ func TestClusterListsAreBounded(t *testing.T) {
 		t.Errorf("%d bytes are kept", bytes)
 	}
 }
+
+// Lists of topics are made without more than the memory they take, and those by
+// cluster are kept in as much as routes have.
+func TestTopicListsAreBounded(t *testing.T) {
+	v := New(Options{CacheBytes: 1 << 20}).View()
+	if most := v.lists.room.most; most != 1<<20 {
+		t.Errorf("lists by cluster may take %d bytes, want what routes may", most)
+	}
+	if most := New(Options{}).View().lists.room.most; most != clusterListBytes {
+		t.Errorf("lists by cluster may take %d bytes, want %d", most, clusterListBytes)
+	}
+	if body := v.AllTopicList(); cap(body) > len(body)+32 {
+		t.Errorf("a list of %d bytes takes %d", len(body), cap(body))
+	}
+}

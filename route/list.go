@@ -99,7 +99,8 @@ type topicLists struct {
 	room     byteCount // of clusters: there may be many, and each may hold all topics
 }
 
-// clusterListBytes is how many bytes of topic lists by cluster one View keeps.
+// clusterListBytes is how many bytes of topic lists by cluster one View keeps, but
+// no more than are kept of routes.
 const clusterListBytes = 64 << 20
 
 func newTopicLists() *topicLists {
@@ -141,13 +142,15 @@ func (v *View) TopicsByCluster(cluster string) []byte {
 
 func (v *View) encodeTopics(pick func(*TopicEntry) bool) []byte {
 	var list codec.TopicList
+	size := len(`{"topicList":[]}`)
 	for e := range v.topics.all {
 		if (!v.sweeping || v.serves(e)) && pick(e) {
 			list.Topics = append(list.Topics, e.name)
+			size += len(`"",`) + len(e.name)
 		}
 	}
 	slices.Sort(list.Topics)
-	return list.AppendJSON(nil)
+	return list.AppendJSON(make([]byte, 0, size)) // unless there is something to be escaped
 }
 
 // SystemTopicList returns the encoded names of all clusters and brokers, which

@@ -120,6 +120,7 @@ func (t *Table) publish() {
 		v.names = &lazyBody{}
 	}
 	t.brokersChanged, t.namesChanged = false, false
+	v.lists.room.most = min(clusterListBytes, t.cache.most)
 	t.view.Store(v)
 	t.edition++
 	for _, e := range t.replaced { // not before, or those who ask meanwhile would encode it again

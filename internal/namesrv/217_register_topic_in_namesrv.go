@@ -1,6 +1,11 @@
 package namesrv
 
-import "gonamesrv/codec"
+import (
+	"errors"
+	"log/slog"
+
+	"gonamesrv/codec"
+)
 
 // REGISTER_TOPIC_IN_NAMESRV: a broker has created one topic.
 //
@@ -8,6 +13,7 @@ import "gonamesrv/codec"
 // Runs      in the default pool; takes the table's lock
 // Java      DefaultRequestProcessor#registerTopicToNamesrv
 // Replies   SUCCESS, also when it is not stored | SYSTEM_ERROR for a broken body
+//           | SYSTEM_BUSY when there is no memory to decode it
 // Differs   all queue datas are stored or none; what would go beyond a limit is
 //           refused
 
@@ -18,7 +24,13 @@ func registerTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 		return codec.Reply{}, nil
 	}
 	var data codec.TopicRouteData
-	if err := data.Decode(r.cmd.Body); err != nil {
+	switch err := data.DecodeWithin(r.cmd.Body, r.memory.grow); {
+	case errors.Is(err, codec.ErrNoMemory):
+		s.counters.noMemory.Add(1)
+		s.logLimited(slog.LevelWarn, "topic refused, no memory left for its body", "remote", r.conn.RemoteAddr(),
+			"topic", clip(string(h.Topic)), "bodyBytes", len(r.cmd.Body), "memoryBudget", s.budget.Limit())
+		return codec.Reply{}, errOverload
+	case err != nil:
 		return codec.Reply{}, err
 	}
 	r.change.Args = queuesArgs(data.QueueDatas)

@@ -1,11 +1,14 @@
 package namesrv
 
-import "gonamesrv/codec"
+import (
+	"gonamesrv/codec"
+	"gonamesrv/route"
+)
 
 // GET_TOPICS_BY_CLUSTER: the topics that a cluster's brokers serve.
 //
 // Asked by  mqadmin
-// Runs      in the default pool; reads the published view, takes no lock
+// Runs      in the default pool; reads the published view; one list is made at a time
 // Java      DefaultRequestProcessor#getTopicsByCluster
 // Replies   SUCCESS + TopicList, empty for an unknown cluster | SYSTEM_ERROR
 //           when enableTopicList is off
@@ -17,5 +20,5 @@ func getTopicsByCluster(s *Server, r *request) (codec.Reply, error) {
 	}
 	var h codec.GetTopicsByClusterRequestHeader
 	h.Decode(r.cmd.Ext)
-	return codec.Reply{Body: s.table.View().TopicsByCluster(string(h.Cluster))}, nil
+	return s.topicList(r, func(v *route.View) []byte { return v.TopicsByCluster(string(h.Cluster)) })
 }

@@ -8,12 +8,12 @@ import (
 // GET_HAS_UNIT_SUB_TOPIC_LIST: the topics with the unit subscription flag.
 //
 // Asked by  mqadmin, the dashboard
-// Runs      in the default pool; reads the published view, takes no lock
+// Runs      in the default pool; reads the published view; one list is made at a time
 // Java      DefaultRequestProcessor#getHasUnitSubTopicList
 // Replies   SUCCESS + TopicList | SYSTEM_ERROR when enableTopicList is off
 // Differs   ascending order; a topic is judged by its broker with the smallest
 //           name (Java: by any)
 
-func getHasUnitSubTopicList(s *Server, _ *request) (codec.Reply, error) {
-	return unitList(s, route.UnitSubTopics)
+func getHasUnitSubTopicList(s *Server, r *request) (codec.Reply, error) {
+	return unitList(s, r, route.UnitSubTopics)
 }

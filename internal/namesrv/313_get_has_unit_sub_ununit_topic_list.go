@@ -9,12 +9,12 @@ import (
 // and without the unit flag.
 //
 // Asked by  mqadmin, the dashboard
-// Runs      in the default pool; reads the published view, takes no lock
+// Runs      in the default pool; reads the published view; one list is made at a time
 // Java      DefaultRequestProcessor#getHasUnitSubUnUnitTopicList
 // Replies   SUCCESS + TopicList | SYSTEM_ERROR when enableTopicList is off
 // Differs   ascending order; a topic is judged by its broker with the smallest
 //           name (Java: by any)
 
-func getHasUnitSubUnunitTopicList(s *Server, _ *request) (codec.Reply, error) {
-	return unitList(s, route.UnitSubTopicsNoUnits)
+func getHasUnitSubUnunitTopicList(s *Server, r *request) (codec.Reply, error) {
+	return unitList(s, r, route.UnitSubTopicsNoUnits)
 }

@@ -211,11 +211,15 @@ func runChild(mode string) {
 	os.Exit(1)
 }
 
+// freeSignal is SIGUSR1, by number because Windows has none; these servers need
+// Linux, for /proc.
+const freeSignal = syscall.Signal(10)
+
 // freeOnSignal returns all memory that is not used to the system whenever
-// somebody sends SIGUSR1, and says so.
+// somebody sends freeSignal, and says so.
 func freeOnSignal() {
 	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGUSR1)
+	signal.Notify(asked, freeSignal)
 	go func() {
 		for range asked {
 			debug.FreeOSMemory()

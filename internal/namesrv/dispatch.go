@@ -54,6 +54,7 @@ type request struct {
 	body codec.RegisterBrokerBody // REGISTER_BROKER only
 	seq  uint64                   // number of a REGISTER_BROKER as they arrive, from 1; else 0
 
+	memory reservation // until it is answered; of those that a pool serves
 	change adminChange // what is logged of the requests of changeArgs
 }
 
@@ -128,8 +129,13 @@ func (s *Server) serveQueued(c engine.Conn, frame, out []byte, seq uint64) []byt
 	}
 	r.conn, r.seq = c, seq
 	r.change = adminChange{}
+	r.memory = reservation{budget: s.budget}
+	defer r.memory.release()
 	kind, _ := s.kindOf(r.cmd.Code)
 	reply, err := kind.handle(s, r)
+	if err == nil {
+		err = s.affordReply(r, &reply)
+	}
 	s.noteChange(r, err)
 	return s.answer(r, out, reply, err)
 }

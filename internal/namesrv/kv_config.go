@@ -20,8 +20,11 @@ import (
 const orderTopicConfig = "ORDER_TOPIC_CONFIG"
 
 // maxKVConfig bounds the text of the KV config in bytes, because any peer may
-// put into it. Any part of it fits a frame of 16 MiB.
+// put into it. Any part of it fits a frame of 16 MiB. Where memory is small it is
+// an eighth of the budget: a change makes some copies of it.
 const maxKVConfig = 8 << 20
+
+func kvConfigLimit(budget int64) int { return int(min(maxKVConfig, budget/8)) }
 
 // maxOrderTopics bounds the encoded list of orderTopicConfig in bytes, because
 // every registration is answered with it: room for 25,000 topics. A file that
@@ -40,8 +43,9 @@ const maxKVName = 512
 // what was there when it started, refuses changes, and takes over with the
 // first change after the end of the former. Java: KVConfigManager.
 type kvConfig struct {
-	log *slog.Logger
-	now atomic.Pointer[kvState]
+	log  *slog.Logger
+	most int // bytes of its text, see kvConfigLimit
+	now  atomic.Pointer[kvState]
 
 	mu   sync.Mutex // held by one change from its beginning to its end, file included
 	file fileLock   // under mu; its path is "" for a KV config in memory only
@@ -64,8 +68,8 @@ func newKVState(t codec.KVConfigTable, size int) *kvState {
 
 // loadKVConfig reads the KV config from its file, and sees to it that no other
 // process writes it. Java: KVConfigManager#load.
-func loadKVConfig(path string, log *slog.Logger) (*kvConfig, error) {
-	k := &kvConfig{log: log, file: fileLock{path: path, log: log}}
+func loadKVConfig(path string, most int, log *slog.Logger) (*kvConfig, error) {
+	k := &kvConfig{log: log, most: most, file: fileLock{path: path, log: log}}
 	k.now.Store(newKVState(codec.KVConfigTable{}, 0))
 	if path == "" {
 		return k, nil
@@ -242,8 +246,8 @@ func (k *kvConfig) change(namespace string, create bool, edit func([]codec.Field
 	}
 	t.Namespaces[i].Entries = entries
 	text := t.AppendJSON(nil)
-	if len(text) > maxKVConfig && len(text) > now.size {
-		return &refusal{code: codec.RespSystemError, remark: remarkKVConfigFull(len(text), maxKVConfig)}
+	if len(text) > k.most && len(text) > now.size {
+		return &refusal{code: codec.RespSystemError, remark: remarkKVConfigFull(len(text), k.most)}
 	}
 	if err := t.Decode(text); err != nil {
 		return fmt.Errorf("namesrv: KV config cannot be read back: %w", err)

@@ -190,7 +190,7 @@ func (c *child) peak(b testing.TB) int64 { return c.status(b, "VmHWM:") }
 // rssFreed is rss after the server has collected its garbage.
 func (c *child) rssFreed(b *testing.B) int64 {
 	b.Helper()
-	if err := c.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+	if err := c.cmd.Process.Signal(freeSignal); err != nil {
 		b.Fatal(err)
 	}
 	select {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"gonamesrv/codec"
+	"gonamesrv/route"
 )
 
 // A refusal is an answer that is not SUCCESS, on purpose.
@@ -71,6 +72,43 @@ func (s *Server) replyTo(r *request, reply codec.Reply, err error) codec.Reply {
 	}
 	reply.Opaque = r.cmd.Opaque
 	return reply
+}
+
+// smallReply is up to how many bytes of a body its frame is not reserved. It is
+// what all workers together may use without being counted.
+const smallReply = 64 << 10
+
+// affordReply reserves what the frame of a reply takes beside its body. Where
+// there is no room the sender is told to come again: requests of some bytes ask
+// for lists of megabytes. A registration has been applied by then, and is
+// answered without the order configuration, as if nothing in it had changed.
+func (s *Server) affordReply(r *request, reply *codec.Reply) error {
+	n := len(reply.Body)
+	if n <= smallReply || n > maxReply || r.memory.grow(n) {
+		return nil
+	}
+	s.counters.noMemory.Add(1)
+	s.logLimited(slog.LevelWarn, "no memory left for the body of a reply", "code", int32(r.cmd.Code), "size", n,
+		"memoryBudget", s.budget.Limit(), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
+	if r.cmd.Code == codec.ReqRegisterBroker {
+		reply.Body = nil
+		return nil
+	}
+	return errOverload
+}
+
+// topicList answers with a list of topics. One is made at a time, and its body is
+// reserved while its request is served: strangers may have registered a large
+// share of what memory holds of names, and may ask for all lists of them at once.
+func (s *Server) topicList(r *request, list func(*route.View) []byte) (codec.Reply, error) {
+	s.listing.Lock()
+	defer s.listing.Unlock()
+	body := list(s.table.View())
+	if len(body) > smallReply && len(body) <= maxReply && !r.memory.grow(len(body)) {
+		s.counters.noMemory.Add(1)
+		return codec.Reply{}, errOverload
+	}
+	return codec.Reply{Body: body}, nil
 }
 
 // maxReply is how long the whole frame of a reply may be, in bytes: Java clients

@@ -38,6 +38,7 @@ type Server struct {
 	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
 	notifier    *notifier
+	listing     sync.Mutex     // held while a list of topics is made
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
@@ -75,7 +76,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
 	s.settled, s.started = s.clock.Settled, s.clock.Now()
-	kv, err := loadKVConfig(cfg.KVConfigPath, log)
+	kv, err := loadKVConfig(cfg.KVConfigPath, kvConfigLimit(cfg.memoryBudget()), log)
 	if err != nil {
 		return nil, err
 	}
