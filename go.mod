@@ -1,6 +1,6 @@
 module gonamesrv
 
-go 1.25.0
+go 1.25.7
 
 require (
 	github.com/HdrHistogram/hdrhistogram-go v1.2.0

@@ -1,7 +1,7 @@
 // The tools of scripts/lint.sh, pinned. Run one with: go tool -modfile=scripts/tools.mod NAME
 module gonamesrv/scripts
 
-go 1.25.0
+go 1.25.7
 
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
