@@ -65,6 +65,7 @@ type brokerSet struct {
 
 	// Who changes the set in steps takes a ticket, and waits for its turn.
 	turn, tickets uint64
+	doomed        int // links of live entries that are about to leave; no broker registers before they have
 }
 
 // A member is the writer's side of a Member. Under mu.
@@ -258,6 +259,11 @@ func (t *Table) unlink(k *link) {
 	l.owners[last] = nil
 	l.owners = l.owners[:last]
 	k.inMember = -1
+	if l.doomed {
+		if s.doomed--; s.doomed == 0 {
+			t.turns.Broadcast()
+		}
+	}
 	if l.conn != 0 {
 		t.connLinks[l.conn]--
 	}

@@ -75,6 +75,12 @@ func (m *idMarks) add(id uint32) (was bool) {
 	return false
 }
 
+// has reports whether id is in the set.
+func (m *idMarks) has(id uint32) bool {
+	word := int(id / 64)
+	return word < len(m.bits) && m.bits[word]&(1<<(id%64)) != 0
+}
+
 // reset empties the set. It costs what is in it.
 func (m *idMarks) reset() {
 	for _, id := range m.ids {

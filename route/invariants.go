@@ -75,7 +75,7 @@ func (c *checker) brokers() {
 // members: each has an ID and an address of its own, and is kept by live entries
 // that know of it.
 func (c *checker) members(s *brokerSet) {
-	n := 0
+	n, doomed := 0, 0
 	last := int64(math.MinInt64)
 	for pub := range s.members.all {
 		m := pub.of
@@ -89,6 +89,9 @@ func (c *checker) members(s *brokerSet) {
 		for i, k := range m.lives {
 			l := k.live
 			c.links++
+			if l.doomed {
+				doomed++
+			}
 			atHome = atHome || l.key.Cluster == s.cluster
 			c.require(k.set == s && k.member == m && k.inMember == i && l.owners[k.inLive] == k && c.t.links[linkKey{m, l}] == k,
 				"broker %q: live entry %v does not know member %d", s.name, l.key, m.id)
@@ -98,6 +101,7 @@ func (c *checker) members(s *brokerSet) {
 		c.require(pub.FilterServers == nil || atHome && len(pub.FilterServers) > 0, "broker %q: member %d has filter servers %v of another cluster", s.name, m.id, pub.FilterServers)
 	}
 	c.addrs += n
+	c.require(doomed == s.doomed, "broker %q: %d links are about to leave, counted %d", s.name, doomed, s.doomed)
 	c.require(n == s.members.size, "broker %q counts %d members, holds %d", s.name, s.members.size, n)
 }
 

@@ -162,13 +162,16 @@ func (t *Table) unbind(l *liveBroker) {
 }
 
 // doom decides that l leaves: nothing can save it any more. A registration of the
-// same broker waits until it has left. Under mu.
+// same broker, or of another one of its name, waits until it has left. Under mu.
 func (t *Table) doom(l *liveBroker) {
 	l.doomed = true
 	t.unbind(l)
 	heap.Remove(&t.expiry, l.index)
 	l.index = -1
-	t.work += 4 + len(l.owners)/64
+	for _, k := range l.owners {
+		k.set.doomed++
+	}
+	t.work += 4 + len(l.owners)/16
 }
 
 // dropLive removes a live entry that keeps no member any more.

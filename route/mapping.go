@@ -88,6 +88,9 @@ func (a *applying) putMapping(topic string, info codec.TopicQueueMappingInfo, ov
 	if _, ok := e.find(s.id); !ok {
 		return
 	}
+	if s == a.s && a.newName && !a.marks.has(e.id) {
+		return // the broker has been given the topic since the first step, so after the registration
+	}
 	if i, ok := e.mappings.find(info.Bname); ok && (!overwrite || sameMapping(e.mappings.byBroker[i].Info, info)) {
 		return
 	}

@@ -78,7 +78,11 @@ func randomLimits(rt *rapid.T) (l Limits) {
 func (h *history) lengthen(r *Registration, b *codec.RegisterBrokerBody) {
 	more := rapid.IntRange(0, 1).Draw(h.rt, "too long")
 	text := func(length int) string { return strings.Repeat("x", length+more) }
-	switch pick(h, []string{"cluster", "name", "addr", "ha", "zone", "topic", "filter", "mapping"}, "long") {
+	texts := []string{"ha", "zone", "topic", "filter", "mapping"}
+	if !h.homes {
+		texts = append(texts, "cluster", "name", "addr")
+	}
+	switch pick(h, texts, "long") {
 	case "cluster":
 		r.Cluster = text(255)
 	case "name":

@@ -113,7 +113,7 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	a := &l.applied
 	if a.bodyHash != r.BodyHash || a.header != r.RegistrationHeader || t.set(r.BrokerName) != a.set ||
 		a.set.published.version != a.setVersion || a.set.topicsEdition != a.topicsEdition ||
-		l.doomed || a.set.taken() || l.conn != r.Conn && t.connLinks[r.Conn]+len(l.owners) > t.limits.BrokersPerConn {
+		l.doomed || a.set.doomed > 0 || a.set.taken() || l.conn != r.Conn && t.connLinks[r.Conn]+len(l.owners) > t.limits.BrokersPerConn {
 		return RegisterResult{}, false
 	}
 	m := a.set.member(r.BrokerID)
@@ -163,6 +163,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		return RegisterResult{}, err
 	}
 	if a.s == nil {
+		a.newName = true
 		a.s = t.newSet(r.BrokerName, r.Cluster)
 		t.take(a.s)
 	}
@@ -230,9 +231,10 @@ type applying struct {
 	need     totals // how much it may still add to
 	from     totals // what there was then
 
-	listed map[string]struct{} // what dropMissing leaves; nil when it is not to be called
-	marks  *idMarks            // topics of the body so far
-	paused bool
+	newName bool                // nobody had the broker name
+	listed  map[string]struct{} // what dropMissing leaves; nil when it is not to be called
+	marks   *idMarks            // topics of the body so far
+	paused  bool
 	// disturbed says that somebody else has changed a topic of s between two
 	// steps: the tables may not be as the body says.
 	disturbed bool
@@ -312,9 +314,9 @@ func (a *applying) fits(more totals) bool {
 		return true
 	}
 	full := a.t.over(more)
-	if full != nil {
-		a.t.refusals[full.Limit].Add(1)
+	if full != nil && !a.short {
 		a.short = true
+		a.t.refusals[full.Limit].Add(1)
 	}
 	return full == nil
 }
@@ -459,12 +461,12 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 		}
 		a.pause()
 	}
-	t.giveMarks(a.marks)
 	for i := range b.Mappings {
 		t.work++
 		a.putMapping(b.Mappings[i].Key, b.Mappings[i].Info, changed || first)
 		a.pause()
 	}
+	t.giveMarks(a.marks)
 	return exact
 }
 

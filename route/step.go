@@ -23,8 +23,8 @@ import (
 //
 // One topic always changes in one instant. What follows for other changes is
 // that of a serial history, because changes of one broker set take turns (take):
-// a second registration of a name waits for the first one's last step, and a
-// broker that is about to leave can register again only once it has left.
+// a second registration of a name waits for the first one's last step, and while a
+// broker is about to leave, neither it nor another one registers under its name.
 // Changes of a single topic (RegisterTopic, DeleteTopic) wait for nobody: for
 // that topic they come before the registration or after it.
 
@@ -132,10 +132,17 @@ func (t *Table) enter(r *Registration) *brokerSet {
 			continue
 		}
 		s := t.set(r.BrokerName)
+		if s != nil && s.doomed > 0 {
+			t.flush()
+			for t.set(r.BrokerName) == s && s.doomed > 0 {
+				t.turns.Wait()
+			}
+			continue
+		}
 		if s == nil || !t.take(s) {
 			return s
 		}
-		if l := t.live(r.key()); t.set(r.BrokerName) == s && (l == nil || !l.doomed) {
+		if l := t.live(r.key()); t.set(r.BrokerName) == s && s.doomed == 0 && (l == nil || !l.doomed) {
 			return s
 		}
 		t.release(s)

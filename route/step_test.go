@@ -1,6 +1,7 @@
 package route
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -270,6 +271,102 @@ func TestBackBeforeSwept(t *testing.T) {
 	if got, want := string(table.View().AllTopicList()), string(want.View().AllTopicList()); got != want || rests < 3 {
 		t.Errorf("%d rests, topics %s, want %s", rests, got, want)
 	}
+}
+
+// TestLimitsBetweenSteps lets others take room while a registration is applied.
+// What it has been judged to need is not theirs; what they delete meanwhile is,
+// and then it is short of room, so that its broker sends all again.
+func TestLimitsBetweenSteps(t *testing.T) {
+	const most = 20
+	start := func() *Table {
+		table := New(Options{Limits: Limits{Topics: most}})
+		table.stepWork = 1
+		return table
+	}
+	all := benchRegistration(0, benchBody(0, most, 7, never))
+	other := benchRegistration(1, benchBody(100, 10, 7, never))
+	// within calls do in the third rest at which the broker of all is shown, or is not.
+	within := func(table *Table, shown bool, do func()) {
+		rests, busy := 0, false
+		stepped(table, func() {
+			if err := table.CheckInvariants(); err != nil {
+				t.Error(err)
+			}
+			if _, ok := table.View().Broker([]byte(all.BrokerName)); busy || ok != shown {
+				return
+			}
+			if rests++; rests == 3 {
+				busy = true
+				do()
+				busy = false
+			}
+		})
+		t.Cleanup(func() {
+			if rests < 3 {
+				t.Errorf("%d rests, want 3", rests)
+			}
+		})
+	}
+	refused := func(err error) {
+		t.Helper()
+		var limit *LimitError
+		if !errors.As(err, &limit) || limit.Limit != LimitTopics {
+			t.Errorf("error %v, want one of LimitTopics", err)
+		}
+	}
+	trusted := func(table *Table, r *Registration) bool {
+		li, ok := table.View().Live([]byte(r.Cluster), []byte(r.BrokerAddr))
+		return ok && !li.IsBrokerTopicConfigChanged(r.Body.DataVersion)
+	}
+	leave := func(table *Table, r *Registration) {
+		table.UnregisterBrokers(Unregistration{r.Cluster, r.BrokerName, r.BrokerAddr})
+	}
+
+	t.Run("promised", func(t *testing.T) {
+		table := start()
+		within(table, true, func() {
+			_, err := table.RegisterBroker(1, other)
+			refused(err)
+			_, err = table.RegisterTopic("new", []codec.QueueData{{BrokerName: all.BrokerName}})
+			refused(err)
+		})
+		mustRegister(t, table, all)
+		if n := table.View().TopicCount(); n != most || !trusted(table, all) {
+			t.Errorf("%d topics, want %d, trusted %v", n, most, trusted(table, all))
+		}
+	})
+	t.Run("short", func(t *testing.T) {
+		table := start()
+		twin := benchRegistration(2, benchBody(0, most, 7, never))
+		mustRegister(t, table, twin)
+		within(table, true, func() {
+			leave(table, twin)
+			mustRegister(t, table, other)
+		})
+		mustRegister(t, table, all)
+		if err := table.CheckInvariants(); err != nil {
+			t.Error(err)
+		}
+		if n := table.View().TopicCount(); n != most || trusted(table, all) || table.Refusals(LimitTopics) != 1 {
+			t.Errorf("%d topics, want %d, trusted %v, %d refusals", n, most, trusted(table, all), table.Refusals(LimitTopics))
+		}
+		leave(table, other)
+		again := benchRegistration(0, benchBody(0, most, 7, never))
+		again.Seq = 2
+		mustRegister(t, table, again)
+		if n := table.View().TopicCount(); n != most || !trusted(table, all) {
+			t.Errorf("%d topics again, want %d, trusted %v", n, most, trusted(table, all))
+		}
+	})
+	t.Run("gone", func(t *testing.T) {
+		table := start()
+		mustRegister(t, table, all)
+		within(table, false, func() { mustRegister(t, table, other) })
+		leave(table, all)
+		if n := table.View().TopicCount(); n != 10 {
+			t.Errorf("%d topics, want 10", n)
+		}
+	})
 }
 
 // TestStepsAreSerial lets changes of the same brokers begin between the steps of

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"maps"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -36,8 +37,8 @@ func TestTrieAgainstMap(t *testing.T) {
 				}
 				var versions []version
 				edition := uint64(1)
-				for range rapid.IntRange(1, 120).Draw(rt, "steps") {
-					key := fmt.Sprint(rapid.IntRange(0, 60).Draw(rt, "key"))
+				for range rapid.IntRange(1, 400).Draw(rt, "steps") {
+					key := fmt.Sprint(rapid.IntRange(0, 300).Draw(rt, "key"))
 					switch rapid.IntRange(0, 4).Draw(rt, "step") {
 					case 0, 1:
 						value := rapid.Int().Draw(rt, "value")
@@ -79,7 +80,7 @@ func checkTrie(rt *rapid.T, tr *trie[*trieItem], want map[string]int) {
 			rt.Fatalf("get(%q) = %v, %v, want %d", k, i, ok, v)
 		}
 	}
-	for i := range 61 {
+	for i := range 301 {
 		key := fmt.Sprint(i)
 		if _, there := want[key]; there {
 			continue
@@ -88,21 +89,63 @@ func checkTrie(rt *rapid.T, tr *trie[*trieItem], want map[string]int) {
 			rt.Fatalf("get of the absent key %s = %v, %v", key, i, ok)
 		}
 	}
-	checkTrieShape(rt, tr.root, 0)
+	if tr.root != nil {
+		checkTrieShape(rt, tr.root, trieFirst)
+	}
 }
 
-// checkTrieShape makes sure that removal leaves no empty or needless node.
-func checkTrieShape(rt *rapid.T, n *trieNode[*trieItem], shift uint) {
-	if n == nil {
-		return
+// checkTrieShape makes sure that buckets are in order, that no node holds so
+// little that it should be a bucket, and that sizes are right.
+func checkTrieShape(rt *rapid.T, n *trieNode[*trieItem], shift int) {
+	size := 0
+	for i := range n.ways {
+		switch {
+		case n.lens[i] > 0:
+			b := n.bucket(i)
+			size += len(b)
+			if len(b) > trieBucket && !isLast(shift) {
+				rt.Fatalf("a bucket at shift %d holds %d elements", shift, len(b))
+			}
+			for j, s := range b {
+				if trieWay(s.hash, shift) != i || j > 0 && b[j-1].hash > s.hash {
+					rt.Fatalf("the bucket of way %d at shift %d is out of order", i, shift)
+				}
+			}
+		case n.ways[i] != nil:
+			down := (*trieNode[*trieItem])(n.ways[i])
+			if down.size <= trieBucket {
+				rt.Fatalf("a node below shift %d holds only %d elements", shift, down.size)
+			}
+			checkTrieShape(rt, down, shift-trieBits)
+			size += down.size
+		}
 	}
-	if shift > 0 && len(n.nodes) == 0 && len(n.leaves) < 2 {
-		rt.Fatalf("a node at shift %d holds %d elements and no node", shift, len(n.leaves))
+	if size != n.size {
+		rt.Fatalf("a node at shift %d says it holds %d elements, it holds %d", shift, n.size, size)
 	}
-	if n.leafMap&n.nodeMap != 0 {
-		rt.Fatalf("a slot at shift %d holds an element and a node", shift)
-	}
-	for _, c := range n.nodes {
-		checkTrieShape(rt, c, shift+trieBits)
+}
+
+// BenchmarkTrieGet looks random keys up among ever more, which are as far apart
+// in memory as those of a table.
+func BenchmarkTrieGet(b *testing.B) {
+	for _, size := range []int{1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			tr := newTrie[*trieItem](maphash.MakeSeed())
+			for i := range size {
+				tr.put(1, &trieItem{string(benchTopic(i)), i})
+			}
+			keys := make([]string, 1<<16) // copies, so that only the trie's own memory is cold
+			for i := range keys {
+				keys[i] = string(benchTopic(rand.IntN(size)))
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, ok := tr.get(keys[i&(len(keys)-1)]); !ok {
+					b.Fatal("a key is missing")
+				}
+				i++
+			}
+		})
 	}
 }
