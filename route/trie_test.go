@@ -20,6 +20,9 @@ func (i *trieItem) trieKey() string { return i.key }
 // TestTrieAgainstMap changes a trie and a map alike. Every earlier version of
 // the trie must stay what it was.
 func TestTrieAgainstMap(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	masks := map[string]uint64{
 		"whole hash":     ^uint64(0),
 		"few bits":       1 | 1<<30 | 1<<60, // names share slots on every level, and whole hashes too
