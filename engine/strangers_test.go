@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,13 +37,10 @@ func TestStrangersMakeRoom(t *testing.T) {
 	young := s.dial()
 	young.wantClosed() // they have had no second yet, and so stay
 	clock.advance(2 * time.Second)
-	for i, stranger := range idle {
+	for _, stranger := range idle {
 		c := s.dial()
 		c.ping("newcomer")
 		stranger.wantClosed()
-		if i+1 < len(idle) && !idle[i+1].isOpen() {
-			t.Fatalf("after %d newcomers stranger %d is closed", i+1, i+1)
-		}
 		eventually(t, "gone", func() bool { return s.Stats().Open == 20 && len(s.going) == 0 })
 	}
 	if err := h.lastCause(); !errors.Is(err, ErrMadeRoom) {
@@ -152,9 +148,7 @@ func TestStrangersOfAPeerMakeRoom(t *testing.T) {
 	clock.advance(2 * time.Second)
 	s.dial().ping("newcomer")
 	idle[0].wantClosed()
-	if !idle[1].isOpen() {
-		t.Error("two strangers closed for one newcomer")
-	}
+	idle[1].ping("one stranger is enough for one newcomer")
 }
 
 // Many come and go at once, some speak and some do not, and every look at the
@@ -248,11 +242,4 @@ func TestStrangersInOrder(t *testing.T) {
 	if len(inPlace) != 0 || s.size() != 0 || len(s.bySite) != 0 {
 		t.Errorf("%d in place, %d strangers, %d sites left, want none", len(inPlace), s.size(), len(s.bySite))
 	}
-}
-
-// isOpen reports whether the server has left the connection open so far.
-func (c *client) isOpen() bool {
-	c.SetReadDeadline(time.Now().Add(time.Millisecond))
-	_, err := c.TCPConn.Read(make([]byte, 1))
-	return errors.Is(err, os.ErrDeadlineExceeded)
 }
