@@ -212,6 +212,9 @@ func (h *shadow) registerDifference(r registrant) int {
 	if h.filtersDiffer(r, set.cluster) {
 		return 17
 	}
+	if h.filtersShared(r) {
+		return 102
+	}
 	after := h.afterRegister(set, r)
 	if !after.agreed() {
 		return 11
@@ -254,6 +257,16 @@ func (h *shadow) filtersDiffer(r registrant, cluster string) bool {
 		}
 	}
 	return filters && len(clusters) > 1
+}
+
+// filtersShared reports whether an address with filter servers would have two
+// names.
+func (h *shadow) filtersShared(r registrant) bool {
+	filters := r.filters == "some"
+	for k, l := range h.live {
+		filters = filters || k.addr == r.addr && l.filters
+	}
+	return filters && h.shared(r.addr, r.broker)
 }
 
 type registerOutcome int
