@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -73,3 +74,9 @@ func showCommand(c *Command) string {
 
 // showMap returns the entries of m in a fixed order.
 func showMap(m map[string]string) string { return fmt.Sprintf("%q", m) }
+
+// decodeCompact is decodePieces of what is inflated already.
+func (b *RegisterBrokerBody) decodeCompact(p []byte, withMappings bool, nowMillis int64) error {
+	s := pieces{src: bytes.NewReader(p), buf: make([]byte, inflateStep), limit: len(p), memory: &b.memory}
+	return b.decodePieces(&s, withMappings, nowMillis)
+}

@@ -71,12 +71,6 @@ func zlibError(src *bytes.Reader, err error) error {
 	return &BodyError{Body: "RegisterBrokerBody", Offset: int(src.Size()) - src.Len(), Reason: err.Error()}
 }
 
-// decodeCompact is decodePieces of what is inflated already.
-func (b *RegisterBrokerBody) decodeCompact(p []byte, withMappings bool, nowMillis int64) error {
-	s := pieces{src: bytes.NewReader(p), buf: make([]byte, inflateStep), limit: len(p), memory: &b.memory}
-	return b.decodePieces(&s, withMappings, nowMillis)
-}
-
 // decodePieces reads the inflated form: pieces with a length before each.
 //
 //	int32 length, DataVersion as JSON
