@@ -116,7 +116,7 @@ type history struct {
 	sent  []*Registration
 	seq   uint64
 
-	homes bool // each address has one name and one cluster
+	homes bool // each address has one name and one cluster, and no body maps another name
 
 	registrations, unchanged, known int
 }
@@ -279,11 +279,15 @@ func (h *history) registration() *Registration {
 		b.Topics = append(b.Topics, codec.TopicConfig{Name: []byte(r.BrokerName), Key: []byte(r.BrokerName), ReadQueueNums: 1, WriteQueueNums: 1, Perm: 7})
 	}
 	h.fill(b)
+	mapped := []string{r.BrokerName, r.BrokerName, "b2"}
+	if h.homes {
+		mapped = mapped[:1]
+	}
 	for _, name := range randomTopics[:2] {
 		if rapid.IntRange(0, 3).Draw(h.rt, "mapping") == 0 {
 			b.Mappings = append(b.Mappings, codec.RegisteredMapping{Key: name, Info: codec.TopicQueueMappingInfo{
 				Topic: name, Scope: "__global__", TotalQueues: 2, Epoch: int64(rapid.IntRange(1, 2).Draw(h.rt, "epoch")),
-				Bname: pick(h, []string{r.BrokerName, r.BrokerName, "b2"}, "bname"), CurrIDMap: []codec.QueueID{{Logic: 0, Physical: 1}, {Logic: 1, Physical: 0}}[:rapid.IntRange(0, 2).Draw(h.rt, "mapped queues")],
+				Bname: pick(h, mapped, "bname"), CurrIDMap: []codec.QueueID{{Logic: 0, Physical: 1}, {Logic: 1, Physical: 0}}[:rapid.IntRange(0, 2).Draw(h.rt, "mapped queues")],
 			}})
 		}
 	}
