@@ -87,7 +87,7 @@ func (h *testHandler) Opened(c Conn) {
 	}
 }
 
-func (h *testHandler) Serve(c Conn, frame, out []byte) []byte {
+func (h *testHandler) Serve(c Conn, _ time.Duration, frame, out []byte) []byte {
 	h.mu.Lock()
 	h.step(c, "Serve", 1, 1)
 	f := h.serve
@@ -563,8 +563,8 @@ func TestStopFlushesOutbox(t *testing.T) {
 }
 
 func TestConnSize(t *testing.T) {
-	if n := unsafe.Sizeof(conn{}); n > 320 {
-		t.Errorf("a connection is %d bytes, want at most 320", n)
+	if n := unsafe.Sizeof(conn{}); n > 360 {
+		t.Errorf("a connection is %d bytes, want at most 360", n)
 	}
 }
 

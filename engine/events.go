@@ -102,7 +102,7 @@ func (l *loop) guard(c *conn, f func()) (panicked bool) {
 
 func (l *loop) notePanic(c *conn, p any) {
 	l.e.panics.Add(1)
-	l.e.panicLog.write(l.e.o.Logger, slog.LevelError, "handler panicked", "conn", c.id, "remote", c.remote,
+	l.e.panicLog.write(l.e.o.Logger, slog.LevelError, "handler panicked", "conn", c.id, "remote", c.RemoteAddr(),
 		"panic", clipped(p), "stack", string(debug.Stack()))
 }
 
@@ -175,7 +175,7 @@ func (l *loop) noteClosed(c *conn, cause error) {
 	default:
 		return
 	}
-	l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.remote, "err", clipped(cause))
+	l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.RemoteAddr(), "err", clipped(cause))
 }
 
 // begin tells the loop which of gnet's it is. The acceptor starts after that.
