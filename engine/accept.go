@@ -199,21 +199,16 @@ func (e *Engine) prepare(nc net.Conn) (*conn, error) {
 // writable slices; net shares that string among all connections.
 func dropZone(a *net.TCPAddr) { a.Zone = "" }
 
-// handOver gives nc to a loop, which serves it as c, and closes nc: gnet works
-// on a duplicate. It returns after Opened was called.
+// handOver gives nc to a loop, which serves it as c, and closes nc. It returns
+// after Opened was called.
 func (e *Engine) handOver(c *conn, nc net.Conn) error {
-	_, err := e.client.EnrollContext(nc, c) // closes nc in any case
-	if err == nil && c.opened.Load() {
+	err := e.chooseLoop().enroll(c, nc)
+	if err == nil {
 		return nil
 	}
-	// A loop that could not register the descriptor says nothing: Enroll
-	// returns nil and OnOpen is never called.
 	e.open.Add(-1)
 	e.accepted.Add(^uint64(0))
 	e.peers.leave(c.id)
-	if err == nil {
-		err = errors.New("event loop did not take it")
-	}
 	return fmt.Errorf("engine: hand over %s: %w", c.RemoteAddr(), err)
 }
 

@@ -31,7 +31,9 @@ func TestMain(m *testing.M) {
 	}
 	hangUpTime = patience // a busy machine is not a peer that takes no bytes
 	// gnet starts the goroutines of a pool when it is imported.
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+	// gnet keeps the goroutines that take connections for 10 s.
+	pooled := goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*goWorker).run.func1")
+	goleak.VerifyTestMain(m, pooled, goleak.IgnoreCurrent())
 }
 
 // splitInt32 cuts frames with a length of four bytes that does not count itself.

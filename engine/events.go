@@ -72,7 +72,11 @@ func (ev *events) OnClose(gc gnet.Conn, err error) gnet.Action {
 		c.l.end()
 		ev.e.loopEnded(c.l)
 	case *conn:
-		if c.loop != nil && !c.gone {
+		if c.loop == nil {
+			break
+		}
+		c.loop.conns.Add(-1)
+		if !c.gone {
 			c.loop.closed(c, err)
 		}
 	}
