@@ -93,7 +93,7 @@ type List struct {
 	tell context.CancelFunc
 
 	turn    chan struct{} // holds one; taken by Start and by Stop, each from its beginning to its end
-	begun   bool          // Start was called, or Stop
+	begun   bool          // Start was called, or Begin, or Stop
 	running []entry       // started and not yet stopped
 }
 
@@ -145,6 +145,26 @@ func (l *List) Start(ctx context.Context) error {
 	return nil
 }
 
+// Begin adds a component behind those that run and starts it at once, for a program
+// that learns as it goes what it is made of. limit is that of AddSlow. If the
+// component fails, the others go on.
+func (l *List) Begin(ctx context.Context, name string, c Component, limit func() time.Duration) error {
+	<-l.turn
+	defer func() { l.turn <- struct{}{} }()
+	if l.told.Err() != nil {
+		return errors.New("component: begun after the end")
+	}
+	l.begun = true
+	ctx, cancel := context.WithCancel(ctx)
+	context.AfterFunc(l.told, cancel)
+	if err := c.Start(ctx); err != nil {
+		cancel()
+		return err
+	}
+	l.running = append(l.running, entry{c, name, limit})
+	return nil
+}
+
 // Stop stops the components that were started, the last one first, and returns
 // when each has ended or has had its time. ctx bounds the whole: when it is done,
 // each that is left is told to stop and is not waited for. A Stop during Start
@@ -178,13 +198,10 @@ func (l *List) stop(ctx context.Context, e entry) {
 		e.Stop(ctx)
 	}()
 	select {
-	case <-ended:
-		return
+	case <-ended: // perhaps because its Stop has given up
 	case <-ctx.Done():
 	}
-	select {
-	case <-ended: // in the same moment
-	default:
-		l.log.Warn("component does not stop, it is left behind", "component", e.name, "limit", limit)
+	if ctx.Err() != nil {
+		l.log.Warn("component has not stopped in its time, it is left behind", "component", e.name, "limit", limit)
 	}
 }

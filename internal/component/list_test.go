@@ -204,29 +204,38 @@ func TestStopTwiceAtOnce(t *testing.T) {
 	})
 }
 
-// TestStuck has a component that does not stop. It costs its time, is named in
-// the log, and the others are stopped.
+// TestStuck has a component that does not stop, and says so or not. It costs its
+// time, is named in the log, and the others are stopped.
 func TestStuck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var d diary
-		release := make(chan struct{})
-		l, log := fiveWith(&d, "c", func(f *Func) {
-			f.OnStop = func(context.Context) { d.note("-c"); <-release }
+	for _, heedsContext := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var d diary
+			release := make(chan struct{})
+			l, log := fiveWith(&d, "c", func(f *Func) {
+				f.OnStop = func(ctx context.Context) {
+					d.note("-c")
+					if heedsContext {
+						<-ctx.Done()
+					} else {
+						<-release
+					}
+				}
+			})
+			if err := l.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before := time.Now()
+			l.Stop(context.Background())
+			if took := time.Since(before); took != StopTime {
+				t.Errorf("it took %v, want %v", took, StopTime)
+			}
+			d.want(t, "+a +b +c +d +e -e -d -c -b -a")
+			if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "component=c ") {
+				t.Errorf("the log is %q", log)
+			}
+			close(release)
 		})
-		if err := l.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		before := time.Now()
-		l.Stop(context.Background())
-		if took := time.Since(before); took != StopTime {
-			t.Errorf("it took %v, want %v", took, StopTime)
-		}
-		d.want(t, "+a +b +c +d +e -e -d -c -b -a")
-		if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "component=c ") {
-			t.Errorf("the log is %q", log)
-		}
-		close(release)
-	})
+	}
 }
 
 // TestStopTimes: a component may have a time of its own, which is asked for when
@@ -266,6 +275,30 @@ func TestStopTimes(t *testing.T) {
 		}
 		close(release)
 	})
+}
+
+// TestBegin starts components one by one. One that fails leaves the others alone.
+func TestBegin(t *testing.T) {
+	var d diary
+	l := NewList(slog.New(slog.DiscardHandler))
+	limit := func() time.Duration { return time.Minute }
+	failed := errors.New("no")
+	for _, name := range []string{"a", "b", "c"} {
+		var want error
+		c := d.component(name)
+		if name == "b" {
+			want = failed
+			failing(failed)(&c)
+		}
+		if err := l.Begin(t.Context(), name, c, limit); err != want {
+			t.Errorf("%s: error is %v, want %v", name, err, want)
+		}
+	}
+	l.Stop(t.Context())
+	if err := l.Begin(t.Context(), "late", d.component("late"), limit); err == nil {
+		t.Error("begun after the end")
+	}
+	d.want(t, "+a +b +c -c -a")
 }
 
 // TestRoutine: its context is done when the program is told to end, and Stop

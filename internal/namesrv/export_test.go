@@ -152,7 +152,7 @@ func (s *Server) SetSerializeType(st codec.SerializeType) {
 func (s *Server) ServeAddressesAt(addr string) { s.addresses.addrs = []string{addr} }
 
 // AddressServer returns where the address server listens.
-func (s *Server) AddressServer() string { return s.addresses.lns[0].Addr().String() }
+func (s *Server) AddressServer() string { return s.addresses.http.Addrs()[0].String() }
 
 // SetProductTimeout changes how long the product environment may take.
 func (s *Server) SetProductTimeout(d time.Duration) { s.product.timeout = d }
