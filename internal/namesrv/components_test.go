@@ -38,7 +38,7 @@ func everythingOn(t *testing.T, log io.Writer) *Server {
 }
 
 // wantNothingLeft looks for what a server might leave behind; TestMain looks for
-// goroutines.
+// goroutines, those of the pools too.
 func wantNothingLeft(t *testing.T, s *Server) {
 	t.Helper()
 	for _, addr := range append(s.addresses.http.Addrs(), s.Addr()) {
@@ -49,9 +49,6 @@ func wantNothingLeft(t *testing.T, s *Server) {
 	}
 	if s.kv.file.held != nil {
 		t.Error("the file of the KV config is still locked")
-	}
-	if s.pools.client.Submit(nil, nil, nil) {
-		t.Error("the client pool still takes requests")
 	}
 	if s.product.ctx.Err() == nil || s.notifier.ctx.Err() == nil {
 		t.Error("something may still be asked or sent")
@@ -80,8 +77,6 @@ func TestFailedStart(t *testing.T) {
 // TestStopDuringStart tells a server to end before it serves.
 func TestStopDuringStart(t *testing.T) {
 	s := everythingOn(t, io.Discard)
-	s.pools = newPools(s.config(), s.budget, s.log) // for wantNothingLeft: these are closed, as none would have started
-	s.pools.close(nstest.Patience)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Run(ctx); err != nil {

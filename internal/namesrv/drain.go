@@ -25,7 +25,7 @@ const drainPace = 10 * time.Millisecond
 // servers are not gone, and nobody has to be told.
 func (s *Server) startDraining() {
 	s.draining.Store(true)
-	s.log.Info("shutting down", "connections", s.engine.Stats().Open)
+	s.log.Info("shutting down", "connections", s.Snapshot().Engine.Open)
 }
 
 // drain is asked by the engine, after startDraining, how to part from the peers.

@@ -53,6 +53,7 @@ type Server struct {
 	clock       *engine.Clock    // how long something lasts, above all the silence of brokers
 	settled     func() bool      // clock.Settled; tests have their own
 	started     time.Duration    // by clock
+	startedAt   time.Time        // by wall
 	wall        func() time.Time // what people and brokers call the time; it may jump
 	bodyDecoded func()           // tests change the tables between a decoding and its registration; nil otherwise
 }
@@ -76,7 +77,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
-	s.settled, s.started = s.clock.Settled, s.clock.Now()
+	s.settled, s.started, s.startedAt = s.clock.Settled, s.clock.Now(), s.wall()
 	kv, err := loadKVConfig(cfg.KVConfigPath, kvConfigLimit(cfg.memoryBudget()), log)
 	if err != nil {
 		return nil, err
