@@ -33,6 +33,7 @@ const (
 func (s *Server) startDraining() {
 	s.draining.Store(true)
 	s.addresses.leave()
+	s.late.drain()
 	s.log.Info("shutting down", "connections", s.engine.Stats().Open)
 }
 

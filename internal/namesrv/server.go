@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -33,7 +32,8 @@ type Server struct {
 	budget      *engine.Budget // what peers may make us hold
 	pools       *pools
 	engine      *engine.Engine
-	kinds       map[codec.RequestCode]requestKind
+	dispatch    *dispatchTable
+	late        lateReplies
 	task        engine.Task   // serveQueued, for all but registrations
 	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
@@ -44,7 +44,6 @@ type Server struct {
 	tls         *tlsContexts
 	draining    atomic.Bool   // the server was told to end
 	ready       chan struct{} // closed when peers are served
-	counters    counters
 	events      *eventLog
 	lines       lineLimit
 	changeLog   adminLog
@@ -56,25 +55,13 @@ type Server struct {
 	bodyDecoded func()           // tests change the tables between a decoding and its registration; nil otherwise
 }
 
-// counters count what a peer did that is worth knowing.
-type counters struct {
-	strayResponses atomic.Int64 // frames that answer what was never asked
-	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
-	overloaded     atomic.Int64 // of those: refused because a pool was full
-	noMemory       atomic.Int64 // of those: refused because the budget had no room for what their bodies say
-	sentAway       atomic.Int64 // of those: told to go away
-	tooLong        atomic.Int64 // replies that no client could have read, answered with an error
-	changesRefused atomic.Int64 // changes of the KV config and of the configuration, most of them by a limit
-	missed         atomic.Int64 // of those: registrations for which we had no room
-}
-
 // New returns a server that is not listening yet. It fails when cfg does not
 // validate, or when the KV config cannot be read.
 func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
+	s := &Server{ready: make(chan struct{}), log: log, dispatch: newDispatchTable(&cfg), events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
 	s.settled, s.started = s.clock.Settled, s.clock.Now()
 	kv, err := loadKVConfig(cfg.KVConfigPath, kvConfigLimit(cfg.memoryBudget()), log)
 	if err != nil {
@@ -95,10 +82,6 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.blackList[versionKey] = true
 	warnUnwritable(&cfg, log)
 	s.live.Store(&cfg)
-	if !cfg.RouteReadsOnLoop {
-		s.kinds = maps.Clone(requestKinds)
-		s.kinds[codec.ReqGetRouteInfoByTopic] = requestKind{onClientPool, getRouteInfoByTopic}
-	}
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}
