@@ -57,6 +57,9 @@ func (y reason) String() string { return reasonNames[y] }
 
 // reasonOf returns why a request ended with err, which is not nil.
 func reasonOf(err error) reason {
+	if ref, ok := err.(*refusal); ok { // nearly always; errors.As allocates
+		return ref.why
+	}
 	var ref *refusal
 	if errors.As(err, &ref) {
 		return ref.why
