@@ -15,7 +15,7 @@ func putKVConfig(s *Server, r *request) (codec.Reply, error) {
 	var h codec.KVConfigRequestHeader
 	h.Decode(r.cmd.Ext)
 	if h.Namespace == nil || h.Key == nil {
-		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkNoKVKey}
+		return codec.Reply{}, &refusal{why: reasonMissingField, code: codec.RespSystemError, remark: remarkNoKVKey}
 	}
 	var value *string
 	if h.Value != nil {

@@ -18,5 +18,5 @@ func getKVConfig(s *Server, r *request) (codec.Reply, error) {
 			return codec.Reply{Ext: []codec.Field{{Name: "value", Value: value}}}, nil
 		}
 	}
-	return codec.Reply{}, &refusal{code: codec.RespQueryNotFound, remark: remarkNoConfigItem(h.Namespace) + " Key: " + orNull(h.Key), ext: noFields}
+	return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespQueryNotFound, remark: remarkNoConfigItem(h.Namespace) + " Key: " + orNull(h.Key), ext: noFields}
 }

@@ -37,7 +37,7 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 	result, unchanged := s.table.RegisterUnchanged(now, reg)
 	if !unchanged {
 		if h.BodyCRC32 != 0 && h.BodyCRC32 != codec.BodyCRC32(r.cmd.Body) {
-			return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkCRCMismatch, ext: noFields}
+			return codec.Reply{}, &refusal{why: reasonBadBody, code: codec.RespSystemError, remark: remarkCRCMismatch, ext: noFields}
 		}
 		if result, err = s.registerBody(now, reg, r, h.Compressed); err != nil {
 			return codec.Reply{}, err
@@ -70,13 +70,12 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 	known := s.table.KnownTopics(reg)
 	for {
 		if err := r.body.DecodeKnown(r.cmd.Body, r.cmd.Version, compressed, noTimestamp, known); errors.Is(err, codec.ErrNoMemory) {
-			s.counters.noMemory.Add(1)
 			s.logLimited(slog.LevelWarn, "registration refused, no memory left for its body", "remote", r.conn.RemoteAddr(),
 				"broker", clip(reg.BrokerName), "addr", clip(reg.BrokerAddr), "bodyBytes", len(r.cmd.Body),
-				"memoryBudget", s.budget.Limit(), "refusedSoFar", s.counters.noMemory.Load())
-			return route.RegisterResult{}, errOverload
+				"memoryBudget", s.budget.Limit(), "refusedSoFar", s.dispatch.refused(reasonNoMemory)+1)
+			return route.RegisterResult{}, errNoMemory
 		} else if err != nil {
-			return route.RegisterResult{}, &refusal{code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
+			return route.RegisterResult{}, &refusal{why: reasonBadBody, code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
 		}
 		if r.body.DataVersion.Timestamp == noTimestamp {
 			r.body.DataVersion.Timestamp = s.wallMillis()
@@ -97,7 +96,7 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 		case errors.Is(err, route.ErrTopicsChanged):
 			known = nil // and so not twice
 		case errors.Is(err, route.ErrSingleTopic):
-			return result, &refusal{code: codec.RespSystemError, remark: remarkRegisterFailed, ext: noFields}
+			return result, &refusal{why: reasonSingleTopic, code: codec.RespSystemError, remark: remarkRegisterFailed, ext: noFields}
 		case err != nil:
 			return result, s.beyondLimit(r, err, "cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr))
 		default:
@@ -116,7 +115,6 @@ func (s *Server) noteMissed(r *request, err error) {
 	}
 	var h codec.RegisterBrokerRequestHeader
 	h.Decode(r.cmd.Ext)
-	s.counters.missed.Add(1)
 	s.table.RegistrationMissed(s.nowMillis(), h.ClusterName, h.BrokerAddr, r.seq)
 }
 

@@ -20,12 +20,12 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	h.Decode(r.cmd.Ext)
 	cfg := s.config()
 	if s.mustWait(cfg) {
-		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkNotReady}
+		return codec.Reply{}, &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
 	}
 	v := s.table.View()
 	e, ok := v.Topic(h.Topic)
 	if !ok {
-		return codec.Reply{}, &refusal{code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
+		return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
 	}
 	dialect := codec.DialectLegacy
 	if r.cmd.Version >= codec.V4_9_4 || h.AcceptStandardJSONOnly {

@@ -15,7 +15,7 @@ import (
 
 func getAllTopicListFromNameserver(s *Server, r *request) (codec.Reply, error) {
 	if !s.config().EnableAllTopicList {
-		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkDisabled}
+		return codec.Reply{}, &refusal{why: reasonDisabled, code: codec.RespSystemError, remark: remarkDisabled}
 	}
 	return s.topicList(r, (*route.View).AllTopicList)
 }

@@ -26,12 +26,11 @@ func registerTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 	var data codec.TopicRouteData
 	switch err := data.DecodeWithin(r.cmd.Body, r.memory.grow); {
 	case errors.Is(err, codec.ErrNoMemory):
-		s.counters.noMemory.Add(1)
 		s.logLimited(slog.LevelWarn, "topic refused, no memory left for its body", "remote", r.conn.RemoteAddr(),
 			"topic", clip(string(h.Topic)), "bodyBytes", len(r.cmd.Body), "memoryBudget", s.budget.Limit())
-		return codec.Reply{}, errOverload
+		return codec.Reply{}, errNoMemory
 	case err != nil:
-		return codec.Reply{}, err
+		return codec.Reply{}, badBody(err)
 	}
 	r.change.Args = queuesArgs(data.QueueDatas)
 	if len(h.Topic) == 0 {

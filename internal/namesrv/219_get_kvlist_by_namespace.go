@@ -21,11 +21,10 @@ func getKVListByNamespace(s *Server, r *request) (codec.Reply, error) {
 				size += len(f.Name) + len(f.Value)
 			}
 			if size > smallReply && !r.memory.grow(2*size) { // it grows by doubling
-				s.counters.noMemory.Add(1)
-				return codec.Reply{}, errOverload
+				return codec.Reply{}, errNoMemory
 			}
 			return codec.Reply{Body: (&codec.KVTable{Entries: entries}).AppendJSON(nil)}, nil
 		}
 	}
-	return codec.Reply{}, &refusal{code: codec.RespQueryNotFound, remark: remarkNoConfigItem(h.Namespace)}
+	return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespQueryNotFound, remark: remarkNoConfigItem(h.Namespace)}
 }

@@ -16,7 +16,7 @@ import (
 
 func getTopicsByCluster(s *Server, r *request) (codec.Reply, error) {
 	if !s.config().EnableTopicList {
-		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkDisabled}
+		return codec.Reply{}, &refusal{why: reasonDisabled, code: codec.RespSystemError, remark: remarkDisabled}
 	}
 	var h codec.GetTopicsByClusterRequestHeader
 	h.Decode(r.cmd.Ext)

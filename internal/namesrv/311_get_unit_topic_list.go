@@ -21,7 +21,7 @@ func getUnitTopicList(s *Server, r *request) (codec.Reply, error) {
 // unitList answers the three requests about unit flags.
 func unitList(s *Server, r *request, u route.UnitList) (codec.Reply, error) {
 	if !s.config().EnableTopicList {
-		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkDisabled}
+		return codec.Reply{}, &refusal{why: reasonDisabled, code: codec.RespSystemError, remark: remarkDisabled}
 	}
 	return s.topicList(r, func(v *route.View) []byte { return v.TopicsByUnit(u) })
 }

@@ -30,17 +30,17 @@ func updateNamesrvConfig(s *Server, r *request) (codec.Reply, error) {
 		return codec.Reply{}, nil
 	}
 	if len(r.cmd.Body) > maxConfig {
-		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkConfigTooLong(len(r.cmd.Body), maxConfig)}
+		return codec.Reply{}, &refusal{why: reasonConfigLimit, code: codec.RespSystemError, remark: remarkConfigTooLong(len(r.cmd.Body), maxConfig)}
 	}
 	// Java reads UTF-8, writes it again, and takes the bytes for ISO 8859-1.
 	fields, err := parseProperties(bytes.ToValidUTF8(r.cmd.Body, []byte("\uFFFD")))
 	if err != nil {
-		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkBadProperties}
+		return codec.Reply{}, &refusal{why: reasonBadBody, code: codec.RespSystemError, remark: remarkBadProperties}
 	}
 	r.change.Args = shownFields(fields)
 	for _, f := range fields {
 		if s.blackList[f.Name] || knownKeys[f.Name].update == updateNever {
-			return codec.Reply{}, &refusal{code: codec.RespNoPermission, remark: remarkBlackList}
+			return codec.Reply{}, &refusal{why: reasonForbidden, code: codec.RespNoPermission, remark: remarkBlackList}
 		}
 	}
 	return codec.Reply{}, s.changed(s.updateConfig(fields, &r.change))
@@ -89,16 +89,16 @@ func (s *Server) updateConfig(fields []codec.Field, change *adminChange) error {
 	}
 	change.was(slog.GroupValue(before[:min(len(before), maxShownKeys)]...))
 	if len(faults.texts) > 0 {
-		return &refusal{code: codec.RespSystemError, remark: faults.remark()}
+		return &refusal{why: reasonBadConfig, code: codec.RespSystemError, remark: faults.remark()}
 	}
 	next.Unknown = withFields(next.Unknown, others)
 	next.JavaOptions = slices.DeleteFunc(slices.Clone(next.JavaOptions), func(name string) bool { return taken[name] })
 	if err := cmp.Or(next.Validate(), s.engineOptions(&next).Validate()); err != nil {
-		return &refusal{code: codec.RespSystemError, remark: err.Error()}
+		return &refusal{why: reasonBadConfig, code: codec.RespSystemError, remark: err.Error()}
 	}
 	text := next.fileText()
 	if len(text) > maxConfig {
-		return &refusal{code: codec.RespSystemError, remark: remarkConfigTooLong(len(text), maxConfig)}
+		return &refusal{why: reasonConfigLimit, code: codec.RespSystemError, remark: remarkConfigTooLong(len(text), maxConfig)}
 	}
 	if next.ConfigStorePath != "" {
 		if err := s.configFile.take(); err != nil {

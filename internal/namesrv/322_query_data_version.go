@@ -26,7 +26,7 @@ func queryDataVersion(s *Server, r *request) (codec.Reply, error) {
 	}
 	theirs, null, err := codec.DecodeDataVersion(r.cmd.Body, s.wallMillis())
 	if err != nil {
-		return codec.Reply{}, err
+		return codec.Reply{}, badBody(err)
 	}
 	s.table.Heartbeat(s.nowMillis(), h.ClusterName, h.BrokerAddr)
 	ours, known := s.table.View().Live(h.ClusterName, h.BrokerAddr)

@@ -152,8 +152,8 @@ func TestRefusedUnseen(t *testing.T) {
 	log := &logText{}
 	s := startWithLog(t, func(c *namesrv.Config) {
 		c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 1, 4
-	}, slog.New(slog.NewTextHandler(log, nil)), func(s *namesrv.Server) { s.InDefaultPool(7000, g.serve) })
-	fillPool(t, s, 7000)
+	}, slog.New(slog.NewTextHandler(log, nil)), func(s *namesrv.Server) { s.InDefaultPool(700, g.serve) })
+	fillPool(t, s, 700)
 	wantCode(t, s.dial(t).Do(nstest.Request(codec.ReqWipeWritePermOfBroker, "brokerName", "a")), codec.RespSystemBusy,
 		"[OVERLOAD]system busy, start flow control for a while")
 	lines := log.adminChanges()

@@ -61,7 +61,7 @@ func clusterTestRoute(s *Server, r *request) (codec.Reply, error) {
 	} else {
 		_, asked := r.cmd.Ext.Get(productQuestion)
 		if len(h.Topic) == 0 || len(h.Topic) > productTopicBytes || asked || s.product.route(h.Topic, &data) != nil {
-			return codec.Reply{}, &refusal{code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
+			return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
 		}
 	}
 	// Java: ZoneRouteRPCHook, which looks at the code.

@@ -9,54 +9,18 @@ import (
 	"gonamesrv/engine"
 )
 
-// A handler serves one kind of request. The reply's body is copied before the
-// request ends, so it may be shared or borrowed.
-type handler func(s *Server, r *request) (codec.Reply, error)
-
-// A requestKind is one row of the dispatch table.
-type requestKind struct {
-	class  class
-	handle handler
-}
-
-// requestKinds is every request that is served. Java: NamesrvController#registerProcessor,
-// DefaultRequestProcessor#processRequest.
-var requestKinds = map[codec.RequestCode]requestKind{
-	codec.ReqPutKVConfig:                   {asDisk, putKVConfig},
-	codec.ReqGetKVConfig:                   {asAdmin, getKVConfig},
-	codec.ReqDeleteKVConfig:                {asDisk, deleteKVConfig},
-	codec.ReqRegisterBroker:                {asChange, registerBroker},
-	codec.ReqUnregisterBroker:              {asChange, unregisterBroker},
-	codec.ReqGetRouteInfoByTopic:           {onLoop, getRouteInfoByTopic},
-	codec.ReqGetBrokerClusterInfo:          {asAdmin, getBrokerClusterInfo},
-	codec.ReqWipeWritePermOfBroker:         {asAdmin, wipeWritePermOfBroker},
-	codec.ReqGetAllTopicListFromNameserver: {asAdmin, getAllTopicListFromNameserver},
-	codec.ReqDeleteTopicInNamesrv:          {asAdmin, deleteTopicInNamesrv},
-	codec.ReqRegisterTopicInNamesrv:        {asChange, registerTopicInNamesrv},
-	codec.ReqGetKVListByNamespace:          {asAdmin, getKVListByNamespace},
-	codec.ReqGetTopicsByCluster:            {asAdmin, getTopicsByCluster},
-	codec.ReqGetSystemTopicListFromNS:      {asAdmin, getSystemTopicListFromNs},
-	codec.ReqGetUnitTopicList:              {asAdmin, getUnitTopicList},
-	codec.ReqGetHasUnitSubTopicList:        {asAdmin, getHasUnitSubTopicList},
-	codec.ReqGetHasUnitSubUnunitTopicList:  {asAdmin, getHasUnitSubUnunitTopicList},
-	codec.ReqUpdateNamesrvConfig:           {asDisk, updateNamesrvConfig},
-	codec.ReqGetNamesrvConfig:              {asAdmin, getNamesrvConfig},
-	codec.ReqQueryDataVersion:              {onLoop, queryDataVersion},
-	codec.ReqAddWritePermOfBroker:          {asAdmin, addWritePermOfBroker},
-	codec.ReqGetBrokerMemberGroup:          {asLiveness, getBrokerMemberGroup},
-	codec.ReqBrokerHeartbeat:               {onLoop, brokerHeartbeat},
-}
-
 // A request is one command being served. It is borrowed by its handler: the
 // memory is used again for the next one.
 type request struct {
 	conn engine.Conn
+	row  *row
 	cmd  codec.Command
 	body codec.RegisterBrokerBody // REGISTER_BROKER only
 	seq  uint64                   // number of a REGISTER_BROKER as they arrive, from 1; else 0
 
 	memory reservation // until it is answered; of those that a pool serves
 	change adminChange // what is logged of the requests of changeArgs
+	late   *lateReply  // what Server.later has made of it; else nil
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}
@@ -67,51 +31,35 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 	r := requests.Get().(*request)
 	defer requests.Put(r)
 	if err := r.cmd.Decode(frame); err != nil {
-		c.Close(malformed(err))
-		return out
+		return s.drop(c, out, err)
 	}
 	if r.cmd.Flag.IsResponse() {
-		s.counters.strayResponses.Add(1) // we never ask over an accepted connection
+		s.dispatch.other.refuse(reasonStray) // we never ask over an accepted connection
 		return out
 	}
-	r.conn, r.seq = c, 0
+	r.conn, r.row, r.seq, r.late = c, s.dispatch.of(r.cmd.Code), 0, nil
+	r.row.came(c)
 	if s.mustGo(&r.cmd) {
-		s.counters.sentAway.Add(1)
 		s.noteRefusedChange(r, errGoAway)
 		return s.answer(r, out, codec.Reply{}, errGoAway)
 	}
-	kind, ok := s.kindOf(r.cmd.Code)
-	switch {
-	case !ok:
-		return s.answer(r, out, codec.Reply{}, &refusal{
-			code:   codec.RespRequestCodeNotSupported,
-			remark: remarkNotSupported(int32(r.cmd.Code)),
-		})
-	case kind.class == onLoop:
-		reply, err := kind.handle(s, r)
-		return s.answer(r, out, reply, err)
-	case s.pools.submit(kind.class, c, frame, s.taskOf(r)):
+	if r.row.class == onLoop {
+		reply, err := r.row.handle(s, r)
+		return s.finish(r, out, reply, err)
+	}
+	if s.pools.submit(r.row.class, c, frame, s.taskOf(r)) {
 		return out
 	}
-	s.counters.overloaded.Add(1)
-	s.noteOverload(c, r.cmd.Code)
 	s.noteRefusedChange(r, errOverload)
-	return s.answer(r, out, codec.Reply{}, errOverload)
-}
-
-// kindOf returns the row of a request. In cluster-test mode there is only one.
-func (s *Server) kindOf(code codec.RequestCode) (requestKind, bool) {
-	if s.product != nil {
-		return requestKind{asChange, clusterTestRoute}, true
-	}
-	kind, ok := s.kinds[code]
-	return kind, ok
+	out = s.answer(r, out, codec.Reply{}, errOverload)
+	s.noteOverload(c, r.cmd.Code)
+	return out
 }
 
 // taskOf returns the task that serves r later. A registration gets a number, because
 // what it means depends on whether a later one has been refused while it waited.
 func (s *Server) taskOf(r *request) engine.Task {
-	if r.cmd.Code != codec.ReqRegisterBroker || s.product != nil {
+	if !r.row.serial {
 		return s.task
 	}
 	seq := s.arrivals.Add(1)
@@ -127,30 +75,42 @@ func (s *Server) serveQueued(c engine.Conn, frame, out []byte, seq uint64) []byt
 	r := requests.Get().(*request)
 	defer requests.Put(r)
 	if err := r.cmd.Decode(frame); err != nil {
-		c.Close(malformed(err))
-		return out
+		return s.drop(c, out, err)
 	}
-	r.conn, r.seq = c, seq
+	r.conn, r.row, r.seq, r.late = c, s.dispatch.of(r.cmd.Code), seq, nil
 	r.change = adminChange{}
 	r.memory = reservation{budget: s.budget}
 	defer r.memory.release()
-	kind, _ := s.kindOf(r.cmd.Code)
-	reply, err := kind.handle(s, r)
+	reply, err := r.row.handle(s, r)
 	if err == nil {
 		err = s.affordReply(r, &reply)
 	}
 	s.noteChange(r, err)
+	return s.finish(r, out, reply, err)
+}
+
+// finish answers a request that its handler has returned from, unless it is to be
+// answered later.
+func (s *Server) finish(r *request, out []byte, reply codec.Reply, err error) []byte {
+	if r.late != nil && (err == nil || !s.late.end(r.late)) {
+		return out
+	}
 	return s.answer(r, out, reply, err)
 }
 
-// malformed is why a connection is closed whose frame has a broken header:
-// such a frame cannot be answered.
-func malformed(err error) error { return fmt.Errorf("%w: %w", engine.ErrMalformed, err) }
+// drop closes a connection that has sent a frame with a broken header: such a frame
+// cannot be answered.
+func (s *Server) drop(c engine.Conn, out []byte, err error) []byte {
+	s.dispatch.other.refuse(reasonMalformed)
+	c.Close(fmt.Errorf("%w: %w", engine.ErrMalformed, err))
+	return out
+}
 
-// answer appends the reply to a request, unless its sender wants none.
+// answer appends the reply to a request, unless its sender wants none, and counts
+// why it was refused. All requests end here, those that are answered later too.
 func (s *Server) answer(r *request, out []byte, reply codec.Reply, err error) []byte {
 	if err != nil {
-		s.counters.refused.Add(1)
+		r.row.refuse(reasonOf(err))
 		s.noteMissed(r, err)
 	}
 	if r.cmd.Flag.IsOneway() {

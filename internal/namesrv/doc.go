@@ -37,9 +37,12 @@
 // optional second port speaks HTTP: address_server.go. In
 // cluster-test mode every code is a route request: cluster_test_mode.go.
 //
-// The literal form of this table is in dispatch.go; each request has a file
-// of its own, numbered by its code. Any other code is answered
-// REQUEST_CODE_NOT_SUPPORTED.
+// The literal form of this table is in row.go, and a test compares the two. A row
+// holds all that belongs to a code: where it is served, its handler, its counters.
+// Each request has a file of its own, numbered by its code. Any other code is
+// answered REQUEST_CODE_NOT_SUPPORTED. Whatever is refused is refused for a reason
+// of reason.go, and counted by it. A handler may answer after it has returned:
+// later.go.
 //
 // A frame is borrowed from the engine until its handler returns; whatever the
 // route table keeps of it is copied there. A request on the event loop only
@@ -48,7 +51,7 @@
 // does the news that the connection has been closed, which is how a
 // registration can never come after its own connection's end.
 //
-// Read server.go first, then components.go, dispatch.go, 105_get_routeinfo_by_topic.go and
+// Read server.go first, then components.go, dispatch.go, row.go, 105_get_routeinfo_by_topic.go and
 // 103_register_broker.go. The counterpart in RocketMQ 5.3 is
 // org.apache.rocketmq.namesrv: NamesrvController, its processors and
 // BrokerHousekeepingService.

@@ -25,6 +25,7 @@ const drainPace = 10 * time.Millisecond
 // servers are not gone, and nobody has to be told.
 func (s *Server) startDraining() {
 	s.draining.Store(true)
+	s.late.drain()
 	s.log.Info("shutting down", "connections", s.Snapshot().Engine.Open)
 }
 

@@ -125,10 +125,10 @@ func TestGoAway(t *testing.T) {
 func TestGoAwayByDefault(t *testing.T) {
 	g := newGate(t)
 	s := startLeaving(t, func(c *namesrv.Config) { c.DrainTime = time.Hour },
-		func(s *namesrv.Server) { s.InDefaultPool(7000, g.serve) })
+		func(s *namesrv.Server) { s.InDefaultPool(700, g.serve) })
 	c := s.dial(t)
 	wantCode(t, c.Do(brokerA.Register()), codec.RespSuccess, "")
-	waits := nstest.Request(7000) // keeps the connection from being closed
+	waits := nstest.Request(700) // keeps the connection from being closed
 	c.Write(c.Frame(waits))
 	<-g.entered
 	s.drains(t)
@@ -185,10 +185,10 @@ func TestDrainForgetsNobody(t *testing.T) {
 func TestDrainAnswersWhatWaits(t *testing.T) {
 	g := newGate(t)
 	s := startLeaving(t, func(c *namesrv.Config) { c.DrainTime = time.Hour },
-		func(s *namesrv.Server) { s.InDefaultPool(7000, g.serve) })
+		func(s *namesrv.Server) { s.InDefaultPool(700, g.serve) })
 	c, idle := s.dial(t), s.dial(t)
 	idle.Do(nstest.Route("T"))
-	c.Write(c.Frame(nstest.Request(7000)))
+	c.Write(c.Frame(nstest.Request(700)))
 	<-g.entered
 	c.Write(c.Frame(nstest.Request(codec.ReqGetBrokerClusterInfo)))
 	c.Write(c.Frame(beat())) // answered on the loop: the other is in the pool
@@ -207,9 +207,9 @@ func TestDrainAnswersWhatWaits(t *testing.T) {
 func TestDrainLimit(t *testing.T) {
 	g := newGate(t)
 	s := startLeaving(t, func(c *namesrv.Config) { c.DrainTime = 50 * time.Millisecond },
-		func(s *namesrv.Server) { s.InDefaultPool(7000, g.serve) })
+		func(s *namesrv.Server) { s.InDefaultPool(700, g.serve) })
 	c := s.dial(t)
-	c.Write(c.Frame(nstest.Request(7000)))
+	c.Write(c.Frame(nstest.Request(700)))
 	<-g.entered
 	s.leave()
 	c.MustClose()
@@ -223,9 +223,9 @@ func TestDrainLimit(t *testing.T) {
 func TestDrainAtOnce(t *testing.T) {
 	g := newGate(t)
 	s := startLeaving(t, func(c *namesrv.Config) { c.DrainTime = 0 },
-		func(s *namesrv.Server) { s.InDefaultPool(7000, g.serve) })
+		func(s *namesrv.Server) { s.InDefaultPool(700, g.serve) })
 	c := s.dial(t)
-	c.Write(c.Frame(nstest.Request(7000)))
+	c.Write(c.Frame(nstest.Request(700)))
 	<-g.entered
 	s.leave()
 	c.MustClose()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"maps"
 	"time"
 
 	"gonamesrv/codec"
@@ -26,9 +25,9 @@ func BePatient() {
 func (s *Server) Table() *route.Table       { return s.table }
 func (s *Server) EngineStats() engine.Stats { return s.Snapshot().Engine }
 func (s *Server) Budget() *engine.Budget    { return s.budget }
-func (s *Server) Overloaded() int64         { return s.Snapshot().Requests.Overloaded }
-func (s *Server) NoMemory() int64           { return s.Snapshot().Requests.NoMemory }
-func (s *Server) StrayResponses() int64     { return s.Snapshot().Requests.StrayResponses }
+func (s *Server) Overloaded() int64         { return s.refusedFor(reasonQueueFull) }
+func (s *Server) NoMemory() int64           { return s.refusedFor(reasonNoMemory) }
+func (s *Server) StrayResponses() int64     { return s.refusedFor(reasonStray) }
 
 // SetClock gives the server, but not its engine, another clock. Before Run only.
 func (s *Server) SetClock(now func() time.Duration) { s.clock, s.started = engine.ClockOf(now), now() }
@@ -48,17 +47,21 @@ func (s *Server) WallMillis() int64 { return s.wallMillis() }
 // RefuseRegistrations makes the workers refuse registrations for want of room. Before
 // Run only.
 func (s *Server) RefuseRegistrations(refuse func(*codec.Command) bool) {
-	s.kinds = maps.Clone(s.kinds)
-	s.kinds[codec.ReqRegisterBroker] = requestKind{asChange, func(s *Server, r *request) (codec.Reply, error) {
+	s.dispatch.of(codec.ReqRegisterBroker).handle = func(s *Server, r *request) (codec.Reply, error) {
 		if refuse(&r.cmd) {
 			return codec.Reply{}, errOverload
 		}
 		return registerBroker(s, r)
-	}}
+	}
 }
 
 // RegistrationsMissed counts registrations that there was no room for.
-func (s *Server) RegistrationsMissed() int64 { return s.Snapshot().Requests.Missed }
+func (s *Server) RegistrationsMissed() int64 {
+	counts := &s.dispatch.of(codec.ReqRegisterBroker).counts
+	return int64(counts.refused[reasonQueueFull].Load() + counts.refused[reasonNoMemory].Load())
+}
+
+func (s *Server) refusedFor(why reason) int64 { return int64(s.dispatch.refused(why)) }
 
 // LogLinesEvery sets the time between two lines of a kind. Before Run only.
 func (s *Server) LogLinesEvery(d time.Duration) { s.lines.every = d }
@@ -110,8 +113,17 @@ func (s *Server) InClientPool(code codec.RequestCode, f func() codec.Reply) {
 func (s *Server) OnLoop(code codec.RequestCode, f func() codec.Reply) { s.install(code, onLoop, f) }
 
 func (s *Server) install(code codec.RequestCode, c class, f func() codec.Reply) {
-	s.kinds = maps.Clone(s.kinds)
-	s.kinds[code] = requestKind{c, func(*Server, *request) (codec.Reply, error) { return f(), nil }}
+	s.installHandler(code, c, func(*Server, *request) (codec.Reply, error) { return f(), nil })
+}
+
+func (s *Server) installHandler(code codec.RequestCode, c class, h handler) {
+	w := s.dispatch.of(code)
+	if w == s.dispatch.other {
+		w = &row{code: code}
+		s.dispatch.rows = append(s.dispatch.rows, w)
+		s.dispatch.byCode[code] = w
+	}
+	w.class, w.handle = c, h
 }
 
 // SetNoticeOpaque chooses the opaque of the next notice.
@@ -178,14 +190,60 @@ func (s *Server) GetKV(namespace, key string) (string, bool) { return s.kv.get(n
 func (s *Server) ReleaseFiles() { s.releaseFiles() }
 
 // RepliesTooLong returns how many replies were too long for any client.
-func (s *Server) RepliesTooLong() int64 { return s.Snapshot().Requests.TooLong }
-
-// ChangesRefused returns how many changes of the KV config and of the
-// configuration were refused.
-func (s *Server) ChangesRefused() int64 { return s.Snapshot().Requests.ChangesRefused }
+func (s *Server) RepliesTooLong() int64 { return s.refusedFor(reasonReplyTooLong) }
 
 // RouteLimitsFor returns the limits of the tables, and the bytes of encoded
 // routes, on a machine with so much memory.
 func (c *Config) RouteLimitsFor(memory int64) (route.Limits, int64) {
 	return c.routeLimitsFor(memory), c.routeCacheBytesFor(memory)
+}
+
+// A LateReply is what a handler that answers later keeps.
+type LateReply = lateReply
+
+const (
+	MaxLateOfConn = maxLateOfConn
+	MaxLate       = maxLate
+)
+
+// AnswerLater makes the event loop, or else the default pool, serve a code by
+// passing on who waits for an answer. gone is that of later. Before Run only.
+func (s *Server) AnswerLater(code codec.RequestCode, loop bool, gone func(), f func(*LateReply) error) {
+	c := asAdmin
+	if loop {
+		c = onLoop
+	}
+	s.installHandler(code, c, func(s *Server, r *request) (codec.Reply, error) {
+		p, err := s.later(r, gone)
+		if err != nil {
+			return codec.Reply{}, err
+		}
+		return codec.Reply{}, f(p)
+	})
+}
+
+// LateConns returns of how many connections requests wait to be answered later.
+func (s *Server) LateConns() int {
+	s.late.mu.Lock()
+	defer s.late.mu.Unlock()
+	return len(s.late.byConn)
+}
+
+// FillLate makes as many requests wait as may in all, less n. Before Run only.
+func (s *Server) FillLate(n int64) { s.late.size.Store(maxLate - n) }
+
+// StartDraining is what the end of the context does, but for the end of the engine.
+func (s *Server) StartDraining() { s.startDraining() }
+
+// Reasons returns the names of all reasons to refuse a request.
+func Reasons() []string { return reasonNames[:] }
+
+// AnswerLaterWhen makes the default pool serve a code by promising an answer after
+// wait. Before Run only.
+func (s *Server) AnswerLaterWhen(code codec.RequestCode, gone, wait func()) {
+	s.installHandler(code, asAdmin, func(s *Server, r *request) (codec.Reply, error) {
+		wait()
+		_, err := s.later(r, gone)
+		return codec.Reply{}, err
+	})
 }

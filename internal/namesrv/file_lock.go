@@ -46,7 +46,7 @@ func (l *fileLock) take() error {
 	case err != nil:
 		return fmt.Errorf("namesrv: save: %w", err)
 	case !ok:
-		return &refusal{code: codec.RespSystemError, remark: remarkFileInUse(l.path)}
+		return &refusal{why: reasonFileInUse, code: codec.RespSystemError, remark: remarkFileInUse(l.path)}
 	default:
 		if n := sweepTemporary(path); n > 0 {
 			l.log.Info("half-written files of a killed process removed", "file", l.path, "files", n)

@@ -19,6 +19,7 @@ func (s *Server) Opened(engine.Conn) {}
 // live on until they are silent for too long.
 // Java: BrokerHousekeepingService, which removes them in any case.
 func (s *Server) Closed(c engine.Conn, err error) {
+	s.late.leave(c.ID())
 	if s.draining.Load() || errors.Is(err, engine.ErrShutdown) {
 		return // it is us who leave
 	}

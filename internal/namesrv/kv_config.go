@@ -200,7 +200,7 @@ func (s *kvState) namespace(name string) ([]codec.Field, bool) {
 // which is to say that it is not there.
 func (k *kvConfig) put(namespace, key string, value *string) error {
 	if n := max(len(namespace), len(key)); n > maxKVName {
-		return &refusal{code: codec.RespSystemError, remark: remarkKVNameTooLong(n, maxKVName)}
+		return &refusal{why: reasonConfigLimit, code: codec.RespSystemError, remark: remarkKVNameTooLong(n, maxKVName)}
 	}
 	return k.change(namespace, true, func(entries []codec.Field) []codec.Field {
 		if value == nil {
@@ -247,14 +247,14 @@ func (k *kvConfig) change(namespace string, create bool, edit func([]codec.Field
 	t.Namespaces[i].Entries = entries
 	text := t.AppendJSON(nil)
 	if len(text) > k.most && len(text) > now.size {
-		return &refusal{code: codec.RespSystemError, remark: remarkKVConfigFull(len(text), k.most)}
+		return &refusal{why: reasonConfigLimit, code: codec.RespSystemError, remark: remarkKVConfigFull(len(text), k.most)}
 	}
 	if err := t.Decode(text); err != nil {
 		return fmt.Errorf("namesrv: KV config cannot be read back: %w", err)
 	}
 	next := newKVState(t, len(text))
 	if n := len(next.order); n > maxOrderTopics && n > len(now.order) {
-		return &refusal{code: codec.RespSystemError, remark: remarkOrderTopicsFull(n, maxOrderTopics)}
+		return &refusal{why: reasonConfigLimit, code: codec.RespSystemError, remark: remarkOrderTopicsFull(n, maxOrderTopics)}
 	}
 	if k.file.path != "" {
 		if err := saveFile(k.file.path, text, isKVConfig); err != nil {

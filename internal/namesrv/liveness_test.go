@@ -116,11 +116,11 @@ func TestWhoClosesDecides(t *testing.T) {
 			closed: func(s engine.Stats) uint64 { return s.ClosedMalformed },
 		},
 		"panic": {
-			make:   func(c *nstest.Client) { c.Write(c.Frame(nstest.Request(7001))) },
+			make:   func(c *nstest.Client) { c.Write(c.Frame(nstest.Request(701))) },
 			closed: func(s engine.Stats) uint64 { return s.ClosedPanic },
 		},
 		"panic in the pool": {
-			make:   func(c *nstest.Client) { c.Write(c.Frame(nstest.Request(7002))) },
+			make:   func(c *nstest.Client) { c.Write(c.Frame(nstest.Request(702))) },
 			closed: func(s engine.Stats) uint64 { return s.ClosedPanic },
 		},
 		"slow reader": {
@@ -129,7 +129,7 @@ func TestWhoClosesDecides(t *testing.T) {
 			},
 			make: func(c *nstest.Client) {
 				for range 4 {
-					c.Write(c.Frame(nstest.Request(7003)))
+					c.Write(c.Frame(nstest.Request(703)))
 				}
 			},
 			closed: func(s engine.Stats) uint64 { return s.ClosedSlowReader },
@@ -139,9 +139,9 @@ func TestWhoClosesDecides(t *testing.T) {
 			t.Parallel()
 			var said atomic.Bool
 			s := start(t, tt.change, func(s *namesrv.Server) {
-				s.OnLoop(7001, func() codec.Reply { panic("on the loop") })
-				s.InDefaultPool(7002, func() codec.Reply { panic("in the pool") })
-				s.OnLoop(7003, func() codec.Reply { return codec.Reply{Body: make([]byte, 8<<20)} })
+				s.OnLoop(701, func() codec.Reply { panic("on the loop") })
+				s.InDefaultPool(702, func() codec.Reply { panic("in the pool") })
+				s.OnLoop(703, func() codec.Reply { return codec.Reply{Body: make([]byte, 8<<20)} })
 				s.OnLog(func(line string) {
 					if line == "connection closed by us, its brokers stay" {
 						said.Store(true)
@@ -175,7 +175,7 @@ func query(b nstest.Broker) *codec.Command {
 // queue is full. It does not expire, and is told to register until it has said
 // everything again: what was refused may have been the news of a topic.
 func TestRefusedRegistrationIsALifeSign(t *testing.T) {
-	const gated = 7001
+	const gated = 701
 	g := newGate(t)
 	var now atomic.Int64
 	s := start(t, func(c *namesrv.Config) { c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 1, 4 }, func(s *namesrv.Server) {
@@ -268,7 +268,7 @@ func TestRegistersWhileItExpires(t *testing.T) {
 // TestRegistrationWaitsWhileItExpires: the same for one that waits in the queue,
 // while the decision falls and when the connection would be closed.
 func TestRegistrationWaitsWhileItExpires(t *testing.T) {
-	const gated = 7001
+	const gated = 701
 	g := newGate(t)
 	s := start(t, nil, func(s *namesrv.Server) { s.AsChange(gated, g.serve) })
 	c := s.dial(t)

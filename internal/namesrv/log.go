@@ -71,7 +71,7 @@ func (l *eventLog) allow(kind route.EventKind) (held int, ok bool) {
 // connection's share of it.
 func (s *Server) noteOverload(c engine.Conn, code codec.RequestCode) {
 	s.logLimited(slog.LevelWarn, "request refused, queue full", "code", int32(code), "conn", c.ID(), "remote", c.RemoteAddr(),
-		"refusedSoFar", s.counters.overloaded.Load())
+		"refusedSoFar", s.dispatch.refused(reasonQueueFull))
 }
 
 // logEvent writes what a change of the route table did. Java:

@@ -124,8 +124,8 @@ func TestOrderTopicsAreBounded(t *testing.T) {
 	if got := c.Do(brokerA.Register()); got.Code != 0 || len(got.Body) != 1<<20 {
 		t.Errorf("registered: code %d and %d bytes, want 0 and %d", got.Code, len(got.Body), 1<<20)
 	}
-	if readFile(t, file) != before || s.ChangesRefused() != 1 {
-		t.Errorf("the file has changed, or %d refusals were counted", s.ChangesRefused())
+	if readFile(t, file) != before || refusedOf(s, codec.ReqPutKVConfig)["configLimit"] != 1 {
+		t.Errorf("the file has changed, or %d refusals were counted", refusedOf(s, codec.ReqPutKVConfig)["configLimit"])
 	}
 	wantCode(t, c.Do(putKV("namespace", "other", "key", "2", "value", strings.Repeat("v", 2<<20))), 0, "")
 	for _, name := range []string{"key", "namespace"} {

@@ -80,17 +80,17 @@ func wantGroup(t *testing.T, c *nstest.Client) {
 // the disk, hang and fill their queue. Brokers and clients do not notice.
 func TestAdminDoesNotHoldUpBrokers(t *testing.T) {
 	for name, install := range map[string]func(*namesrv.Server, *gate){
-		"admin": func(s *namesrv.Server, g *gate) { s.InDefaultPool(7000, g.serve) },
-		"disk":  func(s *namesrv.Server, g *gate) { s.AsDisk(7000, g.serve) },
+		"admin": func(s *namesrv.Server, g *gate) { s.InDefaultPool(700, g.serve) },
+		"disk":  func(s *namesrv.Server, g *gate) { s.AsDisk(700, g.serve) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGate(t)
 			s := start(t, func(c *namesrv.Config) {
 				c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 2, 40
 			}, func(s *namesrv.Server) { install(s, g) })
-			waiting := fillPool(t, s, 7000)
+			waiting := fillPool(t, s, 700)
 			<-g.entered
-			waiting = append(waiting, fillPool(t, s, 7000)...)
+			waiting = append(waiting, fillPool(t, s, 700)...)
 			if n := len(waiting); n != 11 {
 				t.Errorf("%d requests run or wait, want 11", n)
 			}
@@ -119,7 +119,7 @@ func TestOverloadIsLogged(t *testing.T) {
 	s := start(t, func(c *namesrv.Config) {
 		c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 1, 4
 	}, func(s *namesrv.Server) {
-		s.InDefaultPool(7000, g.serve)
+		s.InDefaultPool(700, g.serve)
 		s.LogLinesEvery(time.Hour)
 		s.OnLog(func(line string) {
 			if line == "request refused, queue full" {
@@ -127,8 +127,8 @@ func TestOverloadIsLogged(t *testing.T) {
 			}
 		})
 	})
-	fillPool(t, s, 7000)
-	fillPool(t, s, 7000)
+	fillPool(t, s, 700)
+	fillPool(t, s, 700)
 	if got := lines.Load(); got != 1 || s.Overloaded() < 2 {
 		t.Errorf("%d lines for %d refused requests, want 1", got, s.Overloaded())
 	}
@@ -140,8 +140,8 @@ func TestDiskDoesNotHoldUpAdmin(t *testing.T) {
 	g := newGate(t)
 	s := start(t, func(c *namesrv.Config) {
 		c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 4, 40
-	}, func(s *namesrv.Server) { s.AsDisk(7000, g.serve) })
-	waiting := fillPool(t, s, 7000)
+	}, func(s *namesrv.Server) { s.AsDisk(700, g.serve) })
+	waiting := fillPool(t, s, 700)
 	c := s.dial(t)
 	for range 20 {
 		wantCode(t, c.Do(nstest.Request(codec.ReqGetBrokerClusterInfo)), codec.RespSuccess, "")
@@ -163,13 +163,13 @@ func TestRegistrationStorm(t *testing.T) {
 			s := start(t, func(c *namesrv.Config) {
 				c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 2, 20
 				c.RouteReadsOnLoop = onLoop
-			}, func(s *namesrv.Server) { s.AsChange(7000, g.serve) })
+			}, func(s *namesrv.Server) { s.AsChange(700, g.serve) })
 			broker, client := s.dial(t), s.dial(t)
 			wantCode(t, broker.Do(brokerA.Register()), codec.RespSuccess, "")
-			waiting := fillPool(t, s, 7000)
+			waiting := fillPool(t, s, 700)
 			<-g.entered
 			<-g.entered // all workers are busy
-			waiting = append(waiting, fillPool(t, s, 7000)...)
+			waiting = append(waiting, fillPool(t, s, 700)...)
 			if n := len(waiting); n != 22 {
 				t.Errorf("%d requests run or wait, want 22", n)
 			}

@@ -23,6 +23,18 @@ const (
 	asDisk     // what waits for the disk
 )
 
+// classPlaces is where the requests of a class are served, as people are told.
+var classPlaces = [...]string{
+	onLoop:       "event loop",
+	onClientPool: "client pool",
+	asLiveness:   "default pool, liveness",
+	asChange:     "default pool, change",
+	asAdmin:      "default pool, admin",
+	asDisk:       "default pool, disk",
+}
+
+func (k class) String() string { return classPlaces[k] }
+
 // lessQueuedBytes is what the frames may hold that wait in a class that is not
 // urgent.
 const lessQueuedBytes = 32 << 20

@@ -11,6 +11,7 @@ import (
 
 // A refusal is an answer that is not SUCCESS, on purpose.
 type refusal struct {
+	why    reason
 	code   codec.ResponseCode
 	remark string
 	ext    []codec.Field // noFields where Java answers with an empty header
@@ -28,10 +29,13 @@ func remarkOf(err error) string {
 }
 
 // errOverload refuses what a pool has no room for.
-var errOverload = &refusal{code: codec.RespSystemBusy, remark: remarkOverload}
+var errOverload = &refusal{why: reasonQueueFull, code: codec.RespSystemBusy, remark: remarkOverload}
+
+// errNoMemory refuses what the budget has no room for. To the peer it is the same.
+var errNoMemory = &refusal{why: reasonNoMemory, code: codec.RespSystemBusy, remark: remarkOverload}
 
 // errGoAway sends a peer to another name server.
-var errGoAway = &refusal{code: codec.RespGoAway, remark: remarkGoAway}
+var errGoAway = &refusal{why: reasonGoAway, code: codec.RespGoAway, remark: remarkGoAway}
 
 // noFields is the ext fields of a reply whose type has some, but none is set.
 // It is sent as {}.
@@ -42,18 +46,18 @@ var noFields = []codec.Field{}
 // Differs from Java: the fields are declared mandatory there too, but not
 // enforced; the handler then fails with a null pointer, or worse, half-way.
 func missing(field string) error {
-	return &refusal{code: codec.RespSystemError, remark: "missing or malformed field " + field}
+	return &refusal{why: reasonMissingField, code: codec.RespSystemError, remark: "missing or malformed field " + field}
+}
+
+// badBody refuses a body that cannot be decoded.
+func badBody(err error) error {
+	return &refusal{why: reasonBadBody, code: codec.RespSystemError, remark: err.Error()}
 }
 
 // changed passes on what became of a change that is kept on disk. A disk that
 // fails is our fault, and logged.
 func (s *Server) changed(err error) error {
-	var ref *refusal
-	switch {
-	case err == nil:
-	case errors.As(err, &ref):
-		s.counters.changesRefused.Add(1)
-	default:
+	if err != nil && reasonOf(err) == reasonFailed {
 		s.logLimited(slog.LevelError, "change refused", "err", clip(err.Error()))
 	}
 	return err
@@ -87,14 +91,13 @@ func (s *Server) affordReply(r *request, reply *codec.Reply) error {
 	if n <= smallReply || n > maxReply || r.memory.grow(n) {
 		return nil
 	}
-	s.counters.noMemory.Add(1)
 	s.logLimited(slog.LevelWarn, "no memory left for the body of a reply", "code", int32(r.cmd.Code), "size", n,
 		"memoryBudget", s.budget.Limit(), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
 	if r.cmd.Code == codec.ReqRegisterBroker {
 		reply.Body = nil
 		return nil
 	}
-	return errOverload
+	return errNoMemory
 }
 
 // topicList answers with a list of topics. One is made at a time, and its body is
@@ -105,8 +108,7 @@ func (s *Server) topicList(r *request, list func(*route.View) []byte) (codec.Rep
 	defer s.listing.Unlock()
 	body := list(s.table.View())
 	if len(body) > smallReply && len(body) <= maxReply && !r.memory.grow(len(body)) {
-		s.counters.noMemory.Add(1)
-		return codec.Reply{}, errOverload
+		return codec.Reply{}, errNoMemory
 	}
 	return codec.Reply{Body: body}, nil
 }
@@ -129,7 +131,7 @@ func (s *Server) appendReply(r *request, out []byte, reply *codec.Reply) []byte 
 			return out
 		}
 	}
-	s.counters.tooLong.Add(1)
+	r.row.refuse(reasonReplyTooLong)
 	s.logLimited(slog.LevelWarn, "reply not sent, too long", "code", int32(r.cmd.Code), "size", size, "most", maxReply,
 		"conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
 	return codec.AppendReply(out[:start], st, &codec.Reply{

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -32,7 +31,8 @@ type Server struct {
 	budget      *engine.Budget // what peers may make us hold
 	pools       *pools         // made before ready is closed
 	engine      *engine.Engine
-	kinds       map[codec.RequestCode]requestKind
+	dispatch    *dispatchTable
+	late        lateReplies
 	task        engine.Task   // serveQueued, for all but registrations
 	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
@@ -45,7 +45,6 @@ type Server struct {
 	ready       chan struct{} // closed when peers are served
 	draining    atomic.Bool   // the server was told to end
 	ended       atomic.Bool   // Run has returned
-	counters    counters
 	events      *eventLog
 	lines       lineLimit
 	changeLog   adminLog
@@ -58,25 +57,13 @@ type Server struct {
 	bodyDecoded func()           // tests change the tables between a decoding and its registration; nil otherwise
 }
 
-// counters count what a peer did that is worth knowing.
-type counters struct {
-	strayResponses atomic.Int64 // frames that answer what was never asked
-	refused        atomic.Int64 // requests answered with an error, or dropped because oneway
-	overloaded     atomic.Int64 // of those: refused because a pool was full
-	noMemory       atomic.Int64 // of those: refused because the budget had no room for what their bodies say
-	sentAway       atomic.Int64 // of those: told to go away
-	tooLong        atomic.Int64 // replies that no client could have read, answered with an error
-	changesRefused atomic.Int64 // changes of the KV config and of the configuration, most of them by a limit
-	missed         atomic.Int64 // of those: registrations for which we had no room
-}
-
 // New returns a server that is not listening yet. It fails when cfg does not
 // validate, or when the KV config cannot be read.
 func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
+	s := &Server{ready: make(chan struct{}), log: log, dispatch: newDispatchTable(&cfg), events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
 	s.settled, s.started, s.startedAt = s.clock.Settled, s.clock.Now(), s.wall()
 	kv, err := loadKVConfig(cfg.KVConfigPath, kvConfigLimit(cfg.memoryBudget()), log)
 	if err != nil {
@@ -97,10 +84,6 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.blackList[versionKey] = true
 	warnUnwritable(&cfg, log)
 	s.live.Store(&cfg)
-	if !cfg.RouteReadsOnLoop {
-		s.kinds = maps.Clone(requestKinds)
-		s.kinds[codec.ReqGetRouteInfoByTopic] = requestKind{onClientPool, getRouteInfoByTopic}
-	}
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}

@@ -218,14 +218,14 @@ func TestOverload(t *testing.T) {
 	s := start(t, func(c *namesrv.Config) {
 		c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 1, 2
 	}, func(s *namesrv.Server) {
-		s.InDefaultPool(7000, func() codec.Reply {
+		s.InDefaultPool(700, func() codec.Reply {
 			busy <- struct{}{}
 			<-release
 			return codec.Reply{}
 		})
 	})
 	blocker := s.dial(t)
-	blocker.Write(blocker.Frame(nstest.Request(7000)))
+	blocker.Write(blocker.Frame(nstest.Request(700)))
 	<-busy
 	client := s.dial(t)
 	info := nstest.Request(codec.ReqGetBrokerClusterInfo)
@@ -268,12 +268,12 @@ func TestOverload(t *testing.T) {
 // connection only.
 func TestPanic(t *testing.T) {
 	s := start(t, nil, func(s *namesrv.Server) {
-		s.OnLoop(7001, func() codec.Reply { panic("on the loop") })
-		s.InDefaultPool(7002, func() codec.Reply { panic("in the pool") })
+		s.OnLoop(701, func() codec.Reply { panic("on the loop") })
+		s.InDefaultPool(702, func() codec.Reply { panic("in the pool") })
 	})
 	bystander := s.dial(t)
 	bystander.Do(brokerA.Register())
-	for _, code := range []codec.RequestCode{7001, 7002} {
+	for _, code := range []codec.RequestCode{701, 702} {
 		c := s.dial(t)
 		c.Write(c.Frame(nstest.Request(code)))
 		c.MustClose()

@@ -45,8 +45,8 @@ type Snapshot struct {
 	ClientPool  PoolStats      // zero while starting, as are all pools
 	DefaultPool PoolStats      // its levels are liveness, change, admin and disk
 
-	Requests  RequestTotals
-	ByRequest []RequestStats // in ascending order of their codes; empty where requests are not counted by their kind
+	Registrations uint64         // REGISTER_BROKER that a pool was to take
+	Requests      []RequestStats // in ascending order of their codes, all that have none last
 
 	Table    route.Stats
 	KVConfig KVConfigStats
@@ -65,26 +65,6 @@ type Snapshot struct {
 type PoolStats struct {
 	engine.ExecutorStats
 	InForce engine.ExecutorInForce
-}
-
-// A RequestTotals counts what peers ask.
-type RequestTotals struct {
-	Registrations uint64 // REGISTER_BROKER that a pool was to take
-
-	StrayResponses int64 // frames that answer what was never asked
-	Refused        int64 // requests answered with an error, or dropped because oneway
-	Overloaded     int64 // of those: refused because a pool was full
-	NoMemory       int64 // of those: refused because the budget had no room for what their bodies say
-	SentAway       int64 // of those: told to go away
-	TooLong        int64 // replies that no client could have read, answered with an error
-	ChangesRefused int64 // changes of the KV config and of the configuration, most of them by a limit
-	Missed         int64 // registrations for which we had no room
-}
-
-// A RequestStats counts the requests of one kind.
-type RequestStats struct {
-	Code int32
-	Name string // Java's
 }
 
 // A KVConfigStats is how full the KV config is. Both are of one moment.
@@ -119,21 +99,20 @@ type Setting struct{ Key, Value string }
 func (s *Server) Snapshot() Snapshot {
 	cfg := s.config()
 	snap := Snapshot{
-		Version:     Version(),
-		State:       s.state(),
-		Started:     s.startedAt,
-		Uptime:      s.clock.Now() - s.started,
-		Engine:      s.engine.Stats(),
-		QueuedBytes: s.budget.Queued(),
-		Requests:    s.counters.read(),
-		ByRequest:   s.requestStats(),
-		Table:       s.table.Stats(),
-		KVConfig:    s.kv.stats(),
-		Notices:     s.notifier.stats(),
-		Config:      cfg.settings(),
+		Version:       Version(),
+		State:         s.state(),
+		Started:       s.startedAt,
+		Uptime:        s.clock.Now() - s.started,
+		Engine:        s.engine.Stats(),
+		QueuedBytes:   s.budget.Queued(),
+		Registrations: s.arrivals.Load(),
+		Requests:      s.dispatch.snapshot(),
+		Table:         s.table.Stats(),
+		KVConfig:      s.kv.stats(),
+		Notices:       s.notifier.stats(),
+		Config:        cfg.settings(),
 	}
 	snap.RoutesGiven = (snap.State == StateServing || snap.State == StateDraining) && !s.mustWait(cfg)
-	snap.Requests.Registrations = s.arrivals.Load()
 	if s.hasServed() {
 		for _, addr := range s.Addrs() {
 			snap.Addresses = append(snap.Addresses, addr.String())
@@ -177,22 +156,6 @@ func (s *Server) hasServed() bool {
 // registered again after a start. Java: NamesrvController, needWaitForService.
 func (s *Server) mustWait(cfg *Config) bool {
 	return cfg.NeedWaitForService && s.clock.Now()-s.started < time.Duration(cfg.WaitSecondsForService)*time.Second
-}
-
-// requestStats returns the counters of each kind of request.
-func (s *Server) requestStats() []RequestStats { return nil }
-
-func (c *counters) read() RequestTotals {
-	return RequestTotals{
-		StrayResponses: c.strayResponses.Load(),
-		Refused:        c.refused.Load(),
-		Overloaded:     c.overloaded.Load(),
-		NoMemory:       c.noMemory.Load(),
-		SentAway:       c.sentAway.Load(),
-		TooLong:        c.tooLong.Load(),
-		ChangesRefused: c.changesRefused.Load(),
-		Missed:         c.missed.Load(),
-	}
 }
 
 func (k *kvConfig) stats() KVConfigStats {

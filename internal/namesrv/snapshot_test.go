@@ -60,7 +60,8 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 		"client pool":    {nstest.Counters(s.pools.client, "levels"), 5},
 		"pool":           {nstest.Counters(s.pools.regular, "levels"), 10},
 		"budget":         {nstest.Counters(s.budget), 2},
-		"counters":       {nstest.Counters(&s.counters), 8},
+		"route requests": {nstest.Counters(&s.dispatch.of(codec.ReqGetRouteInfoByTopic).counts), 30},
+		"other requests": {nstest.Counters(&s.dispatch.other.counts), 30},
 		"arrivals":       {map[string]func(int64){"": func(n int64) { s.arrivals.Store(uint64(n)) }}, 1},
 		"address server": {nstest.Counters(s.addresses.http), 3},
 		"clock":          {nstest.Counters(s.clock), 2},
@@ -129,7 +130,7 @@ func TestSnapshotJSON(t *testing.T) {
 		d.Decode(&value)
 	}
 	want := []string{"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Requests", "ByRequest", "Table", "KVConfig", "Notices", "AddressServer", "Config"}
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "KVConfig", "Notices", "AddressServer", "Config"}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)
 	}

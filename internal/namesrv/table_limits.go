@@ -64,5 +64,5 @@ func (s *Server) beyondLimit(r *request, err error, attrs ...any) error {
 	s.logLimited(slog.LevelWarn, "registration refused, it would go beyond a limit",
 		append(attrs, "limit", full.Limit.String(), "size", full.Size, "most", full.Most,
 			"code", int32(r.cmd.Code), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())...)
-	return &refusal{code: codec.RespSystemError, remark: remarkBeyond(full)}
+	return &refusal{why: reasonTableLimit, code: codec.RespSystemError, remark: remarkBeyond(full)}
 }

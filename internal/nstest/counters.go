@@ -83,6 +83,10 @@ func numbers(found map[int64]string, path string, v reflect.Value) {
 		for i := range v.Len() {
 			numbers(found, fmt.Sprintf("%s[%d]", path, i), v.Index(i))
 		}
+	case v.Kind() == reflect.Map:
+		for entries := v.MapRange(); entries.Next(); {
+			numbers(found, fmt.Sprintf("%s[%v]", path, entries.Key()), entries.Value())
+		}
 	case v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface:
 		if !v.IsNil() {
 			numbers(found, path, v.Elem())

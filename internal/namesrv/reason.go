@@ -1,0 +1,68 @@
+package namesrv
+
+import "errors"
+
+// A reason says why a request was not served. Every refusal names one of these,
+// and each request that is refused counts once, at its row.
+type reason uint8
+
+const (
+	reasonFailed       reason = iota // no refusal: it went wrong here, as when a disk is full
+	reasonMalformed                  // the header cannot be read; the connection is closed
+	reasonStray                      // an answer to what was never asked; dropped
+	reasonNotSupported               // no row serves the code
+	reasonGoAway                     // the server is about to end
+	reasonQueueFull                  // the queue, or the connection's share of it, is full
+	reasonNoMemory                   // the budget has no room for what the request or its reply says
+	reasonTooManyLate                // too many requests wait to be answered later
+	reasonNotReady                   // routes are not given yet
+	reasonDisabled                   // the configuration turns the request off
+	reasonMissingField               // a field is missing or malformed
+	reasonBadBody                    // the body cannot be decoded, or is not what its checksum says
+	reasonNotFound                   // there is no such topic, namespace or key
+	reasonSingleTopic                // a registration of one topic for a broker that is not registered
+	reasonTableLimit                 // the route tables would grow beyond a limit
+	reasonConfigLimit                // the KV config or the configuration would grow beyond a limit
+	reasonForbidden                  // a key that no request may change
+	reasonBadConfig                  // keys or values with which the server would not start
+	reasonFileInUse                  // another process writes the file
+	reasonReplyTooLong               // the reply is longer than any client reads
+	numReasons
+)
+
+var reasonNames = [numReasons]string{
+	reasonFailed:       "failed",
+	reasonMalformed:    "malformed",
+	reasonStray:        "strayResponse",
+	reasonNotSupported: "notSupported",
+	reasonGoAway:       "goAway",
+	reasonQueueFull:    "queueFull",
+	reasonNoMemory:     "noMemory",
+	reasonTooManyLate:  "tooManyLate",
+	reasonNotReady:     "notReady",
+	reasonDisabled:     "disabled",
+	reasonMissingField: "missingField",
+	reasonBadBody:      "badBody",
+	reasonNotFound:     "notFound",
+	reasonSingleTopic:  "singleTopic",
+	reasonTableLimit:   "tableLimit",
+	reasonConfigLimit:  "configLimit",
+	reasonForbidden:    "forbidden",
+	reasonBadConfig:    "badConfig",
+	reasonFileInUse:    "fileInUse",
+	reasonReplyTooLong: "replyTooLong",
+}
+
+func (y reason) String() string { return reasonNames[y] }
+
+// reasonOf returns why a request ended with err, which is not nil.
+func reasonOf(err error) reason {
+	if ref, ok := err.(*refusal); ok { // nearly always; errors.As allocates
+		return ref.why
+	}
+	var ref *refusal
+	if errors.As(err, &ref) {
+		return ref.why
+	}
+	return reasonFailed
+}

@@ -1,0 +1,199 @@
+package namesrv_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gofrs/flock"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/namesrv"
+	"gonamesrv/internal/nstest"
+)
+
+// refusedOf returns what was refused of a code, by reason. 0 is all other codes.
+func refusedOf(s *testServer, code codec.RequestCode) map[string]uint64 {
+	return statsOf(s, code).Refused
+}
+
+func statsOf(s *testServer, code codec.RequestCode) namesrv.RequestStats {
+	for _, st := range s.Snapshot().Requests {
+		if st.Code == code {
+			return st
+		}
+	}
+	return namesrv.RequestStats{}
+}
+
+// refusedAll returns what was refused, by "code reason".
+func refusedAll(s *testServer) map[string]uint64 {
+	all := map[string]uint64{}
+	for _, st := range s.Snapshot().Requests {
+		for why, n := range st.Refused {
+			all[st.Name+" "+why] = n
+		}
+	}
+	return all
+}
+
+// TestEveryReasonIsCounted refuses a request for each reason there is. Each is
+// counted once, at its row, and nothing else is.
+func TestEveryReasonIsCounted(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) func(*namesrv.Config) {
+		return func(c *namesrv.Config) { c.KVConfigPath = filepath.Join(dir, name) }
+	}
+	do := func(r *codec.Command) func(*testing.T, *testServer) {
+		return func(t *testing.T, s *testServer) { s.dial(t).Do(r) }
+	}
+	body := func(r *codec.Command, text string) *codec.Command {
+		r.Body = []byte(text)
+		return r
+	}
+	update := func(text string) func(*testing.T, *testServer) {
+		return do(body(nstest.Request(codec.ReqUpdateNamesrvConfig), text))
+	}
+	big := strings.Repeat("x", codec.MaxFrameLength)
+	g := newGate(t)
+	single := brokerA
+	single.Topics = []string{"T"}
+	cases := map[string]struct {
+		row     string
+		config  func(*namesrv.Config)
+		prepare func(*namesrv.Server)
+		provoke func(*testing.T, *testServer)
+	}{
+		"failed": {row: "PUT_KV_CONFIG", config: file("plain/kv.json"), provoke: func(t *testing.T, s *testServer) {
+			if err := os.MkdirAll(filepath.Join(dir, "plain", "kv.json", "x"), 0o700); err != nil { // where a file is to be
+				t.Fatal(err)
+			}
+			do(putKV("namespace", "n", "key", "k", "value", "v"))(t, s)
+		}},
+		"malformed": {row: "other", provoke: func(t *testing.T, s *testServer) {
+			c := s.dial(t)
+			c.Write([]byte{0, 0, 0, 8, 0, 0, 0, 4, 'n', 'o', 'n', 'e'})
+			c.MustClose()
+		}},
+		"strayResponse": {row: "other", provoke: func(t *testing.T, s *testServer) {
+			c, r := s.dial(t), beat()
+			r.Flag = codec.FlagResponse
+			c.Write(c.Frame(r))
+			c.Do(beat())
+		}},
+		"notSupported": {row: "other", provoke: do(nstest.Request(999))},
+		"goAway": {row: "BROKER_HEARTBEAT", prepare: (*namesrv.Server).StartDraining, provoke: func(t *testing.T, s *testServer) {
+			r := beat()
+			r.Version = codec.Version
+			do(r)(t, s)
+		}},
+		"queueFull": {
+			row: "GET_BROKER_CLUSTER_INFO",
+			config: func(c *namesrv.Config) {
+				c.DefaultThreadPoolNums, c.DefaultThreadPoolQueueCapacity = 1, 1
+			},
+			prepare: func(s *namesrv.Server) { s.InDefaultPool(codec.ReqGetBrokerClusterInfo, g.serve) },
+			provoke: func(t *testing.T, s *testServer) {
+				fillPool(t, s, codec.ReqGetBrokerClusterInfo)
+				g.release()
+			},
+		},
+		"noMemory": {
+			row:    "GET_KVLIST_BY_NAMESPACE",
+			config: func(c *namesrv.Config) { c.MemoryBudget = 64 << 20 },
+			provoke: func(t *testing.T, s *testServer) {
+				if err := s.PutKV("n", "k", strings.Repeat("v", 256<<10)); err != nil {
+					t.Fatal(err)
+				}
+				held := 32<<20 - 128<<10
+				if !s.Budget().Reserve(held) {
+					t.Fatal("the budget is taken")
+				}
+				defer s.Budget().Release(held)
+				do(nstest.Request(codec.ReqGetKVListByNamespace, "namespace", "n"))(t, s)
+			},
+		},
+		"tooManyLate": {
+			row: "GET_BROKER_MEMBER_GROUP",
+			prepare: func(s *namesrv.Server) {
+				s.FillLate(0)
+				s.AnswerLater(codec.ReqGetBrokerMemberGroup, true, nil, func(*namesrv.LateReply) error { return nil })
+			},
+			provoke: do(group()),
+		},
+		"notReady":     {row: "GET_ROUTEINFO_BY_TOPIC", config: func(c *namesrv.Config) { c.NeedWaitForService, c.WaitSecondsForService = true, 1<<20 }, provoke: do(nstest.Route("T"))},
+		"disabled":     {row: "GET_UNIT_TOPIC_LIST", config: func(c *namesrv.Config) { c.EnableTopicList = false }, provoke: do(nstest.Request(codec.ReqGetUnitTopicList))},
+		"missingField": {row: "QUERY_DATA_VERSION", provoke: do(nstest.Request(codec.ReqQueryDataVersion))},
+		"badBody":      {row: "REGISTER_TOPIC_IN_NAMESRV", provoke: do(body(nstest.Request(codec.ReqRegisterTopicInNamesrv, "topic", "T"), "{"))},
+		"notFound":     {row: "GET_ROUTEINFO_BY_TOPIC", provoke: do(nstest.Route("T"))},
+		"tableLimit": {row: "REGISTER_BROKER", provoke: func(t *testing.T, s *testServer) {
+			b := brokerA
+			b.Name = strings.Repeat("n", 300)
+			do(b.Register())(t, s)
+		}},
+		"configLimit": {row: "PUT_KV_CONFIG", provoke: do(putKV("namespace", strings.Repeat("n", 513), "key", "k", "value", "v"))},
+		"forbidden":   {row: "UPDATE_NAMESRV_CONFIG", provoke: update("configStorePath=x")},
+		"badConfig":   {row: "UPDATE_NAMESRV_CONFIG", provoke: update("noSuchKey=x")},
+		"fileInUse": {row: "PUT_KV_CONFIG", config: file("taken.json"), provoke: func(t *testing.T, s *testServer) {
+			lock := flock.New(filepath.Join(dir, "taken.json.lock"))
+			if ok, err := lock.TryLock(); !ok || err != nil {
+				t.Skip("files cannot be locked here")
+			}
+			defer lock.Unlock()
+			do(putKV("namespace", "n", "key", "k", "value", "v"))(t, s)
+		}},
+		"replyTooLong": {
+			row: "GET_BROKER_MEMBER_GROUP",
+			prepare: func(s *namesrv.Server) {
+				s.OnLoop(codec.ReqGetBrokerMemberGroup, func() codec.Reply { return codec.Reply{Body: []byte(big)} })
+			},
+			provoke: do(group()),
+		},
+		"singleTopic": {row: "REGISTER_BROKER", provoke: do(single.Register())},
+	}
+	for _, why := range namesrv.Reasons() {
+		t.Run(why, func(t *testing.T) {
+			c, ok := cases[why]
+			if !ok {
+				t.Fatal("nothing shows this reason")
+			}
+			var prepare []func(*namesrv.Server)
+			if c.prepare != nil {
+				prepare = append(prepare, c.prepare)
+			}
+			s := start(t, c.config, prepare...)
+			c.provoke(t, s)
+			if got, want := refusedAll(s), map[string]uint64{c.row + " " + why: 1}; !maps.Equal(got, want) {
+				t.Errorf("counted %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// TestRequestsAreCounted counts requests that are served, those that are refused
+// and oneway ones, over several connections, once each.
+func TestRequestsAreCounted(t *testing.T) {
+	s := start(t, nil)
+	const conns, each = 20, 3 // more connections than stripes
+	for range conns {
+		c := s.dial(t)
+		for range each {
+			r := nstest.Route("T")
+			r.Flag = codec.FlagOneway
+			c.Write(c.Frame(r))
+			c.Do(nstest.Route("T"))
+			wantGroup(t, c)
+		}
+	}
+	if st := statsOf(s, codec.ReqGetRouteInfoByTopic); st.Requests != 2*conns*each || st.Refused["notFound"] != 2*conns*each {
+		t.Errorf("routes: %+v, want %d requests, all refused", st, 2*conns*each)
+	}
+	if st := statsOf(s, codec.ReqGetBrokerMemberGroup); st.Requests != conns*each || st.Refused != nil {
+		t.Errorf("member groups: %+v, want %d requests", st, conns*each)
+	}
+	if st := statsOf(s, 0); st.Requests != 0 || st.Name != "other" {
+		t.Errorf("others: %+v, want none", st)
+	}
+}

@@ -1,0 +1,184 @@
+package namesrv
+
+import (
+	"sync/atomic"
+
+	"gonamesrv/codec"
+	"gonamesrv/engine"
+)
+
+// A handler serves one kind of request. The reply's body is copied before the
+// request ends, so it may be shared or borrowed. A handler that will answer after
+// it has returned calls Server.later.
+type handler func(s *Server, r *request) (codec.Reply, error)
+
+// A row is all that belongs to one request code. Each server has rows of its own,
+// made by New and not changed from Run on, but for their counters. What is to be
+// known of a code when it is served is a field here: every request has its row.
+type row struct {
+	code   codec.RequestCode // 0 of the row for all codes that have none
+	class  class
+	handle handler
+	serial bool // requests are numbered as they come: request.seq
+	counts rowCounts
+}
+
+// servedRows returns a row for each request that is served, in ascending order.
+// Java: NamesrvController#registerProcessor, DefaultRequestProcessor#processRequest.
+func servedRows(cfg *Config) []*row {
+	routeReads := onLoop
+	if !cfg.RouteReadsOnLoop {
+		routeReads = onClientPool
+	}
+	return []*row{
+		{code: codec.ReqPutKVConfig, class: asDisk, handle: putKVConfig},
+		{code: codec.ReqGetKVConfig, class: asAdmin, handle: getKVConfig},
+		{code: codec.ReqDeleteKVConfig, class: asDisk, handle: deleteKVConfig},
+		{code: codec.ReqRegisterBroker, class: asChange, handle: registerBroker, serial: true},
+		{code: codec.ReqUnregisterBroker, class: asChange, handle: unregisterBroker},
+		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic},
+		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo},
+		{code: codec.ReqWipeWritePermOfBroker, class: asAdmin, handle: wipeWritePermOfBroker},
+		{code: codec.ReqGetAllTopicListFromNameserver, class: asAdmin, handle: getAllTopicListFromNameserver},
+		{code: codec.ReqDeleteTopicInNamesrv, class: asAdmin, handle: deleteTopicInNamesrv},
+		{code: codec.ReqRegisterTopicInNamesrv, class: asChange, handle: registerTopicInNamesrv},
+		{code: codec.ReqGetKVListByNamespace, class: asAdmin, handle: getKVListByNamespace},
+		{code: codec.ReqGetTopicsByCluster, class: asAdmin, handle: getTopicsByCluster},
+		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs},
+		{code: codec.ReqGetUnitTopicList, class: asAdmin, handle: getUnitTopicList},
+		{code: codec.ReqGetHasUnitSubTopicList, class: asAdmin, handle: getHasUnitSubTopicList},
+		{code: codec.ReqGetHasUnitSubUnunitTopicList, class: asAdmin, handle: getHasUnitSubUnunitTopicList},
+		{code: codec.ReqUpdateNamesrvConfig, class: asDisk, handle: updateNamesrvConfig},
+		{code: codec.ReqGetNamesrvConfig, class: asAdmin, handle: getNamesrvConfig},
+		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion},
+		{code: codec.ReqAddWritePermOfBroker, class: asAdmin, handle: addWritePermOfBroker},
+		{code: codec.ReqGetBrokerMemberGroup, class: asLiveness, handle: getBrokerMemberGroup},
+		{code: codec.ReqBrokerHeartbeat, class: onLoop, handle: brokerHeartbeat},
+	}
+}
+
+// denseCodes is the bound of the codes that may have a row. The largest of Java's
+// is 904.
+const denseCodes = 1024
+
+// A dispatchTable finds the row of a code: one load, no hash.
+type dispatchTable struct {
+	rows   []*row           // of codes that are served, ascending
+	other  *row             // of all other codes, and of what has no code that can be read
+	byCode [denseCodes]*row // other, where a code has no row
+}
+
+// newDispatchTable returns the table of a server. In cluster-test mode every code
+// is a request for a route, and there is one row only.
+func newDispatchTable(cfg *Config) *dispatchTable {
+	t := &dispatchTable{other: &row{class: onLoop, handle: notSupported}}
+	if cfg.ClusterTest {
+		t.other = &row{class: asChange, handle: clusterTestRoute}
+	} else {
+		t.rows = servedRows(cfg)
+	}
+	for i := range t.byCode {
+		t.byCode[i] = t.other
+	}
+	for _, w := range t.rows {
+		t.byCode[w.code] = w
+	}
+	return t
+}
+
+// of returns the row of a code, which may be any number.
+func (t *dispatchTable) of(code codec.RequestCode) *row {
+	if uint32(code) < denseCodes {
+		return t.byCode[code]
+	}
+	return t.other
+}
+
+// notSupported answers a code that has no row.
+func notSupported(_ *Server, r *request) (codec.Reply, error) {
+	return codec.Reply{}, &refusal{
+		why:    reasonNotSupported,
+		code:   codec.RespRequestCodeNotSupported,
+		remark: remarkNotSupported(int32(r.cmd.Code)),
+	}
+}
+
+// stripes is among how many cache lines the count of requests is divided, so that
+// loops that serve the same code seldom write to the same line.
+const stripes = 16
+
+// rowCounts is what is counted of the requests of one row. Safe from any
+// goroutine.
+type rowCounts struct {
+	requests  [stripes]stripe
+	refused   [numReasons]atomic.Uint64
+	late      atomic.Int64  // requests that wait now to be answered later
+	abandoned atomic.Uint64 // of those: their connections ended before the answer
+}
+
+type stripe struct {
+	n atomic.Uint64
+	_ [56]byte // of a cache line
+}
+
+// came counts a request. It is the only count on the way of a request that is
+// served.
+func (w *row) came(c engine.Conn) { w.counts.requests[c.ID()%stripes].n.Add(1) }
+
+// refuse counts a request that is not served.
+func (w *row) refuse(why reason) { w.counts.refused[why].Add(1) }
+
+// A RequestStats is a reading of what was counted, since the start, of the requests
+// of one code. Each count is exact; together they are not of one instant.
+type RequestStats struct {
+	Code  codec.RequestCode // 0: all codes that are not listed, and frames whose code cannot be read
+	Name  string            // Java's; "other" for code 0
+	Class string            // where they are served, as in the table of the package's documentation
+
+	// Requests have a header that can be read and are no answers.
+	Requests uint64
+
+	// Refused are frames that were answered with an error, or dropped, by reason.
+	// Reasons that did not occur are left out; nil if none did.
+	Refused map[string]uint64
+
+	Late      int    // requests that wait now to be answered later
+	Abandoned uint64 // requests that waited so when their connections ended
+}
+
+// snapshot returns what was counted of each row, ascending by code, and of all other
+// codes last.
+func (t *dispatchTable) snapshot() []RequestStats {
+	all := make([]RequestStats, 0, len(t.rows)+1)
+	for _, w := range t.rows {
+		all = append(all, w.stats(w.code.String()))
+	}
+	return append(all, t.other.stats("other"))
+}
+
+func (w *row) stats(name string) RequestStats {
+	st := RequestStats{
+		Code: w.code, Name: name, Class: w.class.String(),
+		Late: int(w.counts.late.Load()), Abandoned: w.counts.abandoned.Load(),
+	}
+	for i := range w.counts.requests {
+		st.Requests += w.counts.requests[i].n.Load()
+	}
+	for why := range w.counts.refused {
+		if n := w.counts.refused[why].Load(); n > 0 {
+			if st.Refused == nil {
+				st.Refused = map[string]uint64{}
+			}
+			st.Refused[reason(why).String()] = n
+		}
+	}
+	return st
+}
+
+// refused returns how many requests of all codes were refused for a reason.
+func (t *dispatchTable) refused(why reason) (n uint64) {
+	for _, w := range t.rows {
+		n += w.counts.refused[why].Load()
+	}
+	return n + t.other.counts.refused[why].Load()
+}
