@@ -50,7 +50,7 @@ lint: ## vet, staticcheck, gofumpt, tidy modules
 	./scripts/lint.sh
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
-	$(GO) test -tags interop -count=1 -v -timeout 40m ./internal/interop/
+	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m .
 
 soak: ## everything at once for SOAKTIME (10m): nothing may leak, no route may be lost
 	$(GO) test -tags soak -count=1 -v -timeout 0 ./internal/soak/ -args -time $(SOAKTIME)

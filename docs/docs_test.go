@@ -6,10 +6,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,28 +26,26 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// sources are the Go files of the project, relative to its top.
+// sources are the Go files of the project but its tests, relative to its top,
+// whatever their build tags and whichever module they belong to.
 func sources(t *testing.T) []string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-f", `{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}
-{{end}}{{range .IgnoredGoFiles}}{{$d}}/{{.}}
-{{end}}`, "gonamesrv/...").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	top, err := filepath.Abs("..")
+	var files []string
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != ".." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go"):
+			rel, err := filepath.Rel("..", path)
+			files = append(files, filepath.ToSlash(rel))
+			return err
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	var files []string
-	for _, f := range strings.Fields(string(out)) {
-		rel, err := filepath.Rel(top, f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasSuffix(rel, "_test.go") {
-			files = append(files, filepath.ToSlash(rel))
-		}
 	}
 	if len(files) < 50 {
 		t.Fatalf("only %d source files found", len(files))
@@ -280,5 +280,23 @@ func TestSerialPackages(t *testing.T) {
 				return true
 			})
 		}
+	}
+}
+
+// TestServerModules makes sure that the name server is made of two dozen modules,
+// and that its go.mod does not list those of the client with which it is tested.
+func TestServerModules(t *testing.T) {
+	const most = 24
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "gonamesrv/cmd/namesrv").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	built := strings.Fields(string(out))
+	slices.Sort(built)
+	if built = slices.Compact(built); len(built) > most {
+		t.Errorf("cmd/namesrv is made of %d modules, want at most %d:\n%s", len(built), most, strings.Join(built, "\n"))
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\t(github.com/apache/\S+)`).FindAllString(read(t, "../go.mod"), -1) {
+		t.Errorf("go.mod needs %s, which belongs into internal/interop", m)
 	}
 }
