@@ -6,7 +6,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,59 +23,6 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// sources are the Go files of the project but its tests, relative to its top,
-// whatever their build tags and whichever module they belong to.
-func sources(t *testing.T) []string {
-	t.Helper()
-	var files []string
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && path != ".." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules"):
-			return fs.SkipDir
-		case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go"):
-			rel, err := filepath.Rel("..", path)
-			files = append(files, filepath.ToSlash(rel))
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) < 50 {
-		t.Fatalf("only %d source files found", len(files))
-	}
-	return files
-}
-
-// TestFileMap compares the file map of ARCHITECTURE.md with the files that
-// there are.
-func TestFileMap(t *testing.T) {
-	_, section, ok := strings.Cut(read(t, "ARCHITECTURE.md"), "\n## File map\n")
-	if !ok {
-		t.Fatal("no file map")
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	listed := map[string]bool{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| .+ \\|$").FindAllStringSubmatch(section, -1) {
-		if listed[m[1]] {
-			t.Errorf("%s is listed twice", m[1])
-		}
-		listed[m[1]] = true
-	}
-	for _, f := range sources(t) {
-		if !listed[f] {
-			t.Errorf("%s is not in the file map", f)
-		}
-		delete(listed, f)
-	}
-	for f := range listed {
-		t.Errorf("the file map lists %s, which is not there", f)
-	}
 }
 
 // TestReadmeNamesKeys makes sure that the README says something of each key of
