@@ -2,6 +2,7 @@ package codec
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -173,7 +174,7 @@ func TestTypedHeaders(t *testing.T) {
 	if !route.AcceptStandardJSONOnly || !route.ZoneMode {
 		t.Errorf("got %+v", route)
 	}
-	route.Decode(extFields("topic", "t", "topic", "u", "__ZONE_MODE", "no"))
+	route.Decode(slices.Clip(extFields("topic", "t", "topic", "u", "__ZONE_MODE", "no"))) // nothing stands behind the last field
 	if string(route.Topic) != "u" || route.ZoneMode || route.AcceptStandardJSONOnly || route.ZoneName != nil {
 		t.Errorf("got %+v", route)
 	}

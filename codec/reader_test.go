@@ -134,6 +134,7 @@ func TestReaderLiterals(t *testing.T) {
 		{"null9", false, "null9"},
 		{"null_", false, "null_"},
 		{"null主", false, "null主"},
+		{"null\x80", false, "null\x80"},
 		{"null-", true, "-"},
 		{"Null", false, "Null"},
 		{"NULL", false, "NULL"},
