@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Everything that can be said of the code without running it. The tools are
-# pinned in tools.mod.
+# Checks the code without running it. tools.mod pins the tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +18,7 @@ if [ -n "$unformatted" ]; then
 fi
 
 go mod tidy -diff
-# The other system and the other processor, tests included for the first.
+# The code must build on macOS and on arm64 too, with its tests on macOS.
 GOOS=darwin GOARCH=arm64 go vet ./...
 GOOS=linux GOARCH=arm64 go build ./...
 
