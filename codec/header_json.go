@@ -10,11 +10,11 @@ import (
 	gojson "github.com/goccy/go-json"
 )
 
-// A JSON header is read by the first of three readers that feels up to it:
-// scanJSONHeader takes what every official client sends, allocates nothing and
-// gives up on the rest; parseJSONHeader takes strict JSON, so escapes; and
-// readJSONHeader takes all that Java's fastjson takes, and has the last word.
-// Where two of them succeed they agree: FuzzJSONHeader.
+// Three readers try a JSON header, one after the other. scanJSONHeader takes what
+// each official client sends, allocates nothing and gives up on the rest.
+// parseJSONHeader takes strict JSON, escapes included. readJSONHeader takes all
+// that Java's fastjson takes, and its error is the one that is returned. Where two
+// of them succeed they agree: FuzzJSONHeader.
 func (c *Command) consumeJSONHeader(h []byte) error {
 	if c.scanJSONHeader(h) {
 		return nil
@@ -216,8 +216,8 @@ const maxParsedHeader = 1 << 16
 // on.
 func (c *Command) parseJSONHeader(h []byte) bool {
 	c.reset()
-	// go-json only delimits raw values, so the text must be known to be JSON
-	// first. A guard: no header is known that would be taken without it.
+	// go-json does not check raw values, so json.Valid does. We know no header that
+	// go-json would take and json.Valid refuses.
 	var members map[string]gojson.RawMessage
 	if len(h) > maxParsedHeader || !json.Valid(h) || gojson.Unmarshal(h, &members) != nil || members == nil {
 		return false

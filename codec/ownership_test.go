@@ -122,12 +122,14 @@ func TestOwnedBodies(t *testing.T) {
 			err := d.Decode(body)
 			return func() string { return fmt.Sprintf("%+v", d) }, err
 		}},
-		{"route with names beyond UTF-8", "{\"filterServerTable\":{\"a\xff\":[\"b\xff\"]},\"topicQueueMappingByBroker\":{\"c\xff\":{\"topic\":\"d\xff\"}}}",
+		{
+			"route with names beyond UTF-8", "{\"filterServerTable\":{\"a\xff\":[\"b\xff\"]},\"topicQueueMappingByBroker\":{\"c\xff\":{\"topic\":\"d\xff\"}}}",
 			func(body []byte) (func() string, error) {
 				var d TopicRouteData
 				err := d.Decode(body)
 				return func() string { return fmt.Sprintf("%+v", d) }, err
-			}},
+			},
+		},
 		{"KV config", `{"configTable":{"ns":{"key":"value"}}}`, func(body []byte) (func() string, error) {
 			var k KVConfigTable
 			err := k.Decode(body)

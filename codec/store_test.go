@@ -137,6 +137,23 @@ func TestNameStore(t *testing.T) {
 	}
 }
 
+// TestNameStoreIsFilled: a chunk takes names up to its last byte.
+func TestNameStoreIsFilled(t *testing.T) {
+	var s nameStore
+	for i := range 4 + 8 {
+		if _, ok := s.keep(&memory{}, bytes.Repeat([]byte{'n'}, longestName)); !ok {
+			t.Fatal("refused")
+		}
+		want := 4 << 10
+		if i >= 4 {
+			want += 8 << 10
+		}
+		if s.size() != want {
+			t.Errorf("%d names of 1 KiB take %d bytes, want %d", i+1, s.size(), want)
+		}
+	}
+}
+
 // TestNameStoreWithoutMemory: what is refused leaves the store as it was.
 func TestNameStoreWithoutMemory(t *testing.T) {
 	granted := true
