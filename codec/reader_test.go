@@ -450,6 +450,8 @@ func TestReaderLists(t *testing.T) {
 		{`{1:2,+3:4}`, "error: not a name"},
 		{`{true:1,null:2}x`, "x"},
 		{"[\x00]", "error: unexpected end"},
+		{strings.Repeat("[", maxDepth+1), "error: nested too deep"},
+		{strings.Repeat("{a:", maxDepth+1), "error: nested too deep"},
 	} {
 		r := readerOf(tt.in)
 		r.skip()
