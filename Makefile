@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build run test test-one-cpu test-race fuzz bench bench-smoke bench-results profile-storm lint interop soak clean help
+.PHONY: all build run test test-one-cpu test-race fuzz bench bench-smoke bench-results profile-storm lint files interop soak clean help
 
 all: test lint ## test and lint
 
@@ -49,8 +49,11 @@ profile-storm: ## a CPU profile of our server under a storm, into profiles/
 lint: ## vet, staticcheck, gofumpt, tidy modules
 	./scripts/lint.sh
 
+files: ## write docs/FILES.md, the map of all files, anew; new files get a row without purpose
+	$(GO) test -count=1 -run TestFileMap ./docs -update
+
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
-	$(GO) test -tags interop -count=1 -v -timeout 40m ./internal/interop/
+	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m .
 
 soak: ## everything at once for SOAKTIME (10m): nothing may leak, no route may be lost
 	$(GO) test -tags soak -count=1 -v -timeout 0 ./internal/soak/ -args -time $(SOAKTIME)

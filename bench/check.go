@@ -13,7 +13,7 @@ type want interface {
 	// check judges a reply. since is when the request was to be sent, in the
 	// run's nanoseconds; arg is what the sender noted with it. It returns ""
 	// for a right reply; a reason for a wrong one; or, with a kind of error,
-	// that the reply is neither.
+	// that the reply is neither right nor wrong.
 	check(c *codec.Command, since, arg int64) (errorKind, wrong string)
 	// asked names the request in a sample.
 	asked() string
@@ -116,8 +116,8 @@ const (
 	mustNotBe
 )
 
-// presence returns what a reply may say of b to one who asked at since. Only
-// what was so before and is so still is certain.
+// presence returns what a reply may say of b if the request left at since. It is
+// certain only of a state that began before since and still lasts.
 func (b *broker) presence(since int64) presence {
 	at := b.since.Load()
 	switch state := b.state.Load(); {

@@ -48,7 +48,7 @@ func TestPresence(t *testing.T) {
 					t.Fatalf("verdict is %q %q, want %q", kind, wrong, tt.want)
 				}
 			}
-			// What was right before is not for that right when things have changed.
+			// A reply that was right before need not be right after a change.
 			if tt.named && tt.want == "" {
 				f.set(b, brokerGone, later+1)
 				if _, wrong := topic.check(&c, later+2, 0); !strings.Contains(wrong, "is gone") {

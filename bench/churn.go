@@ -19,8 +19,8 @@ const (
 	deathAll     = "all"
 )
 
-// silentTimeout is the heartbeat timeout that brokers register with who are to
-// fall silent. Servers before 5.0 do not know it and wait two minutes.
+// silentTimeout is the heartbeat timeout of brokers that are going to fall
+// silent. Servers before 5.0 do not know such a timeout and wait two minutes.
 const silentTimeout = time.Second
 
 // lifeUpTo is how long a broker lives at most before it dies.
@@ -148,7 +148,7 @@ func (m *mortal) once(ctx, ending context.Context, reg *registered, timeout time
 		_ = own.conn.(*net.TCPConn).SetLinger(0)
 		own.close()
 	case deathSilence:
-		// A life that nobody has time to see end is not measured.
+		// A life that ends after the run is not measured.
 		if !await(ending, time.Hour, func() bool { return m.named(b.topics[:min(1, len(b.topics))], false) }) {
 			return nil
 		}
@@ -161,7 +161,8 @@ func (m *mortal) once(ctx, ending context.Context, reg *registered, timeout time
 		return fmt.Errorf("in some routes still %v after %s", timeout, m.death)
 	}
 	r.fleet.set(b, brokerGone, r.d.now())
-	// Now that it is gone it comes back: until it has, both are right.
+	// The broker is gone and comes back now. Until it is back, routes with and
+	// without it are right.
 	_ = sleep(ending, time.Duration(m.rng.Int64N(int64(lifeUpTo))))
 	r.fleet.set(b, brokerMoving, r.d.now())
 	return nil

@@ -36,7 +36,7 @@ type slot struct {
 	want     want
 }
 
-// fenceOp marks requests that are in no statistics.
+// fenceOp marks requests that no statistics count.
 const fenceOp = -1
 
 func newConn(l *lane, i int, seed uint64, depth int) *conn {
@@ -73,7 +73,7 @@ func (c *conn) put(s slot) {
 
 func (c *conn) full() bool { return c.unanswered >= maxUnanswered }
 
-// grow doubles the slots until all that is under way has its own again.
+// grow doubles the slots until each request under way has a slot of its own.
 func (c *conn) grow() {
 	old := c.slots
 	for size := 2 * len(old); ; size *= 2 {

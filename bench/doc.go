@@ -1,5 +1,5 @@
-// Package bench puts load on a name server, ours or any other, and measures
-// what comes of it.
+// Package bench puts load on a name server, ours or any other, and measures how it
+// responds.
 //
 // A [Scenario] says what brokers and clients do; [Run] does it and returns a
 // [Result]. Load is open loop (requests leave at their time, whatever the

@@ -176,7 +176,7 @@ func (d *driver) each(f func(w *worker)) {
 	}
 }
 
-// enter begins a phase: what was due before it belongs to the one before.
+// enter begins a phase. A request that was due earlier belongs to the phase before.
 func (d *driver) enter(n int) {
 	at := d.now()
 	if n > 0 {
@@ -211,8 +211,8 @@ func (w *worker) start(l *lane, at int64) {
 	}
 }
 
-// finish sends what is due by now and nothing more, and waits until all is
-// answered, for at most timeout: what is answered later fails the run too.
+// finish sends the requests that are due by now and no others. It waits for all
+// replies, for at most timeout; a reply that comes later fails the run too.
 func (d *driver) finish(ctx context.Context, timeout time.Duration) {
 	at := d.now()
 	d.phases[len(d.phases)-1].to = at
@@ -229,7 +229,7 @@ func (d *driver) finish(ctx context.Context, timeout time.Duration) {
 	}
 }
 
-// poll is how often the driver looks whether something has come about.
+// poll is how often the driver checks a condition that it waits for.
 const poll = time.Millisecond
 
 // drain waits until nothing is under way.
@@ -267,8 +267,8 @@ func (d *driver) fences(ctx context.Context, timeout time.Duration) bool {
 	return d.drain(ctx, timeout)
 }
 
-// close ends all connections and workers. What is unanswered then is counted
-// as such.
+// close ends all connections and workers, and counts the requests that have no
+// reply by then.
 func (d *driver) close() {
 	d.mu.Lock()
 	d.quitting = true
@@ -284,7 +284,7 @@ func (d *driver) close() {
 	}
 }
 
-// giveUp counts what is under way as unanswered.
+// giveUp counts all requests under way as unanswered.
 func (w *worker) giveUp() {
 	for _, l := range w.lanes {
 		for _, c := range l.conns {
@@ -303,7 +303,7 @@ func (w *worker) giveUp() {
 	w.publish()
 }
 
-// wrong keeps a wrong reply. s is nil when nobody knows what it answers.
+// wrong keeps a wrong reply. s is nil if the request is not known.
 func (d *driver) wrong(w *worker, c *conn, s *slot, reason string, frame []byte) {
 	sample := Sample{Operation: c.lane.stream.name, Phase: d.phases[w.phase].name, Reason: reason, Reply: fmt.Sprintf("%.300q", frame)}
 	if s != nil {
@@ -357,14 +357,14 @@ func (d *driver) extraStats(n, op int) *opStats {
 	return s
 }
 
-// fail notes a reason why the run is no good.
+// fail notes a reason why the run failed.
 func (d *driver) fail(reason string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.failures[reason]++
 }
 
-// tally adds up what all workers have seen; they are closed by then.
+// tally adds up the statistics of all workers, which must be closed.
 func (d *driver) tally(phase, op int) *opStats {
 	sum := new(opStats)
 	for _, w := range d.workers {

@@ -13,8 +13,8 @@ import (
 	"gonamesrv/codec"
 )
 
-// echo is gnet and next to nothing else: it cuts frames by their length and
-// answers each with the same bytes, in which only the opaque is the request's.
+// echo is a gnet server that does as little as possible: it cuts frames by their
+// length and answers each with the same bytes, of which only the opaque changes.
 type echo struct {
 	gnet.BuiltinEventEngine
 	reply  []byte
@@ -159,7 +159,8 @@ func (e *echo) address() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// echoHere is the EchoStarter for want of a better one.
+// echoHere is the EchoStarter of a run that was given none: it echoes in this
+// process.
 func echoHere(ctx context.Context, reply []byte) (addr string, pid int, stop func(), err error) {
 	addr, stop, err = ListenEcho(ctx, reply)
 	return addr, 0, stop, err

@@ -26,13 +26,12 @@ type fleet struct {
 	form    string
 	brokers []*broker
 	topics  []*topic
-	// generation counts what the brokers' states have gone through: replies that
-	// were checked in full at one generation need not be while it lasts.
+	// generation counts changes of the brokers' states. A reply that was checked in
+	// full is not checked again as long as the generation is the same.
 	generation atomic.Uint64
 }
 
-// A broker is one master. What is sent for it at a time is sent by one
-// connection.
+// A broker is one master. One connection at a time sends for it.
 type broker struct {
 	cluster, name, addr string
 	timeoutMillis       int64 // after which the server gives it up; 0 leaves it to the server
@@ -60,8 +59,9 @@ type topic struct {
 	known   atomic.Pointer[knownBody]
 }
 
-// topicsOfItsOwn are what a broker registers beside its share of the load: real
-// ones do, and name servers refuse a new broker with a single topic.
+// topicsOfItsOwn are topics that a broker registers beside its share of the load.
+// Real brokers have such topics, and name servers refuse a new broker that
+// registers exactly one topic.
 const topicsOfItsOwn = 2
 
 // newFleet lays out p.Topics topics over p.Brokers brokers. Topics come in
@@ -74,7 +74,7 @@ func newFleet(p Params, seed uint64, longNames bool) *fleet {
 		b := &broker{
 			cluster: fmt.Sprintf("nsbench-cluster-%d", i%4),
 			name:    fmt.Sprintf("nsbench-broker-%05d", i),
-			// On loopback: a server that calls brokers must call no stranger.
+			// On loopback: a server that connects to brokers must not reach a stranger.
 			addr: fmt.Sprintf("127.%d.%d.%d:10911", 100+i>>16, i>>8&255, i&255),
 		}
 		b.counter.Store(firstNumber)
@@ -111,7 +111,7 @@ func randomLetters(r *rand.Rand, n int) string {
 	return string(b)
 }
 
-// set says what has become of a broker. now is the run's time.
+// set changes the state of a broker. now is the run's time.
 func (f *fleet) set(b *broker, state int32, now int64) {
 	b.since.Store(now)
 	b.state.Store(state)

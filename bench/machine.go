@@ -8,7 +8,8 @@ import (
 	"github.com/shirou/gopsutil/v4/mem"
 )
 
-// thisMachine describes the machine; what cannot be found out stays empty.
+// thisMachine describes the machine. Fields that the system does not tell stay
+// empty.
 func thisMachine(commit string) Machine {
 	m := Machine{Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Commit: commit}
 	if c, err := cpu.Info(); err == nil && len(c) > 0 {

@@ -68,8 +68,8 @@ func (p *Params) field(key string) (reflect.Value, reflect.StructField, bool) {
 	return reflect.Value{}, reflect.StructField{}, false
 }
 
-// Set changes one parameter from its text. Whether a scenario knows it, and
-// takes the value, is Validate's to say.
+// Set changes one parameter from its text. Validate checks whether the scenario
+// knows the parameter and accepts the value.
 func (p *Params) Set(key, text string) error {
 	v, _, ok := p.field(key)
 	if !ok {
@@ -101,7 +101,7 @@ var valueNames = map[reflect.Type]string{
 	reflect.TypeFor[Duration](): "duration such as 10s",
 }
 
-// Get returns the text of one parameter, "" for one that there is not.
+// Get returns the text of one parameter, "" if there is no such parameter.
 func (p *Params) Get(key string) string {
 	v, _, ok := p.field(key)
 	if !ok {

@@ -21,7 +21,7 @@ const (
 
 func (r *run) measured() { r.parts = []part{{name: "measured"}} }
 
-// addReaders adds the stream of those who read routes.
+// addReaders adds the stream of clients that read routes.
 func (r *run) addReaders() *stream {
 	op, n := r.addOp(opRoute, false), len(r.streams)
 	return r.addStream(&stream{
@@ -38,8 +38,8 @@ func (r *run) addStream(s *stream) *stream {
 	return s
 }
 
-// addRegistrars adds the stream of those who register: n connections, each for
-// its share of the brokers.
+// addRegistrars adds the stream of registrations: n connections, each of which
+// sends for its share of the brokers.
 func (r *run) addRegistrars(n int) *stream {
 	op := r.addOp(opRegister, false)
 	return r.addStream(&stream{
@@ -92,7 +92,7 @@ func (r *run) addBeats(name string, connections int, rate float64, oneway bool) 
 	})
 }
 
-// beatName tells the probes from what they probe.
+// beatName names an operation so that probes and the beats beside them differ.
 func beatName(plain, asked string, oneway, load bool) string {
 	if oneway == load {
 		return plain
@@ -125,7 +125,7 @@ const probeRate = 100
 func planHeartbeat(r *run) error {
 	connections := min(r.p.Connections, r.p.Brokers)
 	if r.p.Oneway {
-		// Probes first: they are what the ceiling is measured with.
+		// Probes come first: the ceiling is measured with the first stream.
 		r.ceiling = r.addBeats("probes", 1, probeRate, false)
 	}
 	s := r.addBeats("heartbeats", connections, r.beatRate(), r.p.Oneway)
@@ -180,7 +180,7 @@ func planStorm(r *run) error {
 		mu.Unlock()
 		begun.Store(r.d.phases[2].from)
 		err := r.waitPhase(ctx)
-		// The storm lasts at least until everybody has been in it.
+		// The storm lasts at least until each broker has registered in it.
 		ok := await(ctx, time.Duration(r.p.Timeout), func() bool { return all.Load() > 0 || r.p.Requests > 0 })
 		if r.p.Requests == 0 || all.Load() > 0 {
 			r.milestone("every broker registered again", "storm", cmp.Or(all.Load(), r.d.now())-begun.Load(), ok)

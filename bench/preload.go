@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// maxKeepers is over how many connections the brokers register before the
-// load, and stay registered: those of one keeper share its connection.
+// maxKeepers bounds the connections over which brokers register before the load.
+// The brokers of one keeper share its connection and stay registered over it.
 const maxKeepers = 64
 
-// keepEvery is how often keepers speak for their brokers: servers close what
-// is silent for two minutes.
+// keepEvery is how often keepers speak for their brokers: servers close a
+// connection that is silent for two minutes.
 const keepEvery = 20 * time.Second
 
 // A keeper is a connection that keeps brokers registered beside the load.
@@ -97,9 +97,9 @@ func (r *registered) callOver(c *caller) error {
 	}
 }
 
-// keepAlive speaks for the brokers now and then, until the function it returns
-// is called. It asks for data versions, which every server since 4.3 takes for
-// a sign of life; what the answer says is looked at in the end.
+// keepAlive speaks for the brokers every keepEvery, until the function it returns
+// is called. It asks for data versions, which each server since 4.3 takes for a
+// sign of life. It ignores the answers; verify checks data versions in the end.
 func (r *run) keepAlive() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -139,7 +139,7 @@ func (r *run) keep(ctx context.Context) {
 	}
 }
 
-// maxVerified is how many topics are looked at in the end.
+// maxVerified is how many topics verify checks in the end.
 const maxVerified = 1000
 
 // verify makes sure that in the end the server knows what it was told: the
@@ -176,8 +176,8 @@ func (r *run) verify(ctx context.Context) {
 	}
 }
 
-// goodbyes is how often brokers are taken away: registrations that a server
-// under load had not come to yet may follow the first time.
+// goodbyes is how often unregister takes the brokers away. After the first time a
+// server under load may still carry out registrations that it had queued.
 const goodbyes = 3
 
 // unregister takes all brokers away again, and makes sure that they are.
@@ -199,7 +199,7 @@ func (r *run) unregister(ctx context.Context) {
 				r.d.wrongSample(Sample{Operation: "unregister", Phase: "cleanup", Reason: wrong, Asked: b.name})
 			}
 		}
-		// Java answers before it has done it.
+		// Java answers before it has removed the broker.
 		if await(ctx, time.Duration(r.p.Timeout)/goodbyes, func() bool { return r.allGone(c) }) {
 			return
 		}

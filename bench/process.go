@@ -38,8 +38,8 @@ type meter struct {
 	spent Process // by the processes before
 }
 
-// follow goes on with another process, as one that has just started; spent is
-// what the one before had spent at its end.
+// follow goes on with another process, which has just started. spent is the CPU
+// time that the process before it had used at its end.
 func (m *meter) follow(pid int, spent Process) {
 	if m.pid != 0 {
 		m.pid, m.spent, m.begun = pid, spent, Process{}
@@ -57,8 +57,8 @@ func (m *meter) begin() error {
 	return err
 }
 
-// read returns the CPU spent since begin, and the rest as it is now. What
-// cannot be read, as the process has ended, is left at what it was.
+// read returns the CPU time spent since begin, and the other values as they are
+// now. If the process has ended, they stay as they were.
 func (m *meter) read() Process {
 	if m.pid == 0 {
 		return Process{}
@@ -73,7 +73,7 @@ func (m *meter) read() Process {
 	return now
 }
 
-// since returns p with the CPU that came after before.
+// since returns p with the CPU time that was spent after before was read.
 func (p Process) since(before Process, requests uint64) Process {
 	p.CPUSeconds -= before.CPUSeconds
 	p.CPUUserSeconds -= before.CPUUserSeconds

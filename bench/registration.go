@@ -18,8 +18,8 @@ const (
 const splitSize = 800
 
 // compressedVersions is how many versions of a compressed registration are made
-// beforehand. They are sent in turn, as compressing costs more than a server
-// should be charged for: each differs from the one before.
+// beforehand, because compressing during the run would take CPU from the server.
+// They are sent in turn, so that each differs from the one before.
 const compressedVersions = 4
 
 // A registration is what one broker registers, ready to be sent again and
@@ -60,8 +60,8 @@ func newRegistration(f *fleet, b *broker, bump bool, changed float64) *registrat
 		}
 		for i := range n {
 			r.versions = append(r.versions, []*template{b.compressed(f.header, configs, r.counter+int64(i))})
-			// Two sets of topics flip in turn, so that the first version comes
-			// after the last one by a step like all others.
+			// Two sets of topics flip in turn, so that the step from the last
+			// version to the first is like all other steps.
 			for j := range r.changing {
 				flip(&configs[(i%2*r.changing+j)%len(configs)])
 			}

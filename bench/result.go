@@ -10,7 +10,7 @@ import (
 const ResultFormat = 1
 
 // A Result is everything one run has to say. It is written as JSON and read
-// back by whatever compares or draws: latencies are microseconds, sizes bytes,
+// back by programs that compare or draw. Latencies are microseconds, sizes bytes,
 // times of day RFC 3339, durations and moments seconds.
 type Result struct {
 	Format   int      `json:"format"` // ResultFormat
@@ -83,8 +83,8 @@ type StreamResult struct {
 	OpenLoop    bool    `json:"openLoop"`
 	Rate        float64 `json:"rate,omitempty"`  // intended requests per second, open loop
 	Depth       int     `json:"depth,omitempty"` // unanswered requests per connection, closed loop
-	// Lag is how late requests of an open loop left: what of the latencies is
-	// the generator's own. Those of one batch count as late as its first.
+	// Lag is how late requests of an open loop left: this part of each latency is
+	// the generator's own. All requests of a batch count as late as its first.
 	Lag *Latency `json:"lag,omitempty"`
 }
 
@@ -114,7 +114,7 @@ type Operation struct {
 	Histogram string `json:"histogram,omitempty"`
 }
 
-// The kinds of errors: what is not a wrong reply, but no right one either.
+// The kinds of errors: outcomes that are neither a right nor a wrong reply.
 const (
 	ErrorBusy       = "busy"       // SYSTEM_BUSY: the server refuses under load
 	ErrorClosed     = "closed"     // the connection closed before the answer came
@@ -214,8 +214,8 @@ type Sample struct {
 // maxSamples bounds Result.Samples.
 const maxSamples = 10
 
-// Options say against what and with what means a scenario is run; Scenario
-// says what is done.
+// Options name the target of a run and how to reach it; a Scenario says what to
+// do.
 type Options struct {
 	Target Target // Address is needed; with a PID the process is measured
 	Label  string

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// ErrWrong is what Run fails with, among more words, when the server answered
-// wrongly or failed where the scenario does not expect it.
+// Run fails with an error that wraps ErrWrong when the server answered wrongly, or
+// failed where the scenario does not expect it.
 var ErrWrong = errors.New("bench: the server's replies are not right")
 
 // A run is one scenario on its way.
@@ -263,8 +263,8 @@ func (r *run) fence(ctx context.Context, timeout time.Duration) {
 	r.milestone("every oneway request read", "end of load", r.d.now()-from, ok)
 }
 
-// milestone notes that something came about, or did not, so many nanoseconds
-// after something else. Not to reach it fails the run.
+// milestone notes how many nanoseconds after a start a moment came, or that it did
+// not come. A milestone that is not reached fails the run.
 func (r *run) milestone(name, since string, ns int64, reached bool) {
 	r.observe(name, since, ns, reached)
 	if !reached {
@@ -272,7 +272,7 @@ func (r *run) milestone(name, since string, ns int64, reached bool) {
 	}
 }
 
-// observe is milestone where not to reach it is no failure.
+// observe is milestone for a moment that need not come.
 func (r *run) observe(name, since string, ns int64, reached bool) {
 	r.milMu.Lock()
 	defer r.milMu.Unlock()
@@ -327,7 +327,7 @@ func (r *run) processes() {
 			sent += op.Sent
 		}
 		if r.meter.pid != 0 {
-			// What a phase has spent is known when the next one begins.
+			// The CPU time of a phase is known when the next phase begins.
 			at := r.d.phases[i+1].cpu
 			cpu := at.since(before, sent)
 			res.Phases[i].Server = &cpu

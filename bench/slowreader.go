@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// Buffers in bytes of a client that does not read: the kernel shall not take
-	// for it what the server should.
+	// The socket buffers, in bytes, of a client that does not read. They are small,
+	// so that unread replies stay with the server and not in the kernel.
 	slowReadBuffer, slowWriteBuffer = 4096, 16 << 10
-	// slowEnough bounds the bytes that one such client asks for: a server that
-	// keeps all of them in memory shall show it, and not die of it.
+	// slowEnough bounds the bytes that one such client asks for. A server that keeps
+	// all of them in memory should grow visibly, but should not run out of memory.
 	slowEnough = 32 << 20
-	// heldUp is how long a write must block until the server counts as one that
-	// reads no more.
+	// heldUp is how long a write must block before we say that the server has
+	// stopped to read.
 	heldUp = time.Second
 )
 

@@ -7,8 +7,8 @@ import (
 	"gonamesrv/codec"
 )
 
-// random returns the numbers of one connection of one stream: the same ones
-// whenever the seed is.
+// random returns the random numbers of one connection of one stream. The same seed
+// gives the same numbers.
 func (r *run) random(stream, i int) *rand.Rand {
 	return rand.New(rand.NewPCG(r.opt.Seed, uint64(stream)<<32|uint64(i)))
 }
@@ -27,7 +27,7 @@ func (s *routes) next(dst []byte, opaque int32) ([]byte, ask) {
 
 func (s *routes) reset() {}
 
-// misses asks for topics that there are not, a few thousand of them.
+// misses asks for topics that do not exist, a few thousand of them.
 type misses struct {
 	requests []*template
 	wants    []*wantMiss
@@ -73,7 +73,7 @@ func (s *beats) next(dst []byte, opaque int32) ([]byte, ask) {
 
 func (s *beats) reset() {}
 
-// registrations sends those of its brokers in turn.
+// registrations sends the registrations of its brokers in turn.
 type registrations struct {
 	of []*registered
 	i  int

@@ -7,11 +7,12 @@ type source interface {
 	// next appends the connection's next request, with the given opaque, and
 	// says what it is.
 	next(dst []byte, opaque int32) ([]byte, ask)
-	// reset is told that the connection was lost, with all that was under way.
+	// reset tells the source that the connection was lost, with all requests that
+	// were under way.
 	reset()
 }
 
-// An ask is what must be remembered of a request until its reply.
+// An ask is what the generator remembers of a request until its reply comes.
 type ask struct {
 	op   int   // index into the driver's operations
 	want want  // nil for a oneway request

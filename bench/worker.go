@@ -14,8 +14,8 @@ import (
 )
 
 // A worker is one event loop of the generator: a gnet client with connections
-// of every stream. Everything of it belongs to its loop, but for what is
-// atomic and what is set before the loop starts.
+// of every stream. All its fields belong to its loop, except atomic ones and those
+// that are set before the loop starts.
 type worker struct {
 	gnet.BuiltinEventEngine
 	d      *driver
@@ -92,8 +92,8 @@ func newWorker(d *driver, index, of int, heavy, polite bool) (*worker, error) {
 	return w, client.Start()
 }
 
-// quiet is a log that nobody reads: what goes wrong with a connection is in
-// the result.
+// quiet drops the lines of gnet's log: the result says what went wrong with a
+// connection.
 type quiet struct{}
 
 func (quiet) Debugf(string, ...any) {}
@@ -258,7 +258,7 @@ func (w *worker) refill(c *conn, now int64) {
 	w.flush(c)
 }
 
-// issue appends the connection's next request to what is to be written.
+// issue appends the connection's next request to its output.
 func (w *worker) issue(c *conn, intended int64) {
 	if c.left >= 0 {
 		c.left--
@@ -287,7 +287,7 @@ func (w *worker) issue(c *conn, intended int64) {
 	}
 }
 
-// flush writes what is to be written. gnet calls OnClose when that fails.
+// flush writes the output. gnet calls OnClose when that fails.
 func (w *worker) flush(c *conn) {
 	if len(w.out) > 0 && c.g != nil {
 		_, _ = c.g.Write(w.out)

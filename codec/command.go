@@ -9,8 +9,8 @@ import (
 // client. Java: RemotingCommand.
 //
 // All its slices are windows into the frame it was decoded from and live only
-// as long as that frame does; what must live longer is cloned. (Headers of an
-// unusual form are unescaped into fresh memory, but nobody can rely on it.)
+// as long as that frame does. Clone what must live longer. (Headers of an unusual
+// form are unescaped into fresh memory, but do not rely on it.)
 type Command struct {
 	Code          RequestCode  // of a request; ResponseCode(Code) of a reply
 	Language      LanguageCode // JAVA when the sender left it out

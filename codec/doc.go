@@ -14,18 +14,17 @@
 //	 header word = serialize type << 24 | header length
 //
 // All integers are big endian. The header is a flat JSON object or RocketMQ's
-// binary form; which of the two, says the serialize type. What a request asks
-// with stands in its ext fields, all strings; lists and tables stand in the
-// body, as JSON.
+// binary form; the serialize type says which. The arguments of a request are its
+// ext fields, all of them strings. The body holds lists and tables, as JSON.
 //
 // That JSON is fastjson's. It reads much that is not JSON (jsonReader) and
 // writes two dialects, one of which is not JSON either (Dialect). Where this
 // package and encoding/json disagree, Java decides.
 //
-// Values are not safe for use by several goroutines at once; functions are.
-// Bytes are borrowed on the way in: what Decode returns are windows into the
-// frame or body it was given, unless its comment says that they are owned. On
-// the way out everything is appended to a slice the caller brings.
+// Functions are safe for use by several goroutines at once; values are not.
+// Decode borrows: it returns windows into the frame or body it was given, unless
+// its comment says that they are owned. Encoders append to a slice that the
+// caller brings.
 //
 // A number from the network is a claim: every length and count is compared
 // with what is left before anything is cut or allocated, nesting ends at a
@@ -34,6 +33,6 @@
 // Start reading with command.go, then header_json.go and register_body.go.
 //
 // The counterpart in Java is the package org.apache.rocketmq.remoting.protocol
-// of RocketMQ 5.3.3 with fastjson 1.2.83; "Java:" in a comment names the class
-// and method there that a rule was taken from.
+// of RocketMQ 5.3.3 with fastjson 1.2.83. A comment with "Java:" names the class
+// and method there from which a rule was taken.
 package codec

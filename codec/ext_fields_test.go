@@ -2,6 +2,7 @@ package codec
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -83,6 +84,17 @@ func TestExtFieldsBool(t *testing.T) {
 			t.Errorf("Bool(%q) = %t, %t; want %t, true", in, v, ok, want)
 		}
 	}
+	// Each letter counts, and its neighbours are no letters of the word.
+	for i := range 4 {
+		for c := range 256 {
+			in := []byte("true")
+			in[i] = byte(c)
+			want := byte(c) == "true"[i] || byte(c) == "TRUE"[i]
+			if v, ok := (ExtFields{{[]byte("b"), in}}).Bool("b"); v != want || !ok {
+				t.Errorf("Bool(%q) = %t, %t; want %t, true", in, v, ok, want)
+			}
+		}
+	}
 	if v, ok := (ExtFields)(nil).Bool("b"); v || ok {
 		t.Errorf("Bool of an absent field = %t, %t", v, ok)
 	}
@@ -162,7 +174,7 @@ func TestTypedHeaders(t *testing.T) {
 	if !route.AcceptStandardJSONOnly || !route.ZoneMode {
 		t.Errorf("got %+v", route)
 	}
-	route.Decode(extFields("topic", "t", "topic", "u", "__ZONE_MODE", "no"))
+	route.Decode(slices.Clip(extFields("topic", "t", "topic", "u", "__ZONE_MODE", "no"))) // nothing stands behind the last field
 	if string(route.Topic) != "u" || route.ZoneMode || route.AcceptStandardJSONOnly || route.ZoneName != nil {
 		t.Errorf("got %+v", route)
 	}

@@ -44,7 +44,7 @@ func (r *jsonReader) begin(b []byte) {
 }
 
 // end checks that nothing follows the value but white space, comments and
-// NUL bytes.
+// NUL bytes. Java: DefaultJSONParser#close, which wants the lexer at its end.
 func (r *jsonReader) end() {
 	r.space()
 	for r.i < len(r.b) && r.b[r.i] == 0 {
@@ -64,7 +64,8 @@ func (r *jsonReader) fail(reason string) {
 	r.i = len(r.b)
 }
 
-// space steps over white space and comments.
+// space steps over white space and comments, wherever tokens may be apart.
+// Java: JSONLexerBase#skipWhitespace, #skipComment.
 func (r *jsonReader) space() {
 	for r.i < len(r.b) {
 		switch r.b[r.i] {
@@ -78,6 +79,8 @@ func (r *jsonReader) space() {
 	}
 }
 
+// comment steps over one comment, the slash being at hand. A comment of one line
+// may end with the text; the other must be closed.
 func (r *jsonReader) comment() {
 	if r.i+1 < len(r.b) {
 		switch r.b[r.i+1] {
@@ -184,7 +187,9 @@ func (r *jsonReader) member(rule nameRule) (name []byte, ok bool) {
 	return r.name(c, rule)
 }
 
-// name reads a member's name, of which c is the first byte, and the colon.
+// name reads a member's name, of which c is the first byte, and the colon. Quotes
+// may be single ones, or none at all around a word.
+// Java: Feature.AllowSingleQuotes, AllowUnQuotedFieldNames; both are on.
 func (r *jsonReader) name(c byte, rule nameRule) (name []byte, ok bool) {
 	switch {
 	case c == '"' || c == '\'':
@@ -203,7 +208,7 @@ func (r *jsonReader) name(c byte, rule nameRule) (name []byte, ok bool) {
 }
 
 // element steps to the next element of an array; it reports false after the
-// last one, or on failure.
+// last one, or on failure. Java: DefaultJSONParser#parseArray.
 func (r *jsonReader) element() bool {
 	_, more := r.separated(']')
 	return more
@@ -247,7 +252,9 @@ func (r *jsonReader) literal(word string) bool {
 	return true
 }
 
-// null steps over a value that reads as null, if that is what comes next.
+// null steps over a value that reads as null, if that is what comes next. Java
+// takes undefined and NaN for null too. Java: DefaultJSONParser#parse, tokens
+// NULL, UNDEFINED and NaN.
 func (r *jsonReader) null() bool {
 	switch r.peek() {
 	case 'n':
@@ -285,7 +292,10 @@ func (r *jsonReader) quoted(quote byte) []byte {
 	}
 }
 
-// unescape reads the rest of a string from its first backslash on.
+// unescape reads the rest of a string from its first backslash on. Beyond what
+// JSON has, fastjson knows \v, \F, \', \xHH and \0 to \7; any other letter is an
+// error. Escapes are UTF-16 units, so two of them may be one character.
+// Java: JSONLexerBase#scanString.
 func (r *jsonReader) unescape(start, i int, quote byte) []byte {
 	size := unescapedSize(r.b[start:], i-start, quote)
 	if !r.spend(size) {

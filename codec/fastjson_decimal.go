@@ -13,8 +13,10 @@ type decimal struct {
 	scale  int64
 }
 
-// parseDecimalFloat reads what jsonReader.number has checked. It reports false
-// when the exponent does not fit BigDecimal.
+// parseDecimalFloat reads what jsonReader.number has checked. Digits behind the
+// point count into the scale, zeros at the end included: 1.50 is 150 with scale 2,
+// and prints as it came. It reports false when the exponent, or the scale that
+// follows from it, does not fit an int. Java: BigDecimal#BigDecimal(char[]).
 func parseDecimalFloat(text []byte) (d decimal, ok bool) {
 	if text[0] == '-' {
 		d.neg = true
@@ -50,8 +52,9 @@ func parseDecimalFloat(text []byte) (d decimal, ok bool) {
 	return d, d.scale >= math.MinInt32 && d.scale <= math.MaxInt32
 }
 
-// truncate returns the whole part of a number with fraction or exponent. It
-// reports false outside int64.
+// truncate returns the whole part of a number with fraction or exponent, cut off
+// towards zero. It reports false outside int64. It never makes more than 19 digits
+// of an exponent, however large that is. Java: TypeUtils#castToInt, #castToLong.
 // Differs from Java: BigDecimal#intValue drops the high bits of large numbers.
 func truncate(text []byte) (int64, bool) {
 	d, ok := parseDecimalFloat(text)
@@ -80,8 +83,10 @@ func truncate(text []byte) (int64, bool) {
 	return parseDecimal(b)
 }
 
-// appendDecimal writes a number with fraction or exponent as Java prints it.
-// Java: BigDecimal#toString.
+// appendDecimal writes a number with fraction or exponent as Java prints it:
+// without an exponent if the scale is not negative and the first digit stands at
+// most six places behind the point; otherwise one digit before the point and an
+// exponent with its sign. Zero has no sign. Java: BigDecimal#toString.
 func appendDecimal(dst, text []byte) ([]byte, bool) {
 	d, ok := parseDecimalFloat(text)
 	if !ok {

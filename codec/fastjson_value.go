@@ -6,7 +6,10 @@ import (
 )
 
 // number reads a number and returns its digits as they stand, without a
-// leading plus; float reports whether it has a point or an exponent.
+// leading plus; float reports whether it has a point or an exponent. Leading
+// zeros, and a point without digits behind it, are fine. Differs from Java, which
+// also takes the letter of a type behind the number (1L, 1.5F); no peer sends it.
+// Java: JSONLexerBase#scanNumber.
 func (r *jsonReader) number() (text []byte, float bool) {
 	start := r.i
 	if r.i < len(r.b) && (r.b[r.i] == '-' || r.b[r.i] == '+') {
@@ -42,6 +45,7 @@ func (r *jsonReader) number() (text []byte, float bool) {
 	return r.b[start:r.i], float
 }
 
+// digits steps over decimal digits; it reports whether there were any.
 func (r *jsonReader) digits() bool {
 	start := r.i
 	for r.i < len(r.b) && isDigit(r.b[r.i]) {
@@ -50,6 +54,7 @@ func (r *jsonReader) digits() bool {
 	return r.i > start
 }
 
+// isNumberStart reports whether a value that begins with c is a number.
 func isNumberStart(c byte) bool { return isDigit(c) || c == '-' || c == '+' }
 
 // int64 reads a whole number between lo and hi: plain, as a string, with a
@@ -106,7 +111,9 @@ func (r *jsonReader) longMember(v *int64) {
 	}
 }
 
-// withoutCommas takes out the commas that group digits. Java: TypeUtils#castToInt.
+// withoutCommas takes out the commas that group digits, wherever they stand:
+// Java replaces each one by nothing before it parses. Java: TypeUtils#castToInt,
+// #castToLong.
 func withoutCommas(b []byte) []byte {
 	for i := range b {
 		if b[i] != ',' {
@@ -136,7 +143,9 @@ func withoutZeroFraction(b []byte) []byte {
 	return b
 }
 
-// bool reads a boolean member. Null and the empty string are not ok.
+// bool reads a boolean member. Null and the empty string are not ok. A number is
+// true if its whole part is 1 and false otherwise; of texts only those of the list
+// below are booleans, in any case of their letters.
 // Java: BooleanCodec, TypeUtils#castToBoolean.
 func (r *jsonReader) bool() (v, ok bool) {
 	c := r.peek()
@@ -193,8 +202,10 @@ func lower(c byte) byte {
 	return c
 }
 
-// text reads a string member: a string, or any other value as Java prints it.
-// It returns nil for null, and UTF-8 always.
+// text reads a string member: a string, or any other value as Java prints it. A
+// whole number stays as it was written, zeros included; one with a point or an
+// exponent becomes a BigDecimal first, so 1e5 is "1E+5"; objects and arrays are
+// written again. It returns nil for null, and UTF-8 always.
 // Java: StringCodec#deserialze.
 func (r *jsonReader) text() []byte {
 	c := r.peek()
@@ -296,6 +307,9 @@ func (r *jsonReader) appendValue(dst []byte) []byte {
 	return dst
 }
 
+// appendObject is appendValue for an object. Names may be numbers, which are
+// written in quotes: to Java the object is a JSONObject, whose keys are strings.
+// Java: DefaultJSONParser#parseObject, MapSerializer#write.
 func (r *jsonReader) appendObject(dst []byte) []byte {
 	dst = append(dst, '{')
 	first := true
@@ -320,7 +334,10 @@ func (r *jsonReader) appendObject(dst []byte) []byte {
 	}
 }
 
-// skip steps over any value. Recursion ends at maxDepth.
+// skip steps over any value, of a member that Java's class does not have. It
+// must still be well-formed, because Java parses it before it drops it.
+// Recursion ends at maxDepth. Java: JavaBeanDeserializer#parseField,
+// DefaultJSONParser#parseExtra.
 func (r *jsonReader) skip() {
 	c := r.peek()
 	switch {

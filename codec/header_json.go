@@ -10,11 +10,11 @@ import (
 	gojson "github.com/goccy/go-json"
 )
 
-// A JSON header is read by the first of three readers that feels up to it:
-// scanJSONHeader takes what every official client sends, allocates nothing and
-// gives up on the rest; parseJSONHeader takes strict JSON, so escapes; and
-// readJSONHeader takes all that Java's fastjson takes, and has the last word.
-// Where two of them succeed they agree: FuzzJSONHeader.
+// Three readers try a JSON header, one after the other. scanJSONHeader takes what
+// each official client sends, allocates nothing and gives up on the rest.
+// parseJSONHeader takes strict JSON, escapes included. readJSONHeader takes all
+// that Java's fastjson takes, and its error is the one that is returned. Where two
+// of them succeed they agree: FuzzJSONHeader.
 func (c *Command) consumeJSONHeader(h []byte) error {
 	if c.scanJSONHeader(h) {
 		return nil
@@ -181,7 +181,9 @@ func scanString(h []byte, i int) ([]byte, int) {
 }
 
 // scanInt32 reads the number at i, of up to ten digits, and returns it with the
-// index after it, -1 when it is not a plain int32. Leading zeros mean nothing.
+// index after it, -1 when it is not a plain int32. Leading zeros mean nothing. What
+// may follow is left to the caller: a point, for one, makes it no plain int.
+// Java: JSONLexerBase#intValue.
 func scanInt32(h []byte, i int) (int32, int) {
 	neg := i < len(h) && h[i] == '-'
 	if neg {
@@ -214,8 +216,8 @@ const maxParsedHeader = 1 << 16
 // on.
 func (c *Command) parseJSONHeader(h []byte) bool {
 	c.reset()
-	// go-json only delimits raw values, so the text must be known to be JSON
-	// first. A guard: no header is known that would be taken without it.
+	// go-json does not check raw values, so json.Valid does. We know no header that
+	// go-json would take and json.Valid refuses.
 	var members map[string]gojson.RawMessage
 	if len(h) > maxParsedHeader || !json.Valid(h) || gojson.Unmarshal(h, &members) != nil || members == nil {
 		return false
@@ -266,6 +268,8 @@ func plainString(raw []byte) (s string, ok bool) {
 	return s, ok
 }
 
+// parseExtFields reads the object raw. What is null is left out, as a map of
+// Java's has no use for it; the fields come in ascending order of their names.
 func (c *Command) parseExtFields(raw []byte) bool {
 	var fields map[string]*string
 	if len(raw) == 0 || raw[0] != '{' || gojson.Unmarshal(raw, &fields) != nil {
@@ -322,7 +326,10 @@ var headerNames = map[string][]byte{
 }
 
 // readHeaderMember reads the value of the member with exactly this name; it
-// reports false, and reads nothing, if there is no such member.
+// reports false, and reads nothing, if there is no such member. A member that is
+// sent twice counts as its last value, but for null, which leaves numbers alone
+// and takes texts away: Java's ints cannot be null.
+// Java: RemotingCommand's setters, called by FieldDeserializer#setValue.
 func (c *Command) readHeaderMember(r *jsonReader, name []byte) bool {
 	switch string(name) {
 	case "code":
@@ -371,7 +378,9 @@ func (r *jsonReader) enum(n int, byName func(name []byte) int) int {
 	return -1
 }
 
-// readExtFields reads a map of strings. Java: MapDeserializer#parseMap.
+// readExtFields reads a map of strings. Where the map itself is sent twice the
+// second takes the place of the first, and null empties it, as a setter of Java's
+// would. Java: RemotingCommand#setExtFields, MapDeserializer#parseMap.
 func (c *Command) readExtFields(r *jsonReader) {
 	c.Ext = c.Ext[:0]
 	if r.null() || !r.object() {

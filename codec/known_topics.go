@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// KnownTopics is what a table of topics said, remembered by the hashes of its
-// text: where the sender's next body has the same text, nothing need be
-// decoded. It never changes. Size: about 5 B for a topic.
+// KnownTopics remembers a table of topics by the hashes of its text. Where the
+// sender's next body has the same text, the decoder skips it. KnownTopics never
+// changes. It takes about 5 B for a topic.
 //
 // The text is cut into pieces of some topics each. A hash is keyed with a
 // random number of this process and 64 bits wide, so that a stranger cannot
@@ -26,16 +26,16 @@ type knownPiece struct {
 }
 
 const (
-	// pieceTopics is how many topics a piece begins with. One that changes
-	// costs the decoding of its whole piece.
+	// pieceTopics is how many topics a piece begins with. If one topic changes, its
+	// whole piece is decoded.
 	pieceTopics = 16
 
-	// Topics that come and go make a piece longer, up to this, or shorter. One
-	// that has changed and is short is joined with the next.
+	// Topics that come and go make a piece longer, up to this, or shorter. A short
+	// piece that has changed is joined with the next one.
 	maxPieceTopics = 2 * pieceTopics
 
-	// alignWindow is how many topics may be missing in a row for the rest to
-	// be found again, and pieceTries how many may be new in front of a piece.
+	// If alignWindow topics in a row are missing, or more, the rest is not found
+	// again; nor is a piece with pieceTries new topics or more in front of it.
 	alignWindow = 64
 	pieceTries  = 4
 )
@@ -61,9 +61,9 @@ func (k *KnownTopics) end(i int) int {
 // A topicText follows the text of a table of topics: it steps over what is
 // known already and remembers what the table says.
 //
-// The known pieces are tried in their order. Where one does not match, its
-// topics are decoded one by one, and the hash of each name tells where in the
-// known table we are, until the next piece begins.
+// It tries the known pieces in their order. Where a piece does not match, its
+// topics are decoded one by one. The hash of each name then tells the place in the
+// known table, until the next piece begins.
 type topicText struct {
 	known *KnownTopics // never nil
 	next  int          // the topic of known that is to come

@@ -78,7 +78,8 @@ func (r *jsonReader) kvNamespaces() []KVNamespace {
 	return sortedByKey(table, func(a, b *KVNamespace) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// fields reads a map of strings.
+// fields reads a map of strings. A value that is null is left out; Java keeps it
+// in its HashMap, where it reads as absent. Java: KVConfigSerializeWrapper.configTable.
 func (r *jsonReader) fields() []Field {
 	fields := []Field{}
 	if !r.object() {

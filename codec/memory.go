@@ -12,9 +12,9 @@ var ErrNoMemory = errors.New("codec: no memory for what the body says")
 // memoryStep is the least that is reserved at a time.
 const memoryStep = 16 << 10
 
-// A memory bounds what is allocated while one body is decoded, and kept until the
-// body is done with. It grows with what has been read, never with a count that
-// the body claims.
+// A memory bounds what is allocated while one body is decoded, and what is kept
+// until its caller has finished with it. It grows with the bytes that were read,
+// never with a count that the body claims.
 type memory struct {
 	reserve func(bytes int) bool // nil: without limit
 	left    int                  // bytes reserved and not yet allocated

@@ -59,7 +59,9 @@ func (m *TopicQueueMappingInfo) appendJSON(dst []byte, dialect Dialect) []byte {
 	return append(dst, '}')
 }
 
-// queueMapping reads a TopicQueueMappingInfo into m. Its strings are owned.
+// queueMapping reads a TopicQueueMappingInfo into m. Its strings are owned. What
+// is absent has the value of Java's no-argument constructor: the global scope, an
+// empty map, zeros. Java: TopicQueueMappingInfo.
 func (r *jsonReader) queueMapping(m *TopicQueueMappingInfo) {
 	*m = TopicQueueMappingInfo{Scope: scopeGlobal, CurrIDMap: []QueueID{}}
 	if !r.object() {

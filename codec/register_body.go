@@ -26,10 +26,10 @@ type RegisterBrokerBody struct {
 	// body was compressed.
 	Said *KnownTopics
 
-	// Reserve, unless nil, is asked before memory is allocated for what a body
-	// says, for some KiB at a time, and when what is left from the last body is
-	// used again. All that it has granted is in use until b is done with. If it
-	// refuses, decoding fails with ErrNoMemory.
+	// Reserve, unless nil, is asked before Decode allocates memory for a body, for
+	// some KiB at a time, and before Decode uses memory of the last body again. What
+	// it grants is in use until the caller has finished with b. If it refuses,
+	// decoding fails with ErrNoMemory.
 	Reserve func(bytes int) bool
 
 	memory memory
@@ -144,8 +144,8 @@ func (b *RegisterBrokerBody) reset(nowMillis int64) {
 	}
 }
 
-// Forget gives up what a body says, and the memory that is too much to be kept
-// for another. To be called when b is done with; Decode does it too.
+// Forget drops the content of a body, and gives up memory that is too large to be
+// kept for another. Call it when you have finished with b; Decode calls it too.
 func (b *RegisterBrokerBody) Forget() {
 	if cap(b.Topics) > maxKeptTopics {
 		b.Topics = nil

@@ -21,9 +21,9 @@ func isZlib(b []byte) bool {
 	return len(b) > 2 && b[0] == 0x78 && (uint(b[0])<<8|uint(b[1]))%31 == 0 && b[1]&0x20 == 0
 }
 
-// An inflater gives what a zlib stream holds, some KiB at a time, so that a body
-// that inflates to many times its size costs no more memory than what is kept of
-// it. It is used again for other bodies.
+// An inflater inflates a zlib stream, some KiB at a time. So a body that inflates
+// to many times its size costs only the memory for what is kept of it. An inflater
+// is used again for other bodies.
 type inflater struct {
 	src bytes.Reader
 	zr  io.ReadCloser
@@ -34,8 +34,8 @@ var inflaters = sync.Pool{New: func() any { return &inflater{buf: make([]byte, i
 
 const inflateStep = 16 << 10
 
-// inflate decodes the compact form in the zlib stream body, which may be of limit
-// bytes. The stream is read to its end, because its checksum is there.
+// inflate decodes the compact form in the zlib stream body, which may inflate to
+// limit bytes. It reads the stream to its end, because the checksum is there.
 func (b *RegisterBrokerBody) inflate(body []byte, withMappings bool, nowMillis int64, limit int) error {
 	f := inflaters.Get().(*inflater)
 	defer inflaters.Put(f)
@@ -78,8 +78,8 @@ func zlibError(src *bytes.Reader, err error) error {
 //	int32 length, filter servers as a JSON array
 //	int32 count of mappings, each: int32 length, TopicQueueMappingInfo as JSON (since 5.0.0)
 //
-// It carries neither sys flag nor order of a topic. What follows is ignored. A
-// count allocates nothing: that many pieces may never come.
+// It carries neither sys flag nor order of a topic. Bytes behind it are ignored. A
+// count allocates nothing, because that many pieces may never come.
 // Java: RegisterBrokerBody#decode.
 func (b *RegisterBrokerBody) decodePieces(s *pieces, withMappings bool, nowMillis int64) error {
 	dv := s.next()

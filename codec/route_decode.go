@@ -43,6 +43,9 @@ func (d *TopicRouteData) decode(body []byte, m *memory) error {
 	return nil
 }
 
+// readMember reads the member whose name is like this one, and steps over any
+// other. Exact names need no way of their own here: the body is rare.
+// Java: JavaBeanDeserializer#parseField, #smartMatch.
 func (d *TopicRouteData) readMember(r *jsonReader, name []byte) {
 	var buf [32]byte
 	switch string(smartName(&buf, name)) {
@@ -79,6 +82,9 @@ func readList[T any](r *jsonReader, read func(*T, *jsonReader)) []T {
 	return list
 }
 
+// read reads one element of brokerDatas. A member that is absent, or null, keeps
+// the value of Java's no-argument constructor: no name, no addresses, false.
+// Java: BrokerData; JavaBeanDeserializer#deserialze sets what the text names.
 func (b *BrokerData) read(r *jsonReader) {
 	if !r.object() {
 		return
@@ -104,6 +110,8 @@ func (b *BrokerData) read(r *jsonReader) {
 	}
 }
 
+// read reads one element of queueDatas. Here too an absent number is 0, though
+// a broker's TopicConfig has defaults of its own. Java: QueueData.
 func (q *QueueData) read(r *jsonReader) {
 	if !r.object() {
 		return
@@ -127,7 +135,10 @@ func (q *QueueData) read(r *jsonReader) {
 	}
 }
 
-// brokerAddrs reads a map of broker ids to addresses, or null.
+// brokerAddrs reads a map of broker ids to addresses, or null. Brokers write its
+// keys bare ({0:"a"}), since fastjson does so with keys that are numbers; a key in
+// quotes is as good. Of equal keys the last one counts, as in any HashMap.
+// Java: BrokerData.brokerAddrs, a HashMap<Long, String>; MapDeserializer#parseMap.
 func (r *jsonReader) brokerAddrs() []BrokerAddr {
 	if r.null() || !r.object() {
 		return nil
@@ -156,7 +167,9 @@ func (r *jsonReader) brokerAddrs() []BrokerAddr {
 	})
 }
 
-// filterServers reads a map of addresses to lists, or null.
+// filterServers reads a map of addresses to lists, or null. A list that is null
+// stays null: it is left out when it is written again.
+// Java: TopicRouteData.filterServerTable, a HashMap<String, List<String>>.
 func (r *jsonReader) filterServers() []FilterServers {
 	if r.null() || !r.object() {
 		return nil
@@ -177,7 +190,9 @@ func (r *jsonReader) filterServers() []FilterServers {
 	return sortedByKey(table, func(a, b *FilterServers) int { return strings.Compare(a.Addr, b.Addr) })
 }
 
-// queueMappings reads a map of broker names to mappings, or null.
+// queueMappings reads a map of broker names to mappings, or null, which is what
+// brokers without static topics send.
+// Java: TopicRouteData.topicQueueMappingByBroker.
 func (r *jsonReader) queueMappings() []BrokerQueueMapping {
 	if r.null() || !r.object() {
 		return nil
@@ -198,6 +213,9 @@ func (r *jsonReader) queueMappings() []BrokerQueueMapping {
 }
 
 // queueIDs reads a map of integers, or null. Brokers write its keys unquoted.
+// The numbers are read as those of any int member are: in quotes, or with a
+// fraction that is cut off. Java: TopicQueueMappingInfo.currIdMap, a
+// ConcurrentMap<Integer, Integer>.
 func (r *jsonReader) queueIDs() []QueueID {
 	if r.null() || !r.object() {
 		return nil

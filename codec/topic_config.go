@@ -119,7 +119,9 @@ var topicConfigNames = map[string][]byte{
 }
 
 // readMember reads the member with exactly this name; it reports false, and
-// reads nothing, if there is none.
+// reads nothing, if there is none. Members that mean nothing to a name server are
+// named all the same: their values are stepped over without another comparison.
+// Java: TopicConfig's setters.
 func (t *TopicConfig) readMember(r *jsonReader, name []byte) bool {
 	switch string(name) {
 	case "topicName":
@@ -168,6 +170,7 @@ func (t *TopicConfig) readLine(line []byte) bool {
 	return true
 }
 
+// parseInt32 is parseDecimal for an int. Java: Integer#parseInt.
 func parseInt32(b []byte) (int32, bool) {
 	v, ok := parseDecimal(b)
 	return int32(v), ok && v >= math.MinInt32 && v <= math.MaxInt32

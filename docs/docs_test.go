@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,61 +23,6 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// sources are the Go files of the project, relative to its top.
-func sources(t *testing.T) []string {
-	t.Helper()
-	out, err := exec.Command("go", "list", "-f", `{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}
-{{end}}{{range .IgnoredGoFiles}}{{$d}}/{{.}}
-{{end}}`, "gonamesrv/...").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	top, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var files []string
-	for _, f := range strings.Fields(string(out)) {
-		rel, err := filepath.Rel(top, f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasSuffix(rel, "_test.go") {
-			files = append(files, filepath.ToSlash(rel))
-		}
-	}
-	if len(files) < 50 {
-		t.Fatalf("only %d source files found", len(files))
-	}
-	return files
-}
-
-// TestFileMap compares the file map of ARCHITECTURE.md with the files that
-// there are.
-func TestFileMap(t *testing.T) {
-	_, section, ok := strings.Cut(read(t, "ARCHITECTURE.md"), "\n## File map\n")
-	if !ok {
-		t.Fatal("no file map")
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	listed := map[string]bool{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| .+ \\|$").FindAllStringSubmatch(section, -1) {
-		if listed[m[1]] {
-			t.Errorf("%s is listed twice", m[1])
-		}
-		listed[m[1]] = true
-	}
-	for _, f := range sources(t) {
-		if !listed[f] {
-			t.Errorf("%s is not in the file map", f)
-		}
-		delete(listed, f)
-	}
-	for f := range listed {
-		t.Errorf("the file map lists %s, which is not there", f)
-	}
 }
 
 // TestReadmeNamesKeys makes sure that the README says something of each key of
@@ -280,5 +226,23 @@ func TestSerialPackages(t *testing.T) {
 				return true
 			})
 		}
+	}
+}
+
+// TestServerModules makes sure that the name server is made of two dozen modules,
+// and that its go.mod does not list those of the client with which it is tested.
+func TestServerModules(t *testing.T) {
+	const most = 24
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "gonamesrv/cmd/namesrv").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	built := strings.Fields(string(out))
+	slices.Sort(built)
+	if built = slices.Compact(built); len(built) > most {
+		t.Errorf("cmd/namesrv is made of %d modules, want at most %d:\n%s", len(built), most, strings.Join(built, "\n"))
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\t(github.com/apache/\S+)`).FindAllString(read(t, "../go.mod"), -1) {
+		t.Errorf("go.mod needs %s, which belongs into internal/interop", m)
 	}
 }

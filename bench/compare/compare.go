@@ -18,11 +18,11 @@ type Options struct {
 	Servers  []launch.Spec
 	Base     int // index of the server that ratios are taken to
 
-	// JVMWarmUp is how long a server that compiles as it runs is loaded with the
-	// same scenario before each measured run; 0 leaves it out.
+	// JVMWarmUp is how long a JVM is loaded with the same scenario before each
+	// measured run, so that it has compiled its code; 0 leaves the warm-up out.
 	JVMWarmUp time.Duration
-	// Floor makes the server of that name that only echoes, for replies of so
-	// many bytes; it stands in for those of Servers that are a floor.
+	// Floor makes the server that only echoes, for replies of so many bytes. It
+	// replaces each of Servers that is a floor.
 	Floor func(name string, replyBytes int) (launch.Spec, error)
 
 	// Bench are the options of each run; target, seed, label and server are
@@ -43,7 +43,7 @@ type Started interface {
 	Close() error
 }
 
-// A Progress says what is under way.
+// A Progress says which turn of a comparison is running.
 type Progress struct {
 	Server string
 	Round  int
@@ -83,8 +83,8 @@ type comparer struct {
 
 // Run compares. progress may be nil. Like bench.Run it fails with
 // bench.ErrWrong together with a whole Comparison when some run was not right;
-// such runs are in no figure. A server that cannot be run ends it, with what
-// was seen until then and an error that shows the end of its output.
+// no figure counts such runs. A server that cannot be run ends the comparison: Run
+// then returns what it has, and an error that shows the end of the server's output.
 func Run(ctx context.Context, opt Options, progress func(Progress)) (*Comparison, error) {
 	if err := opt.validate(); err != nil {
 		return nil, err

@@ -27,8 +27,8 @@ type value struct {
 	v                 float64
 }
 
-// valuesOf are all figures of one run. What was not measured is left out: zero
-// is a value only where nothing is what one hopes for.
+// valuesOf returns all figures of one run. It leaves out what was not measured, and
+// so leaves out zeros, except where zero is the best value there is.
 func valuesOf(r *Turn) []value {
 	res := r.Result
 	var out []value
@@ -55,7 +55,7 @@ func valuesOf(r *Turn) []value {
 			add(p.Name, "server CPU", "s/1M", false, p.Server.CPUSecondsPerMillion)
 		}
 	}
-	// What a phase does to those of the one before, such as a storm to readers.
+	// How a phase changes the operations of the phase before: a storm disturbs reads.
 	for i := 1; i < len(res.Phases); i++ {
 		for _, op := range res.Phases[i].Ops {
 			if before := operation(res.Phases[0], op.Name); before != nil && before.Latency.P99 > 0 {

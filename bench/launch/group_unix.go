@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// ownGroup keeps a Ctrl-C in the terminal from the server: who started it ends it.
+// ownGroup keeps a Ctrl-C in the terminal away from the server. We started the
+// server, and we end it.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // signalGroup signals the process and what it has started; it may be gone.

@@ -56,7 +56,7 @@ func javaCommand(java, classPath string, flags []string, dir string, port int) (
 		return nil, err
 	}
 	// 4.x does not start without its file, 5.x looks for one of another name.
-	// Both log what is worth a warning only, which is to Java's advantage.
+	// Both log warnings only, which saves Java some work.
 	if err := os.MkdirAll(filepath.Join(dir, "conf"), 0o700); err != nil {
 		return nil, err
 	}

@@ -61,8 +61,8 @@ func (s *Server) Target() bench.Target { return s.target }
 // reply; 0 for one that runs already.
 func (s *Server) FirstReply() time.Duration { return s.firstReply }
 
-// Start starts the process and waits until it answers. Of one that runs
-// already it makes sure that it does.
+// Start starts the process and waits until it answers. If the server runs already,
+// Start only makes sure that it answers.
 func (s *Server) Start(ctx context.Context) error {
 	begun := time.Now()
 	if !s.runsAlready() {
@@ -117,7 +117,7 @@ func (s *Server) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if s.ended != nil {
-		// One that has ended will not answer.
+		// A process that has ended will not answer.
 		watched, ended := context.WithCancelCause(ctx)
 		defer ended(nil)
 		stop := make(chan struct{})
@@ -169,8 +169,8 @@ func (s *Server) readAddress() {
 
 var errEnded = errors.New("the server has ended")
 
-// Kill ends the process at once and returns when it is gone. One that runs
-// already is not ours to kill.
+// Kill ends the process at once and returns when it is gone. It does not kill a
+// server that ran before us.
 func (s *Server) Kill() error {
 	if s.runsAlready() {
 		return fmt.Errorf("%s: was not started here and is not killed here", s.spec.Name)

@@ -70,7 +70,7 @@ func Command(line string) (Spec, error) {
 		return Spec{}, err
 	}
 	return Spec{Name: filepath.Base(words[0]), prepare: func(_ context.Context, dir string, port int) ([]string, error) {
-		// Who takes a Java properties file finds one.
+		// A command that takes a Java properties file finds one in its folder.
 		if _, err := writeConf(dir, port); err != nil {
 			return nil, err
 		}

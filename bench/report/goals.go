@@ -46,8 +46,8 @@ var goals = []goal{
 }
 
 // Goals says which of the project's goals the comparisons of a set meet, by the
-// median of the rounds. What was not measured, or under another load, is not in
-// it.
+// median of the rounds. It leaves out goals that were not measured, or were
+// measured under another load.
 func Goals(set map[string]Document) Table {
 	t := Table{
 		Title: "Measured", Left: 2, Head: []string{"goal", "met", "at most", "measured", "rounds from", "to"},

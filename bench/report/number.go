@@ -9,7 +9,7 @@ import (
 
 // How numbers are shown: with a unit, and no more digits than anybody reads.
 
-// digits writes v with three digits that count, and thousands apart.
+// digits writes v with three significant digits and a separator of thousands.
 func digits(v float64) string {
 	switch a := math.Abs(v); {
 	case v == 0:
@@ -95,7 +95,7 @@ func quantity(v float64, unit string) string {
 	}
 }
 
-// plain is digits, but for whole numbers, such as threads.
+// plain is digits for whole numbers, for example of threads.
 func plain(v float64) string {
 	if v == math.Trunc(v) && v < 1e15 {
 		return thousands(strconv.FormatFloat(v, 'f', 0, 64))

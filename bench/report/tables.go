@@ -21,7 +21,7 @@ type Table struct {
 	Note  string // what its figures count
 }
 
-// A Sheet is all of a report but the charts.
+// A Sheet is a report without its charts.
 type Sheet struct {
 	Title  string
 	Facts  []string // about the run, one a line

@@ -10,8 +10,8 @@ import (
 )
 
 // configure puts the configuration together: defaults, environment, options for
-// Java, file. It returns what the operator should know of it, also beside an
-// error, which lists all faults.
+// Java, file. It returns what the operator should know of the configuration, and
+// does so beside an error too. The error lists all faults.
 func configure(f flags, getenv func(string) string, stdout io.Writer) (namesrv.Config, []namesrv.Note, error) {
 	cfg := namesrv.DefaultConfig()
 	var notes []namesrv.Note

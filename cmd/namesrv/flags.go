@@ -34,8 +34,8 @@ type flags struct {
 
 // parseFlags reads the command line. Its errors are worded like Java's.
 //
-// Differs from Java, which ignores stray arguments: a server that starts because
-// of "namesrv version" is not what was meant.
+// Differs from Java, which ignores stray arguments: whoever types "namesrv version"
+// does not want to start a server.
 func parseFlags(args []string, stdout io.Writer) (flags, error) {
 	var f flags
 	cmd := &cobra.Command{

@@ -30,9 +30,9 @@ const (
 )
 
 // gcPercent is by how many percent the heap grows between two garbage
-// collections. It is half of Go's default: what lives is large and lasts, and
-// next to nothing of it is made anew for a request or a repeated registration, so
-// that collections are rare either way. Measured with `nsbench register`, 32
+// collections. It is half of Go's default. The live heap is large and lasts long,
+// and requests and repeated registrations allocate next to nothing, so collections
+// are rare with either number. Measured with `nsbench register`, 32
 // brokers of 10,000 topics, two runs each: 60 MB resident, 145 with 100 percent,
 // for 5 % more CPU when data versions are new and 20 % when every topic changes.
 const gcPercent = 50
@@ -53,13 +53,13 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// flushTime is how long the end of the program may wait for those who read what
-// it has said, all of them together. Each has a tenth of it in any case.
+// flushTime is how long the program may wait at its end for the readers of its
+// output, all of them together. Each has a tenth of it in any case.
 const flushTime = time.Second
 
 // run is the whole program: it returns the exit code once ctx is done or the
 // server has failed. Logs go to stderr, and to a file if there is a logFile.
-// Nothing waits for who reads them, unless all there is to do is to print.
+// Only commands that print and end wait for the readers of their output.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	f, err := parseFlags(args, stdout)
 	if err != nil {
@@ -112,7 +112,7 @@ func complain(w io.Writer, err error) {
 	}
 }
 
-// An outputs is where a server says something, and what makes it do so.
+// An outputs holds what a server writes to, and the signals that make it write.
 type outputs struct {
 	stdout, stderr *logging.Queue
 	log            *logging.Log // once it is open
@@ -140,8 +140,8 @@ func (o *outputs) begin(ctx context.Context, name string, stop func(context.Cont
 	_ = o.parts.Begin(ctx, name, component.Func{OnStop: stop}, limit) // nothing to start can fail
 }
 
-// close waits until everything is said, for flushTime at most. The log comes first:
-// it may have something to say on standard error.
+// close waits until all output is written, for flushTime at most. The log comes
+// first: it may have something to say on standard error.
 func (o *outputs) close() {
 	o.end = time.Now().Add(flushTime)
 	o.parts.Stop(context.Background())
@@ -162,8 +162,8 @@ func (o *outputs) serve(ctx context.Context, f flags, getenv func(string) string
 	return serve(ctx, cfg, o)
 }
 
-// configure reads the configuration and opens the log, whose first lines are
-// what there was to say of the configuration.
+// configure reads the configuration and opens the log. The first lines of the log
+// are the remarks on the configuration.
 func (o *outputs) configure(ctx context.Context, f flags, getenv func(string) string) (namesrv.Config, error) {
 	cfg, notes, err := configure(f, getenv, o.stdout)
 	logCfg := cfg
@@ -218,8 +218,8 @@ func serve(ctx context.Context, cfg namesrv.Config, o *outputs) error {
 	return <-ended
 }
 
-// reload reads again, after SIGHUP, what can be read again while serving. What
-// is added to it must not end the program, nor wait for anybody.
+// reload runs after SIGHUP and reads again what can be read again while the server
+// serves. Nothing in it may end the program or wait for a peer.
 func reload(log *logging.Log, s *namesrv.Server) {
 	log.Reopen()
 	s.Reload()

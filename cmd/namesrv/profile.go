@@ -24,8 +24,8 @@ var profiles = map[string]struct {
 }
 
 // startProfile profiles the process until the function it returns is called,
-// into a file in dir, the working directory when dir is empty. No name starts
-// nothing.
+// into a file in dir, or in the working directory when dir is empty. Without a name
+// it starts nothing.
 func startProfile(name, dir string) (stop func(), err error) {
 	if name == "" {
 		return func() {}, nil
@@ -48,6 +48,6 @@ func startProfile(name, dir string) (stop func(), err error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("--profile: %w", err)
 	}
-	// Signals are ours, and so is what is said.
+	// This program handles the signals and writes the messages, not the library.
 	return profile.Start(p.mode, profile.ProfilePath(dir), profile.NoShutdownHook, profile.Quiet).Stop, nil
 }

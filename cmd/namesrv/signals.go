@@ -52,7 +52,8 @@ func (c *signalCatcher) onReload(reload func()) {
 	c.reload = reload
 }
 
-// end stops catching: a signal ends the program then, which is about to end.
+// end stops catching signals. A signal then ends the program, which is about to end
+// anyway.
 func (c *signalCatcher) end() {
 	signal.Stop(c.received)
 	close(c.received)

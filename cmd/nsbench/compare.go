@@ -190,7 +190,8 @@ func names(specs []launch.Spec) string {
 	return strings.Join(out, ", ")
 }
 
-// commandLine is how to do it again: without where the results go.
+// commandLine returns the command that repeats the comparison, without the flags
+// that name files for the results.
 func commandLine(args []string, fl *pflag.FlagSet, servers []serverFlag) []string {
 	line := append([]string{"nsbench", "compare"}, args...)
 	for _, s := range servers {

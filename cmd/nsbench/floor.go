@@ -16,8 +16,8 @@ import (
 	"gonamesrv/codec"
 )
 
-// newFloorCommand is the server that only echoes: what no server on this
-// machine is faster than.
+// newFloorCommand is the server that only echoes. No server on this machine can be
+// faster.
 func newFloorCommand() *cobra.Command {
 	var size int
 	var reply bool

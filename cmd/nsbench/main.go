@@ -1,5 +1,5 @@
 // Command nsbench puts load on a RocketMQ name server, ours or any other, and
-// says what came of it.
+// reports the results.
 package main
 
 import (

@@ -11,7 +11,10 @@
 // The package holds tests only, behind the build tag interop. "make interop"
 // runs them, which is:
 //
-//	go test -tags interop -count=1 -v -timeout 40m ./internal/interop/
+//	go -C internal/interop test -tags interop -count=1 -v -timeout 40m .
+//
+// The folder is a module of its own, so that the go.mod of the name server does
+// not list what the Go client needs.
 //
 // It needs a JDK (java and javac, 11 or later) and Maven (mvn), and Node.js
 // (node and npm) for the JavaScript client. What lacks its tool says so and is

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/rocketmq-client-go/v2/primitive"
-
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
 )
@@ -109,11 +107,6 @@ func TestAddressServer(t *testing.T) {
 		c := rawHTTP(t, s, string(recorded(t, "route_request"))+"\r\n\r\n")
 		if got, _ := io.ReadAll(c); bytes.Contains(got, []byte("200 OK")) {
 			t.Errorf("answer is %q", got)
-		}
-	})
-	t.Run("the list is to the Go client's liking", func(t *testing.T) {
-		if _, err := primitive.NewNamesrvAddr(strings.Split(threeServers, ";")...); err != nil {
-			t.Error(err)
 		}
 	})
 }
