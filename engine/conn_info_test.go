@@ -167,7 +167,8 @@ func TestTimeOfTheTurn(t *testing.T) {
 		x := newExecutor(t, ExecutorOptions{})
 		h := &timed{x: x, serve: make(chan time.Duration, 10), task: make(chan time.Duration, 10)}
 		s, clock := serveInTime(t, h, withTLS)
-		send, want := func([]byte) {}, func(string) {}
+		var send func([]byte)
+		var want func(string)
 		if secure {
 			c := s.dialTLS(nil)
 			send, want = func(b []byte) { c.Write(b) }, c.want

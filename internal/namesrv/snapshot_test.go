@@ -129,8 +129,10 @@ func TestSnapshotJSON(t *testing.T) {
 		var value stdjson.RawMessage
 		d.Decode(&value)
 	}
-	want := []string{"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "KVConfig", "Notices", "AddressServer", "Config"}
+	want := []string{
+		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "KVConfig", "Notices", "AddressServer", "Config",
+	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)
 	}
