@@ -125,11 +125,7 @@ func BenchmarkRouteRead(b *testing.B) {
 
 // benchRoute returns the route of a topic, as the server asks for it.
 func benchRoute(v *View, topic []byte) ([]byte, bool) {
-	e, ok := v.Topic(topic)
-	if !ok {
-		return nil, false
-	}
-	return v.RouteBody(e, codec.DialectStrict, false), true
+	return v.Route(topic, &RouteForm{Dialect: codec.DialectStrict})
 }
 
 // BenchmarkRegister is one registration of 10,000 topics from its encoded body

@@ -77,8 +77,7 @@ func fillToRead(s *namesrv.Server, topics int) error {
 }
 
 func benchRead(v *route.View, topic []byte) {
-	e, _ := v.Topic(topic)
-	v.RouteBody(e, codec.DialectStrict, false)
+	v.Route(topic, &route.RouteForm{Dialect: codec.DialectStrict})
 }
 
 // readCPU asks in a closed loop for a second and returns the CPU time in µs that
