@@ -263,6 +263,29 @@ func BenchmarkHeapPerEntry(b *testing.B) {
 	}
 }
 
+// BenchmarkHeapPerRoute reports what a topic on two brokers costs once it has been
+// asked for, and how much of that is the body.
+func BenchmarkHeapPerRoute(b *testing.B) {
+	for _, topics := range []int{150_000, 300_000} {
+		b.Run(fmt.Sprintf("topics=%d", topics), func(b *testing.B) {
+			for b.Loop() {
+				before := heapInUse()
+				t := benchTable(topics)
+				size := 0
+				for range 2 {
+					for i := range topics {
+						body, _ := benchRoute(t.View(), benchTopic(i))
+						size = len(body)
+					}
+				}
+				b.ReportMetric(float64(heapInUse()-before)/float64(topics), "heap-B/topic")
+				b.ReportMetric(float64(size), "body-B")
+				runtime.KeepAlive(t)
+			}
+		})
+	}
+}
+
 func heapInUse() uint64 {
 	runtime.GC()
 	runtime.GC()

@@ -136,6 +136,66 @@ func TestLitterIsBounded(t *testing.T) {
 	}
 }
 
+// TestDeadMakeRoom puts routes in the place of dead ones that nobody has taken out.
+func TestDeadMakeRoom(t *testing.T) {
+	x := newRouteIndex(maphash.MakeSeed())
+	for range 3 {
+		for i := range 100 {
+			r := newEncodedRoute(1, 1, 0, string(benchTopic(i)), "", "", nil)
+			x.put(r)
+		}
+		d := x.dir.Load()
+		for i := range d.pages[0].Load() {
+			for j := range d.pages[0].Load()[i].slots {
+				if r := d.pages[0].Load()[i].slots[j].Load(); r != nil {
+					r.kill()
+				}
+			}
+		}
+	}
+	if x.count > 100 || x.count < 90 {
+		t.Errorf("%d routes are in the index, want 100", x.count)
+	}
+}
+
+// TestUnlistedIsDead lets readers replace a route, push one out and sweep, while
+// somebody is at work on the index, which therefore keeps them: nobody may be
+// shown them, for the next change would not find them.
+func TestUnlistedIsDead(t *testing.T) {
+	table := zoned(t, maxVariants+1)
+	zone := func(i int) RouteForm { return RouteForm{InZone: true, Zone: fmt.Appendf(nil, "zone-%d", i)} }
+	newest := func() *encodedRoute {
+		e, _ := table.View().Topic(benchTopic(0))
+		return e.bodies.Load().route
+	}
+	routeIn(t, table.View(), zone(0))
+	pushedOut := newest()
+	routeIn(t, table.View(), RouteForm{})
+	replaced := newest()
+	table.cache.index.mu.Lock()
+	for i := range maxVariants {
+		routeIn(t, table.View(), zone(1+i))
+	}
+	slave := benchRegistration(0, benchBody(0, 0, 1, never))
+	slave.BrokerID, slave.BrokerAddr = 1, "10.1.1.1:10911"
+	mustRegister(t, table, slave)
+	routeIn(t, table.View(), RouteForm{})
+	swept := newest()
+	table.cache.index.mu.Unlock()
+	table.cache.full.Store(true)
+	table.SweepBodies()
+	for name, r := range map[string]*encodedRoute{"pushed out": pushedOut, "replaced": replaced, "swept": swept} {
+		if !r.isDead() {
+			t.Errorf("the route that was %s is not dead", name)
+		}
+		table.cache.index.put(r)
+	}
+	if n := table.cache.index.count; n != 0 {
+		t.Errorf("%d dead routes are in the index", n)
+	}
+	mustHold(t, table)
+}
+
 // TestEveryViewShowsItsRoutes changes topics and reads them in Views from before
 // and after each change, in turn and several times: each shows what it would
 // encode, wherever the route is found.
