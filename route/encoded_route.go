@@ -81,7 +81,7 @@ const (
 // canKeep reports whether the lengths of a route fit its head. Names that are
 // kept do (limits.go), unless somebody has raised the limits very far.
 func canKeep(name, zone, conf string, body []byte) bool {
-	return len(name) <= math.MaxUint16 && len(zone) <= math.MaxUint8 && len(conf) <= math.MaxUint32 && len(body) <= math.MaxUint32
+	return len(name) <= math.MaxUint16 && len(zone) <= math.MaxUint8 && len(conf) <= math.MaxInt32 && len(body) <= math.MaxInt32
 }
 
 func newEncodedRoute(since, stamp uint64, kind formKind, name, zone, conf string, body []byte) *encodedRoute {
@@ -179,10 +179,10 @@ func (k formKind) isVariant() bool { return k&(formInZone|formOrdered) != 0 }
 // Route returns the encoded route of a topic, and whether there is one. The
 // bytes are shared by all readers and never change; the name is borrowed.
 //
-// It is Topic and RouteForm of the same View, but in the usual case it looks
+// It is Topic and RouteIn of the same View, but in the usual case it looks
 // neither at the trie nor at the entry: the Table's cache has an index of its
 // own (body_index.go). What that finds may be older or younger than this View,
-// and tells for which Views it is right.
+// and tells for which Views it is right: a reader is never shown another one.
 func (v *View) Route(name []byte, f *RouteForm) ([]byte, bool) {
 	h := v.topics.hash(window(name))
 	if r := v.cache.index.get(h, window(name), f); r != nil && v.shows(r) {
