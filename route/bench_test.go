@@ -1,6 +1,7 @@
 package route
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -59,48 +60,72 @@ func benchTable(topics int) *Table {
 }
 
 // BenchmarkRouteRead is one route request from frame to frame, without a
-// socket: decode the header, look the topic up, append the reply.
+// socket: decode the header, look the topic up, append the reply. Every topic
+// has been asked for before. Which one is asked for next is drawn evenly, or as
+// Zipf has it: half of the requests for a few thousand.
 func BenchmarkRouteRead(b *testing.B) {
-	for _, topics := range []int{1_000, 1_000_000} {
+	for _, topics := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("topics=%d", topics), func(b *testing.B) {
 			t := benchTable(topics)
-			frames := make([][]byte, min(topics, 100_000))
-			for i := range frames {
-				frames[i] = codec.AppendRequest(nil, codec.SerializeJSON, &codec.Command{
-					Code: codec.ReqGetRouteInfoByTopic, Version: codec.Version, Opaque: int32(i),
-					Ext: codec.ExtFields{{Name: []byte("topic"), Value: benchTopic(i * (topics / len(frames)))}},
-				})
-			}
-			rand.Shuffle(len(frames), func(i, j int) { frames[i], frames[j] = frames[j], frames[i] })
+			frame := codec.AppendRequest(nil, codec.SerializeJSON, &codec.Command{
+				Code: codec.ReqGetRouteInfoByTopic, Version: codec.Version, Opaque: 77,
+				Ext: codec.ExtFields{{Name: []byte("topic"), Value: benchTopic(0)}},
+			})
+			number := bytes.Index(frame, benchTopic(0)) + len(benchTopic(0)) - 7 // where it stands
 			var cmd codec.Command
 			var out []byte
-			read := func(frame []byte) {
+			read := func(topic int) {
+				for at, n := number+6, topic; at >= number; at-- {
+					frame[at] = byte('0' + n%10)
+					n /= 10
+				}
 				var h codec.GetRouteInfoRequestHeader
 				if err := cmd.Decode(frame); err != nil {
 					b.Fatal(err)
 				}
 				h.Decode(cmd.Ext)
-				v := t.View()
-				e, ok := v.Topic(h.Topic)
+				body, ok := benchRoute(t.View(), h.Topic)
 				if !ok {
 					b.Fatalf("no route for %s", h.Topic)
 				}
-				reply := codec.Reply{Opaque: cmd.Opaque, Body: v.RouteBody(e, codec.DialectStrict, false)}
+				reply := codec.Reply{Opaque: cmd.Opaque, Body: body}
 				out = codec.AppendReply(out[:0], codec.SerializeJSON, &reply)
 			}
-			for _, f := range frames {
-				read(f)
-			}
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				read(frames[i])
-				if i++; i == len(frames) {
-					i = 0
+			for range 2 {
+				for i := range topics {
+					read(i)
 				}
+			}
+			runtime.GC()
+			random := rand.New(rand.NewPCG(1, 2))
+			zipf := rand.NewZipf(random, 1.1, 1, uint64(topics-1))
+			for _, draw := range []struct {
+				name string
+				next func() int
+			}{
+				{"uniform", func() int { return random.IntN(topics) }},
+				{"zipf", func() int { return int(zipf.Uint64()) * 7919 % topics }}, // neighbours were made together
+			} {
+				order := make([]int32, 1<<20)
+				for i := range order {
+					order[i] = int32(draw.next())
+				}
+				b.Run(draw.name, func(b *testing.B) {
+					b.ReportAllocs()
+					i := 0
+					for b.Loop() {
+						read(int(order[i&(len(order)-1)]))
+						i++
+					}
+				})
 			}
 		})
 	}
+}
+
+// benchRoute returns the route of a topic, as the server asks for it.
+func benchRoute(v *View, topic []byte) ([]byte, bool) {
+	return v.Route(topic, &RouteForm{Dialect: codec.DialectStrict})
 }
 
 // BenchmarkRegister is one registration of 10,000 topics from its encoded body
@@ -232,6 +257,29 @@ func BenchmarkHeapPerEntry(b *testing.B) {
 					}
 				}
 				b.ReportMetric(float64(heapInUse()-before)/3e6, "heap-B/entry")
+				runtime.KeepAlive(t)
+			}
+		})
+	}
+}
+
+// BenchmarkHeapPerRoute reports what a topic on two brokers costs once it has been
+// asked for, and how much of that is the body.
+func BenchmarkHeapPerRoute(b *testing.B) {
+	for _, topics := range []int{150_000, 300_000} {
+		b.Run(fmt.Sprintf("topics=%d", topics), func(b *testing.B) {
+			for b.Loop() {
+				before := heapInUse()
+				t := benchTable(topics)
+				size := 0
+				for range 2 {
+					for i := range topics {
+						body, _ := benchRoute(t.View(), benchTopic(i))
+						size = len(body)
+					}
+				}
+				b.ReportMetric(float64(heapInUse()-before)/float64(topics), "heap-B/topic")
+				b.ReportMetric(float64(size), "body-B")
 				runtime.KeepAlive(t)
 			}
 		})

@@ -1,20 +1,20 @@
 package route
 
-import (
-	"math"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // A bodyCache counts the encoded routes that are kept with their entries, so
 // that those who ask for each topic once do not fill the memory. What does not
 // fit is encoded when it is asked for; Sweep makes room again.
 //
 // Each change of TopicEntry.bodies is one compare-and-swap, and whoever makes it
-// counts the difference. Safe from any goroutine.
+// counts the difference. A route that is taken out is killed before, because the
+// index may lead to it. Safe from any goroutine.
 type bodyCache struct {
 	byteCount
-	misfits atomic.Int64 // bodies that were encoded and not kept
-	full    atomic.Bool  // one did not fit since the last sweep
+	index   *routeIndex
+	misfits atomic.Int64    // routes that were encoded and not kept
+	full    atomic.Bool     // one did not fit since the last sweep
+	retired []*encodedRoute // in the publishing at hand; under Table.mu
 }
 
 // A byteCount is how many of at most so many bytes are used. Safe from any
@@ -40,33 +40,36 @@ func (c *byteCount) claim(n int64) bool {
 // cacheShare is which part of the cache one topic may take.
 const cacheShare = 16
 
-// retired stands in an entry that has been replaced or removed: nothing more is
-// kept with it.
-var retired = func() *bodySet {
-	b := &bodySet{}
-	b.stamp.Store(math.MaxUint64)
-	return b
-}()
-
-// bodySetSize is what a bodySet takes beside its bodies, in bytes.
-const bodySetSize = 80
-
-// size returns the bytes that b counts for. b may be nil.
-func (b *bodySet) size() int64 {
-	if b == nil || b == retired {
-		return 0
-	}
-	return bodySetSize + int64(cap(b.bodies[0])+cap(b.bodies[1]))
-}
-
-// replace puts fresh in place of old, unless there is no room for it. An entry
-// whose bodies another reader has replaced, or that is retired, stays as it is.
-func (c *bodyCache) replace(e *TopicEntry, old, fresh *bodySet) {
+// keep puts fresh into the list of its entry, which was old, unless there is no
+// room for it. What fresh takes the place of, and what is not right any more, goes.
+// An entry whose list another reader has replaced, or that is retired, stays as it
+// is.
+func (v *View) keep(e *TopicEntry, old *bodyList, fresh *encodedRoute) {
+	c := v.cache
 	if old == retired {
 		return
 	}
-	more := fresh.size() - old.size()
-	if fresh.size() > c.most/cacheShare {
+	next := &bodyList{route: fresh}
+	last := next
+	var out []*encodedRoute
+	variants := 0
+	if fresh.kind.isVariant() {
+		variants++
+	}
+	for r := range old.all {
+		if r.kind.isVariant() {
+			variants++
+		}
+		if r.isDead() || r.kind&formActing != fresh.kind&formActing || fresh.isLike(r) ||
+			r.kind.isVariant() && variants > maxVariants || !v.stillRight(e, r) {
+			out = append(out, r)
+			continue
+		}
+		last.next = &bodyList{route: r}
+		last = last.next
+	}
+	more := next.size() - old.size()
+	if next.size() > c.most/cacheShare {
 		c.misfits.Add(1)
 		return
 	}
@@ -75,14 +78,42 @@ func (c *bodyCache) replace(e *TopicEntry, old, fresh *bodySet) {
 		c.full.Store(true)
 		return
 	}
-	if !e.bodies.CompareAndSwap(old, fresh) {
+	for _, r := range out {
+		r.kill()
+	}
+	if !e.bodies.CompareAndSwap(old, next) {
 		c.used.Add(-more)
+		return
+	}
+	for _, r := range out {
+		c.index.tryRemove(r)
+	}
+	c.index.put(fresh)
+}
+
+// retire lets go of the routes of an entry that readers of Views from edition on
+// do not find any more, before the first of these is published. Readers of
+// earlier ones still find them in the index, until forget. Under Table.mu.
+func (c *bodyCache) retire(e *TopicEntry, edition uint64) {
+	for r := range e.bodies.Swap(retired).all {
+		r.until.CompareAndSwap(forever, edition)
+		c.retired = append(c.retired, r)
 	}
 }
 
-// retire lets go of the bodies of an entry that readers do not find any more.
-func (c *bodyCache) retire(e *TopicEntry) {
-	c.used.Add(-e.bodies.Swap(retired).size())
+// forget lets go of what has been retired. Under Table.mu.
+func (c *bodyCache) forget() {
+	if len(c.retired) == 0 {
+		return
+	}
+	for _, r := range c.retired {
+		c.used.Add(-r.size())
+	}
+	c.index.remove(c.retired)
+	clear(c.retired)
+	if c.retired = c.retired[:0]; cap(c.retired) > maxKeptReplaced {
+		c.retired = nil
+	}
 }
 
 // SweepBodies lets go of all encoded routes if there was no room for one since
@@ -95,10 +126,18 @@ func (t *Table) SweepBodies() {
 		return
 	}
 	for e := range t.View().topics.all {
-		if old := e.bodies.Load(); old != nil && old != retired && e.bodies.CompareAndSwap(old, nil) {
+		old := e.bodies.Load()
+		if old == nil || old == retired {
+			continue
+		}
+		for r := range old.all {
+			r.kill()
+		}
+		if e.bodies.CompareAndSwap(old, nil) {
 			c.used.Add(-old.size())
 		}
 	}
+	c.index.reset()
 }
 
 // CachedBytes returns how many bytes of encoded routes are kept, and how many

@@ -39,7 +39,8 @@
 // repeats the previous one is recognised by the hash of its body and decodes
 // nothing (RegisterUnchanged); of one that repeats most of it only the rest is
 // decoded (KnownTopics). The encoded answer to a route request is made by
-// the first reader and lives with its TopicEntry (View.RouteBody).
+// the first reader and lives with its TopicEntry; a hash index leads to it without
+// the trie and the entry (View.Route).
 //
 // Strangers decide what is put in, so the tables are bounded (limits.go), and so
 // is what is kept of encoded routes (body_cache.go).

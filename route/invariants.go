@@ -22,6 +22,7 @@ func (t *Table) CheckInvariants() error {
 	c.topics()
 	c.counts()
 	c.published()
+	c.index()
 	return errors.Join(c.faults...)
 }
 
@@ -279,16 +280,78 @@ func (c *checker) published() {
 		c.require(string(*cached) == string(names), "cached topic list %s, want %s", *cached, names)
 	}
 	for e := range v.topics.all {
-		cached := e.bodies.Load()
-		if cached == nil || !v.stillRight(e, cached) || !v.serves(e) {
+		variants := 0
+		for r := range e.bodies.Load().all {
+			if r.kind.isVariant() {
+				variants++
+			}
+			c.require(r.nameText() == e.name && r.since <= v.edition, "topic %q: has a route of %q, of View %d after %d", e.name, r.nameText(), r.since, v.edition)
+			if r.isDead() || !v.stillRight(e, r) || !v.serves(e) {
+				continue
+			}
+			data := v.PickupTopicRouteData(e, r.kind&formActing != 0)
+			if r.kind&formInZone != 0 {
+				FilterByZone(&data, r.zoneText())
+			}
+			data.OrderTopicConf, data.HasOrderTopicConf = r.orderText(), r.kind&formOrdered != 0
+			want := string(data.AppendJSON(nil, codec.Dialect(r.kind&formStrict)))
+			c.require(string(r.bodyBytes()) == want, "topic %q: cached body %s, want %s", e.name, r.bodyBytes(), want)
+		}
+		c.require(variants <= maxVariants, "topic %q: %d variants are kept", e.name, variants)
+	}
+}
+
+// index: each route of the index is where it is looked for, and one that is not
+// dead belongs to the newest entry of its topic. Readers may be at work.
+func (c *checker) index() {
+	x := c.t.cache.index
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	d := x.dir.Load()
+	c.require(len(d.pages) == 1<<d.depth && len(d.info) == 1<<d.depth, "index: %d pages at depth %d", len(d.pages), d.depth)
+	total := 0
+	for i := range d.pages {
+		p, info := d.pages[i].Load(), d.info[i]
+		if p == nil || info == nil {
+			c.require(p == nil && info == nil, "index: page %d is there in part", i)
 			continue
 		}
-		data := v.PickupTopicRouteData(e, cached.acting)
-		for d, body := range cached.bodies {
-			if body != nil {
-				want := string(data.AppendJSON(nil, codec.Dialect(d)))
-				c.require(string(body) == want, "topic %q: cached body %s, want %s", e.name, body, want)
+		places := 1 << (d.depth - info.depth)
+		first := i &^ (places - 1)
+		c.require(d.pages[first].Load() == p && d.info[first] == info, "index: page %d is not the one at its first place %d", i, first)
+		if first != i {
+			continue
+		}
+		n := 0
+		for j := range p {
+			g := &p[j]
+			for k := range g.slots {
+				r, tag := g.slots[k].Load(), g.tags.Load()>>(8*k)&0xFF
+				if r == nil {
+					c.require(tag == 0, "index: an empty slot has the tag %d", tag)
+					continue
+				}
+				n++
+				h := x.hashOf(r)
+				c.require(d.page(h)&^(places-1) == i && p.group(h) == g && tagOf(h) == tag, "index: the route of %q is not where it is looked for", r.nameText())
+				c.require(c.isListed(r) || r.isDead(), "index: the route of %q is not that of its entry", r.nameText())
 			}
 		}
+		c.require(n == info.count, "index: page %d counts %d routes, holds %d", i, info.count, n)
+		total += n
 	}
+	c.require(total == x.count, "index: counts %d routes, holds %d", x.count, total)
+}
+
+func (c *checker) isListed(r *encodedRoute) bool {
+	e, ok := c.t.topicQueueTable.get(r.nameText())
+	if !ok {
+		return false
+	}
+	for other := range e.bodies.Load().all {
+		if other == r {
+			return true
+		}
+	}
+	return false
 }

@@ -415,9 +415,9 @@ func (h *history) difference(ref *reference) string {
 	}
 	for _, topic := range slices.Concat(randomTopics, randomNames, fillerTopics) {
 		for _, d := range []codec.Dialect{codec.DialectLegacy, codec.DialectStrict} {
-			var got []byte
-			if e, ok := v.Topic([]byte(topic)); ok {
-				got = v.RouteBody(e, d, ref.acting)
+			got, ok := v.Route([]byte(topic), &RouteForm{Dialect: d, Acting: ref.acting})
+			if _, there := v.Topic([]byte(topic)); there != ok {
+				return fmt.Sprintf("%s is there: %v, has a route: %v", topic, there, ok)
 			}
 			if want := ref.route(topic, d); string(got) != string(want) {
 				return fmt.Sprintf("route of %s\n got %s\nwant %s", topic, got, want)

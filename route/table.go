@@ -94,7 +94,7 @@ func New(o Options) *Table {
 		byConn:           map[uint64][]*liveBroker{},
 		leaving:          map[string]*brokerSet{},
 		limits:           o.Limits.withDefaults(),
-		cache:            &bodyCache{byteCount: byteCount{most: cmp.Or(o.CacheBytes, math.MaxInt64)}},
+		cache:            &bodyCache{byteCount: byteCount{most: cmp.Or(o.CacheBytes, math.MaxInt64)}, index: newRouteIndex(seed)},
 		clustersOf:       map[string]int{},
 		connLinks:        map[uint64]int{},
 		onEvent:          o.OnEvent,
@@ -112,7 +112,7 @@ func (t *Table) View() *View { return t.view.Load() }
 
 // publish makes all changes since the last publish visible at once. Under mu.
 func (t *Table) publish() {
-	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, lists: newTopicLists(), cache: t.cache}
+	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, lists: newTopicLists(), cache: t.cache, edition: t.edition}
 	if old := t.view.Load(); old != nil {
 		v.brokers, v.names = old.brokers, old.names
 	}
@@ -124,11 +124,12 @@ func (t *Table) publish() {
 	}
 	t.brokersChanged, t.namesChanged = false, false
 	v.lists.room.most = min(clusterListBytes, t.cache.most)
+	for _, e := range t.replaced { // before, or somebody could be shown an old route by the new View
+		t.cache.retire(e, v.edition)
+	}
 	t.view.Store(v)
 	t.edition++
-	for _, e := range t.replaced { // not before, or those who ask meanwhile would encode it again
-		t.cache.retire(e)
-	}
+	t.cache.forget() // not before, or those who ask meanwhile would encode it again
 	clear(t.replaced)
 	if t.replaced = t.replaced[:0]; cap(t.replaced) > maxKeptReplaced {
 		t.replaced = nil

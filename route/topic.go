@@ -16,10 +16,10 @@ import (
 // as long as the entry does, if they fit the Table's cache.
 type TopicEntry struct {
 	name     string
-	queues   []queueData             // in ascending order of set
-	mappings *topicMappings          // topicQueueMappingInfoTable's row; nil for all but static topics
-	bodies   atomic.Pointer[bodySet] // filled lazily by readers
-	id       uint32                  // index in Table.topicByID, kept as long as the topic exists
+	queues   []queueData              // in ascending order of set
+	mappings *topicMappings           // topicQueueMappingInfoTable's row; nil for all but static topics
+	bodies   atomic.Pointer[bodyList] // filled lazily by readers
+	id       uint32                   // index in Table.topicByID, kept as long as the topic exists
 }
 
 // A queueData is one cell of topicQueueTable, 20 bytes: millions of them are

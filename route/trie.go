@@ -69,8 +69,10 @@ func newTrie[E keyed](seed maphash.Seed) trie[E] {
 func (t *trie[E]) hash(key string) uint64 { return maphash.String(t.seed, key) & t.mask }
 
 // get returns the element with the given key.
-func (t *trie[E]) get(key string) (e E, ok bool) {
-	h := t.hash(key)
+func (t *trie[E]) get(key string) (e E, ok bool) { return t.find(t.hash(key), key) }
+
+// find is get for a key of which h is the hash.
+func (t *trie[E]) find(h uint64, key string) (e E, ok bool) {
 	n := t.root
 	for shift := trieFirst; n != nil; shift -= trieBits {
 		i := trieWay(h, shift)

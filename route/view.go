@@ -21,6 +21,7 @@ type View struct {
 	names    *lazyBody   // the encoded list of all topics; shared by Views with the same topics
 	lists    *topicLists // further lists, of this View alone
 	cache    *bodyCache  // of the Table
+	edition  uint64      // of two Views of a Table the later has the higher one
 }
 
 // A brokerTable is the brokerAddrTable of a View, shared by all Views between
@@ -62,23 +63,18 @@ func (l *lazyBody) getWithin(room *byteCount, encode func() []byte) []byte {
 	return b
 }
 
-// A bodySet holds the encoded routes of one TopicEntry. Its bodies never
-// change; a further dialect makes a new bodySet.
-type bodySet struct {
-	// stamp is the newest brokerTable.version these bodies are known to be
-	// right for. They stay right as long as no broker set of the topic changes.
-	stamp  atomic.Uint64
-	acting bool      // whether acting masters were shown as masters
-	bodies [2][]byte // by codec.Dialect; nil where nobody has asked yet
-}
-
 // window makes a string of b without copying it. The string is good for as
 // long as b does not change: for a look-up, never to be kept.
 func window(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // Topic returns the entry of a topic. name is borrowed.
 func (v *View) Topic(name []byte) (*TopicEntry, bool) {
-	e, ok := v.topics.get(window(name))
+	return v.topic(v.topics.hash(window(name)), name)
+}
+
+// topic is Topic for a name of which h is the hash.
+func (v *View) topic(h uint64, name []byte) (*TopicEntry, bool) {
+	e, ok := v.topics.find(h, window(name))
 	if ok && v.sweeping && !v.serves(e) {
 		return nil, false
 	}
@@ -100,44 +96,7 @@ func (v *View) TopicCount() int { return v.topics.size }
 // BrokerCount returns the number of broker sets.
 func (v *View) BrokerCount() int { return v.brokers.byName.size }
 
-// RouteBody returns the encoded route of a topic of this View. acting says
-// whether a slave may stand in for a lost master (the configuration key
-// supportActingMaster). The bytes are shared by all readers and never change.
-//
-// The first reader of a dialect encodes it; all others get the same bytes, at
-// the price of one comparison as long as no broker set has changed at all
-// since, and of one per broker of the topic else. What finds no room in the
-// Table's cache is encoded each time.
+// RouteBody is RouteIn for a form without zone or order configuration.
 func (v *View) RouteBody(e *TopicEntry, d codec.Dialect, acting bool) []byte {
-	old := e.bodies.Load()
-	valid := old != nil && old.acting == acting && v.stillRight(e, old)
-	if valid && old.bodies[d] != nil {
-		return old.bodies[d]
-	}
-	fresh := &bodySet{acting: acting}
-	fresh.stamp.Store(v.brokers.version)
-	if valid {
-		fresh.bodies = old.bodies
-	}
-	data := v.PickupTopicRouteData(e, acting)
-	fresh.bodies[d] = data.AppendJSON(nil, d)
-	v.cache.replace(e, old, fresh) // lost to another reader: its bodies are as good
-	return fresh.bodies[d]
-}
-
-// stillRight reports whether bodies encoded from e show its broker sets as v
-// knows them. Bodies of a later View than v count as right: that View had been
-// published before they were made.
-func (v *View) stillRight(e *TopicEntry, b *bodySet) bool {
-	stamp := b.stamp.Load()
-	if v.brokers.version <= stamp {
-		return true
-	}
-	for i := range e.queues {
-		if v.brokers.byID.get(e.queues[i].set).version > stamp {
-			return false
-		}
-	}
-	b.stamp.CompareAndSwap(stamp, v.brokers.version)
-	return true
+	return v.RouteIn(e, &RouteForm{Dialect: d, Acting: acting})
 }

@@ -2,6 +2,7 @@ package route
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -28,11 +29,11 @@ func mustRegister(t testing.TB, table *Table, r *Registration) {
 
 func mustRoute(t testing.TB, v *View, topic []byte, d codec.Dialect) []byte {
 	t.Helper()
-	e, ok := v.Topic(topic)
+	body, ok := v.Route(topic, &RouteForm{Dialect: d})
 	if !ok {
 		t.Fatalf("no route for %s", topic)
 	}
-	return v.RouteBody(e, d, false)
+	return body
 }
 
 // TestReadersTakeNoLock reads, for the first time and again, beats hearts and
@@ -93,6 +94,9 @@ func TestReadAllocatesNothing(t *testing.T) {
 			if len(v.RouteBody(e, codec.DialectStrict, false)) == 0 {
 				t.Error("empty route")
 			}
+			if body, _ := v.Route(name, &RouteForm{Dialect: codec.DialectStrict}); len(body) == 0 {
+				t.Error("empty route")
+			}
 			if _, ok := v.Topic(missing); ok {
 				t.Error("a route for a topic that is missing")
 			}
@@ -136,7 +140,7 @@ func TestChangeTouchesWhatChanged(t *testing.T) {
 		if (e == old[i]) == (i == changed) {
 			t.Errorf("topic %d: same entry %v", i, e == old[i])
 		}
-		if i != changed && e.bodies.Load().bodies[codec.DialectLegacy] == nil {
+		if i != changed && !slices.Contains(kinds(e), 0) {
 			t.Errorf("topic %d: its encoded body is lost", i)
 		}
 	}
@@ -186,7 +190,7 @@ func TestBodyStaysWhenOthersChange(t *testing.T) {
 	}
 	v := table.View()
 	e, _ := v.Topic(benchTopic(0))
-	if got, want := e.bodies.Load().stamp.Load(), v.brokers.version; got != want {
+	if got, want := e.bodies.Load().route.stamp.Load(), v.brokers.version; got != want {
 		t.Errorf("the next reader will look at every broker of the topic again: stamp %d, want %d", got, want)
 	}
 }

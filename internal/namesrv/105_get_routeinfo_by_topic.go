@@ -22,30 +22,21 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	if s.mustWait(cfg) {
 		return codec.Reply{}, &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
 	}
-	v := s.table.View()
-	e, ok := v.Topic(h.Topic)
+	form := route.RouteForm{Acting: cfg.SupportActingMaster}
+	if r.cmd.Version >= codec.V4_9_4 || h.AcceptStandardJSONOnly {
+		form.Dialect = codec.DialectStrict
+	}
+	if cfg.OrderMessageEnable {
+		form.OrderTopicConf, form.HasOrderTopicConf = s.kv.get(orderTopicConfig, string(h.Topic))
+	}
+	if h.ZoneMode && !isBlank(h.ZoneName) {
+		form.InZone, form.Zone = true, h.ZoneName
+	}
+	body, ok := s.table.View().Route(h.Topic, &form)
 	if !ok {
 		return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
 	}
-	dialect := codec.DialectLegacy
-	if r.cmd.Version >= codec.V4_9_4 || h.AcceptStandardJSONOnly {
-		dialect = codec.DialectStrict
-	}
-	var conf string
-	ordered := false
-	if cfg.OrderMessageEnable {
-		conf, ordered = s.kv.get(orderTopicConfig, string(h.Topic))
-	}
-	inZone := h.ZoneMode && !isBlank(h.ZoneName)
-	if !inZone && !ordered {
-		return codec.Reply{Body: v.RouteBody(e, dialect, cfg.SupportActingMaster)}, nil
-	}
-	data := v.PickupTopicRouteData(e, cfg.SupportActingMaster)
-	data.OrderTopicConf, data.HasOrderTopicConf = conf, ordered
-	if inZone {
-		route.FilterByZone(&data, string(h.ZoneName))
-	}
-	return codec.Reply{Body: data.AppendJSON(nil, dialect)}, nil
+	return codec.Reply{Body: body}, nil
 }
 
 // isBlank reports whether b has nothing but white space.

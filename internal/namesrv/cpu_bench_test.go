@@ -206,6 +206,12 @@ func runChild(mode string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if topics, _ := strconv.Atoi(os.Getenv("NAMESRV_BENCH_TOPICS")); topics > 0 {
+		if err := fillToRead(s, topics); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	fmt.Println("address", s.Addr())
 	fmt.Fprintln(os.Stderr, s.Run(context.Background()))
 	os.Exit(1)
