@@ -23,7 +23,7 @@ type Table struct {
 	view atomic.Pointer[View]
 
 	mu      lock
-	edition uint64 // number of the batch of changes in progress; grows with each publish
+	edition uint64 // number of the batch of changes in progress, for tries and vectors; grows with each new View
 
 	topicQueueTable  trie[*TopicEntry] // topic -> broker set -> queue data; also holds topicQueueMappingInfoTable's rows
 	brokerAddrTable  trie[*Broker]     // broker name -> members; also holds filterServerTable's rows
@@ -37,10 +37,13 @@ type Table struct {
 	memberByAddr  map[memberAddr]*member
 	links         map[linkKey]*link
 	byConn        map[uint64][]*liveBroker // which brokers registered last over a connection
-	expiry        expiryQueue
-	leaving       map[string]*brokerSet // by name: sets that are gone, but not yet from topicQueueTable
-	marks         []*idMarks            // empty, for the next registration
-	replaced      []*TopicEntry         // and removed ones, since the last publish
+	conns         sync.Map                 // the keys of byConn, for those who do not have mu; changed under it
+	expiry        expiryQueue              // live brokers but those that are overdue or doomed
+	overdue       []*liveBroker            // found due to leave by the last Due, and not heard of since, as far as we know
+	scanning      bool                     // a Due is between two steps
+	leaving       map[string]*brokerSet    // by name: sets that are gone, but not yet from topicQueueTable
+	marks         []*idMarks               // empty, for the next registration
+	replaced      []*TopicEntry            // and removed ones, since the last publish
 
 	cache      *bodyCache // of the encoded routes
 	limits     Limits
@@ -59,14 +62,20 @@ type Table struct {
 	brokersChanged bool   // since the last publish
 	namesChanged   bool   // the set of topic names, since the last publish
 	events         []Event
+	told           <-chan struct{} // closed once the events of all changes so far have been told
 	onEvent        func(Event)
 	betweenSteps   func() // tests only: called without mu
+
+	subscribers subscribers
 }
 
 // Options configure a Table.
 type Options struct {
 	// OnEvent, if not nil, is told of each change after it has been published,
-	// outside the lock, by the goroutine that made the change.
+	// outside the lock, by the goroutine that made the change, which does not
+	// return before. Events come one at a time, in the order of the changes: who
+	// makes the next change waits until those of the one before are told. So it is
+	// to be quick, and must not change the Table.
 	OnEvent func(Event)
 
 	Limits Limits
@@ -107,22 +116,14 @@ func New(o Options) *Table {
 // is while the table moves on.
 func (t *Table) View() *View { return t.view.Load() }
 
-// publish makes all changes since the last publish visible at once. Under mu.
+// publish makes all changes since the last publish visible at once, as a new
+// View. If there are none the View stays: it is as new as it can be. Under mu.
 func (t *Table) publish() {
-	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, lists: newTopicLists(), cache: t.cache}
-	if old := t.view.Load(); old != nil {
-		v.brokers, v.names = old.brokers, old.names
+	if old := t.view.Load(); old == nil || t.hasChanged(old) {
+		t.view.Store(t.next(old))
+		t.edition++
+		t.subscribers.signal()
 	}
-	if t.brokersChanged {
-		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, listings: t.clusterAddrTable, byID: t.brokerByID}
-	}
-	if t.namesChanged {
-		v.names = &lazyBody{}
-	}
-	t.brokersChanged, t.namesChanged = false, false
-	v.lists.room.most = min(clusterListBytes, t.cache.most)
-	t.view.Store(v)
-	t.edition++
 	for _, e := range t.replaced { // not before, or those who ask meanwhile would encode it again
 		t.cache.retire(e)
 	}
@@ -133,6 +134,28 @@ func (t *Table) publish() {
 	t.endStep()
 }
 
+// hasChanged reports whether the tables are not as v shows them any more. Under mu.
+func (t *Table) hasChanged(v *View) bool {
+	return t.brokersChanged || t.namesChanged || !t.topicQueueTable.same(&v.topics) || !t.brokerLiveTable.same(&v.live)
+}
+
+// next returns the View after old, which is nil for the first. Under mu.
+func (t *Table) next(old *View) *View {
+	v := &View{edition: 1, topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, lists: newTopicLists(), cache: t.cache}
+	if old != nil {
+		v.edition, v.brokers, v.names = old.edition+1, old.brokers, old.names
+	}
+	if t.brokersChanged {
+		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, listings: t.clusterAddrTable, byID: t.brokerByID}
+	}
+	if t.namesChanged {
+		v.names = &lazyBody{}
+	}
+	t.brokersChanged, t.namesChanged = false, false
+	v.lists.room.most = min(clusterListBytes, t.cache.most)
+	return v
+}
+
 // maxKeptReplaced is for how many entries Table.replaced keeps its memory; a step
 // does not replace many more.
 const maxKeptReplaced = 1 << 14
@@ -141,13 +164,21 @@ const maxKeptReplaced = 1 << 14
 // change ends with it.
 func (t *Table) unlock() {
 	t.publish()
-	events := t.events
-	t.events = nil
-	t.mu.Unlock()
-	if t.onEvent == nil {
+	if len(t.events) == 0 {
+		t.mu.Unlock()
 		return
 	}
+	events, edition := t.events, t.view.Load().edition
+	t.events = nil
+	before, told := t.told, make(chan struct{})
+	t.told = told
+	t.mu.Unlock()
+	defer close(told) // whatever OnEvent does
+	if before != nil {
+		<-before
+	}
 	for _, e := range events {
+		e.Edition = edition
 		t.onEvent(e)
 	}
 }
@@ -156,13 +187,13 @@ func (t *Table) unlock() {
 type listing struct {
 	cluster, brokerName string
 	key                 string // liveKey of both
-	reasons             int    // to list it; under mu
+	reasons             int    // its broker set, and each link between the two; under mu
 }
 
 func (l *listing) trieKey() string { return l.key }
 
-// list counts one more reason why cluster lists the broker name. Under mu.
-func (t *Table) list(cluster, brokerName string) {
+// addReason counts one more reason why cluster lists the broker name. Under mu.
+func (t *Table) addReason(cluster, brokerName string) {
 	key := string(liveKey(nil, cluster, brokerName))
 	if l, ok := t.clusterAddrTable.get(key); ok {
 		l.reasons++
@@ -172,11 +203,11 @@ func (t *Table) list(cluster, brokerName string) {
 	t.brokersChanged = true
 }
 
-// unlist takes one reason away; the row goes with the last. Under mu.
+// dropReason takes one reason away; the row goes with the last. Under mu.
 //
 // Differs from Java: RouteInfoManager#unRegisterBroker cleans the cluster that
 // the request names and leaves the name behind in every other.
-func (t *Table) unlist(cluster, brokerName string) {
+func (t *Table) dropReason(cluster, brokerName string) {
 	key := string(liveKey(nil, cluster, brokerName))
 	l, _ := t.clusterAddrTable.get(key)
 	l.reasons--

@@ -11,7 +11,12 @@ import (
 
 // A View is the state of a Table at one moment. It never changes, so a reader
 // takes no lock and sees all tables as of the same change.
+//
+// Views are numbered in the order in which they were published, and each differs
+// from the one before. One that was published in the middle of a large change is
+// a View like others. What has changed between two of them says Diff.
 type View struct {
+	edition uint64
 	topics  trie[*TopicEntry]
 	live    trie[*LiveInfo]
 	brokers *brokerTable
@@ -75,6 +80,10 @@ type bodySet struct {
 // window makes a string of b without copying it. The string is good for as
 // long as b does not change: for a look-up, never to be kept.
 func window(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// Edition returns the number of the View: 1 is the empty one that a Table begins
+// with. Another process counts anew.
+func (v *View) Edition() uint64 { return v.edition }
 
 // Topic returns the entry of a topic. name is borrowed.
 func (v *View) Topic(name []byte) (*TopicEntry, bool) {
