@@ -133,7 +133,7 @@ func (t *Table) removeSet(s *brokerSet) {
 	t.brokerAddrTable.remove(t.edition, s.name)
 	t.brokersVersion++
 	t.brokerByID.put(t.edition, s.id, &Broker{Name: s.name, Cluster: s.cluster, gone: true, version: t.brokersVersion, set: s})
-	t.brokersChanged = true
+	t.brokersChanged, t.offersChanged = true, true
 	t.dropReason(s.cluster, s.name)
 	t.leaving[s.name] = s
 	if s.topics.size > 0 {
@@ -213,7 +213,8 @@ func (s *brokerSet) member(id int64) *member {
 
 // join adds a member without live entries; its ID must be free.
 func (t *Table) join(s *brokerSet, m *member, filterServers []string) {
-	s.members = s.members.with(m.shown(filterServers))
+	shown := m.shown(filterServers)
+	s.members = s.members.with(&shown)
 	t.memberByAddr[memberAddr{s, m.addr}] = m
 	t.entries += len(filterServers)
 }
@@ -221,15 +222,18 @@ func (t *Table) join(s *brokerSet, m *member, filterServers []string) {
 // showMember makes the published side of m follow the writer's, with servers as
 // its row of filterServerTable. The slice is kept.
 func (t *Table) showMember(s *brokerSet, m *member, servers []string) {
-	if old, now := s.members.get(m.id), m.shown(servers); !old.says(now) {
-		t.entries += len(servers) - len(old.FilterServers)
-		s.members = s.members.with(now)
+	old, now := s.members.get(m.id), m.shown(servers)
+	if old.says(&now) {
+		return
 	}
+	t.entries += len(servers) - len(old.FilterServers)
+	kept := now // so that one that is not costs no memory
+	s.members = s.members.with(&kept)
 }
 
 // shown returns the published side of m.
-func (m *member) shown(filterServers []string) *Member {
-	return &Member{
+func (m *member) shown(filterServers []string) Member {
+	return Member{
 		ID: m.id, Addr: m.addr, EnableActingMaster: m.enableActingMaster, ZoneName: m.zoneName, HasZoneName: m.hasZoneName,
 		FilterServers: filterServers, of: m,
 	}

@@ -82,7 +82,8 @@ func (c *checker) members(s *brokerSet) {
 		c.require(n == 0 || last < pub.ID, "broker %q: members out of order", s.name)
 		n++
 		last = pub.ID
-		c.require(m.shown(pub.FilterServers).says(pub) && s.member(m.id) == m, "broker %q: member %d is shown as %+v", s.name, m.id, pub)
+		shown := m.shown(pub.FilterServers)
+		c.require(shown.says(pub) && s.member(m.id) == m, "broker %q: member %d is shown as %+v", s.name, m.id, pub)
 		c.require(c.t.memberByAddr[memberAddr{s, m.addr}] == m, "broker %q: member %d is not under its address", s.name, m.id)
 		c.require(len(m.lives) > 0, "broker %q: member %d has no live entry", s.name, m.id)
 		atHome := false
@@ -287,6 +288,19 @@ func (c *checker) published() {
 	if cached := v.names.p.Load(); cached != nil {
 		names := v.encodeTopics(func(*TopicEntry) bool { return true })
 		c.require(string(*cached) == string(names), "cached topic list %s, want %s", *cached, names)
+	}
+	fresh := &View{topics: v.topics, brokers: v.brokers, sweeping: v.sweeping, lists: &topicLists{}}
+	for u := range unitLists {
+		if cached := v.lists.unit[u].p.Load(); cached != nil {
+			want := fresh.TopicsByUnit(u)
+			c.require(string(*cached) == string(want), "cached unit list %d %s, want %s", u, *cached, want)
+		}
+	}
+	for cluster, body := range v.lists.clusters.Range {
+		if cached := body.(*lazyBody).p.Load(); cached != nil {
+			want := fresh.TopicsByCluster(cluster.(string))
+			c.require(string(*cached) == string(want), "cached list of cluster %q %s, want %s", cluster, *cached, want)
+		}
 	}
 	for e := range v.topics.all {
 		cached := e.bodies.Load()

@@ -61,6 +61,7 @@ type Table struct {
 	brokersVersion uint64 // version of the newest Broker
 	brokersChanged bool   // since the last publish
 	namesChanged   bool   // the set of topic names, since the last publish
+	offersChanged  bool   // what topicLists show, since the last publish: who serves which topic with which flags, which cluster lists whom
 	events         []Event
 	told           <-chan struct{} // closed once the events of all changes so far have been told
 	onEvent        func(Event)
@@ -107,7 +108,7 @@ func New(o Options) *Table {
 		stepWork:         stepWork,
 	}
 	t.turns = sync.NewCond(&t.mu)
-	t.brokersChanged, t.namesChanged = true, true
+	t.brokersChanged, t.namesChanged, t.offersChanged = true, true, true
 	t.publish()
 	return t
 }
@@ -141,9 +142,9 @@ func (t *Table) hasChanged(v *View) bool {
 
 // next returns the View after old, which is nil for the first. Under mu.
 func (t *Table) next(old *View) *View {
-	v := &View{edition: 1, topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, lists: newTopicLists(), cache: t.cache}
+	v := &View{edition: 1, topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, cache: t.cache}
 	if old != nil {
-		v.edition, v.brokers, v.names = old.edition+1, old.brokers, old.names
+		v.edition, v.brokers, v.names, v.lists = old.edition+1, old.brokers, old.names, old.lists
 	}
 	if t.brokersChanged {
 		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, listings: t.clusterAddrTable, byID: t.brokerByID}
@@ -151,8 +152,10 @@ func (t *Table) next(old *View) *View {
 	if t.namesChanged {
 		v.names = &lazyBody{}
 	}
-	t.brokersChanged, t.namesChanged = false, false
-	v.lists.room.most = min(clusterListBytes, t.cache.most)
+	if t.offersChanged {
+		v.lists = &topicLists{room: byteCount{most: min(clusterListBytes, t.cache.most)}}
+	}
+	t.brokersChanged, t.namesChanged, t.offersChanged = false, false, false
 	return v
 }
 
@@ -200,7 +203,7 @@ func (t *Table) addReason(cluster, brokerName string) {
 		return
 	}
 	t.clusterAddrTable.put(t.edition, &listing{cluster: cluster, brokerName: brokerName, key: key, reasons: 1})
-	t.brokersChanged = true
+	t.brokersChanged, t.offersChanged = true, true
 }
 
 // dropReason takes one reason away; the row goes with the last. Under mu.
@@ -213,7 +216,7 @@ func (t *Table) dropReason(cluster, brokerName string) {
 	l.reasons--
 	if l.reasons == 0 {
 		t.clusterAddrTable.remove(t.edition, key)
-		t.brokersChanged = true
+		t.brokersChanged, t.offersChanged = true, true
 	}
 }
 

@@ -24,7 +24,7 @@ type View struct {
 	// nobody is to be shown anything.
 	sweeping bool
 	names    *lazyBody   // the encoded list of all topics; shared by Views with the same topics
-	lists    *topicLists // further lists, of this View alone
+	lists    *topicLists // further lists; shared by Views that show the same in them
 	cache    *bodyCache  // of the Table
 }
 
