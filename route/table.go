@@ -63,7 +63,8 @@ type Table struct {
 	namesChanged   bool   // the set of topic names, since the last publish
 	offersChanged  bool   // what topicLists show, since the last publish: who serves which topic with which flags, which cluster lists whom
 	events         []Event
-	told           <-chan struct{} // closed once the events of all changes so far have been told
+	untold         []Event // of published changes, oldest first
+	telling        bool    // somebody is calling onEvent
 	onEvent        func(Event)
 	betweenSteps   func() // tests only: called without mu
 
@@ -73,10 +74,11 @@ type Table struct {
 // Options configure a Table.
 type Options struct {
 	// OnEvent, if not nil, is told of each change after it has been published,
-	// outside the lock, by the goroutine that made the change, which does not
-	// return before. Events come one at a time, in the order of the changes: who
-	// makes the next change waits until those of the one before are told. So it is
-	// to be quick, and must not change the Table.
+	// outside the lock. Events come one at a time, in the order of the changes, by a
+	// goroutine that has made one: mostly each change's own, before it returns; those
+	// of a change that is made while others are being told, by OnEvent itself
+	// perhaps, come after them, when that change may have returned. It is to be quick:
+	// with 65,536 events in waiting changes wait for it.
 	OnEvent func(Event)
 
 	Limits Limits
@@ -163,28 +165,56 @@ func (t *Table) next(old *View) *View {
 // does not replace many more.
 const maxKeptReplaced = 1 << 14
 
-// unlock publishes, lets other changes in and then tells of this one. Every
-// change ends with it.
+// unlock publishes, tells of the change and lets other changes in. Every change
+// ends with it.
 func (t *Table) unlock() {
+	defer t.mu.Unlock() // whatever OnEvent does
 	t.publish()
+	t.tell()
+}
+
+// tell has the events of the change at hand told, in the order of the changes: by
+// the caller, with those of whoever comes meanwhile, or by who is telling already.
+// Under mu, which is let go while OnEvent runs.
+func (t *Table) tell() {
 	if len(t.events) == 0 {
-		t.mu.Unlock()
 		return
 	}
-	events, edition := t.events, t.view.Load().edition
-	t.events = nil
-	before, told := t.told, make(chan struct{})
-	t.told = told
-	t.mu.Unlock()
-	defer close(told) // whatever OnEvent does
-	if before != nil {
-		<-before
+	edition := t.view.Load().edition
+	for i := range t.events {
+		t.events[i].Edition = edition
 	}
+	t.untold = append(t.untold, t.events...)
+	t.events = nil
+	if t.telling {
+		for len(t.untold) > maxUntold {
+			t.turns.Wait()
+		}
+		return
+	}
+	t.telling = true
+	defer func() { t.telling = false }()
+	for len(t.untold) > 0 {
+		events := t.untold
+		t.untold = nil
+		if len(events) > maxUntold {
+			t.turns.Broadcast()
+		}
+		t.tellThese(events)
+	}
+}
+
+func (t *Table) tellThese(events []Event) {
+	t.mu.Unlock()
+	defer t.mu.Lock()
 	for _, e := range events {
-		e.Edition = edition
 		t.onEvent(e)
 	}
 }
+
+// maxUntold is how many events may wait for an OnEvent that is slow before those
+// wait who make more.
+const maxUntold = 1 << 16
 
 // A listing is one row of clusterAddrTable: a cluster lists a broker name.
 type listing struct {
