@@ -591,3 +591,43 @@ func BenchmarkDiff(b *testing.B) {
 		})
 	}
 }
+
+// TestDiffOfWhatIsAsItWas: what changed and changed back is not told of, but a
+// live entry that left and came back is another one; a zone that is empty is not
+// none.
+func TestDiffOfWhatIsAsItWas(t *testing.T) {
+	table := registered(t, 1, 2)
+	r := func() *Registration { return benchRegistration(0, benchBody(0, 2, 1, never)) }
+	before := table.View()
+	zoned := r()
+	zoned.HasZoneName = true
+	mustRegister(t, table, zoned)
+	between := table.View()
+	n := 0
+	for c := range Diff(before, between).Brokers() {
+		for m := range c.Members() {
+			if n++; m.Old.HasZoneName || !m.New.HasZoneName {
+				t.Errorf("member was %+v, is %+v", m.Old, m.New)
+			}
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d members have another zone, want 1", n)
+	}
+	mustRegister(t, table, r())
+	if after := table.View(); after.brokers == before.brokers {
+		t.Fatal("the broker has not changed")
+	} else if n := Diff(before, after).changes(); n != 0 {
+		t.Errorf("%d changes, want none", n)
+	}
+	before = table.View()
+	table.UnregisterBrokers(Unregistration{r().Cluster, r().BrokerName, r().BrokerAddr})
+	mustRegister(t, table, r())
+	lives := 0
+	for range Diff(before, table.View()).Live() {
+		lives++
+	}
+	if n := Diff(before, table.View()).changes(); lives != 1 || n != 1 {
+		t.Errorf("%d changes, %d of live entries, want the live entry alone", n, lives)
+	}
+}
