@@ -49,6 +49,11 @@ func TestListsOutliveWhatTheyDoNotShow(t *testing.T) {
 		}, false},
 		"a topic goes":          {func(_ *testing.T, table *Table) { table.DeleteTopic(string(benchTopic(1))) }, false},
 		"goes from one cluster": {func(_ *testing.T, table *Table) { table.DeleteTopicInCluster(string(benchTopic(1)), cluster) }, false},
+		"not listed any more": {func(t *testing.T, table *Table) {
+			r := benchRegistration(0, benchBody(0, 3, 2, never))
+			r.DeleteMissingTopics = true
+			mustRegister(t, table, r)
+		}, false},
 		"another cluster": {func(t *testing.T, table *Table) {
 			r := benchRegistration(0, benchBody(0, 4, 1, never))
 			r.Cluster = "c9"

@@ -2,6 +2,7 @@ package route
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -99,7 +100,7 @@ func TestEventsInOrder(t *testing.T) {
 		}
 		told = append(told, e)
 	}})
-	done := make(chan struct{}, 2)
+	done := make(chan struct{}, 3)
 	change := func(broker int) {
 		_, _ = table.RegisterBroker(1, benchRegistration(broker, benchBody(0, 2, 1, never)))
 		done <- struct{}{}
@@ -113,9 +114,16 @@ func TestEventsInOrder(t *testing.T) {
 		}
 	}
 	<-done // the second: who is telling already tells of it too
+	change(2)
+	<-done
 	close(goOn)
 	<-done
-	if len(told) != 2 || told[0].BrokerName != "broker-00000" || told[1].BrokerName != "broker-00001" || told[0].Edition+1 != told[1].Edition {
-		t.Errorf("events %+v", told)
+	if len(told) != 3 {
+		t.Fatalf("events %+v", told)
+	}
+	for i, e := range told {
+		if want := fmt.Sprintf("broker-%05d", i); e.BrokerName != want || e.Edition != told[0].Edition+uint64(i) {
+			t.Errorf("event %d is of %s in View %d, want %s in %d", i, e.BrokerName, e.Edition, want, told[0].Edition+uint64(i))
+		}
 	}
 }
