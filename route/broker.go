@@ -2,7 +2,6 @@ package route
 
 import (
 	"iter"
-	"slices"
 )
 
 // A Broker is one row of brokerAddrTable as readers see it: all brokers that
@@ -30,6 +29,11 @@ type Broker struct {
 type Member struct {
 	ID   int64
 	Addr string
+	// EnableActingMaster and the zone are those of its last registration. Clients
+	// are told those of the member with the smallest ID only (Broker).
+	EnableActingMaster bool
+	ZoneName           string
+	HasZoneName        bool
 	// FilterServers is the member's row of filterServerTable: what it said in the
 	// cluster of its broker set. nil when there are none.
 	//
@@ -119,7 +123,7 @@ func (t *Table) newSet(name, cluster string) *brokerSet {
 	} else {
 		s.id = t.brokerByID.size
 	}
-	t.list(cluster, name)
+	t.addReason(cluster, name)
 	return s
 }
 
@@ -129,8 +133,8 @@ func (t *Table) removeSet(s *brokerSet) {
 	t.brokerAddrTable.remove(t.edition, s.name)
 	t.brokersVersion++
 	t.brokerByID.put(t.edition, s.id, &Broker{Name: s.name, Cluster: s.cluster, gone: true, version: t.brokersVersion, set: s})
-	t.brokersChanged = true
-	t.unlist(s.cluster, s.name)
+	t.brokersChanged, t.offersChanged = true, true
+	t.dropReason(s.cluster, s.name)
 	t.leaving[s.name] = s
 	if s.topics.size > 0 {
 		t.namesChanged = true
@@ -209,17 +213,29 @@ func (s *brokerSet) member(id int64) *member {
 
 // join adds a member without live entries; its ID must be free.
 func (t *Table) join(s *brokerSet, m *member, filterServers []string) {
-	s.members = s.members.with(&Member{ID: m.id, Addr: m.addr, FilterServers: filterServers, of: m})
+	shown := m.shown(filterServers)
+	s.members = s.members.with(&shown)
 	t.memberByAddr[memberAddr{s, m.addr}] = m
 	t.entries += len(filterServers)
 }
 
-// setFilterServers makes servers the row of m in filterServerTable. The slice is
-// kept.
-func (t *Table) setFilterServers(s *brokerSet, m *member, servers []string) {
-	if old := s.members.get(m.id).FilterServers; !slices.Equal(old, servers) {
-		t.entries += len(servers) - len(old)
-		s.members = s.members.with(&Member{ID: m.id, Addr: m.addr, FilterServers: servers, of: m})
+// showMember makes the published side of m follow the writer's, with servers as
+// its row of filterServerTable. The slice is kept.
+func (t *Table) showMember(s *brokerSet, m *member, servers []string) {
+	old, now := s.members.get(m.id), m.shown(servers)
+	if old.says(&now) {
+		return
+	}
+	t.entries += len(servers) - len(old.FilterServers)
+	kept := now // so that one that is not costs no memory
+	s.members = s.members.with(&kept)
+}
+
+// shown returns the published side of m.
+func (m *member) shown(filterServers []string) Member {
+	return Member{
+		ID: m.id, Addr: m.addr, EnableActingMaster: m.enableActingMaster, ZoneName: m.zoneName, HasZoneName: m.hasZoneName,
+		FilterServers: filterServers, of: m,
 	}
 }
 
@@ -236,7 +252,7 @@ func (t *Table) link(s *brokerSet, m *member, l *liveBroker) {
 	if l.conn != 0 {
 		t.connLinks[l.conn]++
 	}
-	t.list(l.key.Cluster, s.name)
+	t.addReason(l.key.Cluster, s.name)
 }
 
 // unlink is the reverse of link: a live entry goes with its last member, a
@@ -268,7 +284,7 @@ func (t *Table) unlink(k *link) {
 		t.connLinks[l.conn]--
 	}
 	delete(t.links, linkKey{m, l})
-	t.unlist(l.key.Cluster, s.name)
+	t.dropReason(l.key.Cluster, s.name)
 	if len(l.owners) == 0 {
 		t.dropLive(l)
 	}
@@ -280,7 +296,7 @@ func (t *Table) unlink(k *link) {
 			delete(t.memberByAddr, at)
 		}
 	case l.key.Cluster == s.cluster:
-		t.setFilterServers(s, m, nil)
+		t.showMember(s, m, nil)
 	}
 }
 

@@ -23,12 +23,54 @@
 // nobody.
 //
 //	RegisterBroker, UnregisterBrokers,
-//	ConnClosed, ForgetConn, ScanNotActiveBroker
+//	ConnClosed, ForgetConn, Due + Remove
 //	            |  mu
 //	            v
 //	  Table: tables + indexes ----publish----> View  <---- readers
 //	            ^                                |
 //	            +---- Heartbeat (atomic) --------+
+//
+// Views are numbered. Whoever wants to know what happens needs nothing of the
+// writer: Subscribe signals that there is a new View, Diff says what has changed
+// between two, and events (Options.OnEvent) come in order, each with the number of
+// the first View that shows it.
+//
+// Who points to whom among the types for a broker. What Views have is on the left,
+// and never changes; what only changes see, under mu, is on the right. In brackets:
+// what it is found by, and where.
+//
+//	[name: brokerAddrTable]
+//	[number: brokerByID]
+//	        |                set
+//	        |            ------------>
+//	     Broker                           brokerSet      one broker name
+//	        |            <------------        |    ^
+//	        |              published          |    |
+//	        | members                 members |    |
+//	        v                  of             v    |
+//	     Member          ------------>     member  |     one of its IDs
+//	                                        |  ^   |     [set and address: memberByAddr]
+//	                                  lives |  |   |
+//	                                        v  |   |
+//	                                        link --+     a live entry keeps a member
+//	                                        ^  |         [both: links]
+//	                                 owners |  |
+//	                                        |  v
+//	    LiveInfo         ------------>    liveBroker     one cluster and address
+//	        |                live             |          [connection: byConn]
+//	        |            <------------        |          [time: expiry, or overdue]
+//	        |                info             |
+//	[cluster and address:              appliedRegistration: what it said last
+//	 brokerLiveTable]
+//
+// A link says that a live entry keeps a member. There is one of each in the simple
+// case. A member has several when its address registers the name under several
+// clusters, a live entry when several names share its address. The last link takes
+// with it whatever it has kept: the live entry, the member, and, with the last
+// member, the broker set. A listing, one row of clusterAddrTable, counts the
+// reasons for which a cluster lists a name: that it is the set's own, and each
+// link whose live entry is in that cluster. TopicEntry names broker sets by their
+// numbers.
 //
 // A change costs what changed. The indexes that see to it: the topics of each
 // broker set (brokerSet.topics), the members kept by each live entry

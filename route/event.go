@@ -2,7 +2,13 @@ package route
 
 // An Event says what a change did, for logs and counters.
 type Event struct {
-	Kind       EventKind
+	Kind EventKind
+	// Edition is that of the View that was published with what the event says: no
+	// earlier one shows it. Where that took several steps, which happens to
+	// TopicsDropped, and to MinBrokerIDChanged of a name that many members leave at
+	// once, it is that of the last step. Of RegistrationRefused, which changes
+	// nothing, it is that of the View at that time.
+	Edition    uint64
 	Cluster    string
 	BrokerName string
 	BrokerID   int64

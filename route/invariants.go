@@ -83,7 +83,8 @@ func (c *checker) members(s *brokerSet) {
 		c.require(n == 0 || last < pub.ID, "broker %q: members out of order", s.name)
 		n++
 		last = pub.ID
-		c.require(pub.ID == m.id && pub.Addr == m.addr && s.member(m.id) == m, "broker %q: member %d is shown as %+v", s.name, m.id, pub)
+		shown := m.shown(pub.FilterServers)
+		c.require(shown.says(pub) && s.member(m.id) == m, "broker %q: member %d is shown as %+v", s.name, m.id, pub)
 		c.require(c.t.memberByAddr[memberAddr{s, m.addr}] == m, "broker %q: member %d is not under its address", s.name, m.id)
 		c.require(len(m.lives) > 0, "broker %q: member %d has no live entry", s.name, m.id)
 		atHome := false
@@ -148,7 +149,8 @@ func (c *checker) lives() {
 		c.require(l.info == li, "live %v: published side is not the newest", l.key)
 		c.require(li.key == string(liveKey(nil, l.key.Cluster, l.key.Addr)), "live %v: wrong key", l.key)
 		c.require(len(l.owners) > 0, "live %v has no owner", l.key)
-		c.require(li.DataVersion == l.dataVersion && li.NullDataVersion == (l.nullDataVersion || l.applying > 0), "live %v: shown with %+v", l.key, li)
+		c.require(li.DataVersion == l.dataVersion && li.NullDataVersion == (l.nullDataVersion || l.applying > 0) &&
+			li.TimeoutMillis == l.timeoutMillis && li.HAServerAddr == l.haServerAddr && (l.doomed || li.Conn == l.conn), "live %v: shown with %+v", l.key, li)
 		for i, o := range l.owners {
 			c.require(o.live == l && o.inLive == i && o.member.lives[o.inMember] == o, "live %v: member %d of %q does not know it", l.key, o.member.id, o.set.name)
 			c.require(o.set.member(o.member.id) == o.member, "live %v: owner %d is not a member of %q", l.key, o.member.id, o.set.name)
@@ -156,7 +158,7 @@ func (c *checker) lives() {
 		}
 		if l.doomed {
 			doomed++
-			c.require(l.conn == 0 && l.index == -1, "live %v: doomed, but on connection %d and number %d in the expiry queue", l.key, l.conn, l.index)
+			c.require(l.conn == 0 && l.index == -1 && !l.overdue, "live %v: doomed, but on connection %d and number %d in the expiry queue", l.key, l.conn, l.index)
 			continue
 		}
 		if l.conn != 0 {
@@ -166,14 +168,23 @@ func (c *checker) lives() {
 		if a := &l.applied; a.topics != nil && a.set == c.t.set(a.set.name) && a.topicsEdition == a.set.topicsEdition {
 			c.require(a.topics.Count() <= a.set.topics.size, "live %v: %d topics are known of %q, which has %d", l.key, a.topics.Count(), a.set.name, a.set.topics.size)
 		}
-		c.require(l.index >= 0 && l.index < len(c.t.expiry) && c.t.expiry[l.index] == l, "live %v: not in the expiry queue", l.key)
+		queue := []*liveBroker(c.t.expiry)
+		if l.overdue {
+			queue = c.t.overdue
+		}
+		c.require(l.index >= 0 && l.index < len(queue) && queue[l.index] == l, "live %v: not in the queue of those that may expire, or have (%v)", l.key, l.overdue)
 	}
-	c.require(n == c.t.brokerLiveTable.size && n == len(c.t.expiry)+doomed, "brokerLiveTable counts %d, holds %d, expiry queue %d", c.t.brokerLiveTable.size, n, len(c.t.expiry))
+	c.require(n == c.t.brokerLiveTable.size && n == len(c.t.expiry)+len(c.t.overdue)+doomed, "brokerLiveTable counts %d, holds %d, expiry queue %d, %d overdue",
+		c.t.brokerLiveTable.size, n, len(c.t.expiry), len(c.t.overdue))
 	for i := 1; i < len(c.t.expiry); i++ {
 		c.require(c.t.expiry[(i-1)/2].deadline <= c.t.expiry[i].deadline, "expiry queue: entry %d is due before its parent", i)
 	}
 	c.require(len(byConn) == len(c.t.byConn), "%d connections have brokers, %d are indexed", len(byConn), len(c.t.byConn))
+	for conn := range c.t.conns.Range {
+		c.require(byConn[conn.(uint64)] > 0, "connection %d is said to have brokers", conn)
+	}
 	for conn, lives := range c.t.byConn {
+		c.require(c.t.HasBrokers(conn), "connection %d is said to have no brokers", conn)
 		c.require(len(lives) == byConn[conn], "connection %d: %d brokers, %d indexed", conn, byConn[conn], len(lives))
 	}
 }
@@ -278,6 +289,19 @@ func (c *checker) published() {
 	if cached := v.names.p.Load(); cached != nil {
 		names := v.encodeTopics(func(*TopicEntry) bool { return true })
 		c.require(string(*cached) == string(names), "cached topic list %s, want %s", *cached, names)
+	}
+	fresh := &View{topics: v.topics, brokers: v.brokers, sweeping: v.sweeping, lists: &topicLists{}}
+	for u := range unitLists {
+		if cached := v.lists.unit[u].p.Load(); cached != nil {
+			want := fresh.TopicsByUnit(u)
+			c.require(string(*cached) == string(want), "cached unit list %d %s, want %s", u, *cached, want)
+		}
+	}
+	for cluster, body := range v.lists.clusters.Range {
+		if cached := body.(*lazyBody).p.Load(); cached != nil {
+			want := fresh.TopicsByCluster(cluster.(string))
+			c.require(string(*cached) == string(want), "cached list of cluster %q %s, want %s", cluster, *cached, want)
+		}
 	}
 	for e := range v.topics.all {
 		variants := 0

@@ -172,8 +172,8 @@ func (a *applying) room() (full *LimitError, rested bool) {
 		return &LimitError{LimitAddrClusters, t.clustersOf[r.BrokerAddr] + g.clusters, lim.ClustersPerAddr}, false
 	case g.brokers > 0 && len(t.links)+g.brokers > lim.Brokers:
 		return &LimitError{LimitBrokers, len(t.links) + g.brokers, lim.Brokers}, false
-	case g.onConn > 0 && t.connLinks[r.Conn]+g.onConn > lim.BrokersPerConn:
-		return &LimitError{LimitConnBrokers, t.connLinks[r.Conn] + g.onConn, lim.BrokersPerConn}, false
+	case g.onConn > 0 && t.linksOn(r.Conn)+g.onConn > lim.BrokersPerConn:
+		return &LimitError{LimitConnBrokers, t.linksOn(r.Conn) + g.onConn, lim.BrokersPerConn}, false
 	}
 	a.need, a.from = totals{0, g.entries}, t.totals()
 	publishes := r.BrokerID == masterID || !r.OldVersion && g.smallest
@@ -390,8 +390,9 @@ func (t *Table) refuse(nowMillis int64, s *brokerSet, l *liveBroker, r *Registra
 		return why
 	}
 	m := s.member(r.BrokerID)
-	if m != nil && t.links[linkKey{m, l}] != nil && t.connLinks[r.Conn]+len(l.owners) <= t.limits.BrokersPerConn {
+	if m != nil && t.links[linkKey{m, l}] != nil && t.linksOn(r.Conn)+len(l.owners) <= t.limits.BrokersPerConn {
 		t.bind(l, r.Conn) // it lives there now, so the end of its old connection is not its own
+		t.show(l)
 	}
 	return why
 }

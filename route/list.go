@@ -91,21 +91,18 @@ func (u UnitList) has(flag int32) bool {
 }
 
 // A topicLists holds the encoded lists that depend on what brokers offer. They
-// are made when asked for, by walking all topics, and serve until something
-// changes.
+// are made when asked for, by walking all topics, and serve all Views until
+// something changes that they show: other queues, permissions, data versions and
+// members do not.
 type topicLists struct {
 	unit     [unitLists]lazyBody
 	clusters sync.Map  // cluster, one that exists -> *lazyBody
 	room     byteCount // of clusters: there may be many, and each may hold all topics
 }
 
-// clusterListBytes is how many bytes of topic lists by cluster one View keeps, but
-// no more than are kept of routes.
+// clusterListBytes is how many bytes of topic lists by cluster one topicLists
+// keeps, but no more than are kept of routes.
 const clusterListBytes = 64 << 20
-
-func newTopicLists() *topicLists {
-	return &topicLists{room: byteCount{most: clusterListBytes}}
-}
 
 // TopicsByUnit returns an encoded unit list, in ascending order. A topic is
 // judged by the broker with the smallest name (in Java by any).

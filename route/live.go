@@ -20,26 +20,45 @@ type BrokerKey struct {
 }
 
 // A LiveInfo is one row of brokerLiveTable as readers see it. Once it is
-// published only its time of last contact changes, and whether its data version
-// is trusted.
+// published only what its methods tell of changes, without the lock and in every
+// View at once: the time of last contact, whether it is suspect, and whether its
+// data version is trusted.
 // Java: BrokerLiveInfo.
 type LiveInfo struct {
 	DataVersion codec.DataVersion
 	// NullDataVersion says that the broker registered "dataVersion":null, which
 	// equals nothing, or that a registration of it is applied in part.
 	NullDataVersion bool
+	TimeoutMillis   int64  // how long it may be silent
+	HAServerAddr    string // empty when it gave none
+	// Conn is the connection of its last registration, 0 when there is none any
+	// more. Of one that is about to leave it is that of before.
+	Conn uint64
 
 	key  string // liveKey
 	live *liveBroker
 }
 
+// Key returns which broker it is.
+func (l *LiveInfo) Key() BrokerKey { return l.live.key }
+
+// LastUpdateMillis returns when the broker was last heard of, now, not at the
+// time of the View: in milliseconds of the clock that the Table is told.
+func (l *LiveInfo) LastUpdateMillis() int64 { return l.live.lastUpdate.Load() }
+
+// Trusted reports whether the topics of its data version are all known. They may
+// not be after a registration that was turned away; QUERY_DATA_VERSION then says
+// that it has changed.
+func (l *LiveInfo) Trusted() bool { return l.live.missed.Load() == 0 }
+
 func (l *LiveInfo) trieKey() string { return l.key }
 
-// A liveBroker is the writer's side of a LiveInfo. Under mu, except lastUpdate and
-// missed.
+// A liveBroker is the writer's side of a LiveInfo. Under mu, except the atomic
+// fields, and key, which never changes.
 type liveBroker struct {
 	key           BrokerKey
 	lastUpdate    atomic.Int64 // milliseconds; heartbeats store it without the lock
+	suspected     atomic.Int64 // suspicion of a lastUpdate; it is void with another
 	timeoutMillis int64
 
 	// missed is the number (Registration.Seq) of the newest registration that was
@@ -62,7 +81,8 @@ type liveBroker struct {
 	applying        int // registrations that are between two steps
 
 	deadline    int64 // when to look again; never later than lastUpdate + timeoutMillis was when it was set
-	index       int   // in the expiry queue; -1 when it is not there
+	overdue     bool  // it was found due to leave, and is in Table.overdue
+	index       int   // there, or else in the expiry queue; -1 when it is in neither
 	indexOfConn int   // in Table.byConn
 }
 
@@ -97,7 +117,10 @@ func (t *Table) isFull(s *brokerSet, b *codec.RegisterBrokerBody) bool {
 
 // deadlineMillis returns when l expires if nothing more is heard of it.
 func (l *liveBroker) deadlineMillis() int64 {
-	last, timeout := l.lastUpdate.Load(), l.timeoutMillis
+	return deadlineMillis(l.lastUpdate.Load(), l.timeoutMillis)
+}
+
+func deadlineMillis(last, timeout int64) int64 {
 	if timeout > 0 && last > math.MaxInt64-timeout {
 		return math.MaxInt64
 	}
@@ -110,14 +133,19 @@ func (l *liveBroker) isChanged(b *codec.RegisterBrokerBody) bool {
 	return b.NullDataVersion || l.nullDataVersion || !l.dataVersion.Equal(b.DataVersion)
 }
 
-// show publishes the data version of l, or that there is none to rely on while
-// registrations are being applied. Under mu.
+// show makes the published side of l follow the writer's. It says that there is
+// no data version to rely on while registrations are being applied. Under mu.
 func (t *Table) show(l *liveBroker) {
 	null := l.nullDataVersion || l.applying > 0
-	if l.info != nil && l.info.NullDataVersion == null && l.info.DataVersion == l.dataVersion {
+	now := LiveInfo{
+		DataVersion: l.dataVersion, NullDataVersion: null, TimeoutMillis: l.timeoutMillis, HAServerAddr: l.haServerAddr, Conn: l.conn,
+		live: l,
+	}
+	if l.info != nil && l.info.says(&now) {
 		return
 	}
-	info := &LiveInfo{DataVersion: l.dataVersion, NullDataVersion: null, live: l}
+	info := new(LiveInfo)
+	*info = now
 	if l.info != nil {
 		info.key = l.info.key
 	} else {
@@ -137,6 +165,9 @@ func (t *Table) bind(l *liveBroker, conn uint64) {
 	l.conn = conn
 	if conn != 0 {
 		l.indexOfConn = len(t.byConn[conn])
+		if l.indexOfConn == 0 {
+			t.conns.Store(conn, struct{}{})
+		}
 		t.byConn[conn] = append(t.byConn[conn], l)
 		t.connLinks[conn] += len(l.owners)
 	}
@@ -154,6 +185,7 @@ func (t *Table) unbind(l *liveBroker) {
 	if last == 0 {
 		delete(t.byConn, l.conn)
 		delete(t.connLinks, l.conn)
+		t.conns.Delete(l.conn)
 	} else {
 		t.byConn[l.conn] = lives[:last]
 		t.connLinks[l.conn] -= len(l.owners)
@@ -161,13 +193,15 @@ func (t *Table) unbind(l *liveBroker) {
 	l.conn = 0
 }
 
+// linksOn returns how many owners the live entries of a connection have. Under mu.
+func (t *Table) linksOn(conn uint64) int { return t.connLinks[conn] }
+
 // doom decides that l leaves: nothing can save it any more. A registration of the
 // same broker, or of another one of its name, waits until it has left. Under mu.
 func (t *Table) doom(l *liveBroker) {
 	l.doomed = true
 	t.unbind(l)
-	heap.Remove(&t.expiry, l.index)
-	l.index = -1
+	t.unexpire(l)
 	for _, k := range l.owners {
 		k.set.doomed++
 	}
@@ -190,6 +224,9 @@ func (t *Table) dropLive(l *liveBroker) {
 // expire sets when to look whether l is silent. Under mu.
 func (t *Table) expire(l *liveBroker, deadline int64) {
 	l.deadline = deadline
+	if l.overdue {
+		t.unexpire(l)
+	}
 	if l.index < 0 {
 		heap.Push(&t.expiry, l)
 	} else {
@@ -274,6 +311,8 @@ func (q expiryQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].index, q[j].index = i, j
 }
+
+func (q *expiryQueue) remove(l *liveBroker) { heap.Remove(q, l.index) }
 
 func (q *expiryQueue) Push(x any) {
 	l := x.(*liveBroker)

@@ -119,3 +119,21 @@ func (n *memberNode) join(o *memberNode) *memberNode {
 	}
 	return &memberNode{o.m, o.priority, n.join(o.left), o.right}
 }
+
+// diff calls change for every ID whose Member is not the same in n and o, in
+// ascending order, with nil where there is none, until it returns false. A subtree
+// that both share is passed over. Of two that are not, the one with the higher
+// priority tells where to cut the other: their shapes follow from their IDs.
+func (n *memberNode) diff(o *memberNode, change func(old, now *Member) bool) bool {
+	switch {
+	case n == o:
+		return true
+	case n == nil, o != nil && o.m.ID != n.m.ID && o.priority > n.priority:
+		below, above := n.split(o.m.ID)
+		return below.diff(o.left, change) && change(nil, o.m) && above.diff(o.right, change)
+	case o == nil || o.m.ID != n.m.ID:
+		below, above := o.split(n.m.ID)
+		return n.left.diff(below, change) && change(n.m, nil) && n.right.diff(above, change)
+	}
+	return n.left.diff(o.left, change) && (n.m == o.m || change(n.m, o.m)) && n.right.diff(o.right, change)
+}

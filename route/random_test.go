@@ -146,7 +146,7 @@ func pick[T any](h *history, from []T, label string) T {
 
 func (h *history) step() {
 	h.now += int64(pick(h, []int{0, 1, 500, 9_000, 61_000}, "pause"))
-	switch pick(h, []string{"register", "register", "register", "repeat", "repeat", "bump", "bump", "unregister", "close", "lose", "miss", "heartbeat", "scan", "command"}, "step") {
+	switch pick(h, []string{"register", "register", "register", "repeat", "repeat", "bump", "bump", "unregister", "close", "lose", "miss", "heartbeat", "scan", "hold", "command"}, "step") {
 	case "register":
 		h.register(h.registration())
 	case "repeat":
@@ -194,6 +194,12 @@ func (h *history) step() {
 		h.table.ScanNotActiveBroker(h.now)
 		h.table.SweepBodies()
 		h.ref.scan(h.now)
+	case "hold":
+		due := h.table.Due(h.now)
+		if got, want := len(due), len(h.ref.silent(h.now)); got != want {
+			h.rt.Fatalf("%d brokers are due, want %d", got, want)
+		}
+		h.table.Suspect(due)
 	default:
 		h.command(pick(h, []string{"wipe", "add", "topic", "delete"}, "command"))
 	}

@@ -430,7 +430,12 @@ func (f *reference) connClosed(conn uint64) {
 }
 
 func (f *reference) scan(now int64) {
-	f.leave("", f.keys(func(l *refLive) bool { return l.last+l.timeout < now })...)
+	f.leave("", f.silent(now)...)
+}
+
+// silent returns who is due to leave.
+func (f *reference) silent(now int64) []BrokerKey {
+	return f.keys(func(l *refLive) bool { return l.last+l.timeout < now })
 }
 
 func (f *reference) keys(pick func(*refLive) bool) []BrokerKey {

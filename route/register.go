@@ -113,7 +113,7 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	a := &l.applied
 	if a.bodyHash != r.BodyHash || a.header != r.RegistrationHeader || t.set(r.BrokerName) != a.set ||
 		a.set.published.version != a.setVersion || a.set.topicsEdition != a.topicsEdition ||
-		l.doomed || a.set.doomed > 0 || a.set.taken() || l.conn != r.Conn && t.connLinks[r.Conn]+len(l.owners) > t.limits.BrokersPerConn {
+		l.doomed || a.set.doomed > 0 || a.set.taken() || l.conn != r.Conn && t.linksOn(r.Conn)+len(l.owners) > t.limits.BrokersPerConn {
 		return RegisterResult{}, false
 	}
 	m := a.set.member(r.BrokerID)
@@ -122,7 +122,11 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	}
 	l.lastUpdate.Store(nowMillis)
 	l.caughtUp(r.Seq, a.full)
-	t.bind(l, r.Conn)
+	if l.conn != r.Conn {
+		t.bind(l, r.Conn)
+		t.show(l)
+		t.publish()
+	}
 	return t.resultFor(a.set, r), true
 }
 
@@ -179,12 +183,12 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 	first := t.admit(s, l, r)
 	t.keepAlive(nowMillis, l, r)
 	t.refresh(s)
+	if r.BrokerID < oldMin {
+		t.emitNewMinimum(s, r)
+	}
 	var topics *codec.KnownTopics
 	if (r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)) && a.topics(a.changed, first) {
 		topics = r.Body.Said
-	}
-	if r.BrokerID < oldMin {
-		t.emitNewMinimum(s, r)
 	}
 	a.end()
 	full := t.isFull(s, r.Body)
@@ -373,7 +377,7 @@ func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool)
 		m = nil
 	}
 	if m == nil {
-		m = &member{id: r.BrokerID, addr: r.BrokerAddr}
+		m = &member{id: r.BrokerID, addr: r.BrokerAddr, enableActingMaster: r.EnableActingMaster, zoneName: r.ZoneName, hasZoneName: r.HasZoneName}
 		old := t.memberByAddr[memberAddr{s, m.addr}]
 		var filterServers []string
 		if old != nil && r.Cluster == s.cluster {
@@ -389,9 +393,11 @@ func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool)
 	t.link(s, m, l)
 	m.enableActingMaster = r.EnableActingMaster
 	m.zoneName, m.hasZoneName = r.ZoneName, r.HasZoneName
+	servers := s.members.get(m.id).FilterServers
 	if !r.Body.FilterServersNull && r.Cluster == s.cluster {
-		t.setFilterServers(s, m, copyOf(r.Body.FilterServers))
+		servers = copyOf(r.Body.FilterServers)
 	}
+	t.showMember(s, m, servers)
 	return first
 }
 

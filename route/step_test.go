@@ -413,7 +413,7 @@ func (c change) String() string { return c.text }
 // change draws a change.
 func (h *history) change() change {
 	now := h.now
-	switch pick(h, []string{"register", "register", "register", "unregister", "close", "scan", "wipe", "delete", "topic", "forget", "miss"}, "change") {
+	switch pick(h, []string{"register", "register", "register", "unregister", "close", "scan", "wipe", "delete", "topic", "forget", "miss", "hold"}, "change") {
 	case "unregister":
 		u := Unregistration{pick(h, randomClusters, "cluster"), pick(h, randomNames, "name"), pick(h, randomAddrs, "addr")}
 		return change{fmt.Sprintf("unregister %+v", u), func(t *Table) { t.UnregisterBrokers(u) }, func(f *reference) {
@@ -434,6 +434,8 @@ func (h *history) change() change {
 		return change{fmt.Sprintf("miss %v", k), func(t *Table) { t.RegistrationMissed(now, []byte(k.Cluster), []byte(k.Addr), seq) }, func(f *reference) { f.miss(now, k, seq) }}
 	case "scan":
 		return change{"scan", func(t *Table) { t.ScanNotActiveBroker(now) }, func(f *reference) { f.scan(now) }}
+	case "hold":
+		return change{"hold", func(t *Table) { t.Suspect(t.Due(now)) }, func(*reference) {}}
 	case "wipe":
 		name := pick(h, randomNames, "name")
 		return change{"wipe " + name, func(t *Table) { t.WipeWritePermOfBroker(name) }, func(f *reference) {

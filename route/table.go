@@ -23,7 +23,7 @@ type Table struct {
 	view atomic.Pointer[View]
 
 	mu      lock
-	edition uint64 // number of the batch of changes in progress; grows with each publish
+	edition uint64 // number of the batch of changes in progress, for tries and vectors; grows with each new View
 
 	topicQueueTable  trie[*TopicEntry] // topic -> broker set -> queue data; also holds topicQueueMappingInfoTable's rows
 	brokerAddrTable  trie[*Broker]     // broker name -> members; also holds filterServerTable's rows
@@ -37,10 +37,13 @@ type Table struct {
 	memberByAddr  map[memberAddr]*member
 	links         map[linkKey]*link
 	byConn        map[uint64][]*liveBroker // which brokers registered last over a connection
-	expiry        expiryQueue
-	leaving       map[string]*brokerSet // by name: sets that are gone, but not yet from topicQueueTable
-	marks         []*idMarks            // empty, for the next registration
-	replaced      []*TopicEntry         // and removed ones, since the last publish
+	conns         sync.Map                 // the keys of byConn, for those who do not have mu; changed under it
+	expiry        expiryQueue              // live brokers but those that are overdue or doomed
+	overdue       []*liveBroker            // found due to leave by the last Due, and not heard of since, as far as we know
+	scanning      bool                     // a Due is between two steps
+	leaving       map[string]*brokerSet    // by name: sets that are gone, but not yet from topicQueueTable
+	marks         []*idMarks               // empty, for the next registration
+	replaced      []*TopicEntry            // and removed ones, since the last publish
 
 	cache      *bodyCache // of the encoded routes
 	limits     Limits
@@ -61,15 +64,24 @@ type Table struct {
 	brokersVersion uint64 // version of the newest Broker
 	brokersChanged bool   // since the last publish
 	namesChanged   bool   // the set of topic names, since the last publish
+	offersChanged  bool   // what topicLists show, since the last publish: who serves which topic with which flags, which cluster lists whom
 	events         []Event
+	untold         []Event // of published changes, oldest first
+	telling        bool    // somebody is calling onEvent
 	onEvent        func(Event)
 	betweenSteps   func() // tests only: called without mu
+
+	subscribers subscribers
 }
 
 // Options configure a Table.
 type Options struct {
 	// OnEvent, if not nil, is told of each change after it has been published,
-	// outside the lock, by the goroutine that made the change.
+	// outside the lock. Events come one at a time, in the order of the changes, by a
+	// goroutine that has made one: mostly each change's own, before it returns; those
+	// of a change that is made while others are being told, by OnEvent itself
+	// perhaps, come after them, when that change may have returned. It is to be quick:
+	// with 65,536 events in waiting changes wait for it.
 	OnEvent func(Event)
 
 	Limits Limits
@@ -101,7 +113,7 @@ func New(o Options) *Table {
 		stepWork:         stepWork,
 	}
 	t.turns = sync.NewCond(&t.mu)
-	t.brokersChanged, t.namesChanged = true, true
+	t.brokersChanged, t.namesChanged, t.offersChanged = true, true, true
 	t.publish()
 	return t
 }
@@ -110,26 +122,19 @@ func New(o Options) *Table {
 // is while the table moves on.
 func (t *Table) View() *View { return t.view.Load() }
 
-// publish makes all changes since the last publish visible at once. Under mu.
+// publish makes all changes since the last publish visible at once, as a new
+// View. If there are none the View stays: it is as new as it can be. Under mu.
 func (t *Table) publish() {
-	v := &View{topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, lists: newTopicLists(), cache: t.cache, edition: t.edition}
-	if old := t.view.Load(); old != nil {
-		v.brokers, v.names = old.brokers, old.names
+	if old := t.view.Load(); old == nil || t.hasChanged(old) {
+		v := t.next(old)
+		for _, e := range t.replaced { // before, or somebody could be shown an old route by the new View
+			t.cache.retire(e, v.edition)
+		}
+		t.view.Store(v)
+		t.edition++
+		t.cache.forget() // not before, or those who ask meanwhile would encode it again
+		t.subscribers.signal()
 	}
-	if t.brokersChanged {
-		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, listings: t.clusterAddrTable, byID: t.brokerByID}
-	}
-	if t.namesChanged {
-		v.names = &lazyBody{}
-	}
-	t.brokersChanged, t.namesChanged = false, false
-	v.lists.room.most = min(clusterListBytes, t.cache.most)
-	for _, e := range t.replaced { // before, or somebody could be shown an old route by the new View
-		t.cache.retire(e, v.edition)
-	}
-	t.view.Store(v)
-	t.edition++
-	t.cache.forget() // not before, or those who ask meanwhile would encode it again
 	clear(t.replaced)
 	if t.replaced = t.replaced[:0]; cap(t.replaced) > maxKeptReplaced {
 		t.replaced = nil
@@ -137,56 +142,116 @@ func (t *Table) publish() {
 	t.endStep()
 }
 
+// hasChanged reports whether the tables are not as v shows them any more. Under mu.
+func (t *Table) hasChanged(v *View) bool {
+	return t.brokersChanged || t.namesChanged || !t.topicQueueTable.same(&v.topics) || !t.brokerLiveTable.same(&v.live)
+}
+
+// next returns the View after old, which is nil for the first. Under mu.
+func (t *Table) next(old *View) *View {
+	v := &View{edition: 1, topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, cache: t.cache}
+	if old != nil {
+		v.edition, v.brokers, v.names, v.lists = old.edition+1, old.brokers, old.names, old.lists
+	}
+	if t.brokersChanged {
+		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, listings: t.clusterAddrTable, byID: t.brokerByID}
+	}
+	if t.namesChanged {
+		v.names = &lazyBody{}
+	}
+	if t.offersChanged {
+		v.lists = &topicLists{room: byteCount{most: min(clusterListBytes, t.cache.most)}}
+	}
+	t.brokersChanged, t.namesChanged, t.offersChanged = false, false, false
+	return v
+}
+
 // maxKeptReplaced is for how many entries Table.replaced keeps its memory; a step
 // does not replace many more.
 const maxKeptReplaced = 1 << 14
 
-// unlock publishes, lets other changes in and then tells of this one. Every
-// change ends with it.
+// unlock publishes, tells of the change and lets other changes in. Every change
+// ends with it.
 func (t *Table) unlock() {
+	defer t.mu.Unlock() // whatever OnEvent does
 	t.publish()
-	events := t.events
-	t.events = nil
-	t.mu.Unlock()
-	if t.onEvent == nil {
+	t.tell()
+}
+
+// tell has the events of the change at hand told, in the order of the changes: by
+// the caller, with those of whoever comes meanwhile, or by who is telling already.
+// Under mu, which is let go while OnEvent runs.
+func (t *Table) tell() {
+	if len(t.events) == 0 {
 		return
 	}
+	edition := t.view.Load().edition
+	for i := range t.events {
+		t.events[i].Edition = edition
+	}
+	t.untold = append(t.untold, t.events...)
+	t.events = nil
+	if t.telling {
+		for len(t.untold) > maxUntold {
+			t.turns.Wait()
+		}
+		return
+	}
+	t.telling = true
+	defer func() { t.telling = false }()
+	for len(t.untold) > 0 {
+		events := t.untold
+		t.untold = nil
+		if len(events) > maxUntold {
+			t.turns.Broadcast()
+		}
+		t.tellThese(events)
+	}
+}
+
+func (t *Table) tellThese(events []Event) {
+	t.mu.Unlock()
+	defer t.mu.Lock()
 	for _, e := range events {
 		t.onEvent(e)
 	}
 }
 
+// maxUntold is how many events may wait for an OnEvent that is slow before those
+// wait who make more.
+const maxUntold = 1 << 16
+
 // A listing is one row of clusterAddrTable: a cluster lists a broker name.
 type listing struct {
 	cluster, brokerName string
 	key                 string // liveKey of both
-	reasons             int    // to list it; under mu
+	reasons             int    // its broker set, and each link between the two; under mu
 }
 
 func (l *listing) trieKey() string { return l.key }
 
-// list counts one more reason why cluster lists the broker name. Under mu.
-func (t *Table) list(cluster, brokerName string) {
+// addReason counts one more reason why cluster lists the broker name. Under mu.
+func (t *Table) addReason(cluster, brokerName string) {
 	key := string(liveKey(nil, cluster, brokerName))
 	if l, ok := t.clusterAddrTable.get(key); ok {
 		l.reasons++
 		return
 	}
 	t.clusterAddrTable.put(t.edition, &listing{cluster: cluster, brokerName: brokerName, key: key, reasons: 1})
-	t.brokersChanged = true
+	t.brokersChanged, t.offersChanged = true, true
 }
 
-// unlist takes one reason away; the row goes with the last. Under mu.
+// dropReason takes one reason away; the row goes with the last. Under mu.
 //
 // Differs from Java: RouteInfoManager#unRegisterBroker cleans the cluster that
 // the request names and leaves the name behind in every other.
-func (t *Table) unlist(cluster, brokerName string) {
+func (t *Table) dropReason(cluster, brokerName string) {
 	key := string(liveKey(nil, cluster, brokerName))
 	l, _ := t.clusterAddrTable.get(key)
 	l.reasons--
 	if l.reasons == 0 {
 		t.clusterAddrTable.remove(t.edition, key)
-		t.brokersChanged = true
+		t.brokersChanged, t.offersChanged = true, true
 	}
 }
 

@@ -79,11 +79,15 @@ func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) 
 		next.name = name
 		next.queues = []queueData{q}
 		next.id = t.newTopicID()
-		t.namesChanged = true
+		t.namesChanged, t.offersChanged = true, true
 		t.entries++
 	default:
 		next.name, next.id, next.mappings = e.name, e.id, e.mappings
-		if i, ok := e.find(q.set); ok {
+		i, ok := e.find(q.set)
+		if !ok || e.queues[i].topicSysFlag != q.topicSysFlag {
+			t.offersChanged = true
+		}
+		if ok {
 			next.queues = copyOf(e.queues)
 			next.queues[i] = q
 		} else {
@@ -119,7 +123,11 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 			mappings: e.mappings.without(s.name),
 		})
 	}
-	if t.leaving[s.name] != s && (len(e.queues) == 1 || len(t.leaving) > 0) {
+	if t.leaving[s.name] == s {
+		return // nobody was shown it any more
+	}
+	t.offersChanged = true
+	if len(e.queues) == 1 || len(t.leaving) > 0 {
 		t.namesChanged = true
 	}
 }
@@ -200,6 +208,9 @@ func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) (store
 			continue
 		}
 		changed = true
+		if !ok || old.topicSysFlag != queues[i].topicSysFlag {
+			t.offersChanged = true
+		}
 		if !ok {
 			t.entries++
 		}
@@ -276,6 +287,7 @@ func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
 		next.mappings = e.mappings.keep(func(brokerName string) bool { return !dropped[brokerName] })
 		t.storeTopic(next)
 	}
+	t.offersChanged = true
 	if len(kept) == 0 || len(t.leaving) > 0 {
 		t.namesChanged = true
 	}

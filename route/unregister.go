@@ -38,6 +38,9 @@ func (t *Table) UnregisterBrokers(requests ...Unregistration) {
 // broker only, and decides before it acts, so that a broker which registers in
 // between is removed all the same.
 func (t *Table) ConnClosed(conn uint64) int {
+	if !t.HasBrokers(conn) {
+		return 0
+	}
 	t.mu.Lock()
 	if len(t.byConn[conn]) == 0 {
 		t.mu.Unlock()
@@ -69,23 +72,33 @@ func (t *Table) ConnClosed(conn uint64) int {
 // Differs from Java: RouteInfoManager#onChannelDestroy removes a broker whoever has
 // closed its connection.
 func (t *Table) ForgetConn(conn uint64) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	brokers := t.byConn[conn]
-	for _, l := range brokers {
-		l.conn = 0
+	if !t.HasBrokers(conn) {
+		return 0
 	}
-	delete(t.byConn, conn)
-	delete(t.connLinks, conn)
-	return len(brokers)
+	t.mu.Lock()
+	defer t.unlock()
+	n := 0
+	for _, l := range slices.Clone(t.byConn[conn]) {
+		if l.conn != conn {
+			continue // as in ConnClosed
+		}
+		n++
+		t.unbind(l)
+		t.show(l)
+		t.work += 4
+		t.pause()
+	}
+	return n
 }
 
 // HasBrokers reports whether the last registration of some live broker came over
-// conn.
+// conn. Lock-free, and so is ConnClosed or ForgetConn of a connection that has
+// none: most connections are clients', and they come and go in thousands. A
+// registration that has returned is seen; for one that has not, whoever asks is
+// to wait, since it may bring a broker the moment after.
 func (t *Table) HasBrokers(conn uint64) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.byConn[conn]) > 0
+	_, ok := t.conns.Load(conn)
+	return ok
 }
 
 // An ExpiredBroker is a broker that was removed because it fell silent.
@@ -95,33 +108,10 @@ type ExpiredBroker struct {
 }
 
 // ScanNotActiveBroker removes every broker that has been silent for longer
-// than its timeout at the given time, and returns them. Its cost goes with the
-// number of those that may have expired, not with that of all.
+// than its timeout at the given time, and returns them: what is Due is Removed.
 // Java: RouteInfoManager#scanNotActiveBroker.
 func (t *Table) ScanNotActiveBroker(nowMillis int64) []ExpiredBroker {
-	t.mu.Lock()
-	var expired []ExpiredBroker
-	var links []*link
-	for len(t.expiry) > 0 && t.expiry[0].deadline < nowMillis {
-		l := t.expiry[0]
-		if due := l.deadlineMillis(); due >= nowMillis {
-			t.expire(l, due)
-			t.work++
-		} else {
-			expired = append(expired, ExpiredBroker{BrokerKey: l.key, Conn: l.conn})
-			links = append(links, l.owners...)
-			t.doom(l)
-		}
-		t.pause()
-	}
-	if len(expired) == 0 {
-		t.endStep()
-		t.mu.Unlock()
-		return nil
-	}
-	defer t.unlock()
-	t.depart(links, BrokerExpired)
-	return expired
+	return t.Remove(t.Due(nowMillis), BrokerExpired)
 }
 
 // A leavers is what one change takes from a broker set.
@@ -202,10 +192,10 @@ func (t *Table) reduce(g leavers, kind EventKind) (gone bool) {
 		return true
 	}
 	t.refresh(s)
-	t.wipeIfMasterless(s)
 	if s.first() != oldMin && s.first().enableActingMaster {
 		t.emitLostMinimum(s, oldMin.addr)
 	}
+	t.wipeIfMasterless(s)
 	return false
 }
 

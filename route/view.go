@@ -11,6 +11,10 @@ import (
 
 // A View is the state of a Table at one moment. It never changes, so a reader
 // takes no lock and sees all tables as of the same change.
+//
+// Views are numbered in the order in which they were published, and each differs
+// from the one before. One that was published in the middle of a large change is
+// a View like others. What has changed between two of them says Diff.
 type View struct {
 	topics  trie[*TopicEntry]
 	live    trie[*LiveInfo]
@@ -19,9 +23,9 @@ type View struct {
 	// nobody is to be shown anything.
 	sweeping bool
 	names    *lazyBody   // the encoded list of all topics; shared by Views with the same topics
-	lists    *topicLists // further lists, of this View alone
+	lists    *topicLists // further lists; shared by Views that show the same in them
 	cache    *bodyCache  // of the Table
-	edition  uint64      // of two Views of a Table the later has the higher one
+	edition  uint64      // that of the View before, and 1
 }
 
 // A brokerTable is the brokerAddrTable of a View, shared by all Views between
@@ -66,6 +70,10 @@ func (l *lazyBody) getWithin(room *byteCount, encode func() []byte) []byte {
 // window makes a string of b without copying it. The string is good for as
 // long as b does not change: for a look-up, never to be kept.
 func window(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// Edition returns the number of the View: 1 is the empty one that a Table begins
+// with. Another process counts anew.
+func (v *View) Edition() uint64 { return v.edition }
 
 // Topic returns the entry of a topic. name is borrowed.
 func (v *View) Topic(name []byte) (*TopicEntry, bool) {

@@ -196,8 +196,8 @@ func TestBodyStaysWhenOthersChange(t *testing.T) {
 }
 
 // TestUnchangedRegistration repeats a registration: it is recognised without
-// its body, touches no topic and publishes nothing. Anything that could make
-// it matter again ends that.
+// its body, touches no topic and publishes nothing, unless it comes over another
+// connection. Anything that could make it matter again ends that.
 func TestUnchangedRegistration(t *testing.T) {
 	const topics = 20
 	again := func() *Registration {
@@ -216,12 +216,18 @@ func TestUnchangedRegistration(t *testing.T) {
 		table := setUp(t)
 		before := table.View()
 		r := again()
-		r.Conn = 77
-		if _, ok := table.RegisterUnchanged(900, r); !ok {
+		if _, ok := table.RegisterUnchanged(800, r); !ok {
 			t.Fatal("not recognised")
 		}
 		if table.View() != before {
 			t.Error("something was published")
+		}
+		r.Conn = 77
+		if _, ok := table.RegisterUnchanged(900, r); !ok {
+			t.Fatal("not recognised over another connection")
+		}
+		if v := table.View(); v.topics.root != before.topics.root || v.brokers != before.brokers {
+			t.Error("more than the connection was published")
 		}
 		if got := table.ScanNotActiveBroker(1_800); len(got) != 0 {
 			t.Errorf("it is no sign of life: %v expired", got)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gonamesrv/engine"
+	"gonamesrv/route"
 )
 
 // Opened implements engine.Handler.
@@ -24,7 +25,9 @@ func (s *Server) Closed(c engine.Conn, err error) {
 		return // it is us who leave
 	}
 	s.pools.regular.Post(c, func() {
-		s.brokerConns.remove(c.ID())
+		if !s.brokerConns.remove(c.ID()) {
+			return // no broker has ever registered over it
+		}
 		if engine.PeerLeft(err) {
 			s.table.ConnClosed(c.ID())
 		} else if n := s.table.ForgetConn(c.ID()); n > 0 {
@@ -57,7 +60,8 @@ func (s *Server) scan(ctx context.Context) {
 // connection's own requests: so no registration can come between the decision and
 // the close, and those that wait are heard first.
 func (s *Server) scanOnce(nowMillis int64) {
-	for _, b := range s.table.ScanNotActiveBroker(nowMillis) {
+	due := s.table.Due(nowMillis) // all of them leave: here is where some may be held back
+	for _, b := range s.table.Remove(due, route.BrokerExpired) {
 		c := s.brokerConns.get(b.Conn)
 		if c == nil {
 			continue
@@ -103,10 +107,13 @@ func (b *brokerConns) add(c engine.Conn) {
 	b.byID[c.ID()] = c
 }
 
-func (b *brokerConns) remove(id uint64) {
+// remove reports whether id was there.
+func (b *brokerConns) remove(id uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	_, ok := b.byID[id]
 	delete(b.byID, id)
+	return ok
 }
 
 func (b *brokerConns) get(id uint64) engine.Conn {

@@ -109,9 +109,8 @@ func newNotifier(s *Server) *notifier {
 }
 
 // post puts the change of one broker name in the queue and returns at once.
-// Two changes may be posted in the wrong order, because the table tells of
-// them after its lock is free: the one that the View has left behind is passed
-// over.
+// The table tells of changes in their order, after its lock is free: one that the
+// View has left behind meanwhile is passed over.
 func (n *notifier) post(brokerName string, c *route.MinBrokerIDChange) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -202,7 +202,8 @@ func (s *Server) releaseFiles() {
 }
 
 // onEvent is told what a change did, once it is published and the table's lock
-// is free: by a worker, or by the scan.
+// is free: by a worker, or by the scan, not always its own. Events come one after
+// the other, in the order of the changes.
 func (s *Server) onEvent(e route.Event) {
 	s.logEvent(e)
 	if e.Kind == route.MinBrokerIDChanged && s.config().NotifyMinBrokerIDChanged {

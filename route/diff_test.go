@@ -1,0 +1,633 @@
+package route
+
+import (
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// A viewCopy is what a View shows, in texts that can be compared: what a watcher
+// would keep of it.
+type viewCopy struct {
+	brokers  map[string]string
+	members  map[string]map[int64]string
+	topics   map[string]map[string]string // topic -> broker name -> row
+	live     map[BrokerKey]string
+	clusters map[string]bool
+}
+
+func newViewCopy() *viewCopy {
+	return &viewCopy{map[string]string{}, map[string]map[int64]string{}, map[string]map[string]string{}, map[BrokerKey]string{}, map[string]bool{}}
+}
+
+// copyOfView reads all of v, as a reader would.
+func copyOfView(v *View) *viewCopy {
+	c := newViewCopy()
+	for b := range v.brokers.byName.all {
+		c.brokers[b.Name] = brokerText(b)
+		c.members[b.Name] = map[int64]string{}
+		for m := range b.Members() {
+			c.members[b.Name][m.ID] = memberText(m)
+		}
+	}
+	for e := range v.topics.all {
+		if _, shown := v.Topic([]byte(e.Name())); !shown {
+			continue
+		}
+		c.topics[e.Name()] = map[string]string{}
+		for _, q := range v.PickupTopicRouteData(e, false).QueueDatas {
+			mapping := "none"
+			if i, ok := e.mappings.find(q.BrokerName); ok {
+				mapping = fmt.Sprintf("%+v", e.mappings.byBroker[i].Info)
+			}
+			c.topics[e.Name()][q.BrokerName] = fmt.Sprintf("%+v %s", q, mapping)
+		}
+	}
+	for l := range v.live.all {
+		c.live[l.Key()] = liveText(l)
+	}
+	for l := range v.brokers.listings.all {
+		c.clusters[l.cluster+" "+l.brokerName] = true
+	}
+	return c
+}
+
+func brokerText(b *Broker) string {
+	return fmt.Sprint(b.Name, b.Cluster, b.EnableActingMaster, b.ZoneName, b.HasZoneName)
+}
+
+func memberText(m *Member) string {
+	return fmt.Sprint(m.ID, m.Addr, m.EnableActingMaster, m.ZoneName, m.HasZoneName, m.FilterServers)
+}
+
+func liveText(l *LiveInfo) string {
+	return fmt.Sprint(l.Key(), l.DataVersion, l.NullDataVersion, l.TimeoutMillis, l.HAServerAddr, l.Conn)
+}
+
+// apply brings c, a copy of the old View of d, up to the new one, and says what of
+// d does not fit it.
+func (c *viewCopy) apply(d Difference) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	for ch := range d.Brokers() {
+		if had := c.brokers[ch.Name] != ""; had != (ch.Old != nil) || had && c.brokers[ch.Name] != brokerText(ch.Old) {
+			fault("broker %s was %+v, had %q", ch.Name, ch.Old, c.brokers[ch.Name])
+		}
+		if ch.New == nil {
+			delete(c.brokers, ch.Name)
+			for topic, rows := range c.topics {
+				if delete(rows, ch.Name); len(rows) == 0 {
+					delete(c.topics, topic)
+				}
+			}
+		} else {
+			c.brokers[ch.Name] = brokerText(ch.New)
+		}
+		if c.members[ch.Name] == nil {
+			c.members[ch.Name] = map[int64]string{}
+		}
+		for m := range ch.Members() {
+			if had := c.members[ch.Name][m.ID]; (had != "") != (m.Old != nil) || had != "" && had != memberText(m.Old) {
+				fault("member %d of %s was %+v, had %q", m.ID, ch.Name, m.Old, had)
+			}
+			if m.New == nil {
+				delete(c.members[ch.Name], m.ID)
+			} else {
+				c.members[ch.Name][m.ID] = memberText(m.New)
+			}
+		}
+		if len(c.members[ch.Name]) == 0 {
+			delete(c.members, ch.Name)
+		}
+	}
+	for ch := range d.Topics() {
+		if len(ch.Rows()) == 0 {
+			fault("topic %s has changed, but no row", ch.Name)
+		}
+		if c.topics[ch.Name] == nil {
+			c.topics[ch.Name] = map[string]string{}
+		}
+		rows := c.topics[ch.Name]
+		for _, r := range ch.Rows() {
+			if r.New == nil {
+				delete(rows, r.BrokerName)
+				continue
+			}
+			mapping := "none"
+			if r.NewMapping != nil {
+				mapping = fmt.Sprintf("%+v", *r.NewMapping)
+			}
+			text := fmt.Sprintf("%+v %s", *r.New, mapping)
+			if text == rows[r.BrokerName] {
+				fault("topic %s of %s has not changed from %s", ch.Name, r.BrokerName, text)
+			}
+			rows[r.BrokerName] = text
+		}
+		if len(rows) == 0 {
+			delete(c.topics, ch.Name)
+		}
+		if _, there := c.topics[ch.Name]; there != (ch.New != nil) {
+			fault("topic %s: rows %v are left, the new entry is %v", ch.Name, rows, ch.New)
+		}
+	}
+	for ch := range d.Live() {
+		if had := c.live[ch.Key]; (had != "") != (ch.Old != nil) || had != "" && had != liveText(ch.Old) {
+			fault("live entry %v was %+v, had %q", ch.Key, ch.Old, had)
+		}
+		if ch.New == nil {
+			delete(c.live, ch.Key)
+		} else {
+			c.live[ch.Key] = liveText(ch.New)
+		}
+	}
+	for ch := range d.Clusters() {
+		key := ch.Cluster + " " + ch.BrokerName
+		if c.clusters[key] == ch.Listed {
+			fault("%s was listed: %v", key, c.clusters[key])
+		}
+		if delete(c.clusters, key); ch.Listed {
+			c.clusters[key] = true
+		}
+	}
+	return faults
+}
+
+func (c *viewCopy) differs(b *viewCopy) string {
+	sameRows := func(a, b map[string]string) bool { return maps.Equal(a, b) }
+	sameMembers := func(a, b map[int64]string) bool { return maps.Equal(a, b) }
+	switch {
+	case !maps.Equal(c.brokers, b.brokers):
+		return fmt.Sprintf("brokers %v, want %v", c.brokers, b.brokers)
+	case !maps.EqualFunc(c.members, b.members, sameMembers):
+		return fmt.Sprintf("members %v, want %v", c.members, b.members)
+	case !maps.EqualFunc(c.topics, b.topics, sameRows):
+		return fmt.Sprintf("topics %v, want %v", c.topics, b.topics)
+	case !maps.Equal(c.live, b.live):
+		return fmt.Sprintf("live %v, want %v", c.live, b.live)
+	case !maps.Equal(c.clusters, b.clusters):
+		return fmt.Sprintf("clusters %v, want %v", c.clusters, b.clusters)
+	}
+	return ""
+}
+
+// changes returns how many changes d tells of.
+func (d Difference) changes() (n int) {
+	for range d.Brokers() {
+		n++
+	}
+	for range d.Topics() {
+		n++
+	}
+	for range d.Live() {
+		n++
+	}
+	for range d.Clusters() {
+		n++
+	}
+	return n
+}
+
+// TestDiffOfRandomHistories keeps copies of Views by their differences alone, one
+// from each View to the next and one that skips most of them, in random histories.
+// Views in the middle of a change are like others. Editions grow by one, and the
+// events come in order, each with the first View that shows what it says.
+func TestDiffOfRandomHistories(t *testing.T) {
+	views, inside, told := 0, 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		w := &watched{rt: rt, every: newViewCopy(), some: newViewCopy(), byEdition: map[uint64]*View{}}
+		table := New(Options{OnEvent: w.event})
+		w.table = table
+		h := &history{rt: rt, table: table, ref: newReference(false, Limits{}), now: 1_000_000}
+		if rapid.Bool().Draw(rt, "in steps") {
+			table.stepWork = 1
+			stepped(table, func() {
+				inside++
+				w.look()
+			})
+		}
+		w.look()
+		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
+			h.step()
+			w.look()
+			if rapid.IntRange(0, 5).Draw(rt, "skip") == 0 {
+				w.skip()
+			}
+		}
+		w.skip()
+		views += len(w.byEdition)
+		told += w.told
+	})
+	t.Logf("%d Views, %d in the middle of a change, %d events", views, inside, told)
+	if views == 0 || inside == 0 || told == 0 {
+		t.Error("something has not been tried")
+	}
+}
+
+// A watched is a table and those who watch it.
+type watched struct {
+	rt    *rapid.T
+	table *Table
+
+	last, skipped *View
+	every, some   *viewCopy
+	byEdition     map[uint64]*View
+	newest        uint64 // of events
+	told          int
+}
+
+// look takes note of a View, if there is a new one.
+func (w *watched) look() {
+	v := w.table.View()
+	if v == w.last {
+		return
+	}
+	w.byEdition[v.Edition()] = v
+	if w.last != nil && v.Edition() <= w.last.Edition() {
+		w.rt.Fatalf("edition %d after %d", v.Edition(), w.last.Edition())
+	}
+	faults := w.every.apply(Diff(w.last, v))
+	if d := w.every.differs(copyOfView(v)); d != "" || faults != nil {
+		w.rt.Fatalf("after the next View: %s %v", d, faults)
+	}
+	w.last = v
+	if n := Diff(v, v).changes(); n != 0 {
+		w.rt.Fatalf("%d changes from a View to itself", n)
+	}
+}
+
+// skip takes note of all Views since the last skip at once.
+func (w *watched) skip() {
+	faults := w.some.apply(Diff(w.skipped, w.last))
+	if d := w.some.differs(copyOfView(w.last)); d != "" || faults != nil {
+		w.rt.Fatalf("after several Views: %s %v", d, faults)
+	}
+	w.skipped = w.last
+}
+
+// event is told what the View of its edition is the first to show. Nobody else
+// changes the table meanwhile, so that is the newest.
+func (w *watched) event(e Event) {
+	w.look()
+	w.told++
+	if e.Edition < w.newest || e.Edition != w.last.Edition() {
+		w.rt.Fatalf("event %+v after one of edition %d, in View %d", e, w.newest, w.last.Edition())
+	}
+	w.newest = e.Edition
+	member := func(v *View) bool {
+		b, ok := v.Broker([]byte(e.BrokerName))
+		m := (*Member)(nil)
+		if ok {
+			m = b.members.get(e.BrokerID)
+		}
+		return m != nil && m.Addr == e.Addr
+	}
+	known := func(v *View) bool {
+		_, ok := v.Broker([]byte(e.BrokerName))
+		return ok
+	}
+	before, now := w.byEdition[e.Edition-1], w.last
+	switch e.Kind {
+	case BrokerRegistered:
+		if before == nil || member(before) || !member(now) {
+			w.rt.Fatalf("%+v is not the first to be there", e)
+		}
+	case BrokerDisplaced:
+		if before == nil || !member(before) || member(now) {
+			w.rt.Fatalf("%+v is not the first to be displaced", e)
+		}
+	case BrokerSetRemoved:
+		if before == nil || !known(before) || known(now) {
+			w.rt.Fatalf("%+v is not the first to be gone", e)
+		}
+	case MinBrokerIDChanged:
+		if b, ok := now.Broker([]byte(e.BrokerName)); !ok || b.First().ID != e.MinID.MinBrokerID {
+			w.rt.Fatalf("%+v is not shown", e)
+		}
+		steps := w.table.stepWork == 1 && e.MinID.OfflineBrokerAddr != ""
+		if b, ok := before.Broker([]byte(e.BrokerName)); !ok || !steps && b.First().ID == e.MinID.MinBrokerID && b.First().Addr == e.MinID.MinBrokerAddr {
+			w.rt.Fatalf("%+v was shown before", e)
+		}
+	}
+}
+
+// TestDiffOfTries walks from each state of a trie to each later one.
+func TestDiffOfTries(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
+	for name, mask := range map[string]uint64{"whole hash": ^uint64(0), "few bits": 1 | 1<<30 | 1<<60, "all hash alike": 0} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				tr := newTrie[*trieItem](maphash.MakeSeed())
+				tr.mask = mask
+				var states []trie[*trieItem]
+				keys := rapid.SampledFrom([]int{10, 300}).Draw(rt, "keys")
+				for edition := range uint64(rapid.IntRange(1, 6).Draw(rt, "states")) {
+					for range rapid.IntRange(0, 150).Draw(rt, "changes") {
+						key := fmt.Sprint(rapid.IntRange(0, keys).Draw(rt, "key"))
+						if rapid.IntRange(0, 2).Draw(rt, "remove") == 0 {
+							tr.remove(edition+1, key)
+						} else {
+							tr.put(edition+1, &trieItem{key: key})
+						}
+					}
+					states = append(states, tr)
+				}
+				for i := range states {
+					for j := range states {
+						checkTrieDiff(rt, &states[i], &states[j])
+					}
+				}
+			})
+		})
+	}
+}
+
+func checkTrieDiff(rt *rapid.T, old, now *trie[*trieItem]) {
+	got := map[string]*trieItem{}
+	for i := range old.all {
+		got[i.key] = i
+	}
+	d := trieDiff[*trieItem]{change: func(a, b *trieItem) bool {
+		switch {
+		case a == b:
+			rt.Fatalf("%+v has not changed", a)
+		case b == nil:
+			if got[a.key] != a {
+				rt.Fatalf("%+v was not there", a)
+			}
+			delete(got, a.key)
+		case got[b.key] != a:
+			rt.Fatalf("%+v was %+v, not %+v", b, got[b.key], a)
+		default:
+			got[b.key] = b
+		}
+		return true
+	}}
+	d.walk(old.branch(), now.branch())
+	want := map[string]*trieItem{}
+	for i := range now.all {
+		want[i.key] = i
+	}
+	if !maps.Equal(got, want) {
+		rt.Fatalf("the difference leads to %v, want %v", got, want)
+	}
+	if old.same(now) && d.visited != 0 {
+		rt.Fatalf("%d nodes visited between equal tries", d.visited)
+	}
+	calls := 0
+	stop := trieDiff[*trieItem]{change: func(_, _ *trieItem) bool { calls++; return false }}
+	if stop.walk(old.branch(), now.branch()); calls > 1 {
+		rt.Fatalf("%d changes after the end", calls)
+	}
+}
+
+// TestDiffOfMembers walks from each state of a tree of members to each other.
+func TestDiffOfMembers(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var tree memberTree
+		states := []memberTree{tree}
+		for range rapid.IntRange(1, 12).Draw(rt, "states") {
+			for range rapid.IntRange(0, 10).Draw(rt, "changes") {
+				id := rapid.Int64Range(-3, 20).Draw(rt, "id")
+				switch remove := rapid.Bool().Draw(rt, "remove"); {
+				case !remove:
+					tree = tree.with(&Member{ID: id})
+				case tree.get(id) != nil:
+					tree = tree.without(id)
+				}
+			}
+			states = append(states, tree)
+		}
+		for _, old := range states {
+			for _, now := range states {
+				got, last := maps.Collect(byID(old)), int64(-4)
+				old.root.diff(now.root, func(a, b *Member) bool {
+					id := memberOf(a, b).ID
+					if a == b || got[id] != a || id <= last {
+						rt.Fatalf("%d was %v, is to be %v after %v, the one before was %d", id, got[id], a, b, last)
+					}
+					last = id
+					if delete(got, id); b != nil {
+						got[id] = b
+					}
+					return true
+				})
+				if want := maps.Collect(byID(now)); !maps.Equal(got, want) {
+					rt.Fatalf("the difference leads to %v, want %v", got, want)
+				}
+			}
+		}
+	})
+}
+
+func byID(t memberTree) func(func(int64, *Member) bool) {
+	return func(yield func(int64, *Member) bool) {
+		t.all(func(m *Member) bool { return yield(m.ID, m) })
+	}
+}
+
+func memberOf(a, b *Member) *Member {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// TestDiffCostsWhatChanged counts the nodes that are looked into, of some
+// thousands, when one topic or one of many members has changed, or nothing.
+func TestDiffCostsWhatChanged(t *testing.T) {
+	table := benchTable(100_000)
+	visited := func(old, now *View) (visited, changes int) {
+		d := trieDiff[*TopicEntry]{change: func(_, _ *TopicEntry) bool { changes++; return true }}
+		d.walk(old.topics.branch(), now.topics.branch())
+		return d.visited, changes
+	}
+	before := table.View()
+	if all, _ := visited(newTrieView(), before); all < 1_000 {
+		t.Fatalf("only %d nodes and buckets in all", all)
+	}
+	table.DeleteTopic(string(benchTopic(77)))
+	after := table.View()
+	if got, changes := visited(before, after); changes != 1 || got > 8 {
+		t.Errorf("%d nodes visited for %d changes, want at most 8 for 1", got, changes)
+	}
+	if got, _ := visited(after, after); got != 0 {
+		t.Errorf("%d nodes visited between a View and itself", got)
+	}
+	mustRegister(t, table, benchRegistration(500, benchBody(0, 0, 1, never)))
+	if got, _ := visited(after, table.View()); got != 0 {
+		t.Errorf("%d nodes of topics visited although only a broker has joined", got)
+	}
+
+	var tree memberTree
+	for id := range int64(10_000) {
+		tree = tree.with(&Member{ID: id})
+	}
+	allocs := testing.AllocsPerRun(1, func() {
+		n := 0
+		tree.root.diff(tree.without(4_711).root, func(_, _ *Member) bool { n++; return true })
+		if n != 1 {
+			t.Errorf("%d members have changed, want 1", n)
+		}
+	})
+	if allocs > 200 { // a walk over all would copy each path
+		t.Errorf("%v allocations for one of 10,000 members", allocs)
+	}
+}
+
+func newTrieView() *View { return &View{brokers: &brokerTable{}} }
+
+// TestNothingChangesNothing does what changes nothing: the View stays, with its
+// number, and nobody is signalled.
+func TestNothingChangesNothing(t *testing.T) {
+	r := benchRegistration(0, benchBody(0, 5, 1, never))
+	start := func() *Table {
+		table := registered(t, 2, 5)
+		mustRegister(t, table, r)
+		table.WipeWritePermOfBroker(r.BrokerName)
+		return table
+	}
+	single := benchRegistration(7, benchBody(0, 1, 1, never))
+	for name, do := range map[string]func(*Table){
+		"heartbeat":            func(table *Table) { table.Heartbeat(2, []byte(r.Cluster), []byte(r.BrokerAddr)) },
+		"missed":               func(table *Table) { table.RegistrationMissed(2, []byte(r.Cluster), []byte(r.BrokerAddr), 9) },
+		"same registration":    func(table *Table) { mustRegister(t, table, r) },
+		"refused registration": func(table *Table) { _, _ = table.RegisterBroker(2, single) },
+		"unregister stranger":  func(table *Table) { table.UnregisterBrokers(Unregistration{r.Cluster, "x", "y"}) },
+		"close stranger":       func(table *Table) { table.ConnClosed(99) },
+		"forget stranger":      func(table *Table) { table.ForgetConn(99) },
+		"scan":                 func(table *Table) { table.ScanNotActiveBroker(3) },
+		"due and suspect":      func(table *Table) { table.Suspect(table.Due(1e9)) },
+		"wipe again":           func(table *Table) { table.WipeWritePermOfBroker(r.BrokerName) },
+		"wipe stranger":        func(table *Table) { table.WipeWritePermOfBroker("x") },
+		"delete stranger":      func(table *Table) { table.DeleteTopic("x") },
+		"sweep":                func(table *Table) { table.SweepBodies() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := start()
+			changed, cancel, err := table.Subscribe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cancel()
+			before := table.View()
+			do(table)
+			if v := table.View(); v != before {
+				t.Errorf("View %d came after %d", v.Edition(), before.Edition())
+			}
+			if len(changed) != 0 {
+				t.Error("a signal")
+			}
+			mustRegister(t, table, benchRegistration(9, benchBody(0, 2, 1, never)))
+			if v := table.View(); v.Edition() != before.Edition()+1 || len(changed) != 1 {
+				t.Errorf("a change leads from View %d to %d, with %d signals, want 1 more, 1 signal", before.Edition(), v.Edition(), len(changed))
+			}
+			if err := table.CheckInvariants(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestMembersCarryTheirFlags: each member's own flags are in the View, not only
+// those of the first.
+func TestMembersCarryTheirFlags(t *testing.T) {
+	table := registered(t, 1, 2)
+	slave := benchRegistration(0, benchBody(0, 0, 1, never))
+	slave.BrokerID, slave.BrokerAddr, slave.Conn = 1, "s", 5
+	slave.HAServerAddr, slave.TimeoutMillis = "ha", 4_000
+	slave.EnableActingMaster, slave.ZoneName, slave.HasZoneName = true, "z", true
+	mustRegister(t, table, slave)
+	v := table.View()
+	b, _ := v.Broker([]byte(slave.BrokerName))
+	m := b.members.get(1)
+	if b.EnableActingMaster || b.HasZoneName || !m.EnableActingMaster || m.ZoneName != "z" || !m.HasZoneName {
+		t.Errorf("broker %+v, member %+v", b, m)
+	}
+	l, _ := v.Live([]byte(slave.Cluster), []byte("s"))
+	if l.TimeoutMillis != 4_000 || l.HAServerAddr != "ha" || l.Conn != 5 || l.LastUpdateMillis() != 1 || !l.Trusted() || l.Key() != (BrokerKey{slave.Cluster, "s"}) {
+		t.Errorf("live entry %+v", l)
+	}
+	table.RegistrationMissed(8, []byte(slave.Cluster), []byte("s"), 9)
+	if l.LastUpdateMillis() != 8 || l.Trusted() {
+		t.Errorf("live entry %+v, heard of at %d, trusted: %v", l, l.LastUpdateMillis(), l.Trusted())
+	}
+	table.ForgetConn(5)
+	if now, _ := table.View().Live([]byte(slave.Cluster), []byte("s")); now.Conn != 0 || l.Conn != 5 {
+		t.Errorf("connection %d in the new View, %d in the old", now.Conn, l.Conn)
+	}
+	var texts []string
+	for c := range Diff(v, table.View()).Live() {
+		texts = append(texts, fmt.Sprint(c.Key, c.Old.Conn, c.New.Conn))
+	}
+	if got := strings.Join(texts, "; "); got != fmt.Sprint(BrokerKey{slave.Cluster, "s"}, 5, 0) {
+		t.Errorf("changes %q", got)
+	}
+}
+
+// BenchmarkDiff finds one changed topic among ever more.
+func BenchmarkDiff(b *testing.B) {
+	for _, topics := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprintf("topics=%d", topics), func(b *testing.B) {
+			t := benchTable(topics)
+			before := t.View()
+			t.DeleteTopic(string(benchTopic(rand.IntN(topics))))
+			after := t.View()
+			b.ReportAllocs()
+			for b.Loop() {
+				n := 0
+				for range Diff(before, after).Topics() {
+					n++
+				}
+				if n != 1 {
+					b.Fatalf("%d changes", n)
+				}
+			}
+		})
+	}
+}
+
+// TestDiffOfWhatIsAsItWas: what changed and changed back is not told of, but a
+// live entry that left and came back is another one; a zone that is empty is not
+// none.
+func TestDiffOfWhatIsAsItWas(t *testing.T) {
+	table := registered(t, 1, 2)
+	r := func() *Registration { return benchRegistration(0, benchBody(0, 2, 1, never)) }
+	before := table.View()
+	zoned := r()
+	zoned.HasZoneName = true
+	mustRegister(t, table, zoned)
+	between := table.View()
+	n := 0
+	for c := range Diff(before, between).Brokers() {
+		for m := range c.Members() {
+			if n++; m.Old.HasZoneName || !m.New.HasZoneName {
+				t.Errorf("member was %+v, is %+v", m.Old, m.New)
+			}
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d members have another zone, want 1", n)
+	}
+	mustRegister(t, table, r())
+	if after := table.View(); after.brokers == before.brokers {
+		t.Fatal("the broker has not changed")
+	} else if n := Diff(before, after).changes(); n != 0 {
+		t.Errorf("%d changes, want none", n)
+	}
+	before = table.View()
+	table.UnregisterBrokers(Unregistration{r().Cluster, r().BrokerName, r().BrokerAddr})
+	mustRegister(t, table, r())
+	lives := 0
+	for range Diff(before, table.View()).Live() {
+		lives++
+	}
+	if n := Diff(before, table.View()).changes(); lives != 1 || n != 1 {
+		t.Errorf("%d changes, %d of live entries, want the live entry alone", n, lives)
+	}
+}
