@@ -104,62 +104,115 @@ func BenchmarkRouteRead(b *testing.B) {
 }
 
 // BenchmarkRegister is one registration of 10,000 topics from its encoded body
-// on, by one of eight brokers that all serve the same topics.
+// on, by one of several brokers that all serve the same topics.
 func BenchmarkRegister(b *testing.B) {
 	const topics = 10_000
 	cases := []struct {
 		name    string
+		brokers int
 		changed func(i int) bool
 		bump    bool
 	}{
-		{"unchanged", never, false},
-		{"bumped", never, true},
-		{"one_changed", func(i int) bool { return i == 5_000 }, true},
-		{"all_changed", always, true},
+		{"unchanged", 8, never, false},
+		{"bumped", 8, never, true},
+		{"one_changed", 8, func(i int) bool { return i == 5_000 }, true},
+		{"all_changed/brokers=1", 1, always, true},
+		{"all_changed/brokers=8", 8, always, true},
+		{"all_changed/brokers=32", 32, always, true},
+		{"all_changed/brokers=128", 128, always, true},
+		{"all_changed/brokers=300", 300, always, true},
 	}
 	for _, c := range cases {
 		b.Run(c.name, func(b *testing.B) {
-			t := New(Options{})
-			for i := range 8 {
-				if _, err := t.RegisterBroker(1, benchRegistration(i, benchBody(0, topics, 1, never))); err != nil {
-					b.Fatal(err)
-				}
-			}
+			t := benchShared(c.brokers, topics)
 			// Two bodies that differ as the case says, sent in turn.
 			bodies := [2][]byte{benchBody(0, topics, 1, never).AppendJSON(nil), benchBody(0, topics, 1, never).AppendJSON(nil)}
 			if c.bump {
 				bodies[1] = benchBody(0, topics, 2, c.changed).AppendJSON(nil)
 			}
-			var decoded codec.RegisterBrokerBody
-			r := benchRegistration(0, nil)
-			decodes := 0
+			sender := benchSender{table: t, r: benchRegistration(c.brokers/2, nil)}
 			i := 0
 			register := func() {
-				body := bodies[i%2]
+				sender.register(b, bodies[i%2])
 				i++
-				r.BodyHash = HashBody(body, codec.Version, false, 0)
-				if _, ok := t.RegisterUnchanged(1, r); ok {
-					return
-				}
-				decodes++
-				if err := decoded.DecodeKnown(body, codec.Version, false, 1, t.KnownTopics(r)); err != nil {
-					b.Fatal(err)
-				}
-				r.Body = &decoded
-				if _, err := t.RegisterBroker(1, r); err != nil {
-					b.Fatal(err)
-				}
 			}
 			register()
-			decodes = 0
+			register()
+			sender.decodes = 0
+			runtime.GC()
 			b.ReportAllocs()
+			before := processCPU(b)
 			for b.Loop() {
 				register()
 			}
-			if (decodes > 0) != c.bump {
-				b.Fatalf("%d of %d registrations were decoded", decodes, b.N)
+			b.ReportMetric((processCPU(b)-before)*1e3/float64(b.N), "cpu-ms/op")
+			if (sender.decodes > 0) != c.bump {
+				b.Fatalf("%d of %d registrations were decoded", sender.decodes, b.N)
 			}
 		})
+	}
+}
+
+// BenchmarkRegisterFirst is the first registration of a broker with 10,000
+// topics, from its encoded body on: nobody has them, or so many others do.
+func BenchmarkRegisterFirst(b *testing.B) {
+	const topics = 10_000
+	for _, others := range []int{0, 1, 8, 128, 300} {
+		b.Run(fmt.Sprintf("others=%d", others), func(b *testing.B) {
+			t := benchShared(others, topics)
+			body := benchBody(0, topics, 1, never).AppendJSON(nil)
+			sender := benchSender{table: t, r: benchRegistration(others, nil)}
+			sender.register(b, body)
+			used := 0.0
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				t.UnregisterBrokers(Unregistration{sender.r.Cluster, sender.r.BrokerName, sender.r.BrokerAddr})
+				before := processCPU(b)
+				b.StartTimer()
+				sender.register(b, body)
+				b.StopTimer()
+				used += processCPU(b) - before
+				b.StartTimer()
+			}
+			b.ReportMetric(used*1e3/float64(b.N), "cpu-ms/op")
+		})
+	}
+}
+
+// benchShared is a table where so many brokers have the same topics.
+func benchShared(brokers, topics int) *Table {
+	t := New(Options{})
+	body := benchBody(0, topics, 1, never)
+	for i := range brokers {
+		if _, err := t.RegisterBroker(1, benchRegistration(i, body)); err != nil {
+			panic(err)
+		}
+	}
+	return t
+}
+
+// A benchSender registers one broker from encoded bodies, as the server does.
+type benchSender struct {
+	table   *Table
+	r       *Registration
+	decoded codec.RegisterBrokerBody
+	decodes int
+}
+
+func (s *benchSender) register(b *testing.B, body []byte) {
+	r := s.r
+	r.BodyHash = HashBody(body, codec.Version, false, 0)
+	if _, ok := s.table.RegisterUnchanged(1, r); ok {
+		return
+	}
+	s.decodes++
+	if err := s.decoded.DecodeKnown(body, codec.Version, false, 1, s.table.KnownTopics(r)); err != nil {
+		b.Fatal(err)
+	}
+	r.Body = &s.decoded
+	if _, err := s.table.RegisterBroker(1, r); err != nil {
+		b.Fatal(err)
 	}
 }
 
