@@ -57,7 +57,7 @@ func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32, c *Per
 		if e == nil {
 			continue // deleted since
 		}
-		q, ok := e.queue(s.id)
+		q, ok := e.queues.get(s.id)
 		if !ok {
 			continue
 		}
@@ -68,7 +68,7 @@ func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32, c *Per
 		if perm != q.perm {
 			c.Changed = true
 			q.perm = perm
-			t.putQueue(e, "", s, q)
+			t.setQueue(e, s, q)
 		}
 		t.pause()
 	}

@@ -438,7 +438,7 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 		if !ok {
 			t.work++
 			if a.fits(totals{1, 1}) {
-				a.marks.add(t.putQueue(nil, string(tc.Name), s, q).id)
+				a.marks.add(t.addTopic(string(tc.Name), s, q).id)
 			} else {
 				exact = false
 			}
@@ -449,15 +449,17 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			exact = false // the last of its twins counts
 		}
 		t.work++
-		old, ok := e.queue(s.id)
+		old, ok := e.queues.get(s.id)
 		switch {
 		case ok && old == q:
 		case ok && !first && !changed:
 			exact = false
 		case !ok && !a.fits(totals{0, 1}):
 			exact = false
+		case !ok:
+			t.addQueue(e, s, q)
 		default:
-			t.putQueue(e, "", s, q)
+			t.setQueue(e, s, q)
 		}
 		a.pause()
 	}

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -87,7 +86,12 @@ func (v *View) Topic(name []byte) (*TopicEntry, bool) {
 
 // serves reports whether a broker set that is not gone has the topic.
 func (v *View) serves(e *TopicEntry) bool {
-	return slices.ContainsFunc(e.queues, func(q queueData) bool { return !v.brokers.byID.get(q.set).gone })
+	for q := range e.queues.all {
+		if !v.brokers.byID.get(q.set).gone {
+			return true
+		}
+	}
+	return false
 }
 
 // Broker returns the broker set with the given name. name is borrowed.
@@ -133,8 +137,8 @@ func (v *View) stillRight(e *TopicEntry, b *bodySet) bool {
 	if v.brokers.version <= stamp {
 		return true
 	}
-	for i := range e.queues {
-		if v.brokers.byID.get(e.queues[i].set).version > stamp {
+	for q := range e.queues.all {
+		if v.brokers.byID.get(q.set).version > stamp {
 			return false
 		}
 	}
