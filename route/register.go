@@ -428,17 +428,20 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 	}
 	a.marks = t.takeMarks()
 	readOnly := r.BrokerID != masterID && r.EnableActingMaster
+	guess := topicGuess{t: t}
 	for i := range b.Topics {
 		tc := &b.Topics[i]
 		q := newQueueData(s.id, tc)
 		if readOnly {
 			q.perm &^= permWrite
 		}
-		e, ok := t.topicQueueTable.get(window(tc.Name))
+		e, ok := guess.find(tc.Name)
 		if !ok {
 			t.work++
 			if a.fits(totals{1, 1}) {
-				a.marks.add(t.addTopic(string(tc.Name), s, q).id)
+				id := t.addTopic(string(tc.Name), s, q).id
+				a.marks.add(id)
+				guess.added(id)
 			} else {
 				exact = false
 			}
