@@ -130,6 +130,31 @@ func TestQueueListStops(t *testing.T) {
 	}
 }
 
+// TestBrokersInOrderFillLeaves: brokers get higher and higher numbers as they come, and
+// the leaves that they leave behind are full.
+func TestBrokersInOrderFillLeaves(t *testing.T) {
+	e := newEntry("T", 0, nil, newTree([]queueData{{}}), nil)
+	const brokers = 40 * queueRows
+	for set := uint32(1); set < brokers; set++ {
+		e = e.edited(insertRow, queueData{set: set})
+	}
+	leaves := 0
+	var count func(n *queueNode)
+	count = func(n *queueNode) {
+		if n.isLeaf() {
+			leaves++
+			return
+		}
+		for _, down := range n.down() {
+			count(down)
+		}
+	}
+	count(e.queues.tree())
+	if leaves != brokers/queueRows {
+		t.Errorf("%d brokers are in %d leaves, want %d", brokers, leaves, brokers/queueRows)
+	}
+}
+
 // TestOneChangeCopiesLittle: however many brokers share a topic, one changed queue
 // data costs about as much memory, in few pieces.
 func TestOneChangeCopiesLittle(t *testing.T) {

@@ -67,13 +67,9 @@ func (g *topicGuess) find(name []byte) (*TopicEntry, bool) {
 	return e, ok
 }
 
-// added notes that the topic that came next in the body was new: what was to come
-// after the one before comes after it.
+// added notes that the topic that came next in the body was new.
 func (g *topicGuess) added(id uint32) {
 	if g.begun {
-		if next, ok := g.t.order.after(g.last); ok {
-			g.t.order.set(id, next)
-		}
 		g.t.order.set(g.last, id)
 	}
 	g.last, g.begun = id, true
