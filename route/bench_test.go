@@ -129,63 +129,127 @@ func benchRoute(v *View, topic []byte) ([]byte, bool) {
 }
 
 // BenchmarkRegister is one registration of 10,000 topics from its encoded body
-// on, by one of eight brokers that all serve the same topics.
+// on, by one of several brokers that all serve the same topics.
 func BenchmarkRegister(b *testing.B) {
 	const topics = 10_000
 	cases := []struct {
 		name    string
+		brokers int
 		changed func(i int) bool
 		bump    bool
+		senders int // each of so many brokers sends in turn
 	}{
-		{"unchanged", never, false},
-		{"bumped", never, true},
-		{"one_changed", func(i int) bool { return i == 5_000 }, true},
-		{"all_changed", always, true},
+		{"unchanged", 8, never, false, 1},
+		{"bumped", 8, never, true, 1},
+		{"one_changed", 8, func(i int) bool { return i == 5_000 }, true, 1},
+		{"all_changed/brokers=1", 1, always, true, 1},
+		{"all_changed/brokers=8", 8, always, true, 1},
+		{"all_changed/brokers=32", 32, always, true, 1},
+		{"all_changed/brokers=128", 128, always, true, 1},
+		{"all_changed/brokers=300", 300, always, true, 1},
+		{"all_changed_by_each/brokers=8", 8, always, true, 8},
+		{"all_changed_by_each/brokers=32", 32, always, true, 32},
+		{"all_changed_by_each/brokers=300", 300, always, true, 37},
 	}
 	for _, c := range cases {
 		b.Run(c.name, func(b *testing.B) {
-			t := New(Options{})
-			for i := range 8 {
-				if _, err := t.RegisterBroker(1, benchRegistration(i, benchBody(0, topics, 1, never))); err != nil {
-					b.Fatal(err)
-				}
-			}
+			t := benchShared(c.brokers, topics)
 			// Two bodies that differ as the case says, sent in turn.
 			bodies := [2][]byte{benchBody(0, topics, 1, never).AppendJSON(nil), benchBody(0, topics, 1, never).AppendJSON(nil)}
 			if c.bump {
 				bodies[1] = benchBody(0, topics, 2, c.changed).AppendJSON(nil)
 			}
-			var decoded codec.RegisterBrokerBody
-			r := benchRegistration(0, nil)
+			var body codec.RegisterBrokerBody
+			senders := make([]benchSender, c.senders)
+			for i := range senders {
+				senders[i] = benchSender{table: t, body: &body, r: benchRegistration((c.brokers/2+i*77)%c.brokers, nil)}
+			}
 			decodes := 0
 			i := 0
 			register := func() {
-				body := bodies[i%2]
+				if senders[i%c.senders].register(b, bodies[i/c.senders%2]) {
+					decodes++
+				}
 				i++
-				r.BodyHash = HashBody(body, codec.Version, false, 0)
-				if _, ok := t.RegisterUnchanged(1, r); ok {
-					return
-				}
-				decodes++
-				if err := decoded.DecodeKnown(body, codec.Version, false, 1, t.KnownTopics(r)); err != nil {
-					b.Fatal(err)
-				}
-				r.Body = &decoded
-				if _, err := t.RegisterBroker(1, r); err != nil {
-					b.Fatal(err)
-				}
 			}
-			register()
+			for range 2 * c.senders {
+				register()
+			}
 			decodes = 0
+			runtime.GC()
 			b.ReportAllocs()
+			before := processCPU(b)
 			for b.Loop() {
 				register()
 			}
+			b.ReportMetric((processCPU(b)-before)*1e3/float64(b.N), "cpu-ms/op")
 			if (decodes > 0) != c.bump {
 				b.Fatalf("%d of %d registrations were decoded", decodes, b.N)
 			}
 		})
 	}
+}
+
+// BenchmarkRegisterFirst is the first registration of a broker with 10,000
+// topics, from its encoded body on: nobody has them, or so many others do.
+func BenchmarkRegisterFirst(b *testing.B) {
+	const topics = 10_000
+	for _, others := range []int{0, 1, 8, 128, 300} {
+		b.Run(fmt.Sprintf("others=%d", others), func(b *testing.B) {
+			t := benchShared(others, topics)
+			body := benchBody(0, topics, 1, never).AppendJSON(nil)
+			sender := benchSender{table: t, body: &codec.RegisterBrokerBody{}, r: benchRegistration(others, nil)}
+			sender.register(b, body)
+			used := 0.0
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				t.UnregisterBrokers(Unregistration{sender.r.Cluster, sender.r.BrokerName, sender.r.BrokerAddr})
+				runtime.GC() // what the leaving has cost is not asked
+				b.StartTimer()
+				before := processCPU(b)
+				sender.register(b, body)
+				used += processCPU(b) - before
+			}
+			b.ReportMetric(used*1e3/float64(b.N), "cpu-ms/op")
+		})
+	}
+}
+
+// benchShared is a table where so many brokers have the same topics.
+func benchShared(brokers, topics int) *Table {
+	t := New(Options{})
+	body := benchBody(0, topics, 1, never)
+	for i := range brokers {
+		if _, err := t.RegisterBroker(1, benchRegistration(i, body)); err != nil {
+			panic(err)
+		}
+	}
+	return t
+}
+
+// A benchSender registers one broker from encoded bodies, as the server does.
+type benchSender struct {
+	table *Table
+	r     *Registration
+	body  *codec.RegisterBrokerBody // its memory is used again
+}
+
+// register reports whether the body had to be decoded.
+func (s *benchSender) register(b *testing.B, body []byte) bool {
+	r := s.r
+	r.BodyHash = HashBody(body, codec.Version, false, 0)
+	if _, ok := s.table.RegisterUnchanged(1, r); ok {
+		return false
+	}
+	if err := s.body.DecodeKnown(body, codec.Version, false, 1, s.table.KnownTopics(r)); err != nil {
+		b.Fatal(err)
+	}
+	r.Body = s.body
+	if _, err := s.table.RegisterBroker(1, r); err != nil {
+		b.Fatal(err)
+	}
+	return true
 }
 
 // BenchmarkUnregister takes a broker with 10,000 topics out, alone on its

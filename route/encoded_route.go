@@ -273,8 +273,8 @@ func (v *View) find(e *TopicEntry, l *bodyList, f *RouteForm) *encodedRoute {
 // zoneOf returns a zone as a broker of the topic writes it, empty if none is in
 // it.
 func (v *View) zoneOf(e *TopicEntry, zone []byte) string {
-	for i := range e.queues {
-		b := v.brokers.byID.get(e.queues[i].set)
+	for q := range e.queues.all {
+		b := v.brokers.byID.get(q.set)
 		if b.HasZoneName && strings.EqualFold(b.ZoneName, window(zone)) {
 			return b.ZoneName
 		}
@@ -290,8 +290,8 @@ func (v *View) stillRight(e *TopicEntry, r *encodedRoute) bool {
 	if v.brokers.version <= stamp {
 		return true
 	}
-	for i := range e.queues {
-		if v.brokers.byID.get(e.queues[i].set).version > stamp {
+	for q := range e.queues.all {
+		if v.brokers.byID.get(q.set).version > stamp {
 			return false
 		}
 	}

@@ -196,10 +196,9 @@ func (c *checker) topics() {
 	perSet := map[uint32]int{}
 	for e := range c.t.topicQueueTable.all {
 		n++
-		c.require(len(e.queues) > 0, "topic %q has no broker", e.name)
+		c.queues(e)
 		c.require(c.t.topicByID.get(e.id) == e, "topic %q: not under its number %d", e.name, e.id)
-		for i, q := range e.queues {
-			c.require(i == 0 || e.queues[i-1].set < q.set, "topic %q: queue datas out of order", e.name)
+		for q := range e.queues.all {
 			b := c.t.brokerByID.get(q.set)
 			if b == nil {
 				c.require(false, "topic %q: broker number %d is free", e.name, q.set)
@@ -221,8 +220,7 @@ func (c *checker) topics() {
 				c.require(false, "topic %q: mapping of unknown broker %q", e.name, m.BrokerName)
 				continue
 			}
-			_, ok := e.queue(s.id)
-			c.require(ok, "topic %q: mapping of broker %q without queue data", e.name, m.BrokerName)
+			c.require(e.has(s), "topic %q: mapping of broker %q without queue data", e.name, m.BrokerName)
 		}
 	}
 	for _, b := range c.t.brokerByID.all {
@@ -231,6 +229,70 @@ func (c *checker) topics() {
 		}
 	}
 	c.require(n == c.t.topicQueueTable.size && n+len(c.t.freeTopicIDs) == int(c.t.topicByID.size), "topicQueueTable counts %d, holds %d, %d numbers free of %d", c.t.topicQueueTable.size, n, len(c.t.freeTopicIDs), c.t.topicByID.size)
+}
+
+// queues: the queue datas of a topic are there, in order, and in nodes that say
+// rightly what is below them.
+func (c *checker) queues(e *TopicEntry) {
+	if e.queues == nil {
+		c.require(false, "topic %q has no broker", e.name)
+		return
+	}
+	n := 0
+	last := uint32(0)
+	for q := range e.queues.all {
+		c.require(n == 0 || last < q.set, "topic %q: queue datas out of order", e.name)
+		last = q.set
+		n++
+	}
+	c.require(n == e.queues.len(), "topic %q counts %d queue datas, holds %d", e.name, e.queues.len(), n)
+	c.require(e.queues.fault() == "", "topic %q: %s", e.name, e.queues.fault())
+}
+
+// fault returns what is wrong with the nodes of a list, "" if nothing is.
+func (n *queueNode) fault() string {
+	if n.count() > n.most() || n.count() < 1 && !n.isPatched() {
+		return fmt.Sprintf("a node of %d", n.count())
+	}
+	if n.isPatched() {
+		patch, tree := n.patch(), n.tree()
+		if tree.isPatched() || tree.isLeaf() {
+			return "a patch to no tree"
+		}
+		for i := 0; i < len(patch); i += narrowWords {
+			if _, _, ok := tree.find(patch[i]); !ok || i > 0 && patch[i-narrowWords] >= patch[i] {
+				return fmt.Sprintf("set %d is in the patch, but not in the tree, or not in order", patch[i])
+			}
+		}
+		return tree.fault()
+	}
+	if n.isLeaf() {
+		wide := false
+		for q := range n.all {
+			wide = wide || !q.isNarrow()
+		}
+		if wide != n.isWide() {
+			return fmt.Sprintf("a leaf of %d words for a row", n.rowWords())
+		}
+		return ""
+	}
+	size := 0
+	for i, down := range n.down() {
+		if n.sets()[i] != down.first() {
+			return fmt.Sprintf("set %d is the first below a node, not %d", down.first(), n.sets()[i])
+		}
+		if down.height() != n.height()-1 {
+			return fmt.Sprintf("a node of height %d below one of height %d", down.height(), n.height())
+		}
+		size += down.len()
+		if f := down.fault(); f != "" {
+			return f
+		}
+	}
+	if size != n.len() {
+		return fmt.Sprintf("%d rows below a node that counts %d", size, n.len())
+	}
+	return ""
 }
 
 // counts: what is limited is counted right, and within its limits.
@@ -254,7 +316,7 @@ func (c *checker) counts() {
 		}
 	}
 	for e := range t.topicQueueTable.all {
-		entries += len(e.queues)
+		entries += e.queues.len()
 		if e.mappings != nil {
 			for _, m := range e.mappings.byBroker {
 				entries += 1 + len(m.Info.CurrIDMap)

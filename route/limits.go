@@ -301,7 +301,7 @@ func (t *Table) topicGrowth(s *brokerSet, r *Registration, listed map[string]str
 			t.work++
 			if e := t.topicByID.get(id); e != nil && deleted(e) {
 				g.entries -= 1 + e.mappings.entries(s.name)
-				if len(e.queues) == 1 {
+				if e.queues.len() == 1 {
 					g.topics--
 				}
 			}
@@ -319,14 +319,14 @@ func (t *Table) topicGrowth(s *brokerSet, r *Registration, listed map[string]str
 		e, ok := t.topicQueueTable.get(name)
 		served := false
 		if ok && s != nil {
-			_, served = e.find(s.id)
+			served = e.has(s)
 		}
 		if served && !deleted(e) {
 			continue
 		}
 		added[name] = struct{}{}
 		g.entries++
-		if !ok || served && len(e.queues) == 1 {
+		if !ok || served && e.queues.len() == 1 {
 			g.topics++
 		}
 	}
@@ -348,7 +348,7 @@ func (t *Table) mappingGrowth(r *Registration, added map[string]struct{}, overwr
 		e, _ := t.topicQueueTable.get(m.Key)
 		served := has(added, m.Key) && m.Info.Bname == r.BrokerName
 		if of := t.set(m.Info.Bname); of != nil && e != nil && !served {
-			_, served = e.find(of.id)
+			served = e.has(of)
 		}
 		if !served {
 			continue

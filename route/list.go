@@ -132,7 +132,12 @@ func (v *View) TopicsByCluster(cluster string) []byte {
 	body, _ := v.lists.clusters.LoadOrStore(cluster, new(lazyBody))
 	return body.(*lazyBody).getWithin(&v.lists.room, func() []byte {
 		return v.encodeTopics(func(e *TopicEntry) bool {
-			return slices.ContainsFunc(e.queues, func(q queueData) bool { return member[q.set] })
+			for q := range e.queues.all {
+				if member[q.set] {
+					return true
+				}
+			}
+			return false
 		})
 	})
 }

@@ -108,7 +108,7 @@ func (t *Table) live(k BrokerKey) *liveBroker {
 // that the name serves, and more than one.
 func (t *Table) isFull(s *brokerSet, b *codec.RegisterBrokerBody) bool {
 	if e, ok := t.topicQueueTable.get(s.name); ok {
-		if _, own := e.queue(s.id); own {
+		if e.has(s) {
 			return b.Lists(s.name)
 		}
 	}

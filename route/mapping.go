@@ -85,7 +85,7 @@ func (a *applying) putMapping(topic string, info codec.TopicQueueMappingInfo, ov
 	if s == nil {
 		return
 	}
-	if _, ok := e.find(s.id); !ok {
+	if !e.has(s) {
 		return
 	}
 	if s == a.s && a.newName && !a.marks.has(e.id) {
@@ -100,7 +100,7 @@ func (a *applying) putMapping(topic string, info codec.TopicQueueMappingInfo, ov
 	}
 	s.topicsEdition++
 	t.entries += more
-	t.storeTopic(&TopicEntry{name: e.name, id: e.id, queues: e.queues, mappings: e.mappings.with(info)})
+	t.storeTopic(e.withMappings(e.mappings.with(info)))
 }
 
 func sameMapping(a, b codec.TopicQueueMappingInfo) bool {

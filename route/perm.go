@@ -57,7 +57,7 @@ func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32, c *Per
 		if e == nil {
 			continue // deleted since
 		}
-		q, ok := e.queue(s.id)
+		q, ok := e.queues.get(s.id)
 		if !ok {
 			continue
 		}
@@ -67,8 +67,9 @@ func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32, c *Per
 		c.After += int((perm & permWrite) / permWrite)
 		if perm != q.perm {
 			c.Changed = true
+			old := q
 			q.perm = perm
-			t.putQueue(e, "", s, q)
+			t.setQueue(e, s, old, q)
 		}
 		t.pause()
 	}

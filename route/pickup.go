@@ -60,8 +60,8 @@ type routeRow struct {
 // rows returns the broker sets of a topic in ascending order of name. The
 // entry itself is in order of set number, which is quicker to search.
 func (v *View) rows(e *TopicEntry) []routeRow {
-	rows := make([]routeRow, 0, len(e.queues))
-	for _, q := range e.queues {
+	rows := make([]routeRow, 0, e.queues.len())
+	for q := range e.queues.all {
 		if b := v.brokers.byID.get(q.set); !b.gone {
 			rows = append(rows, routeRow{b, q})
 		}

@@ -33,6 +33,9 @@ func TestTableAgainstReference(t *testing.T) {
 				}
 			}
 		}
+		if rapid.IntRange(0, 3).Draw(rt, "crowded") == 0 {
+			h.crowd()
+		}
 		steps := rapid.IntRange(1, 50).Draw(rt, "steps")
 		for range steps {
 			h.step()
@@ -310,6 +313,26 @@ func (h *history) registration() *Registration {
 	}
 	h.give(r, b)
 	return r
+}
+
+// crowd lets so many other brokers have the topics that their queue datas are a
+// tree; some need wide leaves. They never leave, unless displaced.
+func (h *history) crowd() {
+	for i := range queueRows + 3 {
+		b := &codec.RegisterBrokerBody{DataVersion: codec.DataVersion{Timestamp: 7}, FilterServersNull: true}
+		for _, name := range randomTopics {
+			queues := int32(8)
+			if i%9 == 4 {
+				queues = 1 << 20
+			}
+			b.Topics = append(b.Topics, codec.TopicConfig{Name: []byte(name), Key: []byte(name), ReadQueueNums: queues, WriteQueueNums: queues, Perm: 6})
+		}
+		r := &Registration{RegistrationHeader: RegistrationHeader{
+			Cluster: "c1", BrokerName: fmt.Sprintf("a%02d", i), BrokerAddr: fmt.Sprintf("crowd%d", i), TimeoutMillis: 1 << 40,
+		}, Body: b}
+		h.registerBody(r)
+		h.ref.register(h.now, r)
+	}
 }
 
 // give makes b the body of r.

@@ -436,17 +436,20 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 	}
 	a.marks = t.takeMarks()
 	readOnly := r.BrokerID != masterID && r.EnableActingMaster
+	guess := topicGuess{t: t}
 	for i := range b.Topics {
 		tc := &b.Topics[i]
 		q := newQueueData(s.id, tc)
 		if readOnly {
 			q.perm &^= permWrite
 		}
-		e, ok := t.topicQueueTable.get(window(tc.Name))
+		e, ok := guess.find(tc.Name)
 		if !ok {
 			t.work++
 			if a.fits(totals{1, 1}) {
-				a.marks.add(t.putQueue(nil, string(tc.Name), s, q).id)
+				id := t.addTopic(string(tc.Name), s, q).id
+				a.marks.add(id)
+				guess.added(id)
 			} else {
 				exact = false
 			}
@@ -457,15 +460,17 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			exact = false // the last of its twins counts
 		}
 		t.work++
-		old, ok := e.queue(s.id)
+		old, ok := e.queues.get(s.id)
 		switch {
 		case ok && old == q:
 		case ok && !first && !changed:
 			exact = false
 		case !ok && !a.fits(totals{0, 1}):
 			exact = false
+		case !ok:
+			t.addQueue(e, s, q)
 		default:
-			t.putQueue(e, "", s, q)
+			t.setQueue(e, s, old, q)
 		}
 		a.pause()
 	}

@@ -32,6 +32,7 @@ type Table struct {
 
 	topicByID     vector[TopicEntry] // nil where the ID is free; no View has it
 	freeTopicIDs  []uint32
+	order         topicOrder
 	brokerByID    vector[Broker] // nil where the ID is free
 	freeBrokerIDs []uint32
 	memberByAddr  map[memberAddr]*member

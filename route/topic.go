@@ -3,7 +3,6 @@ package route
 import (
 	"cmp"
 	"slices"
-	"sort"
 	"strings"
 	"sync/atomic"
 
@@ -16,21 +15,10 @@ import (
 // as long as the entry does, if they fit the Table's cache.
 type TopicEntry struct {
 	name     string
-	queues   []queueData              // in ascending order of set
+	queues   *queueNode               // lies behind the entry
 	mappings *topicMappings           // topicQueueMappingInfoTable's row; nil for all but static topics
 	bodies   atomic.Pointer[bodyList] // filled lazily by readers
 	id       uint32                   // index in Table.topicByID, kept as long as the topic exists
-}
-
-// A queueData is one cell of topicQueueTable, 20 bytes: millions of them are
-// kept, so it names its broker set by number and holds no pointer.
-// Java: QueueData.
-type queueData struct {
-	set            uint32 // brokerSet.id
-	readQueueNums  int32
-	writeQueueNums int32
-	perm           int32
-	topicSysFlag   int32
 }
 
 const (
@@ -42,21 +30,6 @@ func (e *TopicEntry) trieKey() string { return e.name }
 
 // Name returns the topic's name.
 func (e *TopicEntry) Name() string { return e.name }
-
-// find returns where the queue data of set is, or where it would go.
-func (e *TopicEntry) find(set uint32) (i int, ok bool) {
-	q := e.queues
-	i = sort.Search(len(q), func(i int) bool { return q[i].set >= set })
-	return i, i < len(q) && q[i].set == set
-}
-
-// queue returns the queue data of set.
-func (e *TopicEntry) queue(set uint32) (queueData, bool) {
-	if i, ok := e.find(set); ok {
-		return e.queues[i], true
-	}
-	return queueData{}, false
-}
 
 // newQueueData is what the name server keeps of a broker's topic config.
 // Java: RouteInfoManager#createAndUpdateQueueData.
@@ -70,64 +43,64 @@ func newQueueData(set uint32, tc *codec.TopicConfig) queueData {
 	}
 }
 
-// putQueue stores q for the topic of entry e, or for a new topic called name
-// when e is nil, and returns the new entry. Under mu.
-func (t *Table) putQueue(e *TopicEntry, name string, s *brokerSet, q queueData) *TopicEntry {
-	next := &TopicEntry{}
-	switch {
-	case e == nil:
-		next.name = name
-		next.queues = []queueData{q}
-		next.id = t.newTopicID()
-		t.namesChanged, t.offersChanged = true, true
-		t.entries++
-	default:
-		next.name, next.id, next.mappings = e.name, e.id, e.mappings
-		i, ok := e.find(q.set)
-		if !ok || e.queues[i].topicSysFlag != q.topicSysFlag {
-			t.offersChanged = true
-		}
-		if ok {
-			next.queues = copyOf(e.queues)
-			next.queues[i] = q
-		} else {
-			next.queues = insertAt(e.queues, i, q)
-			t.entries++
-		}
-	}
-	if s.topics.add(next.id) && len(t.leaving) > 0 {
-		t.namesChanged = true // perhaps nobody was shown the topic, and now it is
+// addTopic stores a new topic that s serves, and returns its entry. Under mu.
+func (t *Table) addTopic(name string, s *brokerSet, q queueData) *TopicEntry {
+	var w leafWords
+	e := newLeafEntry(name, t.newTopicID(), nil, w.pack([]queueData{q}))
+	t.namesChanged, t.offersChanged = true, true
+	t.entries++
+	t.serve(s, e.id)
+	t.storeTopic(e)
+	return e
+}
+
+// addQueue stores q for the topic of e, which s has not served so far. Under mu.
+func (t *Table) addQueue(e *TopicEntry, s *brokerSet, q queueData) {
+	t.offersChanged = true
+	t.entries++
+	t.serve(s, e.id)
+	t.storeTopic(e.edited(insertRow, q))
+}
+
+// setQueue stores q in the place of old for the topic of e, which s serves. Under mu.
+func (t *Table) setQueue(e *TopicEntry, s *brokerSet, old, q queueData) {
+	if old.topicSysFlag != q.topicSysFlag {
+		t.offersChanged = true
 	}
 	s.topicsEdition++
-	t.storeTopic(next)
-	return next
+	t.storeTopic(e.edited(replaceRow, q))
+}
+
+// serve notes that s serves the topic with the given number. Under mu.
+func (t *Table) serve(s *brokerSet, id uint32) {
+	s.topicsEdition++
+	if s.topics.add(id) && len(t.leaving) > 0 {
+		t.namesChanged = true // perhaps nobody was shown the topic, and now it is
+	}
 }
 
 // dropQueue removes set s, and its static mapping, from the topic of entry e;
 // the topic goes with its last broker set. Under mu.
 func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
-	i, ok := e.find(s.id)
-	if !ok {
+	if !e.has(s) {
 		return
 	}
 	s.topics.remove(e.id)
 	s.topicsEdition++
 	t.entries -= 1 + e.mappings.entries(s.name)
-	if len(e.queues) == 1 {
+	last := e.queues.len() == 1
+	if last {
 		t.removeTopic(e)
 	} else {
-		t.storeTopic(&TopicEntry{
-			name:     e.name,
-			id:       e.id,
-			queues:   removeAt(e.queues, i),
-			mappings: e.mappings.without(s.name),
-		})
+		next := e.edited(removeRow, queueData{set: s.id})
+		next.mappings = e.mappings.without(s.name)
+		t.storeTopic(next)
 	}
 	if t.leaving[s.name] == s {
 		return // nobody was shown it any more
 	}
 	t.offersChanged = true
-	if len(e.queues) == 1 || len(t.leaving) > 0 {
+	if last || len(t.leaving) > 0 {
 		t.namesChanged = true
 	}
 }
@@ -143,7 +116,7 @@ func (t *Table) removeTopic(e *TopicEntry) {
 
 // storeTopic puts a new entry in place of the one with its name. Under mu.
 func (t *Table) storeTopic(e *TopicEntry) {
-	t.work += 4 + len(e.queues)/32
+	t.work += 4
 	if e.id < t.topicByID.size {
 		if old := t.topicByID.get(e.id); old != nil {
 			t.replaced = append(t.replaced, old)
@@ -196,31 +169,38 @@ func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) (store
 	if len(sets) == 0 {
 		return true, nil
 	}
+	var rows []queueData
+	var mappings *topicMappings
+	id := uint32(0)
 	e, ok := t.topicQueueTable.get(topic)
-	if !ok {
-		e = &TopicEntry{name: strings.Clone(topic), id: t.newTopicID()}
+	if ok {
+		topic, id, mappings = e.name, e.id, e.mappings
+		rows = slices.AppendSeq(make([]queueData, 0, e.queues.len()), e.queues.all)
+	} else {
+		topic, id = strings.Clone(topic), t.newTopicID()
 		t.namesChanged = true
 	}
 	changed := false
 	for i, s := range sets {
-		old, ok := e.queue(s.id)
-		if ok && old == queues[i] {
-			continue
+		var old queueData
+		served := false
+		if ok {
+			if old, served = e.queues.get(s.id); served && old == queues[i] {
+				continue
+			}
 		}
 		changed = true
-		if !ok || old.topicSysFlag != queues[i].topicSysFlag {
+		if !served || old.topicSysFlag != queues[i].topicSysFlag {
 			t.offersChanged = true
 		}
-		if !ok {
+		if !served {
 			t.entries++
 		}
-		s.topicsEdition++
-		if s.topics.add(e.id) && len(t.leaving) > 0 {
-			t.namesChanged = true
-		}
+		t.serve(s, id)
 	}
 	if changed {
-		t.storeTopic(&TopicEntry{name: e.name, id: e.id, mappings: e.mappings, queues: mergeQueues(e.queues, queues)})
+		rows = mergeQueues(rows, queues)
+		t.storeTopic(newEntry(topic, id, mappings, newTree(rows), nil))
 	}
 	return true, nil
 }
@@ -239,7 +219,7 @@ func mergeQueues(old, add []queueData) []queueData {
 		}
 		merged = append(merged, q)
 	}
-	return copyOf(append(merged, old...))
+	return append(merged, old...)
 }
 
 // DeleteTopic removes a topic. It comes back with the next registration of a
@@ -263,10 +243,9 @@ func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
 	if !ok {
 		return
 	}
-	next := &TopicEntry{name: e.name, id: e.id, mappings: e.mappings}
-	kept := make([]queueData, 0, len(e.queues))
+	var kept []queueData
 	dropped := map[string]bool{} // broker names
-	for _, q := range e.queues {
+	for q := range e.queues.all {
 		s := t.brokerByID.get(q.set).set
 		if !from(s) {
 			kept = append(kept, q)
@@ -283,9 +262,8 @@ func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
 	case len(kept) == 0:
 		t.removeTopic(e)
 	default:
-		next.queues = copyOf(kept)
-		next.mappings = e.mappings.keep(func(brokerName string) bool { return !dropped[brokerName] })
-		t.storeTopic(next)
+		mappings := e.mappings.keep(func(brokerName string) bool { return !dropped[brokerName] })
+		t.storeTopic(newEntry(e.name, e.id, mappings, newTree(kept), nil))
 	}
 	t.offersChanged = true
 	if len(kept) == 0 || len(t.leaving) > 0 {

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -91,7 +90,12 @@ func (v *View) topic(h uint64, name []byte) (*TopicEntry, bool) {
 
 // serves reports whether a broker set that is not gone has the topic.
 func (v *View) serves(e *TopicEntry) bool {
-	return slices.ContainsFunc(e.queues, func(q queueData) bool { return !v.brokers.byID.get(q.set).gone })
+	for q := range e.queues.all {
+		if !v.brokers.byID.get(q.set).gone {
+			return true
+		}
+	}
+	return false
 }
 
 // Broker returns the broker set with the given name. name is borrowed.

@@ -1,0 +1,608 @@
+package route
+
+import "unsafe"
+
+// A queueData is one cell of topicQueueTable: what a broker set offers for a
+// topic.
+// Java: QueueData.
+type queueData struct {
+	set            uint32 // brokerSet.id
+	readQueueNums  int32
+	writeQueueNums int32
+	perm           int32
+	topicSysFlag   int32
+}
+
+// A queueNode is a persistent list of queue datas in ascending order of set.
+//
+// Of a few brokers it is one leaf, behind its TopicEntry in one piece of memory. Of
+// more it is a B-tree, and behind the entry lies a queuePatch: up to 8 rows that
+// count instead of those with their sets in the tree. A change of one queue data
+// makes a new patch; when it is full, its rows go into the tree, by copies of the
+// leaves that they are in and of the nodes above. So a change costs about the same
+// however many brokers share the topic (BenchmarkRegister), and also if each of
+// them changes in turn.
+//
+// Millions of queue datas are kept, and nearly all have a few queues and the
+// permissions that exist. A leaf of such takes 8 bytes for each, without a pointer;
+// one in which any other number occurs is wide, and takes 20.
+//
+// A queueNode is the head of a leaf, a queueInner or a queuePatch, the rest of which
+// follows it in memory. It never changes once its entry is stored.
+type queueNode struct {
+	head uint32 // count, height (0 is a leaf), wideLeaf and patched
+}
+
+// A queueInner is a node above leaves, or above other such nodes. Ways is an array
+// of innerRoom *queueNode and Sets one of as many uint32, the first set below each;
+// the first count of them are used.
+type queueInner[Ways, Sets any] struct {
+	queueNode
+	size uint32 // rows below
+	ways Ways
+	sets Sets
+}
+
+// A queuePatch is the root of a list that has more than one leaf. Rows is an array of
+// words as in a narrow leaf; count of its rows are used.
+type queuePatch[Rows any] struct {
+	queueNode
+	_    uint32
+	tree *queueNode // a queueInner
+	rows Rows
+}
+
+const (
+	queueRows   = 15 // of a leaf: 124 bytes
+	queueFan    = 23 // of a queueInner: 284 bytes; two levels have room for 345 brokers
+	patchRows   = 8
+	heightShift = 8
+	wideLeaf    = 1 << 16
+	patched     = 1 << 17
+
+	narrowWords = 2 // of a row: the set, and an offer
+	wideWords   = 5 // of a row: the fields of queueData
+
+	// Offsets in a queueInner and a queuePatch.
+	sizeAt      = 4
+	waysAt      = 8
+	treeAt      = 8
+	patchRowsAt = 16
+
+	// An offer has 12 bits for each of the numbers of queues, 4 for the permission
+	// and 4 for the topic's flags.
+	offerNums  = 1<<12 - 1
+	offerFlags = 1<<4 - 1
+)
+
+// innerRoom returns for how many nodes a queueInner above count has room.
+func innerRoom(count int) int { return count | 3 }
+
+// A queuePath says where in a tree a row is: queuePathBits for each level, the
+// leaf's in the lowest.
+type queuePath uint32
+
+const queuePathBits = 5
+
+func (p queuePath) at(height int) int {
+	return int(p >> (queuePathBits * height) & (1<<queuePathBits - 1))
+}
+
+// add returns p with i at a level that it says nothing of yet.
+func (p queuePath) add(height, i int) queuePath { return p | queuePath(i)<<(queuePathBits*height) }
+
+func (q *queueData) isNarrow() bool {
+	return uint32(q.readQueueNums) <= offerNums && uint32(q.writeQueueNums) <= offerNums &&
+		uint32(q.perm) <= offerFlags && uint32(q.topicSysFlag) <= offerFlags
+}
+
+// offer returns all of q but the set in one word; q must be narrow.
+func (q *queueData) offer() uint32 {
+	return uint32(q.readQueueNums)<<20 | uint32(q.writeQueueNums)<<8 | uint32(q.perm)<<4 | uint32(q.topicSysFlag)
+}
+
+func (n *queueNode) count() int      { return int(n.head & (1<<heightShift - 1)) }
+func (n *queueNode) height() int     { return int(n.head >> heightShift & (1<<heightShift - 1)) }
+func (n *queueNode) isWide() bool    { return n.head&wideLeaf != 0 }
+func (n *queueNode) isPatched() bool { return n.head&patched != 0 }
+func (n *queueNode) isLeaf() bool    { return n.head&(patched|(1<<heightShift-1)<<heightShift) == 0 }
+
+// most returns how many rows or nodes a node like n may hold.
+func (n *queueNode) most() int {
+	switch {
+	case n.isPatched():
+		return patchRows
+	case n.isLeaf():
+		return queueRows
+	}
+	return queueFan
+}
+
+func (n *queueNode) rowWords() int { return rowWords(n.isWide()) }
+func (n *queueNode) words() []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(n)), 1+n.count()*n.rowWords())
+}
+
+func rowWords(wide bool) int {
+	if wide {
+		return wideWords
+	}
+	return narrowWords
+}
+
+// down returns the nodes below n, a queueInner.
+func (n *queueNode) down() []*queueNode {
+	return unsafe.Slice((**queueNode)(unsafe.Add(unsafe.Pointer(n), waysAt)), n.count())
+}
+
+// sets returns the first set below each node below n, a queueInner.
+func (n *queueNode) sets() []uint32 {
+	at := waysAt + uintptr(innerRoom(n.count()))*unsafe.Sizeof(n)
+	return unsafe.Slice((*uint32)(unsafe.Add(unsafe.Pointer(n), at)), n.count())
+}
+
+// tree returns what n, a queuePatch, is a patch to.
+func (n *queueNode) tree() *queueNode {
+	return *(**queueNode)(unsafe.Add(unsafe.Pointer(n), treeAt))
+}
+
+// patch returns the rows of n, a queuePatch: a set and an offer each.
+func (n *queueNode) patch() []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Add(unsafe.Pointer(n), patchRowsAt)), n.count()*narrowWords)
+}
+
+// len returns the number of rows.
+func (n *queueNode) len() int {
+	switch {
+	case n.isLeaf():
+		return n.count()
+	case n.isPatched():
+		n = n.tree()
+	}
+	return int(*(*uint32)(unsafe.Add(unsafe.Pointer(n), sizeAt)))
+}
+
+// row returns row i of a leaf.
+func (n *queueNode) row(i int) queueData { return rowOf(n.words(), i, n.isWide()) }
+
+// rowOf returns row i of a leaf that consists of words.
+func rowOf(words []uint32, i int, wide bool) queueData {
+	if wide {
+		w := words[1+i*wideWords:][:wideWords]
+		return queueData{w[0], int32(w[1]), int32(w[2]), int32(w[3]), int32(w[4])}
+	}
+	w := words[1+i*narrowWords:][:narrowWords]
+	return narrowRow(w[0], w[1])
+}
+
+func narrowRow(set, offer uint32) queueData {
+	return queueData{set, int32(offer >> 20), int32(offer >> 8 & offerNums), int32(offer >> 4 & offerFlags), int32(offer & offerFlags)}
+}
+
+// setOf returns the set of row i of a leaf.
+func (n *queueNode) setOf(i int) uint32 {
+	return *(*uint32)(unsafe.Add(unsafe.Pointer(n), 4*(1+i*n.rowWords())))
+}
+
+// first returns the smallest set. n is no queuePatch.
+func (n *queueNode) first() uint32 {
+	if n.isLeaf() {
+		return n.setOf(0)
+	}
+	return n.sets()[0]
+}
+
+// all calls yield for every row, in ascending order of set, until it returns
+// false.
+func (n *queueNode) all(yield func(queueData) bool) {
+	if !n.isPatched() {
+		n.each(yield)
+		return
+	}
+	patch := n.patch()
+	n.tree().each(func(q queueData) bool {
+		if len(patch) > 0 && patch[0] == q.set {
+			q = narrowRow(q.set, patch[1])
+			patch = patch[narrowWords:]
+		}
+		return yield(q)
+	})
+}
+
+// each is all for who is no queuePatch.
+func (n *queueNode) each(yield func(queueData) bool) bool {
+	if n.isLeaf() {
+		words, wide := n.words(), n.isWide()
+		for i := range n.count() {
+			if !yield(rowOf(words, i, wide)) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, down := range n.down() {
+		if !down.each(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// get returns the row of a set.
+func (n *queueNode) get(set uint32) (q queueData, ok bool) {
+	if n.isPatched() {
+		patch := n.patch()
+		if i, ok := findInPatch(patch, set); ok {
+			return narrowRow(set, patch[i+1]), true
+		}
+		n = n.tree()
+	}
+	leaf, p, ok := n.find(set)
+	if ok {
+		q = leaf.row(p.at(0))
+	}
+	return q, ok
+}
+
+// findInPatch returns the index of the row of a set in a patch, or where it would
+// be inserted.
+func findInPatch(patch []uint32, set uint32) (i int, ok bool) {
+	for i < len(patch) && patch[i] < set {
+		i += narrowWords
+	}
+	return i, i < len(patch) && patch[i] == set
+}
+
+// find returns where in a tree the row of a set is, or where it would go, and the
+// leaf.
+func (n *queueNode) find(set uint32) (leaf *queueNode, p queuePath, ok bool) {
+	for !n.isLeaf() {
+		sets := n.sets()
+		i := len(sets) - 1
+		for i > 0 && sets[i] > set {
+			i--
+		}
+		p = p.add(n.height(), i)
+		n = n.down()[i]
+	}
+	words, stride := n.words(), n.rowWords()
+	at := 1
+	for at < len(words) && words[at] < set {
+		at += stride
+	}
+	return n, p.add(0, at/stride), at < len(words) && words[at] == set
+}
+
+// A leafWords is a leaf in the making.
+type leafWords struct {
+	words [1 + (queueRows+1)*narrowWords]uint32
+}
+
+// A rowEdit is what becomes of the row at path: it is replaced by row, or row is
+// inserted before it, or it is removed.
+type rowEdit struct {
+	kind editKind
+	path queuePath
+	row  queueData
+}
+
+type editKind uint8
+
+const (
+	replaceRow editKind = iota
+	insertRow
+	removeRow
+)
+
+// growth returns how many rows more there are after an edit.
+func (k editKind) growth() int {
+	switch k {
+	case insertRow:
+		return 1
+	case removeRow:
+		return -1
+	}
+	return 0
+}
+
+// write makes w the leaf n after an edit and returns the words it takes.
+func (w *leafWords) write(n *queueNode, ed *rowEdit) []uint32 {
+	i := ed.path.at(0)
+	if n.isWide() || ed.kind != removeRow && !ed.row.isNarrow() {
+		rows := make([]queueData, 0, queueRows+1)
+		return w.pack(n.rowsAfter(rows, ed))
+	}
+	old := n.words()
+	at := 1 + i*narrowWords
+	after := at
+	if ed.kind != insertRow {
+		after += narrowWords
+	}
+	end := copy(w.words[:], old[:at])
+	if ed.kind != removeRow {
+		w.words[at], w.words[at+1] = ed.row.set, ed.row.offer()
+		end += narrowWords
+	}
+	end += copy(w.words[end:], old[after:])
+	w.words[0] = uint32(end / narrowWords)
+	return w.words[:end]
+}
+
+// rowsAfter appends the rows of the leaf n after an edit to dst.
+func (n *queueNode) rowsAfter(dst []queueData, ed *rowEdit) []queueData {
+	i := ed.path.at(0)
+	for j := range n.count() {
+		if j == i && ed.kind != removeRow {
+			dst = append(dst, ed.row)
+		}
+		if j != i || ed.kind == insertRow {
+			dst = append(dst, n.row(j))
+		}
+	}
+	if i == n.count() {
+		dst = append(dst, ed.row)
+	}
+	return dst
+}
+
+// pack makes w a leaf of the given rows and returns the words it takes.
+func (w *leafWords) pack(rows []queueData) []uint32 {
+	wide := false
+	for i := range rows {
+		wide = wide || !rows[i].isNarrow()
+	}
+	words := append(w.words[:0], uint32(len(rows)))
+	if wide {
+		words = append(make([]uint32, 0, 1+len(rows)*wideWords), uint32(len(rows))|wideLeaf)
+	}
+	for i := range rows {
+		q := &rows[i]
+		if wide {
+			words = append(words, q.set, uint32(q.readQueueNums), uint32(q.writeQueueNums), uint32(q.perm), uint32(q.topicSysFlag))
+		} else {
+			words = append(words, q.set, q.offer())
+		}
+	}
+	return words
+}
+
+// newLeaf returns a leaf that consists of words.
+func newLeaf(words []uint32) *queueNode {
+	leaf := make([]uint32, len(words))
+	copy(leaf, words)
+	return (*queueNode)(unsafe.Pointer(unsafe.SliceData(leaf)))
+}
+
+// newInner returns a node above down, which are not empty and of one height, with
+// the first set below each, and size rows below all.
+func newInner(down []*queueNode, sets []uint32, size int) *queueNode {
+	var n *queueNode
+	switch innerRoom(len(down)) {
+	case 3:
+		n = &new(queueInner[[3]*queueNode, [3]uint32]).queueNode
+	case 7:
+		n = &new(queueInner[[7]*queueNode, [7]uint32]).queueNode
+	case 11:
+		n = &new(queueInner[[11]*queueNode, [11]uint32]).queueNode
+	case 15:
+		n = &new(queueInner[[15]*queueNode, [15]uint32]).queueNode
+	case 19:
+		n = &new(queueInner[[19]*queueNode, [19]uint32]).queueNode
+	default:
+		n = &new(queueInner[[queueFan]*queueNode, [queueFan]uint32]).queueNode
+	}
+	n.head = uint32(len(down)) | uint32(down[0].height()+1)<<heightShift
+	*(*uint32)(unsafe.Add(unsafe.Pointer(n), sizeAt)) = uint32(size)
+	copy(n.down(), down)
+	copy(n.sets(), sets)
+	return n
+}
+
+// newTree returns the tree of rows, which are in ascending order of set; there must be
+// one.
+func newTree(rows []queueData) *queueNode {
+	var level []*queueNode
+	for len(rows) > 0 {
+		k := min(len(rows), queueRows)
+		var w leafWords
+		level = append(level, newLeaf(w.pack(rows[:k])))
+		rows = rows[k:]
+	}
+	for len(level) > 1 {
+		var above []*queueNode
+		for len(level) > 0 {
+			var below queueNodes
+			for _, n := range level[:min(len(level), queueFan)] {
+				below.add(n)
+			}
+			level = level[below.n:]
+			above = append(above, below.inner(0, below.n))
+		}
+		level = above
+	}
+	return level[0]
+}
+
+// A queueNodes is a list of nodes in the making: what is to be below one node, or one
+// more.
+type queueNodes struct {
+	n    int
+	down [queueFan + 1]*queueNode
+	sets [queueFan + 1]uint32
+}
+
+func (l *queueNodes) add(n *queueNode) {
+	l.down[l.n], l.sets[l.n] = n, n.first()
+	l.n++
+}
+
+// addOld adds nodes from i on, but not from j on, of what is below n.
+func (l *queueNodes) addOld(n *queueNode, i, j int) {
+	copy(l.down[l.n:], n.down()[i:j])
+	l.n += copy(l.sets[l.n:], n.sets()[i:j])
+}
+
+// inner returns a node above the nodes from i on, but not from j on. It looks at each:
+// where one has changed only, the size is known without.
+func (l *queueNodes) inner(i, j int) *queueNode {
+	size := 0
+	for _, n := range l.down[i:j] {
+		size += n.len()
+	}
+	return newInner(l.down[i:j], l.sets[i:j], size)
+}
+
+// edited returns a tree after an edit that leaves it a row.
+func (n *queueNode) edited(ed *rowEdit) *queueNode {
+	if ed.kind == replaceRow {
+		return n.replaced(ed)
+	}
+	var out queueNodes
+	n.edit(&out, ed, true)
+	if out.n > 1 {
+		return out.inner(0, out.n)
+	}
+	for n = out.down[0]; !n.isLeaf() && n.count() == 1; {
+		n = n.down()[0]
+	}
+	return n
+}
+
+func (n *queueNode) replaced(ed *rowEdit) *queueNode {
+	if n.isLeaf() {
+		var w leafWords
+		return newLeaf(w.write(n, ed))
+	}
+	c := newInner(n.down(), n.sets(), n.len())
+	down := &c.down()[ed.path.at(n.height())]
+	*down = (*down).replaced(ed)
+	return c
+}
+
+// merged returns a tree with the rows of a patch, whose sets are all in it, in place
+// of those that are there.
+func (n *queueNode) merged(patch []uint32) *queueNode {
+	if n.isLeaf() {
+		return n.mergedLeaf(patch)
+	}
+	c := newInner(n.down(), n.sets(), n.len())
+	down, sets := c.down(), c.sets()
+	for i := 0; len(patch) > 0; i++ {
+		k := len(patch)
+		if i+1 < len(sets) {
+			k, _ = findInPatch(patch, sets[i+1])
+		}
+		if k > 0 {
+			down[i] = down[i].merged(patch[:k])
+			patch = patch[k:]
+		}
+	}
+	return c
+}
+
+func (n *queueNode) mergedLeaf(patch []uint32) *queueNode {
+	if n.isWide() {
+		rows := make([]queueData, 0, queueRows)
+		for i := range n.count() {
+			q := n.row(i)
+			if j, ok := findInPatch(patch, q.set); ok {
+				q = narrowRow(q.set, patch[j+1])
+			}
+			rows = append(rows, q)
+		}
+		var w leafWords
+		return newLeaf(w.pack(rows))
+	}
+	c := newLeaf(n.words())
+	words := c.words()
+	for at := 1; len(patch) > 0; at += narrowWords {
+		if words[at] == patch[0] {
+			words[at+1] = patch[1]
+			patch = patch[narrowWords:]
+		}
+	}
+	return c
+}
+
+// edit adds to out what n becomes by an edit: one node, or two if that is too much
+// for one, or none if nothing is left. last says that nothing of the whole tree is
+// behind n: brokers mostly get higher and higher numbers, so that a node to which one
+// more is appended there stays full, and the next begins.
+func (n *queueNode) edit(out *queueNodes, ed *rowEdit, last bool) {
+	if !n.isLeaf() {
+		var below queueNodes
+		n.editDown(&below, ed, last)
+		switch {
+		case below.n > queueFan:
+			half := (queueFan + 1) / 2
+			if last && ed.path.at(n.height()) == queueFan-1 {
+				half = queueFan
+			}
+			out.add(below.inner(0, half))
+			out.add(below.inner(half, below.n))
+		case below.n > 0:
+			out.add(newInner(below.down[:below.n], below.sets[:below.n], n.len()+ed.kind.growth()))
+		}
+		return
+	}
+	var w leafWords
+	switch {
+	case ed.kind == removeRow && n.count() == 1:
+	case ed.kind == insertRow && last && ed.path.at(0) == queueRows:
+		out.add(n)
+		out.add(newLeaf(w.pack([]queueData{ed.row})))
+	case ed.kind == insertRow && n.count() == queueRows:
+		rows := n.rowsAfter(make([]queueData, 0, queueRows+1), ed)
+		half := (queueRows + 1) / 2
+		out.add(newLeaf(w.pack(rows[:half])))
+		out.add(newLeaf(w.pack(rows[half:])))
+	default:
+		out.add(newLeaf(w.write(n, ed)))
+	}
+}
+
+// editDown adds to out what is below n, a queueInner, after an edit. What has become
+// small is joined with a neighbour if both fit in one node, so that nodes are half
+// full at least, on average.
+func (n *queueNode) editDown(out *queueNodes, ed *rowEdit, last bool) {
+	i, count := ed.path.at(n.height()), n.count()
+	out.addOld(n, 0, i)
+	n.down()[i].edit(out, ed, last && i == count-1)
+	out.addOld(n, i+1, count)
+	if ed.kind != removeRow {
+		return
+	}
+	if out.n < count {
+		i--
+	}
+	for _, j := range [2]int{i, i - 1} { // may j be joined with the one behind it?
+		if j < 0 || j+1 >= out.n {
+			continue
+		}
+		if a, b := out.down[j], out.down[j+1]; a.count()+b.count() <= a.most() {
+			out.down[j] = a.joined(b)
+			copy(out.down[j+1:], out.down[j+2:out.n])
+			copy(out.sets[j+1:], out.sets[j+2:out.n])
+			out.n--
+			return
+		}
+	}
+}
+
+// joined returns n and o, of one height and together not too large, as one node.
+func (n *queueNode) joined(o *queueNode) *queueNode {
+	if n.isLeaf() {
+		rows := make([]queueData, 0, queueRows)
+		for _, leaf := range [2]*queueNode{n, o} {
+			for i := range leaf.count() {
+				rows = append(rows, leaf.row(i))
+			}
+		}
+		var w leafWords
+		return newLeaf(w.pack(rows))
+	}
+	var both queueNodes
+	both.addOld(n, 0, n.count())
+	both.addOld(o, 0, o.count())
+	return newInner(both.down[:both.n], both.sets[:both.n], n.len()+o.len())
+}
