@@ -82,7 +82,7 @@ func (h *history) lengthen(r *Registration, b *codec.RegisterBrokerBody) {
 	more := rapid.IntRange(0, 1).Draw(h.rt, "too long")
 	text := func(length int) string { return strings.Repeat("x", length+more) }
 	texts := []string{"ha", "zone", "topic", "filter", "mapping"}
-	if !h.homes {
+	if !h.real {
 		texts = append(texts, "cluster", "name", "addr")
 	}
 	switch pick(h, texts, "long") {
@@ -119,7 +119,10 @@ type history struct {
 	sent  []*Registration
 	seq   uint64
 
-	homes bool // each address has one name and one cluster, and no body maps another name
+	// real brokers are what the rule of step.go speaks of: each address has one name
+	// and one cluster, bodies map no other name and list no topic twice, and no
+	// time-out is negative.
+	real bool
 
 	registrations, unchanged, known int
 }
@@ -258,9 +261,10 @@ func (h *history) registration() *Registration {
 		},
 		Conn: uint64(rapid.IntRange(0, 4).Draw(h.rt, "conn")),
 	}
-	if h.homes {
+	if h.real {
 		home := slices.Index(randomAddrs, r.BrokerAddr)
 		r.BrokerName, r.Cluster = randomNames[home%2], randomClusters[home%3]
+		r.TimeoutMillis = max(r.TimeoutMillis, 0)
 	}
 	r.HasZoneName = r.ZoneName != ""
 	switch pick(h, []string{"absent", "false", "true"}, "acting") {
@@ -289,7 +293,7 @@ func (h *history) registration() *Registration {
 	}
 	h.fill(b)
 	mapped := []string{r.BrokerName, r.BrokerName, "b2"}
-	if h.homes {
+	if h.real {
 		mapped = mapped[:1]
 	}
 	for _, name := range randomTopics[:2] {
@@ -357,7 +361,7 @@ func (h *history) fill(b *codec.RegisterBrokerBody) {
 			b.Topics = append(b.Topics, codec.TopicConfig{Name: []byte(name), Key: []byte(name), ReadQueueNums: 8, WriteQueueNums: 8, Perm: perm})
 		}
 	}
-	if len(b.Topics) > 2 && rapid.IntRange(0, 4).Draw(h.rt, "twin") == 0 {
+	if len(b.Topics) > 2 && !h.real && rapid.IntRange(0, 4).Draw(h.rt, "twin") == 0 {
 		twin := b.Topics[rapid.IntRange(0, len(b.Topics)-1).Draw(h.rt, "of")]
 		twin.ReadQueueNums = 5
 		b.Topics = slices.Insert(b.Topics, rapid.IntRange(0, len(b.Topics)).Draw(h.rt, "at"), twin)

@@ -27,9 +27,11 @@ import (
 // broker is about to leave, neither it nor another one registers under its name.
 // Changes of a single topic (RegisterTopic, DeleteTopic) wait for nobody: for
 // that topic they come before the registration or after it.
-// That holds while each address keeps to one broker name, and each body to
-// static mappings of its own name, as those of real brokers do: turns are taken
-// for the name of a registration, and for no other it touches on the way.
+// That holds for brokers as they are: each address keeps to one broker name, and a
+// body lists no topic twice and no static mapping of another name. Turns are taken
+// for the name of a registration, and for no other that it touches on the way. A
+// broker that registers during a scan is not judged by it, even if its time-out is
+// negative.
 
 // stepWork is how much work makes a step, in units of about 0.2 µs: 1 to look at
 // a topic, 4 more to change it or a broker set, 8 to take a live entry from a

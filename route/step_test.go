@@ -376,7 +376,7 @@ func TestStepsAreSerial(t *testing.T) {
 	rests, waits := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		acting := rapid.Bool().Draw(rt, "supportActingMaster")
-		h := &history{rt: rt, table: New(Options{}), ref: newReference(acting, Limits{}), now: 1_000_000, homes: true}
+		h := &history{rt: rt, table: New(Options{}), ref: newReference(acting, Limits{}), now: 1_000_000, real: true}
 		h.table.stepWork = 1
 		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
 			h.now += int64(pick(h, []int{0, 500, 61_000}, "pause"))
