@@ -19,10 +19,6 @@ import (
 //
 // All of this is for the loop only.
 
-// probe is how many bytes are added at a time to a frame whose size cannot be
-// told yet. Most need only the rest of a length field.
-const probe = 64
-
 // keep stores rest, the beginning of a frame, for the next turn.
 func (l *loop) keep(c *conn, rest []byte) error {
 	size := len(rest)

@@ -6,11 +6,6 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-// flushSize is how many bytes of replies a turn gathers before it writes them
-// and looks at the water marks. It bounds what a peer who does not read can
-// make us hold to HighWater + flushSize + one reply.
-const flushSize = 256 << 10
-
 // turn serves c what one read has brought, see fairness.go, and in the middle of
 // a large frame reads more, see large_frame.go. All replies leave in one write.
 // Loop only.
