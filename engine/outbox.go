@@ -36,18 +36,22 @@ type outboxLimits struct {
 }
 
 // An outbox is what was sent to the peer of one connection and what has become
-// of it. Bytes are queued by add, taken by the driver, given by it to the
-// transport (a socket, gnet, TLS), and settled when the peer's system has
-// taken them. Until then they are reserved. Replies of a turn may be given
-// without having been queued.
+// of it. Bytes are queued by add, taken and given to the transport by the driver
+// (to gnet, or to the writer of a TLS connection), and settled when the peer's
+// system has taken them. Until then they are reserved. Replies of a turn may be
+// given without having been queued.
 //
-// A peer that does not read is choked when more than the high-water mark is unsent:
-// the driver serves no more of its requests. Java:
+// A peer that does not read is choked when more than the high-water mark is given
+// and not settled: the driver serves no more of its requests. Java:
 // NettyRemotingServer.NettyServerHandler#channelWritabilityChanged turns reading
 // off above the high-water mark and on again below the low one.
 //
-// It knows neither sockets nor clocks. Invariant: queue and given are reserved, and nothing
-// else is. The zero value is empty. For one goroutine at a time.
+// It knows neither sockets nor clocks. Invariant: what is queued, taken and not yet
+// given, or given and not settled is reserved, and nothing else is. The zero value is empty.
+//
+// add, adopt and take touch the queue only, and settle, choke and all others do
+// not touch it, so the two halves may belong to different goroutines. close
+// touches both.
 type outbox struct {
 	queue *bytebufferpool.ByteBuffer // sent and not yet taken by the driver, nil if nothing is
 
@@ -82,16 +86,16 @@ func (o *outbox) adopt(m memory, b *bytebufferpool.ByteBuffer) (kept bool, err e
 	return true, nil
 }
 
-// take empties the queue. The driver gives the bytes to the transport and puts
-// the buffer back into the pool; their reservation stays until they are settled.
-func (o *outbox) take(now time.Duration) *bytebufferpool.ByteBuffer {
+// take empties the queue. The caller gives the bytes, which are still reserved, and
+// puts the buffer back into the pool.
+func (o *outbox) take() *bytebufferpool.ByteBuffer {
 	b := o.queue
-	if b != nil {
-		o.queue = nil
-		o.setGiven(o.given+len(b.B), now)
-	}
+	o.queue = nil
 	return b
 }
+
+// give takes note that n bytes of the queue go to the transport now.
+func (o *outbox) give(n int, now time.Duration) { o.setGiven(o.given+n, now) }
 
 // settle takes note that the transport still holds so many bytes, some of which
 // may not have been in the queue. It reports whether the peer has taken any since
@@ -115,24 +119,13 @@ func (o *outbox) setGiven(n int, now time.Duration) {
 	o.given = n
 }
 
-// unsent returns how many bytes wait in all.
-func (o *outbox) unsent() int {
-	if o.queue == nil {
-		return o.given
-	}
-	return o.given + len(o.queue.B)
-}
-
-// isFull reports whether so much waits for the peer that nothing may be added.
-// What waits for us alone does not count.
-func (o *outbox) isFull(limits *outboxLimits) bool {
-	return o.given > 0 && o.unsent() > limits.max
-}
+// isFull reports whether so much waits for the peer that nothing may be given.
+func (o *outbox) isFull(limits *outboxLimits) bool { return o.given > limits.max }
 
 // choke reports whether the peer is to be choked from now on. It reports it
 // once.
 func (o *outbox) choke(limits *outboxLimits, now time.Duration) bool {
-	if o.choked || o.unsent() <= limits.high {
+	if o.choked || o.given <= limits.high {
 		return false
 	}
 	o.choked, o.since = true, now
@@ -142,7 +135,7 @@ func (o *outbox) choke(limits *outboxLimits, now time.Duration) bool {
 // unchoke reports whether the peer, which is choked, has read enough to be
 // served again from now on.
 func (o *outbox) unchoke(limits *outboxLimits) bool {
-	if !o.choked || o.unsent() > limits.low {
+	if !o.choked || o.given > limits.low {
 		return false
 	}
 	o.choked = false
@@ -160,8 +153,11 @@ func (o *outbox) overdue(limits *outboxLimits, now time.Duration) error {
 // close empties the outbox and returns what was still queued, nil if nothing
 // was. The caller may write it as far as the peer takes it, and puts it back.
 func (o *outbox) close(m memory) *bytebufferpool.ByteBuffer {
-	m.release(o.unsent())
 	b := o.queue
+	if b != nil {
+		m.release(len(b.B))
+	}
+	m.release(o.given)
 	*o = outbox{}
 	return b
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/valyala/bytebufferpool"
 	"pgregory.net/rapid"
 )
 
@@ -17,13 +16,12 @@ var testOutboxLimits = outboxLimits{high: 100, low: 40, max: 300, chokedTime: 60
 type outboxStep struct {
 	add    int  // bytes sent
 	adopt  int  // bytes sent in a buffer of the pool
-	take   bool // the driver gives the queue to the transport
+	give   bool // the driver gives the queue to the transport
 	settle int  // the transport holds so many bytes, plus 1; 0: none of this
 
 	at       time.Duration
-	err      error
 	progress bool
-	unsent   int
+	unsent   int  // bytes queued or given
 	choke    bool // choke reports it
 	unchoke  bool // unchoke reports it
 	full     bool
@@ -38,21 +36,21 @@ func TestOutbox(t *testing.T) {
 		{"sent, given, taken by the peer", []outboxStep{
 			{add: 10, unsent: 10},
 			{add: 20, unsent: 30},
-			{take: true, unsent: 30},
+			{give: true, unsent: 30},
 			{settle: 1, progress: true},
 		}},
 		{"replies of a turn were never queued", []outboxStep{
 			{settle: 1 + 50, unsent: 50},
 			{settle: 1 + 30, unsent: 30, progress: true},
 			{add: 5, unsent: 35},
-			{take: true, unsent: 35},
+			{give: true, unsent: 35},
 			{settle: 1 + 35, unsent: 35},
 			{settle: 1, progress: true},
 		}},
 		{"a buffer is adopted unless there is one", []outboxStep{
 			{adopt: 10, unsent: 10},
 			{adopt: 10, unsent: 20},
-			{take: true, unsent: 20},
+			{give: true, unsent: 20},
 			{adopt: 10, unsent: 30},
 		}},
 		{"choked above the high mark, until the low one", []outboxStep{
@@ -64,20 +62,19 @@ func TestOutbox(t *testing.T) {
 			{settle: 1 + 100, unsent: 100},
 			{settle: 1 + 101, unsent: 101, choke: true},
 		}},
-		{"what is queued counts for the marks", []outboxStep{
+		{"what is queued waits for us, not for the peer", []outboxStep{
 			{settle: 1 + 60, unsent: 60},
-			{add: 40, unsent: 100},
-			{add: 1, unsent: 101, choke: true},
-			{settle: 1, unsent: 41, progress: true},
-			{take: true, unsent: 41},
+			{add: 500, unsent: 560},
+			{settle: 1, unsent: 500, progress: true},
+			{give: true, unsent: 500, choke: true, full: true},
 			{settle: 1 + 40, unsent: 40, progress: true, unchoke: true},
 		}},
 		{"full while a peer has not read", []outboxStep{
-			{add: 1000, unsent: 1000, choke: true}, // one large reply to a peer that has read all
-			{take: true, unsent: 1000, full: true},
+			{add: 1000, unsent: 1000}, // one large reply to a peer that has read all
+			{give: true, unsent: 1000, choke: true, full: true},
+			{settle: 1 + 301, unsent: 301, progress: true, full: true},
 			{settle: 1 + 300, unsent: 300, progress: true},
-			{add: 1, unsent: 301, full: true},
-			{settle: 1, unsent: 1, progress: true, unchoke: true},
+			{settle: 1, progress: true, unchoke: true},
 		}},
 		{"choked for too long", []outboxStep{
 			{at: 5 * time.Second, settle: 1 + 200, unsent: 200, choke: true},
@@ -98,10 +95,10 @@ func TestOutbox(t *testing.T) {
 					t.Fatalf("step %d: %v", i, err)
 				}
 				choke, unchoke := o.choke(&testOutboxLimits, step.at), o.unchoke(&testOutboxLimits)
-				got := outboxStep{unsent: o.unsent(), progress: progress, choke: choke, unchoke: unchoke,
+				got := outboxStep{unsent: unsentOf(&o), progress: progress, choke: choke, unchoke: unchoke,
 					full: o.isFull(&testOutboxLimits), overdue: errors.Is(o.overdue(&testOutboxLimits, step.at), ErrSlowReader)}
 				want := step
-				want.add, want.adopt, want.take, want.settle, want.at = 0, 0, false, 0, 0
+				want.add, want.adopt, want.give, want.settle, want.at = 0, 0, false, 0, 0
 				if got != want || m.reserved != step.unsent {
 					t.Fatalf("step %d: %+v, %d reserved, want %+v", i, got, m.reserved, want)
 				}
@@ -122,12 +119,12 @@ func TestOutbox(t *testing.T) {
 				}}
 				var o outbox
 				for i := 0; i < len(c.steps) && !refused; i++ {
-					before := o.unsent()
+					before := unsentOf(&o)
 					if _, err := c.steps[i].run(m, &o); errors.Is(err, ErrOverloaded) != refused {
 						t.Fatalf("step %d, reservation %d refused: %v; the error is %v", i, at, refused, err)
 					}
-					if refused && o.unsent() != before {
-						t.Fatalf("step %d: %d bytes unsent after what found no room, %d before", i, o.unsent(), before)
+					if refused && unsentOf(&o) != before {
+						t.Fatalf("step %d: %d bytes unsent after what found no room, %d before", i, unsentOf(&o), before)
 					}
 				}
 				if b := o.close(m); b != nil {
@@ -151,8 +148,9 @@ func (s *outboxStep) run(m *testMemory, o *outbox) (progress bool, err error) {
 			m.put(b)
 		}
 		return false, err
-	case s.take:
-		if b := o.take(s.at); b != nil {
+	case s.give:
+		if b := o.take(); b != nil {
+			o.give(len(b.B), s.at)
 			m.put(b)
 		}
 		return false, nil
@@ -220,14 +218,14 @@ func TestOutboxAgainstModel(t *testing.T) {
 					m.put(b)
 				}
 			case "turn": // what is queued leaves first
-				give(&o, m, &given, now)
+				giveQueue(&o, m, &given, now)
 				b := more()
 				before := o.given
 				if progress, err = o.settle(m, before+len(b), now); err == nil {
 					sent, given = append(sent, b...), append(given, b...)
 				}
 			case "flush":
-				give(&o, m, &given, now)
+				giveQueue(&o, m, &given, now)
 			case "read":
 				n := rapid.IntRange(0, len(given)-read).Draw(rt, "read")
 				read += n
@@ -244,37 +242,38 @@ func TestOutboxAgainstModel(t *testing.T) {
 				rt.Fatalf("progress %v, want %v", progress, wantProgress)
 			}
 			unsent := len(sent) - read
-			if o.unsent() != unsent || m.reserved != unsent {
-				rt.Fatalf("%d bytes unsent, %d reserved, want %d", o.unsent(), m.reserved, unsent)
+			if unsentOf(&o) != unsent || m.reserved != unsent {
+				rt.Fatalf("%d bytes unsent, %d reserved, want %d", unsentOf(&o), m.reserved, unsent)
 			}
+			waits := len(given) - read
 			if !owes {
 				owing = now
 			}
-			if owes = len(given) > read; owes && o.owing != owing {
+			if owes = waits > 0; owes && o.owing != owing {
 				rt.Fatalf("owing since %d, want %d", o.owing, owing)
 			}
-			chokes := !choked && unsent > limits.high
+			chokes := !choked && waits > limits.high
 			if chokes {
 				choked, chokedSince = true, now
 				seen.chokes++
 			}
 			if got := o.choke(&limits, now); got != chokes {
-				rt.Fatalf("choke with %d unsent: %v, want %v", unsent, got, chokes)
+				rt.Fatalf("choke with %d unsent: %v, want %v", waits, got, chokes)
 			}
-			unchokes := choked && unsent <= limits.low
+			unchokes := choked && waits <= limits.low
 			if unchokes {
 				choked = false
 				seen.unchokes++
 			}
 			if got := o.unchoke(&limits); got != unchokes {
-				rt.Fatalf("unchoke with %d unsent: %v, want %v", unsent, got, unchokes)
+				rt.Fatalf("unchoke with %d unsent: %v, want %v", waits, got, unchokes)
 			}
-			full := owes && unsent > limits.max
+			full := waits > limits.max
 			if full {
 				seen.full++
 			}
 			if got := o.isFull(&limits); got != full {
-				rt.Fatalf("full with %d unsent: %v, want %v", unsent, got, full)
+				rt.Fatalf("full with %d unsent: %v, want %v", waits, got, full)
 			}
 			if late := choked && now-chokedSince >= limits.chokedTime; late != (o.overdue(&limits, now) != nil) {
 				rt.Fatalf("overdue at %d: %v, want %v", now, !late, late)
@@ -293,10 +292,18 @@ func TestOutboxAgainstModel(t *testing.T) {
 	t.Logf("%+v", seen) // TestOutbox has each of them for certain
 }
 
-// give is a driver that gives the queue to the transport.
-func give(o *outbox, m *testMemory, given *[]byte, now time.Duration) {
-	var b *bytebufferpool.ByteBuffer
-	if b = o.take(now); b != nil {
+// unsentOf returns how many bytes are queued or given.
+func unsentOf(o *outbox) int {
+	if o.queue == nil {
+		return o.given
+	}
+	return o.given + len(o.queue.B)
+}
+
+// giveQueue is a driver that gives the queue to the transport.
+func giveQueue(o *outbox, m *testMemory, given *[]byte, now time.Duration) {
+	if b := o.take(); b != nil {
+		o.give(len(b.B), now)
 		*given = append(*given, b.B...)
 		m.put(b)
 	}
