@@ -20,7 +20,9 @@ func TestMain(m *testing.M) {
 		serve(addr) // the server that TestRestart kills
 	}
 	// gnet starts the goroutines of a pool when it is imported.
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+	// gnet keeps the goroutines that take connections for 10 s.
+	pooled := goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*goWorker).run.func1")
+	goleak.VerifyTestMain(m, pooled, goleak.IgnoreCurrent())
 }
 
 // startOwn runs our own server in this process until the test ends.

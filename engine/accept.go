@@ -147,7 +147,7 @@ func (e *Engine) acceptOne(ln net.Listener) (c *conn, nc net.Conn, err error) {
 		nc.Close()
 		return nil, nil, err
 	}
-	if c.preamble != preambleProxy && !e.admit(c, peerOf(nc)) {
+	if c.preamble != preambleProxy && !e.admit(c, c.peer.Addr()) {
 		nc.Close()
 		return nil, nil, nil
 	}
@@ -156,10 +156,10 @@ func (e *Engine) acceptOne(ln net.Listener) (c *conn, nc net.Conn, err error) {
 	return c, nc, nil
 }
 
-// peerOf returns the address of the other end.
-func peerOf(nc net.Conn) netip.Addr {
-	remote, _ := nc.RemoteAddr().(*net.TCPAddr)
-	return remote.AddrPort().Addr() // nil is no address
+// addressOf returns what a is, IPv4 as such; nil is no address.
+func addressOf(a *net.TCPAddr) netip.AddrPort {
+	ap := a.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 // prepare sets what is to be set on nc and makes our side of it. Whatever can
@@ -184,10 +184,11 @@ func (e *Engine) prepare(nc net.Conn) (*conn, error) {
 	if !ok {
 		return nil, errors.New("engine: accepted a connection without an address")
 	}
-	c := newConn(e, remote.String())
-	c.preamble = e.preambleOf(remote.AddrPort())
+	local, _ := tcp.LocalAddr().(*net.TCPAddr)
+	c := newConn(e, addressOf(remote), addressOf(local))
+	c.preamble = e.preambleOf(c.peer)
 	dropZone(remote)
-	if local, ok := tcp.LocalAddr().(*net.TCPAddr); ok {
+	if local != nil {
 		dropZone(local)
 	}
 	return c, nil
@@ -198,22 +199,17 @@ func (e *Engine) prepare(nc net.Conn) (*conn, error) {
 // writable slices; net shares that string among all connections.
 func dropZone(a *net.TCPAddr) { a.Zone = "" }
 
-// handOver gives nc to a loop, which serves it as c, and closes nc: gnet works
-// on a duplicate. It returns after Opened was called.
+// handOver gives nc to a loop, which serves it as c, and closes nc. It returns
+// after Opened was called.
 func (e *Engine) handOver(c *conn, nc net.Conn) error {
-	_, err := e.client.EnrollContext(nc, c) // closes nc in any case
-	if err == nil && c.opened.Load() {
+	err := e.chooseLoop().enroll(c, nc)
+	if err == nil {
 		return nil
 	}
-	// A loop that could not register the descriptor says nothing: Enroll
-	// returns nil and OnOpen is never called.
 	e.open.Add(-1)
 	e.accepted.Add(^uint64(0))
 	e.peers.leave(c.id)
-	if err == nil {
-		err = errors.New("event loop did not take it")
-	}
-	return fmt.Errorf("engine: hand over %s: %w", c.remote, err)
+	return fmt.Errorf("engine: hand over %s: %w", c.RemoteAddr(), err)
 }
 
 // spares are descriptors kept for hand-overs, one for each listener, so that

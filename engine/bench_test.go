@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Sizes of what the benchmarks exchange: about those of a route query.
@@ -28,13 +29,13 @@ type fixedReply struct {
 
 func newFixedReply(x *Executor) *fixedReply {
 	h := &fixedReply{reply: frameOf(make([]byte, benchReply-4)), x: x}
-	h.task = func(_ Conn, _, out []byte) []byte { return append(out, h.reply...) }
+	h.task = func(_ Conn, _ time.Duration, _, out []byte) []byte { return append(out, h.reply...) }
 	return h
 }
 
 func (h *fixedReply) Opened(Conn)        {}
 func (h *fixedReply) Closed(Conn, error) {}
-func (h *fixedReply) Serve(c Conn, frame, out []byte) []byte {
+func (h *fixedReply) Serve(c Conn, _ time.Duration, frame, out []byte) []byte {
 	if h.x == nil {
 		return append(out, h.reply...)
 	}
@@ -107,7 +108,7 @@ func BenchmarkSubmit(b *testing.B) {
 				cs[i] = &conn{dead: true, e: &Engine{}}
 			}
 			frame := make([]byte, benchRequest)
-			task := func(_ Conn, _, out []byte) []byte { return out }
+			task := func(_ Conn, _ time.Duration, _, out []byte) []byte { return out }
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
@@ -145,7 +146,7 @@ func BenchmarkAssembly(b *testing.B) {
 // lengths answers every frame with an empty one.
 type lengths struct{ echo }
 
-func (lengths) Serve(_ Conn, _, out []byte) []byte { return append(out, 0, 0, 0, 0) }
+func (lengths) Serve(_ Conn, _ time.Duration, _, out []byte) []byte { return append(out, 0, 0, 0, 0) }
 
 // BenchmarkAccept is one connection opened, used once and closed.
 func BenchmarkAccept(b *testing.B) {

@@ -309,7 +309,7 @@ func TestBudgetOfExecutors(t *testing.T) {
 	if !b.take(&b.held, 500<<10) {
 		t.Fatal("half of the budget is not there")
 	}
-	c := &fakeConn{}
+	c := newFake()
 	big := make([]byte, 200<<10)
 	if !x.Submit(c, big, echoTask) || !y.Submit(c, big, echoTask) {
 		t.Fatal("refused within the budget")
@@ -331,7 +331,7 @@ func TestOneConnectionDoesNotFillTheQueue(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1, Queue: 4000})
 	release := block(t, x)
 	defer release()
-	flooder, other := &conn{dead: true, e: &Engine{}}, &fakeConn{id: 2}
+	flooder, other := &conn{dead: true, e: &Engine{}}, newFake()
 	taken := 0
 	for range 10_000 {
 		if x.Submit(flooder, nil, echoTask) {
@@ -378,7 +378,7 @@ func TestFailedClaimIsInNobodysWay(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1, Budget: b})
 	o := ExecutorOptions{Workers: 1, Budget: b, Levels: []Level{{MaxBytes: 1 << 20}}}
 	level := &newLevels(o)[0]
-	giant := make([]byte, 2<<20)
+	giant, c := make([]byte, 2<<20), newFake()
 	for what, claims := range map[string]struct{ large, small func() bool }{
 		"for peers": {
 			func() bool { return b.take(&b.held, len(giant)) },
@@ -393,7 +393,7 @@ func TestFailedClaimIsInNobodysWay(t *testing.T) {
 			func() bool { defer level.count(-1); return level.reserve(1) },
 		},
 		"of a frame": {
-			func() bool { return x.Submit(&fakeConn{id: 1}, giant, echoTask) },
+			func() bool { return x.Submit(c, giant, echoTask) },
 			func() bool { defer b.Release(1); return b.Reserve(1) },
 		},
 	} {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"math/bits"
 	"runtime"
 	"sync"
@@ -10,124 +11,138 @@ import (
 )
 
 const (
-	smallBuffer = 4 << 10  // bound of the pool for partial and queued small frames
-	largeBuffer = 64 << 10 // bound of the pool for those that are larger, and for replies
+	smallBuffer = 4 << 10  // bound of the class for partial and queued small frames
+	largeBuffer = 64 << 10 // bound of the class for those that are larger, and for replies
 	hugeBuffer  = 4 << 20  // nothing above this size is kept
 	page        = 4 << 10  // buffers above largeBuffer are whole ones
 	replyBuffer = 8 << 10  // what replies are gathered in begins with this size
 
-	hugeClasses = 4 * 6 // four for each doubling from largeBuffer to hugeBuffer
+	hugeClasses   = 4 * 6 // four for each doubling from largeBuffer to hugeBuffer
+	firstHuge     = 2     // their place behind the class of the small and that of the large
+	bufferClasses = firstHuge + hugeClasses
 )
 
-// A buffers is pools of buffers, apart by size: a connection that waits with
-// three bytes must not sit on the buffer of a big reply.
+// A buffers is a pool of buffers, in classes by size: a connection that waits
+// with three bytes must not sit on the buffer of a big reply. The classes are up
+// to smallBuffer, up to largeBuffer, and from there on 64 to 80 KiB, 80 to 96 and
+// so on, so that no huge buffer is more than a quarter larger than it has to be.
+// A buffer that is too small for another of its class grows or is dropped, so each
+// class comes to hold the largest that is in use.
 //
-// Above largeBuffer there are classes of size, 64 to 80 KiB, 80 to 96 and so on,
-// so that no buffer is more than a quarter larger than it has to be. Those that
-// are too small for another of their class are dropped, so each comes to hold
-// the largest that is in use. They save what it costs to clear 400 KiB and to
-// fault them in, which is more than to fill them. A class holds hugeHeld bytes:
-// they count as memory in use, in proportion to which the heap may grow. The
-// garbage collector empties the classes within two rounds; a rare giant is left
-// to it at once.
+// The small class holds keep bytes at most, the large one too, and all huge ones
+// together: they count as memory in use, in proportion to which the heap may grow.
+// A huge buffer that comes back and finds no room displaces those of other sizes,
+// since its own is in use. The garbage collector empties all classes within two
+// rounds; a buffer above hugeBuffer is left to it at once. Huge buffers save what
+// it costs to clear 400 KiB and to fault them in, which is more than to fill them.
 //
 // Safe from any goroutine.
 type buffers struct {
-	limit int64 // bytes that a class of huge may hold; 0: hugeHeld. Constant once used
-
-	small, large bytebufferpool.Pool
-	huge         [hugeClasses]hugePool
+	keep    int64 // see above; 0: buffersKept. Constant once used
+	classes [bufferClasses]bufferClass
 }
 
-// A hugePool is the buffers of one class.
-type hugePool struct {
-	pool sync.Pool // of *bytebufferpool.ByteBuffer
-	held atomic.Int64
+// A bufferClass is the buffers of one class.
+type bufferClass struct {
+	pool sync.Pool    // of *bytebufferpool.ByteBuffer
+	held atomic.Int64 // bytes in pool, or a few less
 }
 
-// hugeHeld is how many bytes a hugePool holds at most, or a little more: enough
-// for what each processor receives and works on at one time.
-var hugeHeld = int64(runtime.GOMAXPROCS(0)) * hugeBuffer
-
-// get returns a buffer with room for n bytes, nil if there is none.
-func (h *hugePool) get(n int) *bytebufferpool.ByteBuffer {
-	b, ok := h.pool.Get().(*bytebufferpool.ByteBuffer)
-	if !ok {
-		h.held.Store(0) // the collector has emptied it
-		return nil
-	}
-	h.held.Add(-int64(cap(b.B)))
-	if cap(b.B) < n {
-		return nil
-	}
-	return b
-}
+// buffersKept is how many bytes each part of a buffers holds at most: enough for
+// what each processor receives and works on at one time.
+var buffersKept = int64(runtime.GOMAXPROCS(0)) * hugeBuffer
 
 // keepLess bounds what is held where the budget is small: a sixteenth of it in
-// each class. Before first use.
-func (p *buffers) keepLess(b *Budget) { p.limit = min(hugeHeld, b.Limit()/16) }
-
-// put takes b, or leaves it to the collector.
-func (h *hugePool) put(b *bytebufferpool.ByteBuffer, limit int64) {
-	if h.held.Add(int64(cap(b.B))) > limit {
-		h.held.Add(-int64(cap(b.B)))
-		return
-	}
-	b.B = b.B[:0]
-	h.pool.Put(b)
-}
+// each part. Before first use.
+func (p *buffers) keepLess(b *Budget) { p.keep = min(buffersKept, b.Limit()/16) }
 
 // get returns an empty buffer with room for n bytes.
 func (p *buffers) get(n int) *bytebufferpool.ByteBuffer {
-	var b *bytebufferpool.ByteBuffer
-	switch {
-	case n <= smallBuffer:
-		b = p.small.Get()
-	case n <= largeBuffer:
-		b = p.large.Get()
-	case n <= hugeBuffer:
-		if b := p.huge[hugeClass(n)].get(n); b != nil {
-			return b
-		}
-		return &bytebufferpool.ByteBuffer{B: make([]byte, 0, (n+page-1)&^(page-1))}
-	default:
+	if n > hugeBuffer {
 		return &bytebufferpool.ByteBuffer{B: make([]byte, 0, n)}
 	}
-	if cap(b.B) < n {
-		b.B = make([]byte, 0, max(256, 1<<bits.Len(uint(n-1))))
+	b := p.classes[classOf(n)].take()
+	if b == nil {
+		b = new(bytebufferpool.ByteBuffer)
 	}
-	b.B = b.B[:0]
+	if cap(b.B) < n || b.B == nil {
+		b.B = make([]byte, 0, roundUp(n))
+	}
 	return b
 }
 
-// hugeClass returns the class of a buffer of n bytes.
-func hugeClass(n int) int {
-	doubling := bits.Len(uint(n-1)) - 1 // n is above 1<<doubling
-	return 4*(doubling-bits.Len(largeBuffer-1)) + (n-1)>>(doubling-2)&3
-}
-
 // getReply returns an empty buffer for replies of unknown size. It is a large
-// one from the start: a small one that has grown would come back to the pool
+// one from the start: a small one that has grown would come back to the class
 // of the large, and the next would have to grow again.
 func (p *buffers) getReply() *bytebufferpool.ByteBuffer { return p.get(replyBuffer) }
 
-// put takes a buffer back. The pools of bytebufferpool learn their sizes from
-// the length of what they are given, which here is often 0, so the capacity is
-// shown to them instead.
+// put takes a buffer back, or leaves it to the collector.
 func (p *buffers) put(b *bytebufferpool.ByteBuffer) {
-	n := cap(b.B)
+	n := int64(cap(b.B))
+	if n == 0 || n > hugeBuffer {
+		return
+	}
+	keep := cmp.Or(p.keep, buffersKept)
+	i := classOf(int(n))
+	k := &p.classes[i]
+	if k.held.Add(n) > keep || i >= firstHuge && !p.displace(i, keep) {
+		k.held.Add(-n)
+		return
+	}
+	b.B = b.B[:0]
+	k.pool.Put(b)
+}
+
+// displace drops huge buffers of all classes but one until the huge classes hold
+// keep bytes at most, and reports whether they do.
+func (p *buffers) displace(own int, keep int64) bool {
+	excess := -keep
+	for i := firstHuge; i < bufferClasses; i++ {
+		excess += p.classes[i].held.Load()
+	}
+	for i := firstHuge; i < bufferClasses && excess > 0; i++ {
+		k := &p.classes[i]
+		for i != own && excess > 0 {
+			held := k.held.Load()
+			if held <= 0 {
+				break
+			}
+			if b := k.take(); b != nil {
+				held = int64(cap(b.B))
+			}
+			excess -= held
+		}
+	}
+	return excess <= 0
+}
+
+// take returns a buffer of the class, nil if there is none.
+func (k *bufferClass) take() *bytebufferpool.ByteBuffer {
+	b, ok := k.pool.Get().(*bytebufferpool.ByteBuffer)
+	if !ok {
+		k.held.Store(0) // the collector has emptied it
+		return nil
+	}
+	k.held.Add(-int64(cap(b.B)))
+	return b
+}
+
+// classOf returns the class of a buffer of n bytes, at most hugeBuffer.
+func classOf(n int) int {
 	switch {
 	case n <= smallBuffer:
-		b.B = b.B[:n]
-		p.small.Put(b)
+		return 0
 	case n <= largeBuffer:
-		b.B = b.B[:n]
-		p.large.Put(b)
-	case n <= hugeBuffer:
-		limit := p.limit
-		if limit == 0 {
-			limit = hugeHeld
-		}
-		p.huge[hugeClass(n)].put(b, limit)
+		return 1
 	}
+	doubling := bits.Len(uint(n-1)) - 1 // n is above 1<<doubling
+	return firstHuge + 4*(doubling-bits.Len(largeBuffer-1)) + (n-1)>>(doubling-2)&3
+}
+
+// roundUp returns the size of a new buffer for n bytes, at most hugeBuffer.
+func roundUp(n int) int {
+	if n > largeBuffer {
+		return (n + page - 1) &^ (page - 1)
+	}
+	return max(256, 1<<bits.Len(uint(max(n, 1)-1)))
 }

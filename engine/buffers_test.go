@@ -10,9 +10,9 @@ import (
 // The classes follow each other without a gap, and none is wider than a quarter
 // of its least buffer.
 func TestBufferClasses(t *testing.T) {
-	last, least := 0, largeBuffer+1
+	last, least := firstHuge, largeBuffer+1
 	for n := least; n <= hugeBuffer; n++ {
-		i := hugeClass(n)
+		i := classOf(n)
 		if i != last {
 			if i != last+1 {
 				t.Fatalf("class %d follows %d at %d bytes", i, last, n)
@@ -23,8 +23,8 @@ func TestBufferClasses(t *testing.T) {
 			t.Fatalf("class %d is from %d to %d bytes", i, least, n)
 		}
 	}
-	if last != hugeClasses-1 {
-		t.Errorf("the last class is %d, want %d", last, hugeClasses-1)
+	if last != bufferClasses-1 {
+		t.Errorf("the last class is %d, want %d", last, bufferClasses-1)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestBufferClassIsBounded(t *testing.T) {
 		t.Skip("the race detector makes pools forget")
 	}
 	const size = 1 << 20
-	most := int(hugeHeld / size)
+	most := int(buffersKept / size)
 	var p buffers
 	for _, round := range []string{"first", "emptied by the collector"} {
 		var taken []*bytebufferpool.ByteBuffer
@@ -120,5 +120,43 @@ func TestBuffersOfASmallBudget(t *testing.T) {
 		if again != most {
 			t.Errorf("%d of 8 buffers of %d bytes were kept, want %d", again, size, most)
 		}
+	}
+}
+
+// Whatever sizes come back, small, large and huge buffers each hold so much and
+// no more, and the size that is in use is among them.
+func TestBuffersKeepSoMuchOfAllSizes(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools forget")
+	}
+	var p buffers
+	p.keepLess(NewBudget(64 << 20)) // 4 MiB of each
+	held := func() (small, large, huge int64) {
+		for i := firstHuge; i < bufferClasses; i++ {
+			huge += p.classes[i].held.Load()
+		}
+		return p.classes[0].held.Load(), p.classes[1].held.Load(), huge
+	}
+	for _, size := range []int{300, 4096, 5000, largeBuffer, 70_000, 100_000, 400_000, 1 << 20, 3 << 20} {
+		var taken []*bytebufferpool.ByteBuffer
+		for range 8<<20/size + 1 {
+			taken = append(taken, p.get(size))
+		}
+		for _, b := range taken {
+			p.put(b)
+		}
+		small, large, huge := held()
+		if small > p.keep || large > p.keep || huge > p.keep {
+			t.Errorf("after %d bytes: %d, %d and %d held, want at most %d each", size, small, large, huge, p.keep)
+		}
+		b := p.get(size)
+		found := false
+		for _, other := range taken {
+			found = found || b == other
+		}
+		if !found {
+			t.Errorf("no buffer of %d bytes was kept", size)
+		}
+		p.put(b)
 	}
 }

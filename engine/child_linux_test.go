@@ -53,7 +53,7 @@ func runChild(name string) int {
 	if name == "large frames" {
 		x := NewExecutor(ExecutorOptions{Workers: 16, MaxBytes: 400 << 20})
 		h.serve = func(c Conn, frame, out []byte) []byte {
-			x.Submit(c, frame, func(_ Conn, frame, out []byte) []byte { return answerLarge(out, frame) })
+			x.Submit(c, frame, func(_ Conn, _ time.Duration, frame, out []byte) []byte { return answerLarge(out, frame) })
 			return out
 		}
 	}

@@ -245,7 +245,7 @@ func TestPauseCutsNobodyOff(t *testing.T) {
 	if n := s.Stats().Open; n != 2 {
 		t.Errorf("%d open, want the two that are silent", n)
 	}
-	pass(70 * time.Second)
+	pass(80 * time.Second) // some of it is lost when the engine beats at the same time
 	eventually(t, "the silent ones", func() bool { return s.Stats().ClosedIdle == 2 })
 }
 

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"crypto/tls"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/valyala/bytebufferpool"
@@ -13,12 +16,14 @@ import (
 // engine's own because an ID must tell connections of several engines apart.
 var lastID atomic.Uint64
 
-// A conn is one connection. Size: 320 B, and no buffer when idle.
+// A conn is one connection. Size: 360 B, and no buffer when idle.
 type conn struct {
-	id     uint64
-	remote string // constant once Opened was called
-	e      *Engine
-	loop   *loop // set before Opened, then constant
+	id      uint64
+	peer    netip.AddrPort
+	local   unique.Handle[netip.AddrPort] // there are few, each for many connections
+	claimed *netip.AddrPort               // by a PROXY header, nil if there was none; constant once Opened was called
+	e       *Engine
+	loop    *loop // set before Opened, then constant
 
 	// The following are for the loop only.
 
@@ -43,26 +48,71 @@ type conn struct {
 
 	strange *stranger // see strangers.go, guarded by its mutex; nil once it has spoken
 
+	at      atomic.Int64         // when its last turn began, engine time
+	value   atomic.Pointer[any]  // the handler's
+	lanes   atomic.Pointer[lane] // one per executor used, see lane.go
 	opened  atomic.Bool
 	alive   atomic.Bool
-	closing atomic.Bool          // Close was called
-	lanes   atomic.Pointer[lane] // one per executor used, see lane.go
+	closing atomic.Bool // Close was called
 
-	mu     sync.Mutex // guards the following; taken before loop.mu
-	dead   bool       // Closed is being called or was: the loop may be gone
-	queued bool       // listed in loop.ready
+	dead   bool // Closed is being called or was: the loop may be gone; guarded by mu
+	queued bool // listed in loop.ready; guarded by mu
+
+	mu     sync.Mutex // guards the following and the two above; taken before loop.mu
 	reason error      // given to Close
 	outbox *bytebufferpool.ByteBuffer
 	tls    *tlsConn // set by the loop when it hands c over; then gone is true for the loop
 }
 
-func newConn(e *Engine, remote string) *conn {
-	return &conn{id: lastID.Add(1), remote: remote, e: e}
+func newConn(e *Engine, peer, local netip.AddrPort) *conn {
+	return &conn{id: lastID.Add(1), peer: peer, local: unique.Make(local), e: e}
 }
 
-func (c *conn) ID() uint64         { return c.id }
-func (c *conn) RemoteAddr() string { return c.remote }
-func (c *conn) Alive() bool        { return c.alive.Load() }
+func (c *conn) ID() uint64            { return c.id }
+func (c *conn) RemoteAddr() string    { return c.remote().String() }
+func (c *conn) Peer() netip.AddrPort  { return c.peer }
+func (c *conn) Local() netip.AddrPort { return c.local.Value() }
+func (c *conn) Loop() int             { return c.loop.index }
+func (c *conn) SetValue(v any)        { c.value.Store(&v) }
+func (c *conn) Alive() bool           { return c.alive.Load() }
+func (c *conn) own() *conn            { return c }
+
+func (c *conn) Claimed() netip.AddrPort {
+	if c.claimed == nil {
+		return netip.AddrPort{}
+	}
+	return *c.claimed
+}
+
+// remote returns whom c is from: who is claimed, else the peer.
+func (c *conn) remote() netip.AddrPort {
+	if c.claimed == nil {
+		return c.peer
+	}
+	return *c.claimed
+}
+
+func (c *conn) Value() any {
+	if v := c.value.Load(); v != nil {
+		return *v
+	}
+	return nil
+}
+
+func (c *conn) TLS() *tls.ConnectionState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tls == nil {
+		return nil
+	}
+	return c.tls.stateLocked()
+}
+
+// beginTurn reads the clock for a turn of c. Loop or reader only.
+func (c *conn) beginTurn() { c.at.Store(int64(c.e.now())) }
+
+// turnBegan returns when the last turn of c began.
+func (c *conn) turnBegan() time.Duration { return time.Duration(c.at.Load()) }
 
 // Send appends b to the outbox. Only the first of several Sends wakes the
 // loop: measured with gnet v2.10.0, one AsyncWrite per reply costs up to

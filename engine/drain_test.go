@@ -79,7 +79,9 @@ func TestDrainWithoutConnections(t *testing.T) {
 func TestDrainFinishesWhatIsQueued(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1})
 	task, runs, end := gated(t)
-	answered := func(c Conn, frame, out []byte) []byte { return append(task(c, frame, out), frame...) }
+	answered := func(c Conn, at time.Duration, frame, out []byte) []byte {
+		return append(task(c, at, frame, out), frame...)
+	}
 	s := serve(t, &testHandler{serve: func(c Conn, frame, out []byte) []byte {
 		x.Submit(c, frame, answered)
 		return out
@@ -281,7 +283,9 @@ func TestDrainClosesTheSilentFirst(t *testing.T) {
 func TestDrainTLS(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1})
 	task, runs, end := gated(t)
-	queued := func(c Conn, frame, out []byte) []byte { return append(task(c, frame, out), frame...) }
+	queued := func(c Conn, at time.Duration, frame, out []byte) []byte {
+		return append(task(c, at, frame, out), frame...)
+	}
 	h := &testHandler{serve: func(c Conn, frame, out []byte) []byte {
 		if string(frame[4:]) != "queued" {
 			return append(out, frame...)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +33,10 @@ type Engine struct {
 	loops  []*loop
 	lns    []net.Listener
 	spares spares
-	peers  peerCount
+
+	choosing sync.Mutex // held by chooseLoop
+
+	peers peerCount
 
 	strangers strangers
 	going     chan struct{} // one for each stranger that has to go and has not gone

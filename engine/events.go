@@ -72,7 +72,11 @@ func (ev *events) OnClose(gc gnet.Conn, err error) gnet.Action {
 		c.l.end()
 		ev.e.loopEnded(c.l)
 	case *conn:
-		if c.loop != nil && !c.gone {
+		if c.loop == nil {
+			break
+		}
+		c.loop.conns.Add(-1)
+		if !c.gone {
 			c.loop.closed(c, err)
 		}
 	}
@@ -102,7 +106,7 @@ func (l *loop) guard(c *conn, f func()) (panicked bool) {
 
 func (l *loop) notePanic(c *conn, p any) {
 	l.e.panics.Add(1)
-	l.e.panicLog.write(l.e.o.Logger, slog.LevelError, "handler panicked", "conn", c.id, "remote", c.remote,
+	l.e.panicLog.write(l.e.o.Logger, slog.LevelError, "handler panicked", "conn", c.id, "remote", c.RemoteAddr(),
 		"panic", clipped(p), "stack", string(debug.Stack()))
 }
 
@@ -175,7 +179,7 @@ func (l *loop) noteClosed(c *conn, cause error) {
 	default:
 		return
 	}
-	l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.remote, "err", clipped(cause))
+	l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.RemoteAddr(), "err", clipped(cause))
 }
 
 // begin tells the loop which of gnet's it is. The acceptor starts after that.

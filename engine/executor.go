@@ -33,7 +33,9 @@ const (
 
 // A Task is a request to be served by a worker: as [Handler].Serve, and the
 // same rules, but it may take its time. frame is borrowed until it returns.
-type Task func(c Conn, frame, out []byte) []byte
+// arrived is when the turn began whose Serve has submitted it: what the clock
+// has gone on since then is how long the task has waited.
+type Task func(c Conn, arrived time.Duration, frame, out []byte) []byte
 
 // ExecutorOptions are the knobs of an [Executor].
 type ExecutorOptions struct {
@@ -101,11 +103,10 @@ type Executor struct {
 
 	workers sync.WaitGroup
 
-	mu      sync.Mutex // guards the following, the lanes and their queues
-	work    *sync.Cond // signalled when there is work to take, broadcast on close
-	idle    int        // workers in work.Wait
-	closed  bool
-	foreign map[Conn]*lane
+	mu     sync.Mutex // guards the following, the lanes and their queues
+	work   *sync.Cond // signalled when there is work to take, broadcast on close
+	idle   int        // workers in work.Wait
+	closed bool
 }
 
 // ExecutorStats is a reading of an executor's counters.
@@ -145,7 +146,7 @@ func NewExecutor(o ExecutorOptions) *Executor {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	x := &Executor{o: o, levels: newLevels(o), foreign: make(map[Conn]*lane)}
+	x := &Executor{o: o, levels: newLevels(o)}
 	x.bufs.keepLess(o.Budget)
 	x.jobs.New = func() any { return new(job) }
 	x.work = sync.NewCond(&x.mu)
@@ -160,7 +161,8 @@ func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt
 
 // SubmitAt queues t to be run with a copy of frame, or with frame itself if that
 // is in a buffer that the engine can part with, see loan.go; to the caller it is
-// the same. It never waits: it returns false, and nothing is queued, when the level has its Queue of tasks
+// the same. The task has arrived when the last turn of c began, which is that of
+// Serve when Serve submits it. SubmitAt never waits: it returns false, and nothing is queued, when the level has its Queue of tasks
 // or its MaxBytes of frames already, or c alone a quarter of Queue (and 256), or
 // all that share the Budget the half of it that is for queued work; and after
 // Close. What t appends to its out is sent to c; the replies of tasks that are
@@ -182,7 +184,8 @@ func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 	j := x.jobs.Get().(*job)
 	j.level = l
 	j.task = t
-	own, _ := c.(*conn)
+	own := c.own()
+	j.at = own.turnBegan()
 	if j.loan = own.borrow(frame); j.loan != nil {
 		j.frame = j.loan.b
 	} else {
@@ -191,7 +194,7 @@ func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 	}
 	l.count(int64(cap(j.frame.B) - len(frame)))
 	lent := j.loan // j is somebody else's once it is queued
-	if !x.enqueue(c, j) {
+	if !x.enqueue(own, j) {
 		l.depth.Add(-1)
 		l.rejected.Add(1)
 		if lent != nil {
@@ -216,7 +219,7 @@ func (x *Executor) Post(c Conn, f func()) {
 	j := x.jobs.Get().(*job)
 	j.level = &x.levels[0]
 	j.post = f
-	if !x.enqueue(c, j) {
+	if !x.enqueue(c.own(), j) {
 		x.release(j)
 	}
 }
@@ -253,13 +256,13 @@ func share(queue int64) int { return int(max(queue/4, min(queue, leastShare))) }
 // enqueue puts j into c's lane, and the lane into its run queue unless it is
 // there or with a worker. It reports false if c has its share in the queue, and
 // after Close.
-func (x *Executor) enqueue(c Conn, j *job) bool {
+func (x *Executor) enqueue(c *conn, j *job) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.closed {
 		return false
 	}
-	ln := x.laneLocked(c)
+	ln := c.lane(x)
 	if j.post == nil && ln.waiting >= share(j.level.queue) {
 		return false
 	}
@@ -360,19 +363,12 @@ func (x *Executor) doneLocked(ln *lane) {
 		return
 	}
 	ln.busy = false
-	if _, own := ln.c.(*conn); !own {
-		delete(x.foreign, ln.c)
-	}
 }
 
 // serve runs the jobs of one connection, one after the other, and sends their
 // replies together.
-func (x *Executor) serve(c Conn, jobs *job) {
-	pool := &x.bufs
-	own, _ := c.(*conn)
-	if own != nil {
-		pool = &own.e.bufs // so that the connection can take the buffer over
-	}
+func (x *Executor) serve(c *conn, jobs *job) {
+	pool := &c.e.bufs // so that the connection can take the buffer over
 	out := pool.getReply()
 	started := time.Now()
 	for j := jobs; j != nil; {
@@ -384,9 +380,7 @@ func (x *Executor) serve(c Conn, jobs *job) {
 			j != nil && len(out.B) < flushSize && time.Since(started) < turnTime {
 			continue
 		}
-		if own == nil {
-			c.Send(out.B)
-		} else if own.give(out) {
+		if c.give(out) {
 			out = pool.getReply()
 		}
 		out.B = out.B[:0]
@@ -395,7 +389,7 @@ func (x *Executor) serve(c Conn, jobs *job) {
 }
 
 // runJob runs one job. A panic loses the job's own reply, not those before it.
-func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
+func (x *Executor) runJob(c *conn, j *job, out *bytebufferpool.ByteBuffer) {
 	defer func() {
 		if p := recover(); p != nil {
 			x.panics.Add(1)
@@ -414,7 +408,7 @@ func (x *Executor) runJob(c Conn, j *job, out *bytebufferpool.ByteBuffer) {
 		j.level.running.Add(-1)
 		x.completed.Add(1)
 	}()
-	out.B = j.task(c, j.frame.B, out.B)
+	out.B = j.task(c, j.at, j.frame.B, out.B)
 }
 
 // release returns a job's memory.

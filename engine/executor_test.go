@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,35 +16,50 @@ import (
 	"time"
 )
 
-// A fakeConn is a Conn without a socket, as other packages use in tests.
+// A fakeConn is a connection without a socket: what is sent stays in its outbox,
+// because its loop never runs.
 type fakeConn struct {
-	id uint64
+	*conn
 
-	mu     sync.Mutex
-	sends  []string
-	reason error
+	taken sync.Mutex // guards the following
+	sends []string
 }
 
-func (c *fakeConn) ID() uint64         { return c.id }
-func (c *fakeConn) RemoteAddr() string { return "fake" }
-func (c *fakeConn) Alive() bool        { return true }
-
-func (c *fakeConn) Send(b []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sends = append(c.sends, string(b))
+func newFake() *fakeConn {
+	e := &Engine{o: Options{}.withDefaults()}
+	l := newLoop(e, 0)
+	l.begin(&countingLoop{})
+	c := newConn(e, netip.AddrPort{}, netip.AddrPort{})
+	c.loop = l
+	c.alive.Store(true)
+	return &fakeConn{conn: c}
 }
 
-func (c *fakeConn) Close(reason error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reason = reason
-}
-
+// sent takes what is in the outbox for one Send, and returns all there were.
 func (c *fakeConn) sent() []string {
+	c.taken.Lock()
+	defer c.taken.Unlock()
+	if b := c.takeOutbox(); b != nil {
+		c.sends = append(c.sends, string(b.B))
+		c.e.release(len(b.B))
+	}
+	return slices.Clone(c.sends)
+}
+
+// noting is t, which looks at what was sent before it runs. A worker sends at
+// most once from one task to the next, so sent tells each Send apart.
+func (c *fakeConn) noting(t Task) Task {
+	return func(conn Conn, arrived time.Duration, frame, out []byte) []byte {
+		c.sent()
+		return t(conn, arrived, frame, out)
+	}
+}
+
+// closedWith returns what was given to Close.
+func (c *fakeConn) closedWith() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]string(nil), c.sends...)
+	return c.reason
 }
 
 func newExecutor(t testing.TB, o ExecutorOptions) *Executor {
@@ -56,7 +73,7 @@ func newExecutor(t testing.TB, o ExecutorOptions) *Executor {
 func block(t testing.TB, x *Executor) (release func()) {
 	t.Helper()
 	entered, ch := make(chan struct{}), make(chan struct{})
-	if !x.Submit(&fakeConn{id: 1 << 40}, nil, func(_ Conn, _, out []byte) []byte {
+	if !x.Submit(newFake(), nil, func(_ Conn, _ time.Duration, _, out []byte) []byte {
 		close(entered)
 		<-ch
 		return out
@@ -67,7 +84,7 @@ func block(t testing.TB, x *Executor) (release func()) {
 	return sync.OnceFunc(func() { close(ch) })
 }
 
-func echoTask(_ Conn, frame, out []byte) []byte { return append(out, frame...) }
+func echoTask(_ Conn, _ time.Duration, frame, out []byte) []byte { return append(out, frame...) }
 
 func TestExecutorOrderPerConnection(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 8, Queue: 1 << 20})
@@ -81,13 +98,13 @@ func TestExecutorOrderPerConnection(t *testing.T) {
 	wg.Add(conns * tasks)
 	cs := make([]*fakeConn, conns)
 	for i := range cs {
-		cs[i] = &fakeConn{id: uint64(i)}
+		cs[i] = newFake()
 	}
 	var submitters sync.WaitGroup
 	for i, c := range cs {
 		submitters.Go(func() {
 			for j := range tasks {
-				x.Submit(c, nil, func(_ Conn, _, out []byte) []byte {
+				x.Submit(c, nil, func(_ Conn, _ time.Duration, _, out []byte) []byte {
 					defer wg.Done()
 					if running[i].Add(1) != 1 {
 						t.Errorf("two tasks of connection %d at once", i)
@@ -111,11 +128,6 @@ func TestExecutorOrderPerConnection(t *testing.T) {
 	if st := x.Stats(); st.Depth != 0 || st.Running != 0 || st.Bytes != 0 || st.Rejected != 0 {
 		t.Errorf("stats %+v, want all zero but Completed", st)
 	}
-	eventually(t, "no lane kept without work", func() bool {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		return len(x.foreign) == 0
-	})
 }
 
 func TestExecutorRunsConnectionsInParallel(t *testing.T) {
@@ -123,8 +135,8 @@ func TestExecutorRunsConnectionsInParallel(t *testing.T) {
 	var meet sync.WaitGroup
 	meet.Add(4)
 	done := make(chan struct{}, 4)
-	for i := range 4 {
-		x.Submit(&fakeConn{id: uint64(i)}, nil, func(_ Conn, _, out []byte) []byte {
+	for range 4 {
+		x.Submit(newFake(), nil, func(_ Conn, _ time.Duration, _, out []byte) []byte {
 			meet.Done()
 			meet.Wait() // returns only when all four run
 			done <- struct{}{}
@@ -144,7 +156,7 @@ func TestExecutorQueueFull(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1, Queue: 10})
 	release := block(t, x)
 	defer release()
-	c := &fakeConn{}
+	c := newFake()
 	for i := range 10 {
 		if !x.Submit(c, []byte("x"), echoTask) {
 			t.Fatalf("task %d of 10 refused", i)
@@ -172,7 +184,7 @@ func TestExecutorMaxBytes(t *testing.T) {
 	defer release()
 	// The blocking task's frame is empty, but its buffer may not be.
 	base := x.Stats().Bytes
-	c := &fakeConn{}
+	c := newFake()
 	big := make([]byte, 80<<10) // whole pages, so taken exactly
 	if !x.Submit(c, big, echoTask) {
 		t.Fatal("first frame refused")
@@ -194,7 +206,7 @@ func TestExecutorMaxBytes(t *testing.T) {
 func TestExecutorOwnsItsFrames(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1})
 	release := block(t, x)
-	c := &fakeConn{}
+	c := newFake()
 	frame := []byte("mine")
 	x.Submit(c, frame, echoTask)
 	copy(frame, "XXXX") // the loop reuses its buffer
@@ -207,11 +219,11 @@ func TestExecutorOwnsItsFrames(t *testing.T) {
 
 func TestExecutorPostRunsAfterTasks(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 4})
-	for round := range 100 {
-		c := &fakeConn{id: uint64(round)}
+	for range 100 {
+		c := newFake()
 		var ran atomic.Int32
 		for range 100 {
-			x.Submit(c, nil, func(_ Conn, _, out []byte) []byte {
+			x.Submit(c, nil, func(_ Conn, _ time.Duration, _, out []byte) []byte {
 				ran.Add(1)
 				return out
 			})
@@ -238,9 +250,9 @@ func inBubble(t *testing.T, f func(t *testing.T, x *Executor)) {
 func TestExecutorSendsOncePerBatch(t *testing.T) {
 	inBubble(t, func(t *testing.T, x *Executor) {
 		release := block(t, x)
-		c := &fakeConn{}
+		c := newFake()
 		for range 3 * turnTasks {
-			x.Submit(c, []byte("x"), echoTask)
+			x.Submit(c, []byte("x"), c.noting(echoTask))
 		}
 		release()
 		synctest.Wait()
@@ -265,12 +277,12 @@ func TestExecutorSendsSlowRepliesEarly(t *testing.T) {
 	} {
 		inBubble(t, func(t *testing.T, x *Executor) {
 			release := block(t, x)
-			c := &fakeConn{}
+			c := newFake()
 			for range 9 {
-				x.Submit(c, []byte("x"), func(c Conn, frame, out []byte) []byte {
+				x.Submit(c, []byte("x"), c.noting(func(c Conn, at time.Duration, frame, out []byte) []byte {
 					time.Sleep(tt.each)
-					return echoTask(c, frame, out)
-				})
+					return echoTask(c, at, frame, out)
+				}))
 			}
 			release()
 			time.Sleep(100 * turnTime) // all have run
@@ -284,9 +296,9 @@ func TestExecutorSendsSlowRepliesEarly(t *testing.T) {
 func TestExecutorSendsBigRepliesEarly(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1})
 	release := block(t, x)
-	c := &fakeConn{}
+	c := newFake()
 	for range 4 {
-		x.Submit(c, nil, func(_ Conn, _, out []byte) []byte { return append(out, make([]byte, flushSize)...) })
+		x.Submit(c, nil, c.noting(func(_ Conn, _ time.Duration, _, out []byte) []byte { return append(out, make([]byte, flushSize)...) }))
 	}
 	release()
 	eventually(t, "all sent", func() bool { return len(c.sent()) == 4 })
@@ -298,12 +310,12 @@ func TestExecutorFairness(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1})
 	release := block(t, x)
 	var before atomic.Int32
-	greedy, modest := &fakeConn{id: 1}, &fakeConn{id: 2}
+	greedy, modest := newFake(), newFake()
 	for range 1000 {
-		x.Submit(greedy, nil, func(_ Conn, _, out []byte) []byte { before.Add(1); return out })
+		x.Submit(greedy, nil, func(_ Conn, _ time.Duration, _, out []byte) []byte { before.Add(1); return out })
 	}
 	got := make(chan int32, 1)
-	x.Submit(modest, nil, func(_ Conn, _, out []byte) []byte { got <- before.Load(); return out })
+	x.Submit(modest, nil, func(_ Conn, _ time.Duration, _, out []byte) []byte { got <- before.Load(); return out })
 	release()
 	if n := <-got; n > turnTasks {
 		t.Errorf("%d tasks of the greedy connection ran first, want at most %d", n, turnTasks)
@@ -314,9 +326,9 @@ func TestExecutorPanic(t *testing.T) {
 	log := &logBuffer{}
 	x := newExecutor(t, ExecutorOptions{Name: "default", Workers: 1, Logger: log.logger()})
 	release := block(t, x)
-	bad, good := &fakeConn{id: 1}, &fakeConn{id: 2}
+	bad, good := newFake(), newFake()
 	x.Submit(bad, []byte("a"), echoTask)
-	x.Submit(bad, []byte("b"), func(_ Conn, frame, out []byte) []byte {
+	x.Submit(bad, []byte("b"), func(_ Conn, _ time.Duration, frame, out []byte) []byte {
 		_ = append(out, "half a reply"...)
 		panic("boom in task")
 	})
@@ -329,8 +341,8 @@ func TestExecutorPanic(t *testing.T) {
 		return st.Completed == 5 && st.Depth == 0 && st.Panics == 2 && len(good.sent()) == 1 && st.Bytes == 0
 	})
 	eventually(t, "sent", func() bool { return strings.Join(bad.sent(), "") == "ac" })
-	if !errors.Is(bad.reason, ErrPanic) || good.reason != nil {
-		t.Errorf("closed with %v and %v, want ErrPanic and nil", bad.reason, good.reason)
+	if !errors.Is(bad.closedWith(), ErrPanic) || good.closedWith() != nil {
+		t.Errorf("closed with %v and %v, want ErrPanic and nil", bad.closedWith(), good.closedWith())
 	}
 	if !log.has("boom in task") || !log.has("executor=default") || !log.has("goroutine") {
 		t.Error("panic not logged with executor and stack")
@@ -340,17 +352,18 @@ func TestExecutorPanic(t *testing.T) {
 func TestExecutorCloseRunsWhatIsQueued(t *testing.T) {
 	x := NewExecutor(ExecutorOptions{Workers: 2})
 	var ran atomic.Int32
+	cs := []*fakeConn{newFake(), newFake(), newFake()}
 	for i := range 1000 {
-		x.Submit(&fakeConn{id: uint64(i % 10)}, nil, func(_ Conn, _, out []byte) []byte { ran.Add(1); return out })
+		x.Submit(cs[i%len(cs)], nil, func(_ Conn, _ time.Duration, _, out []byte) []byte { ran.Add(1); return out })
 	}
 	x.Close()
 	if n := ran.Load(); n != 1000 {
 		t.Errorf("%d of 1000 tasks ran", n)
 	}
-	if x.Submit(&fakeConn{}, []byte("x"), echoTask) {
+	if x.Submit(newFake(), []byte("x"), echoTask) {
 		t.Error("task accepted after Close")
 	}
-	x.Post(&fakeConn{}, func() { t.Error("post runs after Close") })
+	x.Post(newFake(), func() { t.Error("post runs after Close") })
 	if st := x.Stats(); st.Depth != 0 || st.Bytes != 0 {
 		t.Errorf("stats %+v after Close, want nothing queued", st)
 	}
@@ -406,7 +419,7 @@ func TestQueueFullIsAnsweredAtOnce(t *testing.T) {
 
 func TestTaskPanicClosesThatConnectionOnly(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 2})
-	s := serve(t, throughExecutor(x, func(_ Conn, frame, out []byte) []byte {
+	s := serve(t, throughExecutor(x, func(_ Conn, _ time.Duration, frame, out []byte) []byte {
 		if string(frame[4:]) == "bomb" {
 			panic("boom")
 		}
@@ -428,7 +441,7 @@ func TestTasksOfDeadConnectionRunBeforeItsPost(t *testing.T) {
 	defer release()
 	var ran atomic.Int32
 	gone := make(chan int32, 1)
-	h := throughExecutor(x, func(_ Conn, frame, out []byte) []byte {
+	h := throughExecutor(x, func(_ Conn, _ time.Duration, frame, out []byte) []byte {
 		ran.Add(1)
 		return append(out, frame...)
 	})
@@ -499,7 +512,7 @@ func TestSubmitDoesNotAllocate(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1})
 	c := &conn{dead: true, e: &Engine{}}
 	done := make(chan struct{})
-	task := func(_ Conn, _, out []byte) []byte { done <- struct{}{}; return out }
+	task := func(_ Conn, _ time.Duration, _, out []byte) []byte { done <- struct{}{}; return out }
 	frame := make([]byte, 300)
 	if n := testing.AllocsPerRun(1000, func() {
 		x.Submit(c, frame, task)
@@ -507,4 +520,9 @@ func TestSubmitDoesNotAllocate(t *testing.T) {
 	}); n >= 1 {
 		t.Errorf("%.2f allocations per task, want less than 1", n)
 	}
+}
+
+// timeless makes a task of a function that does not ask when it arrived.
+func timeless(f func(c Conn, frame, out []byte) []byte) Task {
+	return func(c Conn, _ time.Duration, frame, out []byte) []byte { return f(c, frame, out) }
 }

@@ -1,5 +1,11 @@
 package engine
 
+import (
+	"crypto/tls"
+	"net/netip"
+	"time"
+)
+
 // A SplitFunc reports the whole size of the first frame in b, length prefix
 // and all. The size may exceed len(b): the rest has then not arrived yet.
 // 0 and no error mean that b is too short to tell. An error, a negative size
@@ -28,9 +34,13 @@ type Handler interface {
 	// it later, returns out unchanged. The replies to all frames that came
 	// with one read leave in one write, unless they are big.
 	//
+	// at is when the turn began in which the frame is served, as a reading of
+	// [Options.Clock]. The clock is read once a turn, so all frames that came
+	// with one read have the same.
+	//
 	// frame and out are borrowed until Serve returns: what must live longer
 	// is copied. The frame may be read only.
-	Serve(c Conn, frame, out []byte) []byte
+	Serve(c Conn, at time.Duration, frame, out []byte) []byte
 
 	// Closed says that c is gone: exactly once for every connection that
 	// Opened was called for, and nothing else follows. err tells why: io.EOF
@@ -42,16 +52,49 @@ type Handler interface {
 	Closed(c Conn, err error)
 }
 
-// A Conn is one accepted connection. All methods are safe from any goroutine,
-// also after the connection has died.
+// A Conn is one accepted connection of an [Engine]; there are no others. All
+// methods are safe from any goroutine, also after the connection has died.
 type Conn interface {
 	// ID returns a number that no other connection of this process has or
 	// will ever have. The first is 1.
 	ID() uint64
 
-	// RemoteAddr returns the peer's address as host:port, or that of whom the
-	// peer speaks for, see [Options.ProxyTrusted].
+	// RemoteAddr returns the text of Claimed, or if that is not valid, of Peer. It
+	// is written anew each time: meant for log lines.
 	RemoteAddr() string
+
+	// Peer returns the address of the other end of the TCP connection. An IPv4
+	// address is one, also where the listener is IPv6; a link-local one has its
+	// zone.
+	Peer() netip.AddrPort
+
+	// Claimed returns the address that the peer says it speaks for, see
+	// [Options.ProxyTrusted]. It is not valid if the peer has said nothing.
+	Claimed() netip.AddrPort
+
+	// Local returns the address that the peer has connected to. It is not valid
+	// if the system has not told.
+	Local() netip.AddrPort
+
+	// TLS returns what was agreed with the peer in the handshake, among it the
+	// certificates it has shown, or nil if the connection does not speak TLS.
+	// It is nil in Opened, when nobody knows yet, and final from the first Serve
+	// on. It is shared and may be read only.
+	TLS() *tls.ConnectionState
+
+	// Loop returns the index of the connection's event loop, from 0 to one less
+	// than there are. It never changes. A connection with TLS has left its loop,
+	// and keeps the index.
+	Loop() int
+
+	// Value returns what SetValue was given last, nil if it never was called.
+	Value() any
+
+	// SetValue keeps v with the connection, and as long. It is the handler's
+	// place for what it knows of the peer; the engine does not look at it. Any
+	// goroutine may call it, but two that read, change and write v need a lock
+	// of their own.
+	SetValue(v any)
 
 	// Send queues a copy of b to be written and returns at once; b is the
 	// caller's again. Bytes sent by one goroutine leave in order, and what
@@ -67,4 +110,6 @@ type Conn interface {
 
 	// Alive reports whether the connection is still open.
 	Alive() bool
+
+	own() *conn
 }

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/valyala/bytebufferpool"
+import (
+	"time"
+
+	"github.com/valyala/bytebufferpool"
+)
 
 // A job is one entry of a lane: a task with its frame, or a post.
 type job struct {
@@ -10,6 +14,7 @@ type job struct {
 	frame *bytebufferpool.ByteBuffer // nil for a post
 	loan  *loan                      // by which it has the frame, nil if that is a copy
 	post  func()
+	at    time.Duration // when the task arrived, engine time
 }
 
 // A lane is the queue of one connection in one executor, which is what keeps
@@ -17,7 +22,7 @@ type job struct {
 // two work on it at once.
 type lane struct {
 	x    *Executor
-	c    Conn
+	c    *conn
 	next *lane // of the same connection, for another executor; constant
 
 	// The following are guarded by x.mu.
@@ -96,18 +101,4 @@ func (c *conn) lane(x *Executor) *lane {
 			return made
 		}
 	}
-}
-
-// laneLocked returns c's lane in x. A Conn that is not the engine's own, as in
-// tests without a socket, has its lane in a map for as long as it has work.
-func (x *Executor) laneLocked(c Conn) *lane {
-	if own, ok := c.(*conn); ok {
-		return own.lane(x)
-	}
-	ln := x.foreign[c]
-	if ln == nil {
-		ln = &lane{x: x, c: c}
-		x.foreign[c] = ln
-	}
-	return ln
 }

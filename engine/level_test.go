@@ -17,18 +17,13 @@ type levelLog struct {
 }
 
 func (l *levelLog) task(name string) Task {
-	return func(_ Conn, _, out []byte) []byte {
+	return func(_ Conn, _ time.Duration, _, out []byte) []byte {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.ran = append(l.ran, name)
 		return out
 	}
 }
-
-// nextID gives every fake connection of a test its own.
-var nextID atomic.Uint64
-
-func newFake() *fakeConn { return &fakeConn{id: nextID.Add(1)} }
 
 func mustSubmit(t testing.TB, x *Executor, level int, c Conn, task Task) {
 	t.Helper()
@@ -57,7 +52,7 @@ func TestLevelsLeaveWorkersFree(t *testing.T) {
 	release := make(chan struct{})
 	var entered [3]atomic.Int32
 	wait := func(level int) Task {
-		return func(_ Conn, _, out []byte) []byte {
+		return func(_ Conn, _ time.Duration, _, out []byte) []byte {
 			entered[level].Add(1)
 			<-release
 			return out
@@ -161,9 +156,9 @@ func TestLevelTurn(t *testing.T) {
 	var log levelLog
 	c, urgent := newFake(), newFake()
 	first := log.task("1")
-	mustSubmit(t, x, 1, c, func(c Conn, frame, out []byte) []byte {
+	mustSubmit(t, x, 1, c, func(c Conn, at time.Duration, frame, out []byte) []byte {
 		mustSubmit(t, x, 0, urgent, log.task("0"))
-		return first(c, frame, out)
+		return first(c, at, frame, out)
 	})
 	mustSubmit(t, x, 1, c, log.task("1"))
 	release()
@@ -189,7 +184,7 @@ func TestLevelsKeepOrderPerConnection(t *testing.T) {
 		submitters.Go(func() {
 			for i := range tasks {
 				level := rand.IntN(4)
-				if !x.SubmitAt(level, c, nil, func(_ Conn, _, out []byte) []byte {
+				if !x.SubmitAt(level, c, nil, func(_ Conn, _ time.Duration, _, out []byte) []byte {
 					if running.Add(1) != 1 {
 						t.Errorf("connection %d: two tasks at once", c.id)
 					}
@@ -229,7 +224,7 @@ func TestCloseRunsAllLevels(t *testing.T) {
 	release := block(t, x)
 	var ran atomic.Int32
 	for i := range 100 {
-		mustSubmit(t, x, i%2, newFake(), func(_ Conn, _, out []byte) []byte { ran.Add(1); return out })
+		mustSubmit(t, x, i%2, newFake(), func(_ Conn, _ time.Duration, _, out []byte) []byte { ran.Add(1); return out })
 	}
 	release()
 	x.Close()
@@ -243,7 +238,7 @@ func gated(t testing.TB) (task Task, entered chan struct{}, release func()) {
 	entered, ch := make(chan struct{}), make(chan struct{})
 	release = sync.OnceFunc(func() { close(ch) })
 	t.Cleanup(release)
-	return func(_ Conn, _, out []byte) []byte {
+	return func(_ Conn, _ time.Duration, _, out []byte) []byte {
 		close(entered)
 		<-ch
 		return out

@@ -59,9 +59,9 @@ func (n *loan) end() {
 }
 
 // borrow takes the loan of frame, if frame is on loan to c's handler now and
-// nobody has taken it. Else it returns nil. Safe from any goroutine. c may be nil.
+// nobody has taken it. Else it returns nil. Safe from any goroutine.
 func (c *conn) borrow(frame []byte) *loan {
-	if c == nil || len(frame) <= smallBuffer || c.loop == nil {
+	if len(frame) <= smallBuffer || c.loop == nil {
 		return nil
 	}
 	lent := c.loop.lent.Load()

@@ -3,6 +3,7 @@ package engine
 import (
 	"runtime"
 	"testing"
+	"time"
 )
 
 // serveLent serves one client, whose frames are given to f with the executor.
@@ -33,7 +34,7 @@ func TestLoan(t *testing.T) {
 	ran, release := make(chan bool), make(chan struct{})
 	s, x := serveLent(t, ExecutorOptions{}, func(x *Executor, c Conn, frame, out []byte) []byte {
 		served = frame
-		x.Submit(c, frame, func(_ Conn, frame, out []byte) []byte {
+		x.Submit(c, frame, func(_ Conn, _ time.Duration, frame, out []byte) []byte {
 			ran <- same(frame, served)
 			<-release
 			return answerPattern(c, frame, out)
@@ -72,7 +73,7 @@ func TestLoanOutlivesTask(t *testing.T) {
 		}
 		first = false
 		done := x.Stats().Completed
-		if !x.Submit(c, frame, answerPattern) {
+		if !x.Submit(c, frame, timeless(answerPattern)) {
 			t.Error("refused")
 		}
 		eventually(t, "task run", func() bool { return x.Stats().Completed == done+1 && x.Stats().Bytes == 0 })
@@ -82,7 +83,7 @@ func TestLoanOutlivesTask(t *testing.T) {
 				t.Fatal("the buffer is given to somebody else while the handler has it")
 			}
 		}
-		if !x.Submit(c, frame, answerPattern) { // once more, now as a copy
+		if !x.Submit(c, frame, timeless(answerPattern)) { // once more, now as a copy
 			t.Error("refused")
 		}
 		return out
@@ -118,9 +119,9 @@ func TestLoanSubmittedAgainByItsTask(t *testing.T) {
 	second := newExecutor(t, ExecutorOptions{})
 	s, x := serveLent(t, ExecutorOptions{}, func(x *Executor, c Conn, frame, out []byte) []byte {
 		submitted := make(chan struct{})
-		x.Submit(c, frame, func(c Conn, lent, out []byte) []byte {
+		x.Submit(c, frame, func(c Conn, _ time.Duration, lent, out []byte) []byte {
 			defer close(submitted)
-			if !second.Submit(c, lent, func(_ Conn, again, out []byte) []byte {
+			if !second.Submit(c, lent, func(_ Conn, _ time.Duration, again, out []byte) []byte {
 				if same(again, lent) {
 					t.Error("the frame is lent to two tasks")
 				}
@@ -154,7 +155,7 @@ func TestLoanIsReturned(t *testing.T) {
 		t.Skip("the race detector makes pools forget")
 	}
 	s, x := serveLent(t, ExecutorOptions{}, func(x *Executor, c Conn, frame, out []byte) []byte {
-		x.Submit(c, frame, answerPattern)
+		x.Submit(c, frame, timeless(answerPattern))
 		return out
 	})
 	const n = 50
@@ -177,13 +178,13 @@ func TestLoanIsReturned(t *testing.T) {
 func TestLoanRefused(t *testing.T) {
 	var other *Executor
 	s, x := serveLent(t, ExecutorOptions{Workers: 1, Queue: 1}, func(x *Executor, c Conn, frame, out []byte) []byte {
-		if x.Submit(c, frame, answerPattern) {
+		if x.Submit(c, frame, timeless(answerPattern)) {
 			t.Error("accepted, want it refused")
 		}
 		if err := patternFault(frame); err != nil {
 			t.Error(err)
 		}
-		if !other.Submit(c, frame, answerPattern) {
+		if !other.Submit(c, frame, timeless(answerPattern)) {
 			t.Error("refused by an executor that has nothing to do")
 		}
 		return out
@@ -194,7 +195,7 @@ func TestLoanRefused(t *testing.T) {
 	c := s.dial()
 	frame := patternFrame(400_000, 1)
 	for _, fill := range []func() bool{
-		func() bool { return x.Submit(&fakeConn{id: 1}, nil, echoTask) }, // by its depth
+		func() bool { return x.Submit(newFake(), nil, echoTask) }, // by its depth
 		func() bool { x.mu.Lock(); defer x.mu.Unlock(); x.closed = true; return true },
 	} {
 		if !fill() {
@@ -220,7 +221,7 @@ func TestLoanAndPanic(t *testing.T) {
 	h := &testHandler{}
 	x := newExecutor(t, ExecutorOptions{})
 	h.serve = func(c Conn, frame, _ []byte) []byte {
-		x.Submit(c, frame, func(_ Conn, frame, out []byte) []byte {
+		x.Submit(c, frame, func(_ Conn, _ time.Duration, frame, out []byte) []byte {
 			ran <- patternFault(frame)
 			return out
 		})
@@ -244,7 +245,7 @@ func TestLoanAndPanic(t *testing.T) {
 func TestLoanOfWhoDies(t *testing.T) {
 	s, x := serveLent(t, ExecutorOptions{}, func(x *Executor, c Conn, frame, out []byte) []byte {
 		if len(frame) > 100_000 {
-			x.Submit(c, frame, answerPattern)
+			x.Submit(c, frame, timeless(answerPattern))
 		}
 		return append(out, make([]byte, flushSize)...) // written at once
 	})

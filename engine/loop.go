@@ -56,6 +56,8 @@ type loop struct {
 	tickWaiting   atomic.Bool // a tick is queued and has not run
 	reliefWaiting atomic.Bool // a relief is queued and has not run
 
+	conns atomic.Int64 // connections it serves, and those on their way to it
+
 	frameCount, bytesIn, bytesOut atomic.Uint64
 
 	mu    sync.Mutex // guards the following; taken after conn.mu

@@ -40,9 +40,9 @@ type Options struct {
 	// (Java: bindAddress, listenPort)
 	Addrs []string
 
-	// Loops is the number of event loops, at most 255. 0: half the CPUs, at
-	// least 1 and at most 3: more loops than that cost CPU when the peers
-	// share the machine. (Java: serverSelectorThreads, 3)
+	// Loops is the number of event loops, at most 255. 0: half the CPUs that
+	// the process may use (GOMAXPROCS), at least 1. (Java: serverSelectorThreads,
+	// 3, which have worker threads behind them; a loop serves what it reads)
 	Loops int
 
 	// Split cuts the stream into frames. Required.
@@ -214,7 +214,7 @@ func (o Options) Validate() error {
 // MaxConnections is left alone: its default is known when the engine starts.
 func (o Options) withDefaults() Options {
 	o.Network = cmp.Or(o.Network, "tcp")
-	o.Loops = cmp.Or(o.Loops, max(1, min(3, runtime.NumCPU()/2)))
+	o.Loops = cmp.Or(o.Loops, defaultLoops(runtime.GOMAXPROCS(0)))
 	o.MaxFrame = cmp.Or(o.MaxFrame, defaultMaxFrame)
 	o.HighWater = cmp.Or(o.HighWater, defaultHighWater)
 	o.LowWater = cmp.Or(o.LowWater, min(defaultLowWater, o.HighWater))

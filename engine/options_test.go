@@ -36,7 +36,7 @@ func TestZeroOptionsMeanDefaults(t *testing.T) {
 		d.IdleTimeout() != 120*time.Second || d.ChokedTime != time.Minute || d.ChokedInput != 4<<20 {
 		t.Errorf("defaults %+v", d)
 	}
-	if want := max(1, min(3, runtime.NumCPU()/2)); d.Loops != want {
+	if want := max(1, runtime.GOMAXPROCS(0)/2); d.Loops != want {
 		t.Errorf("%d loops, want %d", d.Loops, want)
 	}
 	// A low HighWater pulls the default of LowWater down with it.

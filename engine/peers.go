@@ -82,14 +82,14 @@ func (e *Engine) admit(c *conn, peer netip.Addr) bool {
 // settle tells the strangers where c is from, if that matters.
 func (e *Engine) settle(c *conn) {
 	if e.peers.limit > 0 {
-		e.strangers.settle(c, siteOf(addressOf(c.remote)))
+		e.strangers.settle(c, siteOf(c.remote().Addr()))
 	}
 }
 
 // refuse counts a connection that its address has no room for, and says no.
 func (e *Engine) refuse(c *conn) bool {
 	e.refusedPerAddress.Add(1)
-	e.refusedPerAddressLog.warn(e.o.Logger, "connection refused", "remote", c.remote,
+	e.refusedPerAddressLog.warn(e.o.Logger, "connection refused", "remote", c.RemoteAddr(),
 		"maxConnectionsPerAddress", e.peers.limit)
 	return false
 }

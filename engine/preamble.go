@@ -52,12 +52,6 @@ func (e *Engine) preambleOf(peer netip.AddrPort) preamble {
 	return preambleTLS
 }
 
-// addressOf returns the address in a conn.remote.
-func addressOf(remote string) netip.Addr {
-	peer, _ := netip.ParseAddrPort(remote) // cannot fail
-	return peer.Addr()
-}
-
 // tell calls Opened and reports whether that panicked. For a trusted peer it
 // waits until the address is known that Conn.RemoteAddr will return.
 func (l *loop) tell(c *conn) (panicked bool) {
@@ -82,7 +76,7 @@ func (l *loop) greet(c *conn, data []byte) (action gnet.Action) {
 		switch {
 		case err != nil || !whole:
 			return l.finish(c, err)
-		case !l.e.admit(c, addressOf(c.remote)):
+		case !l.e.admit(c, c.remote().Addr()):
 			return l.finish(c, fmt.Errorf("%w: too many connections from its address", ErrPreamble))
 		case l.tell(c):
 			return l.finish(c, ErrPanic)
@@ -153,7 +147,7 @@ func (l *loop) secure(c *conn, data []byte) gnet.Action {
 	nc, err := duplicate(c.gc)
 	if err != nil {
 		l.e.acceptErrors.Add(1)
-		l.e.takeOverLog.warn(l.e.o.Logger, "TLS connection not taken over", "conn", c.id, "remote", c.remote, "err", err)
+		l.e.takeOverLog.warn(l.e.o.Logger, "TLS connection not taken over", "conn", c.id, "remote", c.RemoteAddr(), "err", err)
 		return l.finish(c, fmt.Errorf("%w: %w", ErrOverloaded, err))
 	}
 	t := newTLSConn(c, nc, data)

@@ -101,7 +101,7 @@ func (l *loop) proxied(c *conn, data []byte) (rest []byte, whole bool, err error
 		return nil, false, fmt.Errorf("%w: PROXY header: %w", ErrPreamble, err)
 	}
 	if source.IsValid() {
-		c.remote = source.String()
+		c.claimed = &source
 	}
 	return data[size:], true, nil
 }

@@ -27,6 +27,10 @@ type Stats struct {
 	HeldBytes    int64  // those, and replies that wait to be read: the engine's share of the budget
 	Choked       int    // connections that do not read their replies now
 
+	// LoopOpen is how many connections each event loop serves or is about to. Those
+	// that speak TLS are on none.
+	LoopOpen []int
+
 	// Closed connections by what ended them. The sum is Accepted - Open.
 	ClosedByPeer     uint64 // the peer closed, half-closed or reset
 	ClosedLocal      uint64 // Conn.Close
@@ -91,6 +95,7 @@ func (e *Engine) Stats() Stats {
 		Paused: time.Duration(e.o.Clock.paused.Load()),
 	}
 	for _, l := range e.loops {
+		s.LoopOpen = append(s.LoopOpen, int(l.conns.Load()))
 		s.Frames += l.frameCount.Load()
 		s.BytesIn += l.bytesIn.Load()
 		s.BytesOut += l.bytesOut.Load()

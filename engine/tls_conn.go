@@ -60,13 +60,14 @@ type tlsConn struct {
 
 	// The following are guarded by c.mu.
 
-	progress sync.Cond     // broadcast when any of the following changes
-	up       bool          // the handshake is done
-	writing  bool          // the writer runs
-	broken   bool          // nothing can be written any more
-	inFlight int           // bytes the writer has taken and not yet written
-	choked   time.Duration // engine time since when too much is unsent, 0 if not
-	hangUp   *time.Timer   // closes nc; nil unless c is to be closed
+	progress sync.Cond            // broadcast when any of the following changes
+	up       bool                 // the handshake is done
+	state    *tls.ConnectionState // of tls, once somebody has asked for it
+	writing  bool                 // the writer runs
+	broken   bool                 // nothing can be written any more
+	inFlight int                  // bytes the writer has taken and not yet written
+	choked   time.Duration        // engine time since when too much is unsent, 0 if not
+	hangUp   *time.Timer          // closes nc; nil unless c is to be closed
 }
 
 // newTLSConn takes c over from its loop. seen is what that has read.
@@ -128,6 +129,15 @@ func (t *tlsConn) run() {
 	}
 	c.mu.Unlock()
 	c.e.tls.readers.Go(func() { t.end(t.serve()) })
+}
+
+// stateLocked returns what the handshake has come to, nil while it is not over.
+func (t *tlsConn) stateLocked() *tls.ConnectionState {
+	if t.up && t.state == nil {
+		s := t.tls.ConnectionState()
+		t.state = &s
+	}
+	return t.state
 }
 
 func (t *tlsConn) shake() (err error) {
@@ -324,9 +334,10 @@ func (t *tlsConn) serveAll(data []byte) (rest []byte, err error) {
 		t.frameBegan.Store(0)
 		c.e.tls.frames.Add(1)
 		if t.out == nil {
+			c.beginTurn()
 			t.out = c.e.bufs.getReply()
 		}
-		t.out.B = c.e.h.Serve(c, data[:n:n], t.out.B)
+		t.out.B = c.e.h.Serve(c, c.turnBegan(), data[:n:n], t.out.B)
 		if len(t.out.B) >= flushSize {
 			t.reply()
 			t.waitForPeer()

@@ -194,7 +194,7 @@ func TestTLSIdentity(t *testing.T) {
 		if c.ID() != opened.Load() || !c.Alive() {
 			t.Errorf("connection %d, alive %v; opened was %d", c.ID(), c.Alive(), opened.Load())
 		}
-		x.Submit(c, frame, func(_ Conn, frame, out []byte) []byte { return append(out, frame...) })
+		x.Submit(c, frame, func(_ Conn, _ time.Duration, frame, out []byte) []byte { return append(out, frame...) })
 		return out
 	}
 	var last Conn
@@ -269,7 +269,7 @@ func TestTLSPipelined(t *testing.T) {
 	h := &testHandler{}
 	h.serve = func(c Conn, frame, out []byte) []byte {
 		if frame[4] == 'p' {
-			x.Submit(c, frame, func(_ Conn, frame, out []byte) []byte { return append(out, frame...) })
+			x.Submit(c, frame, func(_ Conn, _ time.Duration, frame, out []byte) []byte { return append(out, frame...) })
 			return out
 		}
 		return append(out, frame...)
@@ -644,7 +644,7 @@ func TestTLSUnsentIsBounded(t *testing.T) {
 		t.Cleanup(x.Close)
 		testUnsent(t, func(c Conn) {
 			done := make(chan struct{})
-			x.Submit(c, nil, func(_ Conn, _, out []byte) []byte { return append(out, reply...) })
+			x.Submit(c, nil, func(_ Conn, _ time.Duration, _, out []byte) []byte { return append(out, reply...) })
 			x.Post(c, func() { close(done) })
 			<-done
 		})

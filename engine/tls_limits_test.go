@@ -25,7 +25,7 @@ func (s *server) tlsConnOf(c *tlsClient) (peer *tlsConn) {
 		s.tls.mu.Lock()
 		defer s.tls.mu.Unlock()
 		for t := range s.tls.open {
-			if t.c.remote == c.LocalAddr().String() {
+			if t.c.RemoteAddr() == c.LocalAddr().String() {
 				peer = t
 			}
 		}

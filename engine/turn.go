@@ -133,6 +133,7 @@ func (l *loop) split(data []byte) (int, error) {
 // gathered. The error is errGone or nil.
 func (l *loop) serve(c *conn, frame []byte) error {
 	if l.out == nil {
+		c.beginTurn()
 		l.out = l.e.bufs.getReply()
 	}
 	l.touch(c)
@@ -141,7 +142,7 @@ func (l *loop) serve(c *conn, frame []byte) error {
 		c.spoke = true
 		l.e.strangers.leave(c)
 	}
-	l.out.B = l.e.h.Serve(c, frame, l.out.B)
+	l.out.B = l.e.h.Serve(c, c.turnBegan(), frame, l.out.B)
 	if len(l.out.B) >= flushSize {
 		l.flushed = true
 		if !l.write(c) {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -388,9 +389,9 @@ func TestServingDoesNotAllocate(t *testing.T) {
 // echo is a Handler without any bookkeeping.
 type echo struct{}
 
-func (echo) Opened(Conn)                            {}
-func (echo) Closed(Conn, error)                     {}
-func (echo) Serve(_ Conn, frame, out []byte) []byte { return append(out, frame...) }
+func (echo) Opened(Conn)                                             {}
+func (echo) Closed(Conn, error)                                      {}
+func (echo) Serve(_ Conn, _ time.Duration, frame, out []byte) []byte { return append(out, frame...) }
 
 func TestManyClientsAtOnce(t *testing.T) {
 	s := serve(t, &testHandler{}, func(o *Options) { o.Loops = 3 })

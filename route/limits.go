@@ -334,8 +334,11 @@ func (t *Table) topicGrowth(s *brokerSet, r *Registration, listed map[string]str
 	return g
 }
 
-// mappingGrowth returns how many entries the static mappings of r will add.
-func (t *Table) mappingGrowth(r *Registration, added map[string]struct{}, overwrite bool) (entries int) {
+// mappingGrowth returns how many entries the static mappings of r will add, at
+// most: they are stored last and one after the other, so what one takes less than
+// before is room for the next, but not for the topics.
+func (t *Table) mappingGrowth(r *Registration, added map[string]struct{}, overwrite bool) (most int) {
+	entries := 0
 	type cell struct{ topic, broker string }
 	stored := map[cell]int{} // by the mappings before, in entries
 	for i := range r.Body.Mappings {
@@ -360,8 +363,9 @@ func (t *Table) mappingGrowth(r *Registration, added map[string]struct{}, overwr
 		}
 		stored[c] = 1 + len(m.Info.CurrIDMap)
 		entries += stored[c] - old
+		most = max(most, entries)
 	}
-	return entries
+	return most
 }
 
 // entries returns what the mapping of one broker name counts among the entries

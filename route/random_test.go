@@ -434,7 +434,7 @@ func (h *history) difference(ref *reference) string {
 		for _, a := range randomAddrs {
 			li, ok := v.Live([]byte(c), []byte(a))
 			l := ref.live[BrokerKey{c, a}]
-			if ok != (l != nil) || ok && (li.DataVersion != l.dv || li.live.lastUpdate.Load() != l.last || li.live.conn != l.conn) {
+			if ok != (l != nil) || ok && (li.DataVersion != l.dv || li.live.lastUpdate.Load() != l.last || li.live.conn != l.conn || li.live.patched != l.patched) {
 				return fmt.Sprintf("live entry of %s %s: got %+v, want %+v", c, a, li, l)
 			}
 			if l == nil {

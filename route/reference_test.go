@@ -15,6 +15,7 @@ import (
 type reference struct {
 	acting bool // supportActingMaster
 	limits Limits
+	peak   bool // the registration at hand goes beyond a limit before it is done
 
 	groups  map[string]*refGroup                              // brokerAddrTable
 	live    map[BrokerKey]*refLive                            // brokerLiveTable
@@ -73,7 +74,7 @@ func (f *reference) register(now int64, r *Registration) (RegisterResult, error)
 	}
 	before := f.clone()
 	result, err := f.apply(now, r)
-	if f.beyond() {
+	if f.peak || f.beyond() {
 		*f = *before
 		f.survive(now, r)
 		return RegisterResult{}, errBeyond
@@ -314,6 +315,9 @@ func (f *reference) registerTopics(r *Registration, changed, first bool) {
 		f.topics[topic][r.BrokerName] = q
 	}
 	for _, m := range r.Body.Mappings {
+		c := f.clone()
+		c.collect()
+		f.peak = f.peak || c.beyond() // though this mapping may take less than the one before
 		if f.maps[m.Key] == nil {
 			f.maps[m.Key] = map[string]codec.TopicQueueMappingInfo{}
 		}

@@ -188,7 +188,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 	}
 	a.end()
 	full := t.isFull(s, r.Body)
-	if a.newer && !full && l.missed.Load() != 0 {
+	if a.newer && !full && a.missed {
 		l.patched = true
 	}
 	if a.short {
@@ -224,6 +224,7 @@ type applying struct {
 	r *Registration
 
 	newer   bool // it has another data version than the one before
+	missed  bool // one before has been turned away
 	changed bool // so that what is there is to be replaced, or that must be done for another reason
 
 	foreseen *totals // by topicGrowth, for set of
@@ -267,7 +268,8 @@ func (a *applying) begin(nowMillis int64, tooLong *LimitError) (ok bool, err err
 			return false, ErrSingleTopic
 		}
 		a.newer = l == nil || l.isChanged(r.Body)
-		a.changed = a.newer || l.patched
+		a.missed = l != nil && l.missed.Load() != 0
+		a.changed = a.newer || l != nil && l.patched
 		full, rested := a.room()
 		if full != nil {
 			return false, t.refuse(nowMillis, s, l, r, full)

@@ -78,6 +78,8 @@ func (t *Table) due() bool {
 
 // endStep begins to count the work of the next step. Under mu.
 func (t *Table) endStep() {
+	t.counted.entries.Store(int64(t.entries))
+	t.counted.brokers.Store(int64(len(t.links)))
 	t.heaviest = max(t.heaviest, t.work)
 	t.work = 0
 }

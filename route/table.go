@@ -50,6 +50,9 @@ type Table struct {
 	connLinks  map[uint64]int           // connection -> owners of its live entries: what Limits.BrokersPerConn bounds
 	refusals   [limitCount]atomic.Int64 // not under mu
 
+	// counted is entries and len(links) at the end of the last step, for Stats.
+	counted struct{ entries, brokers atomic.Int64 }
+
 	turns    *sync.Cond // somebody's turn at a broker set has ended, or a doomed broker has gone
 	work     int        // done in the step at hand
 	stepWork int        // the constant, except in tests

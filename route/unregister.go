@@ -39,22 +39,23 @@ func (t *Table) UnregisterBrokers(requests ...Unregistration) {
 // between is removed all the same.
 func (t *Table) ConnClosed(conn uint64) int {
 	t.mu.Lock()
-	lost := slices.Clone(t.byConn[conn])
-	if len(lost) == 0 {
+	if len(t.byConn[conn]) == 0 {
 		t.mu.Unlock()
 		return 0
 	}
 	defer t.unlock()
 	n := 0
 	var links []*link
-	for _, l := range lost {
-		if l.conn != conn {
-			continue // it has left, or registered elsewhere, since the last step
+	for len(t.byConn[conn]) > 0 { // again, for those who have registered over it between two steps
+		for _, l := range slices.Clone(t.byConn[conn]) {
+			if l.conn != conn {
+				continue // it has left, or registered elsewhere, since the last step
+			}
+			n++
+			links = append(links, l.owners...)
+			t.doom(l)
+			t.pause()
 		}
-		n++
-		links = append(links, l.owners...)
-		t.doom(l)
-		t.pause()
 	}
 	t.depart(links, BrokerConnLost)
 	return n

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"gonamesrv/internal/component"
 	"gonamesrv/internal/logging"
 	"gonamesrv/internal/namesrv"
 )
@@ -53,7 +54,7 @@ func main() {
 }
 
 // flushTime is how long the end of the program may wait for those who read what
-// it has said.
+// it has said, all of them together. Each has a tenth of it in any case.
 const flushTime = time.Second
 
 // run is the whole program: it returns the exit code once ctx is done or the
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return exitOK
 	}
-	out := newOutputs(stdout, stderr)
+	out := newOutputs(ctx, stdout, stderr)
 	defer out.close()
 	if err := out.serve(ctx, f, getenv); err != nil {
 		complain(out.stderr, err)
@@ -114,28 +115,36 @@ func complain(w io.Writer, err error) {
 // An outputs is where a server says something, and what makes it do so.
 type outputs struct {
 	stdout, stderr *logging.Queue
-	log            *logging.Log // nil until it is open
+	log            *logging.Log // once it is open
 	signals        *signalCatcher
+
+	parts *component.List
+	end   time.Time // when all must have been said; zero before close
 }
 
-func newOutputs(stdout, stderr io.Writer) *outputs {
+// newOutputs begins to take what is said. The other signals are caught until all is
+// said, so that they do not end what is ending anyway with another code.
+func newOutputs(ctx context.Context, stdout, stderr io.Writer) *outputs {
 	o := &outputs{stdout: logging.NewQueue(stdout), stderr: logging.NewQueue(stderr)}
+	o.parts = component.NewList(slog.New(slog.NewTextHandler(o.stderr, nil)))
 	o.signals = catchSignals(o.stderr)
+	o.begin(ctx, "signals", func(context.Context) { o.signals.end() })
+	o.begin(ctx, "standard error", o.stderr.Close)
+	o.begin(ctx, "standard output", o.stdout.Close)
 	return o
 }
 
-// close waits until everything is said, for flushTime at most. The other signals
-// are caught until then, and so do not end what is ending anyway with another
-// code.
+// begin puts what has started into the list of what is to be stopped.
+func (o *outputs) begin(ctx context.Context, name string, stop func(context.Context)) {
+	limit := func() time.Duration { return max(time.Until(o.end), flushTime/10) }
+	_ = o.parts.Begin(ctx, name, component.Func{OnStop: stop}, limit) // nothing to start can fail
+}
+
+// close waits until everything is said, for flushTime at most. The log comes first:
+// it may have something to say on standard error.
 func (o *outputs) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
-	defer cancel()
-	if o.log != nil {
-		o.log.Close(ctx) // may have something to say on stderr
-	}
-	o.stdout.Close(ctx)
-	o.stderr.Close(ctx)
-	o.signals.end()
+	o.end = time.Now().Add(flushTime)
+	o.parts.Stop(context.Background())
 }
 
 // serve reads the configuration and runs a server with it until ctx is done.
@@ -173,6 +182,7 @@ func (o *outputs) configure(ctx context.Context, f flags, getenv func(string) st
 		return cfg, fmt.Errorf("namesrv: logFile cannot be written: %w", openErr)
 	}
 	o.log = log
+	o.begin(ctx, "log", log.Close)
 	log.Logger().Info("name server starts", "version", namesrv.Version(), "pid", os.Getpid())
 	for _, n := range notes {
 		log.Logger().Log(ctx, n.Level, n.Msg, n.Attrs...)

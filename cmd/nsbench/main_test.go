@@ -24,7 +24,9 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	// gnet starts the goroutines of a pool when it is imported.
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), goleak.Cleanup(func(code int) {
+	// gnet keeps the goroutines that take connections for 10 s.
+	pooled := goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*goWorker).run.func1")
+	goleak.VerifyTestMain(m, pooled, goleak.IgnoreCurrent(), goleak.Cleanup(func(code int) {
 		os.RemoveAll(buildDir) // of "" it removes nothing
 		os.Exit(code)
 	}))

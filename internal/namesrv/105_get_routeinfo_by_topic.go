@@ -1,7 +1,6 @@
 package namesrv
 
 import (
-	"time"
 	"unicode"
 
 	"gonamesrv/codec"
@@ -20,7 +19,7 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	var h codec.GetRouteInfoRequestHeader
 	h.Decode(r.cmd.Ext)
 	cfg := s.config()
-	if cfg.NeedWaitForService && s.clock.Now()-s.started < time.Duration(cfg.WaitSecondsForService)*time.Second {
+	if s.mustWait(cfg) {
 		return codec.Reply{}, &refusal{code: codec.RespSystemError, remark: remarkNotReady}
 	}
 	v := s.table.View()

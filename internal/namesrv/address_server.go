@@ -1,20 +1,17 @@
 package namesrv
 
 import (
-	"errors"
 	"fmt"
-	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"gonamesrv/engine"
+	"gonamesrv/internal/httpserver"
 )
 
 // The address server answers clients and brokers that are configured with a
@@ -43,55 +40,53 @@ var (
 	addressIdleTimeout = 15 * time.Second
 )
 
-// An addressServer is the optional HTTP server. Its methods may be called on
-// nil, which is one that is turned off.
+// An addressServer answers. Its listener is an [httpserver.Server].
 type addressServer struct {
-	addrs []string // where to listen
-	path  string   // without unit
-	list  string
-	log   *slog.Logger
-	http  http.Server
-	lns   []net.Listener
-
-	away  atomic.Bool    // the server is about to end
-	open  atomic.Int32   // connections
-	conns sync.WaitGroup // the same, to wait for
+	http    *httpserver.Server
+	addrs   []string // where to listen
+	path    string   // without unit
+	list    string
+	leaving func() bool // the server was told to end
 }
 
 // newAddressServer returns the address server of a validated configuration.
-func newAddressServer(cfg *Config, s *Server) *addressServer {
-	log := s.log
+func newAddressServer(cfg *Config, s *Server) (*addressServer, error) {
 	a := &addressServer{
-		addrs: cfg.addressesWith(cfg.AddressServerPort),
-		path:  addressPathPrefix + cfg.NamesrvDomainSubgroup,
-		list:  cfg.AddressServerList,
-		log:   log,
-	}
-	a.http = http.Server{
-		Handler:        a,
-		ReadTimeout:    addressTimeout,
-		WriteTimeout:   addressTimeout,
-		IdleTimeout:    addressIdleTimeout,
-		MaxHeaderBytes: addressHeaderBytes,
-		ConnState:      a.count,
-		ErrorLog:       stdlog.New(strangerLog{s}, "", 0),
+		addrs:   cfg.addressesWith(cfg.AddressServerPort),
+		path:    addressPathPrefix + cfg.NamesrvDomainSubgroup,
+		list:    cfg.AddressServerList,
+		leaving: s.draining.Load,
 	}
 	for addr := range strings.SplitSeq(a.list, ";") {
 		host, _, _ := net.SplitHostPort(addr)
 		if _, err := netip.ParseAddr(host); err != nil {
-			log.Warn("host name in addressServerList, clients in Go will refuse the list", "addr", addr)
+			s.log.Warn("host name in addressServerList, clients in Go will refuse the list", "addr", addr)
 		}
 	}
-	return a
+	var err error
+	a.http, err = httpserver.New(httpserver.Options{
+		Name:           "address server",
+		Attrs:          []any{"path", a.path, "list", a.list},
+		Listen:         func() ([]net.Listener, error) { return engine.ListenAll("tcp", a.addrs) },
+		Handler:        a,
+		MaxConns:       addressConns,
+		MaxHeaderBytes: addressHeaderBytes,
+		ReadTimeout:    addressTimeout,
+		WriteTimeout:   addressTimeout,
+		IdleTimeout:    addressIdleTimeout,
+		// Drain is 0: answers take no time, so none is waited for.
+		OnNoise: func(text string) { s.logLimited(slog.LevelDebug, "address server", "text", clip(text)) },
+		Logger:  s.log,
+	})
+	return a, err
 }
 
-// A strangerLog takes what net/http says of its peers, who decide how much it
-// is.
-type strangerLog struct{ s *Server }
-
-func (l strangerLog) Write(text []byte) (int, error) {
-	l.s.logLimited(slog.LevelDebug, "address server", "text", clip(strings.TrimSpace(string(text))))
-	return len(text), nil
+// bind binds the addresses. The error names the key to change.
+func (a *addressServer) bind() error {
+	if err := a.http.Bind(); err != nil {
+		return listenError(err, "addressServerPort")
+	}
+	return nil
 }
 
 // addressServerFaults is the share of the address server in Validate.
@@ -146,72 +141,11 @@ func checkAddressList(list string) error {
 	return nil
 }
 
-func (a *addressServer) bind() error {
-	if a == nil {
-		return nil
-	}
-	lns, err := engine.ListenAll("tcp", a.addrs)
-	if err != nil {
-		return listenError(fmt.Errorf("address server: %w", err), "addressServerPort")
-	}
-	a.lns = lns
-	return nil
-}
-
-// serve answers until close is called.
-func (a *addressServer) serve() {
-	if a == nil {
-		return
-	}
-	var serving sync.WaitGroup
-	for _, ln := range a.lns {
-		a.log.Info("address server started", "addr", ln.Addr().String(), "path", a.path, "list", a.list)
-		serving.Go(func() {
-			if err := a.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-				a.log.Error("address server failed", "addr", ln.Addr().String(), "err", err)
-			}
-		})
-	}
-	serving.Wait()
-	a.conns.Wait()
-}
-
-// leave makes every further answer one by which a load balancer sees that the
-// server is about to end; clients keep the list that they have.
-func (a *addressServer) leave() {
-	if a != nil {
-		a.away.Store(true)
-	}
-}
-
-// close makes serve return. Answers take no time, so none is waited for.
-func (a *addressServer) close() {
-	if a == nil {
-		return
-	}
-	a.http.Close()
-	for _, ln := range a.lns {
-		ln.Close() // in case serve has not been called
-	}
-}
-
-// count is told by net/http what becomes of each connection.
-func (a *addressServer) count(c net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		a.conns.Add(1)
-		if a.open.Add(1) > addressConns {
-			c.Close()
-		}
-	case http.StateClosed:
-		a.open.Add(-1)
-		a.conns.Done()
-	}
-}
-
-// ServeHTTP answers with the list, whatever the unit and the query.
+// ServeHTTP answers with the list, whatever the unit and the query. Once the server
+// was told to end, the answer is one by which a load balancer sees that; clients
+// keep the list that they have.
 func (a *addressServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if a.away.Load() {
+	if a.leaving() {
 		http.Error(w, "shutting down", http.StatusServiceUnavailable)
 		return
 	}

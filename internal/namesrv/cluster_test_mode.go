@@ -112,7 +112,7 @@ type productEnv struct {
 	timeout time.Duration               // productTimeout
 	secure  func() (*tls.Config, error) // how to speak to name servers, nil without TLS
 	split   engine.SplitFunc
-	ctx     context.Context // ends with close
+	ctx     context.Context // ends with Stop
 	cancel  context.CancelFunc
 
 	// fetching is held, by its one place, by who fetches the list. The others
@@ -136,12 +136,12 @@ func newProductEnv(cfg *Config, secure func() (*tls.Config, error)) *productEnv 
 	return p
 }
 
-// close gives up every question. It may be called on nil.
-func (p *productEnv) close() {
-	if p != nil {
-		p.cancel()
-	}
-}
+// Start implements component.Component: questions may be asked from the beginning.
+func (p *productEnv) Start(context.Context) error { return nil }
+
+// Stop gives up every question, those that are asked later included. Its askers are
+// in the pools, which wait for them.
+func (p *productEnv) Stop(context.Context) { p.cancel() }
 
 // route asks for the route of a topic, of one name server after the other
 // until one answers; that one is asked first next time. Any answer but a route

@@ -43,7 +43,7 @@ type Config struct {
 
 	ConfigBlackList string // configBlackList: what UPDATE_NAMESRV_CONFIG may not change, besides what it never may; split at ";"
 
-	ServerSelectorThreads    int           // serverSelectorThreads: event loops; 0 means half the CPUs, at least 1, at most 3
+	ServerSelectorThreads    int           // serverSelectorThreads: event loops; 0 means half the CPUs, at least 1
 	ServerChannelMaxIdle     time.Duration // serverChannelMaxIdleTimeSeconds; 0 never closes an idle connection
 	ServerSocketSndBufSize   int           // serverSocketSndBufSize in bytes; 0 leaves it to the system
 	ServerSocketRcvBufSize   int           // serverSocketRcvBufSize in bytes; 0 leaves it to the system

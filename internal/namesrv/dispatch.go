@@ -3,6 +3,7 @@ package namesrv
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
@@ -62,7 +63,7 @@ var requests = sync.Pool{New: func() any { return new(request) }}
 
 // Serve answers one frame, or hands it to a pool. Event loop only.
 // Java: NettyRemotingAbstract#processMessageReceived.
-func (s *Server) Serve(c engine.Conn, frame, out []byte) []byte {
+func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte {
 	r := requests.Get().(*request)
 	defer requests.Put(r)
 	if err := r.cmd.Decode(frame); err != nil {
@@ -115,7 +116,9 @@ func (s *Server) taskOf(r *request) engine.Task {
 	}
 	seq := s.arrivals.Add(1)
 	r.seq = seq
-	return func(c engine.Conn, frame, out []byte) []byte { return s.serveQueued(c, frame, out, seq) }
+	return func(c engine.Conn, _ time.Duration, frame, out []byte) []byte {
+		return s.serveQueued(c, frame, out, seq)
+	}
 }
 
 // serveQueued answers a frame that waited in a pool. It has been decoded once

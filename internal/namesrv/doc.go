@@ -48,7 +48,7 @@
 // does the news that the connection has been closed, which is how a
 // registration can never come after its own connection's end.
 //
-// Read server.go first, then dispatch.go, 105_get_routeinfo_by_topic.go and
+// Read server.go first, then components.go, dispatch.go, 105_get_routeinfo_by_topic.go and
 // 103_register_broker.go. The counterpart in RocketMQ 5.3 is
 // org.apache.rocketmq.namesrv: NamesrvController, its processors and
 // BrokerHousekeepingService.

@@ -1,7 +1,6 @@
 package namesrv
 
 import (
-	"context"
 	"time"
 
 	"gonamesrv/codec"
@@ -17,14 +16,8 @@ import (
 //           oneway is carried out; sent without enableShutdownGracefully too, but
 //           then not to those who ask for a route
 
-const (
-	// drainPace is the time between two closes, when there are few.
-	drainPace = 10 * time.Millisecond
-
-	// poolsTime is how long requests that nobody can be told the result of
-	// any more may take to finish.
-	poolsTime = 2 * time.Second
-)
+// drainPace is the time between two closes, when there are few.
+const drainPace = 10 * time.Millisecond
 
 // startDraining is the first thing a server does that was told to end.
 //
@@ -32,8 +25,7 @@ const (
 // servers are not gone, and nobody has to be told.
 func (s *Server) startDraining() {
 	s.draining.Store(true)
-	s.addresses.leave()
-	s.log.Info("shutting down", "connections", s.engine.Stats().Open)
+	s.log.Info("shutting down", "connections", s.Snapshot().Engine.Open)
 }
 
 // drain is asked by the engine, after startDraining, how to part from the peers.
@@ -55,15 +47,4 @@ func (s *Server) mustGo(cmd *codec.Command) bool {
 		return false
 	}
 	return cmd.Code != codec.ReqGetRouteInfoByTopic || s.config().EnableShutdownGracefully
-}
-
-// servingUntil returns a context that ends after ctx, when the server has
-// started to drain, or with release.
-func (s *Server) servingUntil(ctx context.Context) (serving context.Context, release func()) {
-	serving, end := context.WithCancel(context.WithoutCancel(ctx))
-	unhook := context.AfterFunc(ctx, func() {
-		s.startDraining()
-		end()
-	})
-	return serving, func() { unhook(); end() }
 }

@@ -24,11 +24,11 @@ func BePatient() {
 }
 
 func (s *Server) Table() *route.Table       { return s.table }
-func (s *Server) EngineStats() engine.Stats { return s.engine.Stats() }
+func (s *Server) EngineStats() engine.Stats { return s.Snapshot().Engine }
 func (s *Server) Budget() *engine.Budget    { return s.budget }
-func (s *Server) Overloaded() int64         { return s.counters.overloaded.Load() }
-func (s *Server) NoMemory() int64           { return s.counters.noMemory.Load() }
-func (s *Server) StrayResponses() int64     { return s.counters.strayResponses.Load() }
+func (s *Server) Overloaded() int64         { return s.Snapshot().Requests.Overloaded }
+func (s *Server) NoMemory() int64           { return s.Snapshot().Requests.NoMemory }
+func (s *Server) StrayResponses() int64     { return s.Snapshot().Requests.StrayResponses }
 
 // SetClock gives the server, but not its engine, another clock. Before Run only.
 func (s *Server) SetClock(now func() time.Duration) { s.clock, s.started = engine.ClockOf(now), now() }
@@ -58,7 +58,7 @@ func (s *Server) RefuseRegistrations(refuse func(*codec.Command) bool) {
 }
 
 // RegistrationsMissed counts registrations that there was no room for.
-func (s *Server) RegistrationsMissed() int64 { return s.counters.missed.Load() }
+func (s *Server) RegistrationsMissed() int64 { return s.Snapshot().Requests.Missed }
 
 // LogLinesEvery sets the time between two lines of a kind. Before Run only.
 func (s *Server) LogLinesEvery(d time.Duration) { s.lines.every = d }
@@ -127,14 +127,8 @@ func (s *Server) BlockNotices(sending chan<- struct{}) {
 	}
 }
 
-func (s *Server) NoticesSent() int64   { return s.notifier.read().sent }
-func (s *Server) NoticesFailed() int64 { return s.notifier.read().failed }
-
-func (n *notifier) read() noticeCounts {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.counts
-}
+func (s *Server) NoticesSent() int64   { return s.Snapshot().Notices.Sent }
+func (s *Server) NoticesFailed() int64 { return s.Snapshot().Notices.Failed }
 
 // Reconfigure changes what the server reads live.
 func (s *Server) Reconfigure(change func(*Config)) {
@@ -152,7 +146,7 @@ func (s *Server) SetSerializeType(st codec.SerializeType) {
 func (s *Server) ServeAddressesAt(addr string) { s.addresses.addrs = []string{addr} }
 
 // AddressServer returns where the address server listens.
-func (s *Server) AddressServer() string { return s.addresses.lns[0].Addr().String() }
+func (s *Server) AddressServer() string { return s.addresses.http.Addrs()[0].String() }
 
 // SetProductTimeout changes how long the product environment may take.
 func (s *Server) SetProductTimeout(d time.Duration) { s.product.timeout = d }
@@ -184,11 +178,11 @@ func (s *Server) GetKV(namespace, key string) (string, bool) { return s.kv.get(n
 func (s *Server) ReleaseFiles() { s.releaseFiles() }
 
 // RepliesTooLong returns how many replies were too long for any client.
-func (s *Server) RepliesTooLong() int64 { return s.counters.tooLong.Load() }
+func (s *Server) RepliesTooLong() int64 { return s.Snapshot().Requests.TooLong }
 
 // ChangesRefused returns how many changes of the KV config and of the
 // configuration were refused.
-func (s *Server) ChangesRefused() int64 { return s.counters.changesRefused.Load() }
+func (s *Server) ChangesRefused() int64 { return s.Snapshot().Requests.ChangesRefused }
 
 // RouteLimitsFor returns the limits of the tables, and the bytes of encoded
 // routes, on a machine with so much memory.

@@ -44,7 +44,7 @@ func (s *Server) scan(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if s.settled() {
+			if ctx.Err() == nil && s.settled() {
 				s.scanOnce(s.nowMillis())
 			}
 		}

@@ -23,7 +23,9 @@ func TestMain(m *testing.M) {
 	}
 	namesrv.BePatient()
 	// gnet starts the goroutines of a pool when it is imported.
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+	// gnet keeps the goroutines that take connections for 10 s.
+	pooled := goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*goWorker).run.func1")
+	goleak.VerifyTestMain(m, pooled, goleak.IgnoreCurrent())
 }
 
 // A testServer is a server on a free port of the loopback.

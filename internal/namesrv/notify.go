@@ -63,7 +63,7 @@ type notifier struct {
 	send          func(ctx context.Context, addr string, frame []byte) error
 	opaque        atomic.Int32
 
-	ctx     context.Context // ends with close
+	ctx     context.Context // ends with Stop
 	cancel  context.CancelFunc
 	senders sync.WaitGroup
 
@@ -227,9 +227,13 @@ func (n *notifier) frame(c *route.MinBrokerIDChange) []byte {
 	return codec.AppendRequest(nil, n.serializeType(), &r)
 }
 
-// close drops what waits, gives up what is under way and returns when no
-// sender is left.
-func (n *notifier) close() {
+// Start implements component.Component: senders exist while there is something to
+// send.
+func (n *notifier) Start(context.Context) error { return nil }
+
+// Stop drops what waits, gives up what is under way and returns when no sender is
+// left.
+func (n *notifier) Stop(context.Context) {
 	n.mu.Lock()
 	n.closed = true
 	n.waiting = nil

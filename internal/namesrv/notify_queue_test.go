@@ -48,7 +48,7 @@ func notifierFor(t *testing.T) (*notifier, chan sending) {
 			return ctx.Err()
 		}
 	}
-	t.Cleanup(n.close)
+	t.Cleanup(func() { n.Stop(context.Background()) })
 	return n, sendings
 }
 
@@ -140,7 +140,7 @@ func TestNoticesAreBounded(t *testing.T) {
 	}
 	under[0].end <- nil
 	(<-sendings).finish(t, fmt.Sprint("w:", extra), "1") // the oldest that is left
-	n.close()
+	n.Stop(t.Context())
 	n.post("late", change(1, "r:1"))
 	if got := n.settled(t); got.sent != 2 || got.failed < notifySenders-1 {
 		t.Errorf("counted %+v at the end", got)

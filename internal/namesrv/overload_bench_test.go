@@ -1,8 +1,11 @@
 package namesrv
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,16 +13,39 @@ import (
 	"gonamesrv/engine"
 )
 
-// A deafConn is a connection without a socket. It passes on that it was sent
-// something.
-type deafConn struct {
-	engine.Conn
-	sent chan struct{}
-}
+// A taker keeps the first connection of its engine.
+type taker struct{ conns chan engine.Conn }
 
-func (*deafConn) ID() uint64         { return 1 }
-func (*deafConn) RemoteAddr() string { return "nobody" }
-func (c *deafConn) Send([]byte)      { c.sent <- struct{}{} }
+func (t *taker) Opened(c engine.Conn)                                     { t.conns <- c }
+func (*taker) Closed(engine.Conn, error)                                  {}
+func (*taker) Serve(_ engine.Conn, _ time.Duration, _, out []byte) []byte { return out }
+
+// connect returns both ends of a connection.
+func connect(t testing.TB) (engine.Conn, net.Conn) {
+	t.Helper()
+	h := &taker{conns: make(chan engine.Conn, 1)}
+	e, err := engine.New(h, engine.Options{Addrs: []string{"127.0.0.1:0"}, Loops: 1, Split: codec.SplitFrame})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := e.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { stop(); running.Wait() })
+	peer, err := net.Dial("tcp", e.Addrs()[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { peer.Close() })
+	return <-h.conns, peer
+}
 
 // BenchmarkReject is what a registration of 100 topics costs that finds the
 // queue full, beside one that is carried out and says nothing new.
@@ -51,18 +77,21 @@ func BenchmarkReject(b *testing.B) {
 			}
 			s.pools = newPools(&cfg, s.budget, s.log)
 			defer s.pools.close(time.Minute)
-			c := &deafConn{sent: make(chan struct{}, 2)}
+			c, peer := connect(b)
+			reply := make([]byte, 64<<10)
 			if full {
-				defer fillChanges(s)()
+				defer fillChanges(s, c)()
 			}
 			var out []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				if out = s.Serve(c, frame, out[:0]); full != (len(out) > 0) {
+				if out = s.Serve(c, 0, frame, out[:0]); full != (len(out) > 0) {
 					b.Fatalf("the answer on the loop is %q", out)
 				}
 				if !full {
-					<-c.sent
+					if _, err := peer.Read(reply); err != nil {
+						b.Fatal(err)
+					}
 				}
 			}
 		})
@@ -71,10 +100,9 @@ func BenchmarkReject(b *testing.B) {
 
 // fillChanges occupies the worker and the queue of changes until the returned
 // function is called.
-func fillChanges(s *Server) (release func()) {
-	c := &deafConn{sent: make(chan struct{}, 2)}
+func fillChanges(s *Server, c engine.Conn) (release func()) {
 	entered, open := make(chan struct{}, 2), make(chan struct{})
-	wait := func(_ engine.Conn, _, out []byte) []byte {
+	wait := func(_ engine.Conn, _ time.Duration, _, out []byte) []byte {
 		entered <- struct{}{}
 		<-open
 		return out

@@ -2,7 +2,6 @@ package namesrv
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,7 +30,7 @@ type Server struct {
 	log         *slog.Logger
 	table       *route.Table
 	budget      *engine.Budget // what peers may make us hold
-	pools       *pools
+	pools       *pools         // made before ready is closed
 	engine      *engine.Engine
 	kinds       map[codec.RequestCode]requestKind
 	task        engine.Task   // serveQueued, for all but registrations
@@ -42,8 +41,10 @@ type Server struct {
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
-	draining    atomic.Bool   // the server was told to end
+	ran         atomic.Bool   // Run was called
 	ready       chan struct{} // closed when peers are served
+	draining    atomic.Bool   // the server was told to end
+	ended       atomic.Bool   // Run has returned
 	counters    counters
 	events      *eventLog
 	lines       lineLimit
@@ -52,6 +53,7 @@ type Server struct {
 	clock       *engine.Clock    // how long something lasts, above all the silence of brokers
 	settled     func() bool      // clock.Settled; tests have their own
 	started     time.Duration    // by clock
+	startedAt   time.Time        // by wall
 	wall        func() time.Time // what people and brokers call the time; it may jump
 	bodyDecoded func()           // tests change the tables between a decoding and its registration; nil otherwise
 }
@@ -75,7 +77,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{ready: make(chan struct{}), log: log, kinds: requestKinds, events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
-	s.settled, s.started = s.clock.Settled, s.clock.Now()
+	s.settled, s.started, s.startedAt = s.clock.Settled, s.clock.Now(), s.wall()
 	kv, err := loadKVConfig(cfg.KVConfigPath, kvConfigLimit(cfg.memoryBudget()), log)
 	if err != nil {
 		return nil, err
@@ -102,7 +104,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}
-	s.task = func(c engine.Conn, frame, out []byte) []byte { return s.serveQueued(c, frame, out, 0) }
+	s.task = func(c engine.Conn, _ time.Duration, frame, out []byte) []byte { return s.serveQueued(c, frame, out, 0) }
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
@@ -110,7 +112,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()})
 	s.notifier = newNotifier(s)
 	if cfg.AddressServerPort != 0 {
-		s.addresses = newAddressServer(&cfg, s)
+		if s.addresses, err = newAddressServer(&cfg, s); err != nil {
+			return nil, err
+		}
 	}
 	e, err := engine.New(s, s.engineOptions(&cfg))
 	if err != nil {
@@ -163,11 +167,13 @@ func (s *Server) Listen() (err error) {
 			s.releaseFiles()
 		}
 	}()
-	if err := s.addresses.bind(); err != nil {
-		return err
+	if s.addresses != nil {
+		if err := s.addresses.bind(); err != nil {
+			return err
+		}
 	}
 	if err := s.engine.Listen(); err != nil {
-		s.addresses.close()
+		s.unlisten()
 		return listenError(cmp.Or(errors.Unwrap(err), err), "listenPort")
 	}
 	return nil
@@ -196,36 +202,12 @@ func (s *Server) Addr() net.Addr { return s.engine.Addr() }
 // Addrs returns all addresses that Listen has bound.
 func (s *Server) Addrs() []net.Addr { return s.engine.Addrs() }
 
-// Run serves until ctx is done, then sends the peers away, for as long as the
-// configuration says at most, and returns nil when every connection is closed
-// and every goroutine has ended, or the requests in the pools have not within
-// poolsTime. Any other end is an error.
-func (s *Server) Run(ctx context.Context) error {
-	if s.Addr() == nil {
-		if err := s.Listen(); err != nil {
-			return err
-		}
+// unlisten gives up what Listen has bound, if nobody is to be served.
+func (s *Server) unlisten() {
+	s.engine.Close()
+	if s.addresses != nil {
+		s.addresses.http.Unbind()
 	}
-	s.pools = newPools(s.config(), s.budget, s.log)
-	scanning, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { s.scan(scanning) })
-	wg.Go(func() { s.logKVConfigs(scanning) })
-	wg.Go(func() { s.tls.watch(scanning) })
-	wg.Go(s.addresses.serve)
-	serving, release := s.servingUntil(ctx)
-	err := s.engine.Run(serving)
-	release()
-	stop()
-	s.addresses.close()
-	s.product.close() // its askers are in the pool
-	wg.Wait()
-	if !s.pools.close(poolsTime) {
-		s.log.Warn("requests abandoned, they do not end")
-	}
-	s.notifier.close()
-	s.releaseFiles()
-	return err
 }
 
 // releaseFiles lets other processes write the files that this one wrote.

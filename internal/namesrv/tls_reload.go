@@ -169,14 +169,11 @@ func (t *tlsContexts) fingerprint() map[string][sha256.Size]byte {
 
 // watch makes the contexts again whenever a file has changed, until ctx is
 // done. Connections keep what they have begun with; what cannot be used leaves
-// everything as it is.
+// everything as it is. Only where TLS is used.
 //
 // Directories are watched, not files: a file may be replaced by renaming another
 // over it, or, as Kubernetes does it, by a symbolic link in its path.
 func (t *tlsContexts) watch(ctx context.Context) {
-	if !t.used() {
-		return
-	}
 	signs := &fileSigns{log: t.log}
 	defer signs.close()
 	poll := time.NewTicker(t.poll)

@@ -1,0 +1,141 @@
+package namesrv
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gonamesrv/internal/component"
+)
+
+const (
+	// poolsTime is how long requests that nobody can be told the result of
+	// any more may take to finish.
+	poolsTime = 2 * time.Second
+
+	// engineTime is how long the engine may take to stop beyond its drain.
+	engineTime = 10 * time.Second
+)
+
+var errEngineStuck = errors.New("namesrv: the engine does not stop")
+
+// components returns what runs while the server does, each behind what it needs.
+// What is off is not in the list. A listener that is to come has its place before
+// the engine: when peers are served, everything else works, and they are parted
+// from before anything else ends.
+//
+// The scan and the TLS watcher end with the context that they are started with,
+// which is before the drain: nothing that the server knows is forgotten from then
+// on.
+func (s *Server) components(e *engineComponent) *component.List {
+	l := component.NewList(s.log)
+	l.Add("files", component.Func{OnStop: func(context.Context) { s.releaseFiles() }})
+	l.Add("notifier", s.notifier)
+	l.AddSlow("pools", component.Func{OnStart: s.startPools, OnStop: s.stopPools},
+		func() time.Duration { return poolsTime + component.StopTime })
+	if s.product != nil {
+		l.Add("product environment", s.product)
+	}
+	l.Add("scan", component.Routine(s.scan))
+	l.Add("KV config log", component.Routine(s.logKVConfigs))
+	if s.tls.used() {
+		l.Add("TLS watcher", component.Routine(s.tls.watch))
+	}
+	if s.addresses != nil {
+		l.Add("address server", s.addresses.http)
+	}
+	l.AddSlow("engine", e, func() time.Duration { return s.drain().Limit + engineTime })
+	return l
+}
+
+// startPools makes the pools. They are there before anybody can ask for them.
+func (s *Server) startPools(context.Context) error {
+	s.pools = newPools(s.config(), s.budget, s.log)
+	return nil
+}
+
+func (s *Server) stopPools(context.Context) {
+	if !s.pools.close(poolsTime) {
+		s.log.Warn("requests abandoned, they do not end")
+	}
+}
+
+// An engineComponent runs the engine of a server.
+type engineComponent struct {
+	s    *Server
+	stop context.CancelFunc
+
+	ended chan struct{} // closed when the engine has
+	err   error         // why; before ended is closed it is the engine's goroutine's
+}
+
+// Start returns when the engine serves. It does not end with ctx: the server says
+// first that it drains.
+func (e *engineComponent) Start(ctx context.Context) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop, e.ended = stop, make(chan struct{})
+	go func() {
+		defer close(e.ended)
+		e.err = e.s.engine.Run(serving)
+	}()
+	select {
+	case <-e.s.ready:
+		return nil
+	case <-e.ended:
+		stop()
+		return e.err
+	}
+}
+
+// Stop drains.
+func (e *engineComponent) Stop(ctx context.Context) {
+	e.stop()
+	select {
+	case <-e.ended:
+	case <-ctx.Done():
+	}
+}
+
+// result returns why the engine has ended, after Stop.
+func (e *engineComponent) result() error {
+	select {
+	case <-e.ended:
+		return e.err
+	default:
+		return errEngineStuck
+	}
+}
+
+// Run serves until ctx is done, then sends the peers away, for as long as the
+// configuration says at most, and returns nil when every connection is closed and
+// every goroutine has ended. What does not end in its time is named in the log and
+// left behind: requests in the pools have poolsTime. Run returns nil too if ctx is
+// done before peers are served. Any other end is an error.
+func (s *Server) Run(ctx context.Context) error {
+	if s.ran.Swap(true) {
+		return errors.New("namesrv: run twice")
+	}
+	defer s.ended.Store(true)
+	if s.Addr() == nil {
+		if err := s.Listen(); err != nil {
+			return err
+		}
+	}
+	e := &engineComponent{s: s}
+	parts := s.components(e)
+	if err := parts.Start(ctx); err != nil {
+		s.unlisten()
+		s.releaseFiles() // "files" may not have had its turn
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil
+		}
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		s.startDraining()
+	case <-e.ended: // by itself
+	}
+	parts.Stop(context.Background())
+	return e.result()
+}

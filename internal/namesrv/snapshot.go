@@ -1,0 +1,225 @@
+package namesrv
+
+import (
+	"time"
+
+	"gonamesrv/engine"
+	"gonamesrv/internal/httpserver"
+	"gonamesrv/route"
+)
+
+// A State is where a server is in its life.
+type State string
+
+// The states, in their order.
+const (
+	StateStarting State = "starting" // from New on; peers may connect, and wait
+	StateServing  State = "serving"
+	StateDraining State = "draining" // told to end; peers are sent away
+	StateStopped  State = "stopped"  // Run has returned
+)
+
+// A Snapshot is all that can be seen of a server from outside: whoever shows
+// numbers of it, in a log line, as metrics or to an operator, takes them from here.
+// Nothing else counts the same.
+//
+// Every number is exact by itself. They are read one after the other, so they are
+// not of one instant, unless a part says so. What counts something that happened
+// counts from the start and never goes back. Durations are in nanoseconds where
+// they are written as a number. Texts of peers are clipped, secrets are hidden.
+//
+// Encoded as JSON the fields have their Go names, in this order.
+type Snapshot struct {
+	Version string
+	State   State
+	// RoutesGiven says that route requests are answered with routes: the server has
+	// begun to serve, has not stopped, and needWaitForService keeps nobody waiting.
+	RoutesGiven bool
+	Started     time.Time     // New, by the wall clock
+	Uptime      time.Duration // since then, less the time for which the process stood still
+	Addresses   []string      // that are bound; none while starting
+
+	Engine      engine.Stats
+	Limits      engine.InForce // zero while starting
+	QueuedBytes int64          // that wait for workers: the other half of Limits.BudgetBytes than Engine.HeldBytes
+	ClientPool  PoolStats      // zero while starting, as are all pools
+	DefaultPool PoolStats      // its levels are liveness, change, admin and disk
+
+	Requests  RequestTotals
+	ByRequest []RequestStats // in ascending order of their codes; empty where requests are not counted by their kind
+
+	Table    route.Stats
+	KVConfig KVConfigStats
+	Notices  NoticeStats
+
+	AddressServer httpserver.Stats // zero where it is off
+
+	// Config is the configuration in force now, in ascending order of the keys,
+	// those included that nobody knows. Its values are as GET_NAMESRV_CONFIG shows
+	// them, but for texts that are clipped and values of keys that sound like
+	// secrets. What a zero stands for is in Limits, Table.Limits and the pools.
+	Config []Setting
+}
+
+// A PoolStats is an executor: what waits and runs, and how much may.
+type PoolStats struct {
+	engine.ExecutorStats
+	InForce engine.ExecutorInForce
+}
+
+// A RequestTotals counts what peers ask.
+type RequestTotals struct {
+	Registrations uint64 // REGISTER_BROKER that a pool was to take
+
+	StrayResponses int64 // frames that answer what was never asked
+	Refused        int64 // requests answered with an error, or dropped because oneway
+	Overloaded     int64 // of those: refused because a pool was full
+	NoMemory       int64 // of those: refused because the budget had no room for what their bodies say
+	SentAway       int64 // of those: told to go away
+	TooLong        int64 // replies that no client could have read, answered with an error
+	ChangesRefused int64 // changes of the KV config and of the configuration, most of them by a limit
+	Missed         int64 // registrations for which we had no room
+}
+
+// A RequestStats counts the requests of one kind.
+type RequestStats struct {
+	Code int32
+	Name string // Java's
+}
+
+// A KVConfigStats is how full the KV config is. Both are of one moment.
+type KVConfigStats struct {
+	Namespaces int
+	Bytes      int // of its text
+	MaxBytes   int
+}
+
+// A NoticeStats is what became of NOTIFY_MIN_BROKER_ID_CHANGE, and what is to
+// become of it. All are of one moment.
+type NoticeStats struct {
+	Waiting int // broker names whose notice waits, at most 10,000
+	Senders int // goroutines that send, at most 32
+
+	Sent       int64 // by receiver
+	Failed     int64 // by receiver
+	Overtaken  int64 // receivers that were told of a later change instead
+	Dropped    int64 // notices for which there was no room
+	PassedOver int64 // notices that came too late, or that nobody could be told
+}
+
+// A Setting is one key of the configuration.
+type Setting struct{ Key, Value string }
+
+// Snapshot returns what the server looks like now. It takes no lock that a request
+// waits for on the event loop; the locks that it takes, those of the notices and of
+// the TLS connections, are held for a few dozen instructions. It costs what the
+// configuration costs to be written, less than 0.1 ms, however large the
+// tables are: BenchmarkSnapshot. Safe from any goroutine, before, while and after
+// the server runs.
+func (s *Server) Snapshot() Snapshot {
+	cfg := s.config()
+	snap := Snapshot{
+		Version:     Version(),
+		State:       s.state(),
+		Started:     s.startedAt,
+		Uptime:      s.clock.Now() - s.started,
+		Engine:      s.engine.Stats(),
+		QueuedBytes: s.budget.Queued(),
+		Requests:    s.counters.read(),
+		ByRequest:   s.requestStats(),
+		Table:       s.table.Stats(),
+		KVConfig:    s.kv.stats(),
+		Notices:     s.notifier.stats(),
+		Config:      cfg.settings(),
+	}
+	snap.RoutesGiven = (snap.State == StateServing || snap.State == StateDraining) && !s.mustWait(cfg)
+	snap.Requests.Registrations = s.arrivals.Load()
+	if s.hasServed() {
+		for _, addr := range s.Addrs() {
+			snap.Addresses = append(snap.Addresses, addr.String())
+		}
+		snap.Limits = s.engine.InForce()
+		snap.ClientPool = PoolStats{s.pools.client.Stats(), s.pools.client.InForce()}
+		snap.DefaultPool = PoolStats{s.pools.regular.Stats(), s.pools.regular.InForce()}
+	}
+	if s.addresses != nil {
+		snap.AddressServer = s.addresses.http.Stats()
+	}
+	return snap
+}
+
+// state returns where the server is in its life.
+func (s *Server) state() State {
+	switch {
+	case s.ended.Load():
+		return StateStopped
+	case s.draining.Load():
+		return StateDraining
+	case s.hasServed():
+		return StateServing
+	default:
+		return StateStarting
+	}
+}
+
+// hasServed reports whether peers are served, or have been. What was made for that
+// is there then.
+func (s *Server) hasServed() bool {
+	select {
+	case <-s.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// mustWait reports whether routes are not given yet, because brokers may not have
+// registered again after a start. Java: NamesrvController, needWaitForService.
+func (s *Server) mustWait(cfg *Config) bool {
+	return cfg.NeedWaitForService && s.clock.Now()-s.started < time.Duration(cfg.WaitSecondsForService)*time.Second
+}
+
+// requestStats returns the counters of each kind of request.
+func (s *Server) requestStats() []RequestStats { return nil }
+
+func (c *counters) read() RequestTotals {
+	return RequestTotals{
+		StrayResponses: c.strayResponses.Load(),
+		Refused:        c.refused.Load(),
+		Overloaded:     c.overloaded.Load(),
+		NoMemory:       c.noMemory.Load(),
+		SentAway:       c.sentAway.Load(),
+		TooLong:        c.tooLong.Load(),
+		ChangesRefused: c.changesRefused.Load(),
+		Missed:         c.missed.Load(),
+	}
+}
+
+func (k *kvConfig) stats() KVConfigStats {
+	now := k.now.Load()
+	return KVConfigStats{Namespaces: len(now.table.Namespaces), Bytes: now.size, MaxBytes: k.most}
+}
+
+func (n *notifier) stats() NoticeStats {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return NoticeStats{
+		Waiting:    len(n.waiting),
+		Senders:    n.running,
+		Sent:       n.counts.sent,
+		Failed:     n.counts.failed,
+		Overtaken:  n.counts.overtaken,
+		Dropped:    n.counts.dropped,
+		PassedOver: n.counts.passedOver,
+	}
+}
+
+// settings returns every key with its value as it is shown.
+func (c *Config) settings() []Setting {
+	all := c.all()
+	settings := make([]Setting, len(all))
+	for i, f := range all {
+		settings[i] = Setting{clip(f.Name), shown(f.Name, f.Value)}
+	}
+	return settings
+}

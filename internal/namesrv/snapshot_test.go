@@ -1,0 +1,253 @@
+package namesrv
+
+import (
+	"bytes"
+	"context"
+	stdjson "encoding/json"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-json"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/nstest"
+)
+
+// notCounters are parts of the paths of atomic numbers that are no counters, or that
+// are read elsewhere.
+var notCounters = map[string]string{
+	"engine.drainDue":   "what a drain has left to do, for itself",
+	"engine.lastAccept": "a time",
+	"bufs.":             "free memory that is kept",
+	"Log.":              "a time, and lines held back: the next line says how many",
+	"Logs[":             "the same",
+}
+
+func isNoCounter(path string) bool {
+	for part := range notCounters {
+		if strings.Contains(path, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestSnapshotShowsEveryCounter sets each counter of each part of a server to a
+// number that nothing else has, one after the other, and finds it in the Snapshot:
+// a counter that it leaves out has no reader.
+func TestSnapshotShowsEveryCounter(t *testing.T) {
+	s := everythingOn(t, io.Discard)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.engine.Run(ctx); err != nil { // it has been started, so that all parts are shown
+		t.Fatal(err)
+	}
+	if err := s.startPools(ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer s.stopPools(ctx)
+	defer s.Run(ctx) // closes what is bound
+	for part, p := range map[string]struct {
+		counters map[string]func(int64)
+		atLeast  int
+	}{
+		"engine":         {nstest.Counters(s.engine, "loops"), 20},
+		"table":          {nstest.Counters(s.table, "cache"), 10},
+		"client pool":    {nstest.Counters(s.pools.client, "levels"), 5},
+		"pool":           {nstest.Counters(s.pools.regular, "levels"), 10},
+		"budget":         {nstest.Counters(s.budget), 2},
+		"counters":       {nstest.Counters(&s.counters), 8},
+		"arrivals":       {map[string]func(int64){"": func(n int64) { s.arrivals.Store(uint64(n)) }}, 1},
+		"address server": {nstest.Counters(s.addresses.http), 3},
+		"clock":          {nstest.Counters(s.clock), 2},
+		"notices": {map[string]func(int64){
+			"sent":       func(n int64) { s.notifier.counts.sent = n },
+			"failed":     func(n int64) { s.notifier.counts.failed = n },
+			"overtaken":  func(n int64) { s.notifier.counts.overtaken = n },
+			"dropped":    func(n int64) { s.notifier.counts.dropped = n },
+			"passedOver": func(n int64) { s.notifier.counts.passedOver = n },
+		}, 5},
+	} {
+		if len(p.counters) < p.atLeast {
+			t.Errorf("%s: only %d counters are found", part, len(p.counters))
+		}
+		for name, set := range p.counters {
+			const mark = 1_234_567_891
+			path := part + "." + name
+			if isNoCounter(path) {
+				continue
+			}
+			set(mark)
+			if nstest.Numbers(s.Snapshot())[mark] == "" {
+				t.Errorf("%s is in no field of the Snapshot", path)
+			}
+			set(0)
+		}
+	}
+}
+
+// TestSnapshotJSON encodes a Snapshot with the encoder of the project: always the
+// same, with the names and the order of the fields, as encoding/json has it.
+func TestSnapshotJSON(t *testing.T) {
+	s := everythingOn(t, io.Discard)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	<-s.Ready()
+	snap := s.Snapshot()
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(snap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _ := json.Marshal(snap)
+	std, _ := stdjson.Marshal(snap)
+	if !bytes.Equal(text, again) || !bytes.Equal(text, std) {
+		t.Errorf("encoded as\n%s, then as\n%s, by encoding/json as\n%s", text, again, std)
+	}
+	var back Snapshot
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if second, _ := json.Marshal(back); !bytes.Equal(text, second) {
+		t.Errorf("read back it is\n%s, want\n%s", second, text)
+	}
+	var keys []string
+	d := stdjson.NewDecoder(bytes.NewReader(text))
+	d.Token()
+	for d.More() {
+		key, _ := d.Token()
+		keys = append(keys, key.(string))
+		var value stdjson.RawMessage
+		d.Decode(&value)
+	}
+	want := []string{"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
+		"ClientPool", "DefaultPool", "Requests", "ByRequest", "Table", "KVConfig", "Notices", "AddressServer", "Config"}
+	if !slices.Equal(keys, want) {
+		t.Errorf("its parts are %q, want %q", keys, want)
+	}
+	for _, name := range []string{"Open", "ClosedFlood", "Rejected", "MaxConnections", "Registrations", "CachedBytes", "topic name length", "PassedOver"} {
+		if !bytes.Contains(text, []byte(`"`+name+`"`)) {
+			t.Errorf("%s is not in %s", name, text)
+		}
+	}
+}
+
+// TestSnapshotOfALife looks at a server all the time, from New to its end.
+func TestSnapshotOfALife(t *testing.T) {
+	s := everythingOn(t, io.Discard)
+	cfg := *s.config()
+	cfg.EnableShutdownGracefully, cfg.ShutdownWaitTime = true, time.Hour
+	cfg.NeedWaitForService, cfg.WaitSecondsForService = true, 3600
+	s.live.Store(&cfg)
+	over, watched := make(chan struct{}), make(chan []State)
+	go func() {
+		var seen []State
+		for {
+			state := s.Snapshot().State
+			if len(seen) == 0 || seen[len(seen)-1] != state {
+				seen = append(seen, state)
+			}
+			select {
+			case <-over:
+				watched <- seen
+				return
+			default:
+			}
+		}
+	}()
+	eventually := func(state State) Snapshot {
+		t.Helper()
+		nstest.Eventually(t, string(state), func() bool { return s.Snapshot().State == state })
+		return s.Snapshot()
+	}
+	if snap := eventually(StateStarting); snap.RoutesGiven || snap.Limits.Loops != 0 || snap.Version != Version() || snap.Started.IsZero() {
+		t.Errorf("while it starts it is %+v", snap)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	snap := eventually(StateServing)
+	if snap.RoutesGiven {
+		t.Error("routes are given, needWaitForService notwithstanding")
+	}
+	if snap.Limits.Loops < 1 || snap.Limits.MaxFrame < codec.MaxFrameLength || snap.Limits.BudgetBytes != s.budget.Limit() ||
+		snap.DefaultPool.InForce.Workers != 16 || len(snap.DefaultPool.InForce.Levels) != 4 || snap.DefaultPool.InForce.Levels[1].Queue != 10_000 ||
+		len(snap.Addresses) != 1 || snap.Addresses[0] != s.Addr().String() || snap.Table.Limits.Topics == 0 || snap.KVConfig.MaxBytes == 0 {
+		t.Errorf("while it serves it is %+v", snap)
+	}
+	s.Reconfigure(func(c *Config) { c.NeedWaitForService = false })
+	if !s.Snapshot().RoutesGiven {
+		t.Error("routes are not given")
+	}
+	c := nstest.Dial(t, s.Addr().String())
+	c.Do(nstest.Route("T"))
+	if snap := s.Snapshot(); snap.Engine.Open != 1 || snap.Engine.Frames != 1 || snap.DefaultPool.Completed != 1 {
+		t.Errorf("after one request, which a pool has served, it is %+v", snap)
+	}
+	cancel()
+	if snap := eventually(StateDraining); !snap.RoutesGiven || snap.Engine.Open != 1 {
+		t.Errorf("while it drains it is %+v", snap)
+	}
+	c.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if snap := eventually(StateStopped); snap.RoutesGiven || snap.Engine.Open != 0 || snap.Engine.Frames != 1 {
+		t.Errorf("in the end it is %+v", snap)
+	}
+	close(over)
+	order := []State{StateStarting, StateServing, StateDraining, StateStopped}
+	for i, state := range <-watched {
+		if at := slices.Index(order, state); at < i {
+			t.Errorf("state %d was %s", i, state)
+		}
+	}
+}
+
+// TestSnapshotHidesSecrets: passwords, and what sounds like one, are not in it.
+func TestSnapshotHidesSecrets(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.KVConfigPath = ""
+	cfg.TLS.ServerKeyPassword, cfg.TLS.ClientKeyPassword = "geheim", "geheim"
+	cfg.Unknown = []codec.Field{{Name: "myToken", Value: "geheim"}, {Name: "long", Value: strings.Repeat("x", 10_000)}}
+	s, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap := s.Snapshot()
+	text, err := json.Marshal(snap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("geheim")) || !bytes.Contains(text, []byte(`{"Key":"myToken","Value":"`+hidden+`"}`)) {
+		t.Errorf("it is %s", text)
+	}
+	if bytes.Contains(text, bytes.Repeat([]byte("x"), 1000)) {
+		t.Error("a long text is not clipped")
+	}
+	if !slices.Contains(snap.Config, Setting{"listenPort", "9876"}) {
+		t.Errorf("listenPort is not in %v", snap.Config)
+	}
+}
+
+// BenchmarkSnapshot is what one Snapshot costs.
+func BenchmarkSnapshot(b *testing.B) {
+	cfg := DefaultConfig()
+	cfg.KVConfigPath = ""
+	s, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Snapshot()
+	}
+}

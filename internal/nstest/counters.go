@@ -1,0 +1,91 @@
+package nstest
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// Counters returns the atomic counters in the struct that p points to, and in what
+// is part of it, with what sets them, by their path: "cache.used", "refusals[3]".
+// Pointers and slices are followed whose field is among follow.
+func Counters(p any, follow ...string) map[string]func(int64) {
+	found := map[string]func(int64){}
+	collect(found, "", reflect.ValueOf(p).Elem(), follow)
+	return found
+}
+
+func collect(found map[string]func(int64), path string, v reflect.Value, follow []string) {
+	switch v.Type() {
+	case reflect.TypeFor[atomic.Int64]():
+		found[path] = (*atomic.Int64)(v.Addr().UnsafePointer()).Store
+		return
+	case reflect.TypeFor[atomic.Uint64]():
+		c := (*atomic.Uint64)(v.Addr().UnsafePointer())
+		found[path] = func(n int64) { c.Store(uint64(n)) }
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if pkg := v.Type().PkgPath(); pkg != "" && !strings.HasPrefix(pkg, "gonamesrv/") {
+			return // a lock of the standard library counts, too
+		}
+		for i := range v.NumField() {
+			name := v.Type().Field(i).Name
+			field := v.Field(i)
+			if !slices.Contains(follow, name) && pointsAway(field.Type()) {
+				continue
+			}
+			collect(found, join(path, name), field, follow)
+		}
+	case reflect.Array, reflect.Slice:
+		for i := range v.Len() {
+			collect(found, fmt.Sprintf("%s[%d]", path, i), v.Index(i), follow)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			collect(found, path, v.Elem(), follow)
+		}
+	}
+}
+
+// pointsAway reports whether a value of type t has its contents elsewhere.
+func pointsAway(t reflect.Type) bool { return t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice }
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// Numbers returns every whole number in v, whatever it is made of, with the path of
+// the last field that has it.
+func Numbers(v any) map[int64]string {
+	found := map[int64]string{}
+	numbers(found, "", reflect.ValueOf(v))
+	return found
+}
+
+func numbers(found map[int64]string, path string, v reflect.Value) {
+	switch {
+	case v.CanInt():
+		found[v.Int()] = path
+	case v.CanUint():
+		found[int64(v.Uint())] = path
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			numbers(found, join(path, v.Type().Field(i).Name), v.Field(i))
+		}
+	case v.Kind() == reflect.Slice || v.Kind() == reflect.Array:
+		for i := range v.Len() {
+			numbers(found, fmt.Sprintf("%s[%d]", path, i), v.Index(i))
+		}
+	case v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface:
+		if !v.IsNil() {
+			numbers(found, path, v.Elem())
+		}
+	}
+}
