@@ -172,14 +172,14 @@ func TestBehindSince(t *testing.T) {
 	clock.advance(time.Second)
 	s.onLoop(l, func() {
 		l.turn(c, bytes.Repeat(textFrame("x"), 4))
-		if !c.behind || c.began != time.Second {
-			t.Errorf("behind %v since %v, want so since 1s", c.behind, c.began)
+		if !c.behind || c.backlog.lagged != time.Second {
+			t.Errorf("behind %v since %v, want so since 1s", c.behind, c.backlog.lagged)
 		}
 		l.now = 2 * time.Second
 		l.catchUp()
 		l.catchUp()
-		if !c.behind || c.began != time.Second || l.oldestHolder() != c {
-			t.Errorf("behind %v since %v, want so since 1s and to be the oldest", c.behind, c.began)
+		if !c.behind || c.backlog.lagged != time.Second || l.oldestHolder() != c {
+			t.Errorf("behind %v since %v, want so since 1s and to be the oldest", c.behind, c.backlog.lagged)
 		}
 		l.catchUp()
 		if c.behind || c.listed(byBehind) {

@@ -617,7 +617,7 @@ func TestRemoteAddrOutlivesConnection(t *testing.T) {
 	dead := opened.(*conn)
 	dead.mu.Lock()
 	defer dead.mu.Unlock()
-	if dead.outbox != nil || dead.queued {
+	if dead.out.queue != nil || dead.queued {
 		t.Error("a dead connection keeps what it is sent")
 	}
 }

@@ -154,7 +154,7 @@ func TestIdleListOrder(t *testing.T) {
 		l.addIdle(x)
 	}
 	order := func() (ids []uint64) {
-		for x := l.idles[0].head; x != nil; x = x.links[byIdleness].nex {
+		for x := l.idles[0].head; x != nil; x = x.idle.next {
 			ids = append(ids, x.id)
 		}
 		return ids

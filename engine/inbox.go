@@ -171,6 +171,12 @@ func (in *inbox) reopen() {
 	}
 }
 
+// hasMore reports whether a turn goes on: next may yield a frame.
+func (in *inbox) hasMore() bool { return in.whole == complete || len(in.todo) > 0 }
+
+// forget gives up a turn that was not kept, of an inbox with nothing buffered.
+func (in *inbox) forget() { in.todo, in.need, in.waiting, in.whole = nil, 0, false, fragment }
+
 // next returns the next whole frame, nil if there is none. The frame may be read
 // until the next call of any method. The error wraps ErrMalformed.
 func (in *inbox) next(m memory) ([]byte, error) {
@@ -211,6 +217,21 @@ func (in *inbox) alone() *bytebufferpool.ByteBuffer {
 func (in *inbox) transfer(m memory) {
 	m.release(cap(in.buf.B))
 	in.buf = nil
+}
+
+// collect buffers data and returns all that is buffered: of a stream that is not to be
+// cut yet. detach takes that away from the inbox; the bytes are still reserved.
+func (in *inbox) collect(m memory, data []byte) ([]byte, error) {
+	if err := in.add(m, data); err != nil {
+		return nil, err
+	}
+	return in.buf.B, nil
+}
+
+func (in *inbox) detach() *bytebufferpool.ByteBuffer {
+	b := in.buf
+	in.buf = nil
+	return b
 }
 
 // keep ends a turn. It buffers what next has not yielded. served reports whether

@@ -73,8 +73,8 @@ func (s *strangers) leave(c *conn) {
 	}
 }
 
-// bury takes c off the list, because it is closed.
-func (s *strangers) bury(c *conn) {
+// closed takes c off the list, because it is closed.
+func (s *strangers) closed(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch at := c.strange; {
@@ -104,7 +104,7 @@ func (s *strangers) removeLocked(c *conn) {
 }
 
 // takeOldest takes the oldest stranger off the list, for the caller to close. It
-// returns nil if none has been silent for long enough. bury then takes one value
+// returns nil if none has been silent for long enough. closed then takes one value
 // from inPlace.
 func (s *strangers) takeOldest(inPlace chan struct{}) *conn {
 	s.mu.Lock()

@@ -236,8 +236,8 @@ func TestStrangersInOrder(t *testing.T) {
 		t.Error("given back before it is gone")
 	}
 	for _, c := range conns {
-		s.bury(c)
-		s.bury(c)
+		s.closed(c)
+		s.closed(c)
 	}
 	if len(inPlace) != 0 || s.size() != 0 || len(s.bySite) != 0 {
 		t.Errorf("%d in place, %d strangers, %d sites left, want none", len(inPlace), s.size(), len(s.bySite))

@@ -705,7 +705,7 @@ func (s *server) written() {
 		defer s.tls.mu.Unlock()
 		for t := range s.tls.open {
 			t.c.mu.Lock()
-			busy := t.writing || t.c.outbox != nil
+			busy := t.writing || t.c.out.queue != nil
 			t.c.mu.Unlock()
 			if busy {
 				return false

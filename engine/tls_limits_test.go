@@ -15,7 +15,14 @@ func (c *tlsClient) announce(s *server, n int) {
 	if _, err := c.Write(append(binary.BigEndian.AppendUint32(nil, 16<<20-4), make([]byte, n)...)); err != nil {
 		c.t.Fatalf("write: %v", err)
 	}
-	eventually(c.t, "beginning read", func() bool { return peer.held.Load() >= int64(n) && peer.frameBegan.Load() > 0 })
+	eventually(c.t, "beginning read", func() bool { return peer.held.Load() >= int64(n) && peer.awaitsFrame() })
+}
+
+// awaitsFrame reports whether the time of an unfinished frame runs.
+func (t *tlsConn) awaitsFrame() bool {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	return t.waiting
 }
 
 // tlsConnOf returns the server's side of a connection.
@@ -74,7 +81,7 @@ func TestTLSFrameTimeoutBeginsWithEachFrame(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.want("0123456789")
-		eventually(t, "half read", func() bool { return peer.frameBegan.Load() > 0 })
+		eventually(t, "half read", func() bool { return peer.awaitsFrame() })
 		rest = frame[5:]
 		clock.advance(25 * time.Second)
 	}
