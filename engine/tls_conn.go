@@ -406,10 +406,14 @@ func (t *tlsConn) evict() {
 	}
 }
 
-// end closes the connection after what is in its outbox, and tells the handler.
+// end closes the connection after what is in its outbox, unless its peer does not
+// read that, and tells the handler.
 func (t *tlsConn) end(err error) {
 	c := t.c
 	c.mu.Lock()
+	if errors.Is(err, ErrSlowReader) {
+		t.abortLocked(err)
+	}
 	if !c.closing.Load() {
 		c.reason = err
 		c.closing.Store(true)
