@@ -103,7 +103,7 @@ func New(h Handler, o Options) (*Engine, error) {
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
 	e.bufs.keepLess(e.o.Budget)
-	e.going = make(chan struct{}, handOvers)
+	e.going = make(chan struct{}, maxEnrolling)
 	e.strangers.now = e.now
 	for i := range e.o.Loops {
 		e.loops = append(e.loops, newLoop(e, i))

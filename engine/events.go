@@ -34,7 +34,7 @@ func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
 		l.addIdle(c)
 		ev.e.strangers.add(c)
 		if c.preamble != preambleProxy {
-			ev.e.settle(c)
+			ev.e.locate(c)
 		}
 		if c.preamble != preambleProxy && l.tell(c) {
 			c.cause = ErrPanic
@@ -141,7 +141,7 @@ func (l *loop) closed(c *conn, err error) {
 func (l *loop) finishClose(c *conn, cause error) {
 	l.e.strangers.closed(c)
 	l.e.closed[kindOf(cause)].Add(1)
-	l.e.peers.leave(c.id)
+	l.e.peers.remove(c.id)
 	l.e.open.Add(-1) // last: who sees that it is gone finds it counted
 	l.noteClosed(c, cause)
 	if c.told {

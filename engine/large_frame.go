@@ -50,10 +50,9 @@ func (l *loop) readRest(c *conn) error {
 }
 
 // gather sets how much has to come for the loop to be woken, which is never
-// more than what is missing of a large frame: nothing whole waits for it. It
-// is called at the end of each turn of a connection that is patient, and of no
-// other, and makes it impatient again when there is no such frame, or it is not
-// being served.
+// more than what is missing of a large frame: nothing whole waits for it. Each turn
+// of a patient connection ends with it. It makes the connection impatient again when
+// there is no such frame, or when it is not served.
 func (l *loop) gather(c *conn) {
 	mark := min(c.missing(), largeRead)
 	if mark < readBuffer {

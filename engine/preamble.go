@@ -82,7 +82,7 @@ func (l *loop) greet(c *conn, data []byte) (action gnet.Action) {
 		case l.tell(c):
 			return l.finish(c, ErrPanic)
 		}
-		l.e.settle(c)
+		l.e.locate(c)
 		c.preamble = preambleTLS
 		if c.backlog != nil {
 			header := c.backlog.in.detach() // rest may lie in it

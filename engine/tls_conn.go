@@ -202,7 +202,7 @@ func (t *tlsConn) serveFrame(frame []byte) {
 	t.touch()
 	if !t.spoke.Load() {
 		t.spoke.Store(true)
-		c.e.strangers.leave(c)
+		c.e.strangers.spoken(c)
 	}
 	c.e.tls.frames.Add(1)
 	if t.out.buf == nil {

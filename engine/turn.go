@@ -128,7 +128,7 @@ func (l *loop) serve(c *conn, frame []byte) error {
 	l.served++
 	if !c.spoke {
 		c.spoke = true
-		l.e.strangers.leave(c)
+		l.e.strangers.spoken(c)
 	}
 	out.B = l.e.h.Serve(c, c.turnBegan(), frame, out.B)
 	if l.out.isMany() {
