@@ -566,7 +566,7 @@ func TestStopFlushesOutbox(t *testing.T) {
 
 func TestConnSize(t *testing.T) {
 	if n := unsafe.Sizeof(conn{}); n > 272 {
-		t.Errorf("a connection is %d bytes, want at most 360", n)
+		t.Errorf("a connection is %d bytes, want at most 272", n)
 	}
 }
 

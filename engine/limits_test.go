@@ -362,6 +362,28 @@ var limits = []struct {
 		r.clock.advance(3 * time.Second)
 		c.wantClosed(ErrFrameTimeout)
 	}},
+	{name: "a choke by what was sent stops the time of a frame", run: func(r *limitRig) {
+		r.start(nil, func(o *Options) {
+			smallSockets(o)
+			o.FirstFrameTimeout, o.FrameTimeout, o.ChokedTime = 10*time.Second, 10*time.Second, time.Hour
+			o.IdleTimeout = func() time.Duration { return 0 }
+		})
+		c := r.dial()
+		frame := textFrame("in two pieces")
+		c.send(append(textFrame("hello"), frame[:6]...))
+		c.want("hello")
+		c.wantBegun()
+		c.conn.Send(frameOf(make([]byte, 5<<20)))
+		r.choked(1)
+		r.clock.advance(time.Minute)
+		r.wantOpen(1, "choked in the middle of a frame")
+		c.want("\x00")
+		c.wantBegun()
+		r.clock.advance(9 * time.Second)
+		r.wantOpen(1, "the time while it was choked does not count")
+		c.send(frame[6:])
+		c.want("in two pieces")
+	}},
 	{name: "a peer that is not served for what it costs is closed when it sends on", run: func(r *limitRig) {
 		r.start(func(_ Conn, _, out []byte) []byte { return append(out, frameOf(make([]byte, flushSize))...) }, func(o *Options) {
 			o.HighWater, o.LowWater, o.ChokedInput = 1<<30, 1, 10_000
