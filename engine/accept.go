@@ -15,15 +15,15 @@ const (
 	firstPause = 5 * time.Millisecond
 	longPause  = time.Second // Netty pauses as long after each failed accept
 
-	// handOvers is how many connections may be on their way to a loop. gnet
+	// maxEnrolling is how many connections may be on their way to a loop. gnet
 	// answers when the loop gets round to it, which on a busy loop takes
 	// milliseconds; one at a time would be a hundred connections a second.
-	handOvers = 64
+	maxEnrolling = 64
 
 	// fdReserve is what connections leave of RLIMIT_NOFILE for files, logs,
-	// loops, other listeners, and for hand-overs, which have two descriptors
+	// loops, other listeners, and for enrolments, which have two descriptors
 	// for a moment.
-	fdReserve = 128 + handOvers
+	fdReserve = 128 + maxEnrolling
 )
 
 // connectionLimit returns how many connections may be open. 0 means no limit.
@@ -36,7 +36,7 @@ func connectionLimit(configured, maxFiles int) int {
 
 // acceptAll accepts on all listeners until they are closed.
 func (e *Engine) acceptAll() {
-	slots := make(chan struct{}, handOvers)
+	slots := make(chan struct{}, maxEnrolling)
 	e.spares.want = len(e.lns)
 	e.spares.open()
 	defer e.spares.close()
@@ -50,13 +50,13 @@ func (e *Engine) acceptAll() {
 // acceptOn accepts until the listener is closed. No error ends it: whatever
 // the reason, EMFILE above all, it pauses and goes on, as Netty does, and
 // connections already open do not notice, unless one that has not spoken can
-// give its descriptor to those who wait. It returns when the last hand-over
+// give its descriptor to those who wait. It returns when the last enrolment
 // is done.
 func (e *Engine) acceptOn(ln net.Listener, slots chan struct{}) {
 	var (
 		pause  time.Duration
 		work   sync.WaitGroup
-		failed = make(chan error, 1) // a hand-over failed since the last accept
+		failed = make(chan error, 1) // a enrolment failed since the last accept
 	)
 	defer work.Wait()
 	for {
@@ -96,9 +96,9 @@ func (e *Engine) fewFilesLeft() bool {
 	return e.maxFiles > 0 && e.open.Load()+fdReserve > int64(e.maxFiles)
 }
 
-// acceptNext accepts one connection and leaves its hand-over to a goroutine
+// acceptNext accepts one connection and leaves its enrolment to a goroutine
 // that lives as long as that takes. While descriptors may run out it accepts
-// only if there is one for the hand-over too, which it waits for. Without, a
+// only if there is one for the enrolment too, which it waits for. Without, a
 // peer who could have waited in the backlog would be accepted to be cut off at
 // once.
 func (e *Engine) acceptNext(ln net.Listener, work *sync.WaitGroup, slots chan struct{}, failed chan<- error) error {
@@ -114,12 +114,12 @@ func (e *Engine) acceptNext(ln net.Listener, work *sync.WaitGroup, slots chan st
 	}
 	if e.fewFilesLeft() {
 		work.Wait()
-		return e.spares.lend(func() error { return e.handOver(c, nc) })
+		return e.spares.lend(func() error { return e.enroll(c, nc) })
 	}
 	slots <- struct{}{}
 	work.Go(func() {
 		defer func() { <-slots }()
-		if err := e.handOver(c, nc); err != nil {
+		if err := e.enroll(c, nc); err != nil {
 			select {
 			case failed <- err:
 			default:
@@ -130,7 +130,7 @@ func (e *Engine) acceptNext(ln net.Listener, work *sync.WaitGroup, slots chan st
 }
 
 // acceptOne accepts one connection and counts it in, or refuses it, and then c
-// is nil. The limits are applied before the hand-over: gnet has no way to refuse
+// is nil. The limits are applied before the enrolment: gnet has no way to refuse
 // a connection without opening it.
 func (e *Engine) acceptOne(ln net.Listener) (c *conn, nc net.Conn, err error) {
 	if nc, err = ln.Accept(); err != nil {
@@ -199,25 +199,25 @@ func (e *Engine) prepare(nc net.Conn) (*conn, error) {
 // writable slices; net shares that string among all connections.
 func dropZone(a *net.TCPAddr) { a.Zone = "" }
 
-// handOver gives nc to a loop, which serves it as c, and closes nc. It returns
+// enroll gives nc to a loop, which serves it as c, and closes nc. It returns
 // after Opened was called.
-func (e *Engine) handOver(c *conn, nc net.Conn) error {
+func (e *Engine) enroll(c *conn, nc net.Conn) error {
 	err := e.chooseLoop().enroll(c, nc)
 	if err == nil {
 		return nil
 	}
 	e.open.Add(-1)
 	e.accepted.Add(^uint64(0))
-	e.peers.leave(c.id)
-	return fmt.Errorf("engine: hand over %s: %w", c.RemoteAddr(), err)
+	e.peers.remove(c.id)
+	return fmt.Errorf("engine: enroll %s: %w", c.RemoteAddr(), err)
 }
 
-// spares are descriptors kept for hand-overs, one for each listener, so that
+// spares are descriptors kept for enrolments, one for each listener, so that
 // there is still one when each of the other acceptors has just taken one.
 type spares struct {
 	want int // constant
 
-	mu   sync.Mutex // guards the following; held during a hand-over
+	mu   sync.Mutex // guards the following; held during a enrolment
 	held []*os.File
 }
 

@@ -6,72 +6,77 @@ import "time"
 // there are any: gnet does not tell when its buffer has drained.
 const scanInterval = 10 * time.Millisecond
 
-// Java: NettyRemotingServer.NettyServerHandler#channelWritabilityChanged turns
-// reading off above the high-water mark and on again below the low one. gnet
-// cannot stop reading one connection, so a choked one is read and not served:
-// its bytes wait in c.in, and if there are too many of them, or it lasts too
+// gnet cannot stop reading one connection, so a choked one is read and not served:
+// its bytes wait in its inbox, and if there are too many of them, or it lasts too
 // long, it is closed. All of this is for the loop only.
 
-// look reads how much of what was written to c is unsent, which gnet does not
-// tell, and counts it in the budget; c may have to go over it.
-func (l *loop) look(c *conn) {
-	unsent := c.gc.OutboundBuffered()
-	if unsent == c.unsent {
-		return
+// look takes note of how much of what was written to c is unsent, which gnet does
+// not tell by itself, and reports whether the peer has read of it since the last
+// look. c may have to go over the budget.
+func (l *loop) look(c *conn) (progress bool) {
+	left := c.gc.OutboundBuffered()
+	if left == c.out.given {
+		return false
 	}
-	if more := unsent - c.unsent; more < 0 {
-		l.e.release(-more)
-	} else if !l.afford(c, more) {
-		l.close(c, ErrOverloaded)
-		return
-	}
-	c.unsent = unsent
+	progress, err := c.out.settle((*outputMemory)(c), left, l.now)
 	switch {
-	case unsent == 0:
+	case err != nil:
+		l.close(c, err)
+		return false
+	case left == 0:
 		c.leave(byUnsent)
 	case !c.listed(byUnsent):
-		c.owing = l.now
 		l.unsent.push(c)
 	}
+	return progress
 }
 
-// drained reports whether the peer has read of our replies since we last
-// looked.
-func (l *loop) drained(c *conn) bool {
-	before := c.unsent
+// hasRoom reports whether more may be given to c. If not, it closes c.
+func (l *loop) hasRoom(c *conn) bool {
 	l.look(c)
-	return !c.gone && c.unsent < before
+	if !c.gone && c.out.isFull(&l.e.outboxLimits) {
+		l.close(c, ErrSlowReader)
+	}
+	return !c.gone
+}
+
+// afterWrite looks at how much of what was written is still unsent and reports
+// whether that may be.
+func (l *loop) afterWrite(c *conn) bool {
+	l.look(c)
+	switch {
+	case c.gone:
+		return false
+	case c.out.given == 0:
+		l.touch(c) // a finished write is a sign of life
+	case c.out.choke(&l.e.outboxLimits, l.e.now()):
+		l.choke(c)
+	}
+	return true
 }
 
 // reviewUnsent looks at all who have something unsent. Those who are choked
 // are looked at more often.
 func (l *loop) reviewUnsent() {
 	for c := l.unsent.head; c != nil && !c.gone; {
-		next := c.links[byUnsent].nex
-		if l.drained(c) {
+		next := c.link(byUnsent).next
+		if l.look(c) {
 			l.touch(c)
+		}
+		if !c.gone {
+			l.cool(c)
 		}
 		c = next
 	}
 }
 
-// choke stops serving c.
+// choke stops serving c, whose outbox says so.
 func (l *loop) choke(c *conn) {
-	c.choked = true
-	c.leave(byFrame) // what keeps it from being whole is that we do not serve
-	c.since = l.e.now()
+	l.pauseInput(c)
 	l.e.choked.Add(1)
 	l.chokedList = append(l.chokedList, c)
 	if len(l.chokedList) == 1 {
 		l.armScan()
-	}
-}
-
-// unchoke takes the mark off c; the list forgets it at the next scan.
-func (l *loop) unchoke(c *conn) {
-	if c.choked {
-		c.choked = false
-		l.e.choked.Add(-1)
 	}
 }
 
@@ -84,36 +89,14 @@ func (l *loop) armScan() {
 	l.chokeTimer.Reset(scanInterval)
 }
 
-// hoard keeps what a peer sends that is choked or behind, and closes it when
-// that is too much.
-func (l *loop) hoard(c *conn, data []byte) error {
-	if err := l.add(c, data); err != nil {
-		return err
-	}
-	held := c.in.B[c.off:]
-	if len(held) <= l.e.o.ChokedInput {
-		return nil
-	}
-	first, err := l.split(held)
-	switch {
-	case err != nil:
-		return err
-	case len(held) <= first+l.e.o.ChokedInput:
-		return nil
-	case c.choked:
-		return ErrSlowReader
-	}
-	return ErrFlood
-}
-
-// scanChoked lets go whoever has read enough and closes whoever has not for
-// too long.
+// scanChoked serves those again who have read enough, and closes those who have
+// not for too long.
 func (l *loop) scanChoked() {
 	list := l.chokedList
 	l.chokedList = l.chokedSpare[:0]
 	settled, now := l.e.o.Clock.Settled(), l.e.now()
 	for _, c := range list {
-		if !c.gone && c.choked {
+		if !c.gone && c.out.choked {
 			l.reviewChoked(c, now, settled)
 		}
 	}
@@ -127,17 +110,20 @@ func (l *loop) scanChoked() {
 // reviewChoked looks at one choked connection. If it is to stay choked it is
 // listed again.
 func (l *loop) reviewChoked(c *conn, now time.Duration, settled bool) {
-	if l.drained(c) {
+	if l.look(c) {
 		l.touch(c)
 	}
-	switch {
-	case c.gone:
-	case c.unsent <= l.e.o.LowWater:
-		l.unchoke(c)
-		l.resume(c)
-	case settled && now-c.since >= l.e.o.ChokedTime:
-		l.close(c, ErrSlowReader)
-	default:
-		l.chokedList = append(l.chokedList, c)
+	if c.gone {
+		return
 	}
+	if c.out.unchoke(&l.e.outboxLimits) {
+		l.e.choked.Add(-1)
+		l.resume(c)
+		return
+	}
+	if err := c.out.overdue(&l.e.outboxLimits, now); settled && err != nil {
+		l.close(c, err)
+		return
+	}
+	l.chokedList = append(l.chokedList, c)
 }

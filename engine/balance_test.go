@@ -66,8 +66,8 @@ func (s *server) arrivals(n int) (peers []*client) {
 // Connections that arrive together spread as evenly as those that come one by
 // one, and those that come after many have died make up for them.
 func TestConnectionsSpreadOverLoops(t *testing.T) {
-	const loops, each = 4, handOvers / 4
-	opened := make(chan Conn, 10*handOvers)
+	const loops, each = 4, maxEnrolling / 4
+	opened := make(chan Conn, 10*maxEnrolling)
 	s := serve(t, &testHandler{opened: func(c Conn) { opened <- c }}, func(o *Options) { o.Loops = loops })
 	homes := map[string]int{} // loop of a peer
 	wantEven := func(when string, n, each int) {
@@ -147,7 +147,7 @@ func TestFailedEnrollIsNotCounted(t *testing.T) {
 		e.loops = []*loop{l}
 		nc, peer := net.Pipe()
 		defer peer.Close()
-		err := e.handOver(newFake().conn, nc)
+		err := e.enroll(newFake().conn, nc)
 		if err == nil || !strings.Contains(err.Error(), "no more") {
 			t.Errorf("later %v: error %v", later, err)
 		}

@@ -71,10 +71,10 @@ func (b *Budget) tight() bool { return b.excess() > 0 }
 // excess returns how many bytes are held beyond that.
 func (b *Budget) excess() int64 { return b.held.Load() - b.half/4*3 }
 
-// hold counts n bytes in that wait for a peer and reports whether there was
-// room for them. If little is left, the loops look for who has to go. Safe from
+// reserve counts n bytes in that wait for a peer and reports whether there was
+// room for them. If little is left, the loops evict those who hold bytes. Safe from
 // any goroutine.
-func (e *Engine) hold(n int) bool {
+func (e *Engine) reserve(n int) bool {
 	ok := e.o.Budget.take(&e.o.Budget.held, n)
 	if !ok || e.o.Budget.tight() {
 		e.relieve(nil)
@@ -82,14 +82,14 @@ func (e *Engine) hold(n int) bool {
 	return ok
 }
 
-// release counts out what hold or afford has counted in.
+// release counts out what reserve or afford has counted in.
 func (e *Engine) release(n int) {
 	if n != 0 {
 		e.o.Budget.held.Add(-int64(n))
 	}
 }
 
-// relieve makes every loop but one look for who has to go.
+// relieve makes every loop but one evict those who hold bytes, if need be.
 func (e *Engine) relieve(but *loop) {
 	for _, l := range e.loops {
 		if l != but && l.reliefWaiting.CompareAndSwap(false, true) {
@@ -98,9 +98,9 @@ func (e *Engine) relieve(but *loop) {
 	}
 }
 
-// afford is hold for c, by its loop, which makes room at once: whoever has held
-// bytes for longest is closed, and the other loops do likewise. Those who are
-// honest hold bytes for a moment: one of them is closed only if a whole budget
+// afford is reserve for c, by its loop, which makes room at once: it evicts the
+// connection that has held bytes for longest, and the other loops do likewise. An
+// honest peer holds bytes for a moment only: it is evicted only if a whole budget
 // of bytes has come since it began. False means that c itself has to go. Loop
 // only.
 func (l *loop) afford(c *conn, n int) bool {
@@ -114,7 +114,7 @@ func (l *loop) afford(c *conn, n int) bool {
 		if oldest == nil || oldest == c {
 			break
 		}
-		l.dismiss(oldest)
+		l.evict(oldest)
 		ok = ok || b.take(&b.held, n)
 	}
 	if !ok || b.tight() {
@@ -123,8 +123,8 @@ func (l *loop) afford(c *conn, n int) bool {
 	return ok
 }
 
-// relief closes who has held bytes for longest, one after the other, until
-// there is room again.
+// relief evicts the connections that have held bytes for longest, one after the
+// other, until there is room again.
 func (l *loop) relief() {
 	l.reliefWaiting.Store(false)
 	for l.e.o.Budget.tight() {
@@ -132,13 +132,13 @@ func (l *loop) relief() {
 		if oldest == nil {
 			return
 		}
-		l.dismiss(oldest)
+		l.evict(oldest)
 	}
 }
 
 // oldestHolder returns the connection that has held bytes for longest, nil if
 // none holds any. Where the clock, which ticks once a second, sees no difference,
-// those who send faster than they can be answered come first, and those who do
+// a peer that sends faster than it can be answered comes first, and one that does
 // not read next.
 func (l *loop) oldestHolder() (oldest *conn) {
 	var since time.Duration
@@ -148,23 +148,24 @@ func (l *loop) oldestHolder() (oldest *conn) {
 		}
 	}
 	if c := l.lagged.head; c != nil {
-		older(c, c.began)
+		older(c, c.backlog.lagged)
 	}
 	if c := l.unsent.head; c != nil {
-		older(c, c.owing)
+		older(c, c.out.owing)
 	}
 	for i := range l.frames {
 		if c := l.frames[i].head; c != nil {
-			older(c, c.began)
+			older(c, c.backlog.in.began)
 		}
 	}
 	return oldest
 }
 
-// dismiss closes c, unless it turns out to hold nothing any more.
-func (l *loop) dismiss(c *conn) {
+// evict closes c to make room, unless it turns out to hold nothing any more.
+func (l *loop) evict(c *conn) {
 	if !c.listed(byFrame) && !c.listed(byBehind) {
-		if l.look(c); !c.listed(byUnsent) {
+		if l.look(c); c.gone || !c.listed(byUnsent) {
+			l.cool(c)
 			return
 		}
 	}

@@ -172,14 +172,14 @@ func TestBehindSince(t *testing.T) {
 	clock.advance(time.Second)
 	s.onLoop(l, func() {
 		l.turn(c, bytes.Repeat(textFrame("x"), 4))
-		if !c.behind || c.began != time.Second {
-			t.Errorf("behind %v since %v, want so since 1s", c.behind, c.began)
+		if !c.behind || c.backlog.lagged != time.Second {
+			t.Errorf("behind %v since %v, want so since 1s", c.behind, c.backlog.lagged)
 		}
 		l.now = 2 * time.Second
 		l.catchUp()
 		l.catchUp()
-		if !c.behind || c.began != time.Second || l.oldestHolder() != c {
-			t.Errorf("behind %v since %v, want so since 1s and to be the oldest", c.behind, c.began)
+		if !c.behind || c.backlog.lagged != time.Second || l.oldestHolder() != c {
+			t.Errorf("behind %v since %v, want so since 1s and to be the oldest", c.behind, c.backlog.lagged)
 		}
 		l.catchUp()
 		if c.behind || c.listed(byBehind) {
@@ -203,44 +203,6 @@ func TestBudgetOfOne(t *testing.T) {
 	eventually(t, "counted", func() bool { return s.Stats().ClosedOverloaded == 1 })
 	h.wantCause(t, ErrOverloaded)
 	s.dial().ping("others go on")
-}
-
-// Replies that nobody reads count as well, and so do those that are given to
-// gnet below the high-water mark.
-func TestBudgetCountsUnreadReplies(t *testing.T) {
-	s := serve(t, &testHandler{serve: blower(400_000)}, func(o *Options) {
-		smallSockets(o)
-		o.HighWater, o.LowWater = 64<<20, 1<<20 // nobody is choked
-		o.Budget = NewBudget(8 << 20)
-	})
-	var slow []*client
-	for range 30 {
-		c := s.dial()
-		c.send(textFrame("x"))
-		slow = append(slow, c)
-		eventually(t, "answered", func() bool { return s.Stats().Frames == uint64(len(slow)) })
-		if held := s.Budget().Held(); held > 4<<20 {
-			t.Fatalf("%d bytes held, want at most 4 MiB", held)
-		}
-	}
-	eventually(t, "the oldest closed", func() bool { return s.Stats().ClosedOverloaded >= 10 })
-	quick := s.dial()
-	for range 5 {
-		quick.send(textFrame("y"))
-		if b, err := readFrame(quick); err != nil || len(b) < 400_000 {
-			t.Fatalf("who reads got %d bytes, %v", len(b), err)
-		}
-	}
-	if _, err := readFrame(slow[29]); err != nil {
-		t.Errorf("the newest, which has read at last: %v", err)
-	}
-	if st := s.Stats(); st.ClosedOverloaded > 26 {
-		t.Errorf("%d closed, want no more than had to go", st.ClosedOverloaded)
-	}
-	for _, c := range slow {
-		c.Close()
-	}
-	eventually(t, "all given back", func() bool { return s.Budget().Held() == 0 })
 }
 
 // What has been read meanwhile is not held against anybody.

@@ -16,7 +16,7 @@ import (
 // engine's own because an ID must tell connections of several engines apart.
 var lastID atomic.Uint64
 
-// A conn is one connection. Size: 360 B, and no buffer when idle.
+// A conn is one connection. Size: 272 B, and no buffer when idle.
 type conn struct {
 	id      uint64
 	peer    netip.AddrPort
@@ -27,24 +27,17 @@ type conn struct {
 
 	// The following are for the loop only.
 
-	gc       gnet.Conn                  // nil once closed, so that misuse shows
-	gone     bool                       // closed: gc's descriptor may be somebody else's by now
-	choked   bool                       // listed in loop.choked, see backpressure.go
-	behind   bool                       // listed in loop.behind, see fairness.go
-	spoke    bool                       // a whole frame has come
-	told     bool                       // Opened was called
-	patient  bool                       // its low-water mark is up, see large_frame.go
-	preamble preamble                   // what is to come before the first frame
-	need     int                        // size of the frame that in begins, 0 = not yet known
-	off      int                        // where in in the unserved bytes begin
-	in       *bytebufferpool.ByteBuffer // bytes not yet served, nil if none
-	cause    error                      // why we close it
-	unsent   int                        // bytes in gnet's outbound buffer when last looked at; counted in the budget
-	since    time.Duration              // choked since, loop time
-	active   time.Duration              // last sign of life, loop time
-	began    time.Duration              // when the frame in in began, loop time, while listed by frame; behind since, while listed by behind
-	owing    time.Duration              // unsent has not been 0 since, loop time, while listed by unsent
-	links    [numKinds]link
+	gc       gnet.Conn     // nil once closed, so that misuse shows
+	gone     bool          // closed: gc's descriptor may be somebody else's by now
+	behind   bool          // listed in loop.behind, see fairness.go
+	spoke    bool          // a whole frame has come
+	told     bool          // Opened was called
+	patient  bool          // its low-water mark is up, see large_frame.go
+	preamble preamble      // what is to come before the first frame
+	cause    error         // why we close it
+	active   time.Duration // last sign of life, loop time
+	idle     link          // byIdleness
+	backlog  *backlog      // nil while nothing of c waits, see backlog.go
 
 	strange *stranger // see strangers.go, guarded by its mutex; nil once it has spoken
 
@@ -60,8 +53,8 @@ type conn struct {
 
 	mu     sync.Mutex // guards the following and the two above; taken before loop.mu
 	reason error      // given to Close
-	outbox *bytebufferpool.ByteBuffer
-	tls    *tlsConn // set by the loop when it hands c over; then gone is true for the loop
+	out    outbox     // its queue; without TLS the rest of it is for the loop only
+	tls    *tlsConn   // set by the loop when it hands c over; then gone is true for the loop
 }
 
 func newConn(e *Engine, peer, local netip.AddrPort) *conn {
@@ -114,7 +107,7 @@ func (c *conn) beginTurn() { c.at.Store(int64(c.e.now())) }
 // turnBegan returns when the last turn of c began.
 func (c *conn) turnBegan() time.Duration { return time.Duration(c.at.Load()) }
 
-// Send appends b to the outbox. Only the first of several Sends wakes the
+// Send queues b in the outbox. Only the first of several Sends wakes the
 // loop: measured with gnet v2.10.0, one AsyncWrite per reply costs up to
 // fourteen times as much as one write for all.
 func (c *conn) Send(b []byte) {
@@ -126,14 +119,10 @@ func (c *conn) Send(b []byte) {
 	if c.dead {
 		return
 	}
-	if !c.e.hold(len(b)) {
-		c.closeLocked(ErrOverloaded)
+	if err := c.out.add((*sendMemory)(c.e), b); err != nil {
+		c.closeLocked(err)
 		return
 	}
-	if c.outbox == nil {
-		c.outbox = c.e.bufs.get(len(b))
-	}
-	c.outbox.B = append(c.outbox.B, b...)
 	c.wakeLocked()
 }
 
@@ -142,20 +131,16 @@ func (c *conn) Send(b []byte) {
 func (c *conn) give(b *bytebufferpool.ByteBuffer) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.dead:
-		return false
-	case !c.e.hold(len(b.B)):
-		c.closeLocked(ErrOverloaded)
-		return false
-	case c.outbox != nil: // is listed already
-		c.outbox.B = append(c.outbox.B, b.B...)
-		c.wakeLocked()
+	if c.dead {
 		return false
 	}
-	c.outbox = b
+	kept, err := c.out.adopt((*sendMemory)(c.e), b)
+	if err != nil {
+		c.closeLocked(err)
+		return false
+	}
 	c.wakeLocked()
-	return true
+	return kept
 }
 
 // Close asks the loop to close the connection after what is in the outbox.
@@ -187,30 +172,30 @@ func (c *conn) wakeLocked() {
 	}
 }
 
-// takeOutbox empties the outbox; the caller releases and puts back the buffer.
-func (c *conn) takeOutbox() *bytebufferpool.ByteBuffer {
+// takeQueued empties the queue of the outbox. The caller gives or releases the
+// bytes, and puts the buffer back. Loop only.
+func (c *conn) takeQueued() *bytebufferpool.ByteBuffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := c.outbox
-	c.outbox, c.queued = nil, false
-	return b
+	c.queued = false
+	return c.out.take()
 }
 
-// holdOutbox leaves the outbox for later.
-func (c *conn) holdOutbox() {
+// leaveQueued leaves the queue for later. Loop only.
+func (c *conn) leaveQueued() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queued = false
 }
 
-// die makes c deaf to Send and Close and returns what was left in the outbox
-// and the reason given to Close. Loop only.
-func (c *conn) die() (outbox *bytebufferpool.ByteBuffer, reason error) {
+// closeOutbox makes c deaf to Send and Close and returns what was left in the
+// queue, whether c was choked, and the reason given to Close. Loop only.
+func (c *conn) closeOutbox() (left *bytebufferpool.ByteBuffer, choked bool, reason error) {
 	c.gone = true
 	c.alive.Store(false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dead = true
-	outbox, c.outbox = c.outbox, nil
-	return outbox, c.reason
+	choked = c.out.choked
+	return c.out.close((*outputMemory)(c)), choked, c.reason
 }

@@ -48,7 +48,7 @@
 // # Which goroutine runs what
 //
 //   - The acceptors, one for each address: accept, count, pause after an error.
-//     Up to 64 goroutines that live for the length of a hand-over help them.
+//     Up to 64 goroutines that live for the length of an enrolment help them.
 //   - A loop, Options.Loops of them, each with its share of the connections:
 //     Split, Opened, Serve, Closed, all reading and all writing. It never
 //     blocks. What a type says is "loop only" needs no lock.
@@ -73,7 +73,7 @@
 // is served from there; only what is unfinished at the end of a turn is
 // copied, into a buffer of the connection that grows with the bytes that came
 // and not with the length they announce; the rest of a large frame is read
-// straight into it, and Submit hands it over instead of copying it. An idle
+// straight into it, and Submit transfers it to the task instead of copying it. An idle
 // connection has no buffer.
 //
 // # What gnet does, and is kept from doing
@@ -83,11 +83,19 @@
 // EMFILE, hence ours; it recovers no panic, hence a recover in every callback;
 // a failed Write closes the connection before it returns, with the descriptor
 // number free for reuse, hence nothing touches a connection after one; it
-// limits nothing and says nothing when output has drained, hence the choke
-// list; its tasks overtake each other, hence outboxes, and connections too,
+// limits nothing and says nothing when output has drained, hence the list
+// of the choked; its tasks overtake each other, hence outboxes, and connections too,
 // hence the bell; a loop that fails ends without a word, hence the sentinels.
 //
-// Read first handler.go, then turn.go, then executor.go.
+// # Where a limit lives
+//
+// What a peer may make the engine buffer, and for how long, is decided by two types
+// that know no socket, no loop and no clock: an inbox cuts the stream into frames,
+// an outbox follows what is sent until the peer's system has taken it. A loop drives
+// them for connections without TLS, a reader and a writer for one with TLS. Each limit
+// is there once, and TestConnectionLimits holds peers of both kinds to it.
+//
+// Read first handler.go, then inbox.go and outbox.go, then turn.go, then executor.go.
 //
 // Java: remoting's NettyRemotingServer and NettyRemotingAbstract, and the
 // executors of NamesrvController. Version 5.3.

@@ -147,7 +147,7 @@ func (t *tlsConn) isQuiet() bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return t.up && !t.writing && c.outbox == nil
+	return t.up && !t.writing && c.out.queue == nil
 }
 
 // socketHasInput is hasInput for a socket of package net.
@@ -172,7 +172,7 @@ func takeOne(n *atomic.Int64) bool {
 // isQuiet reports whether nothing of c is on its way: no request unread, half
 // read or with a worker, no reply that the kernel has not taken. Loop only.
 func (l *loop) isQuiet(c *conn) bool {
-	return c.in == nil && !c.hasTasks() && !c.hasOutput() && c.gc.OutboundBuffered() == 0 && !hasInput(c.gc.Fd())
+	return (c.backlog == nil || c.backlog.in.isEmpty()) && !c.hasTasks() && !c.hasOutput() && c.gc.OutboundBuffered() == 0 && !hasInput(c.gc.Fd())
 }
 
 // hasTasks reports whether an executor still works for c.
@@ -194,5 +194,5 @@ func (ln *lane) isBusy() bool {
 func (c *conn) hasOutput() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.outbox != nil
+	return c.out.queue != nil
 }

@@ -34,6 +34,9 @@ type Engine struct {
 	lns    []net.Listener
 	spares spares
 
+	inboxLimits  inboxLimits  // constant
+	outboxLimits outboxLimits // constant
+
 	choosing sync.Mutex // held by chooseLoop
 
 	peers peerCount
@@ -92,10 +95,15 @@ func New(h Handler, o Options) (*Engine, error) {
 		fatal: make(chan error, 1),
 	}
 	e.tickEvery = e.o.tick
+	e.inboxLimits = inboxLimits{
+		split: e.o.Split, maxFrame: e.o.MaxFrame, ahead: e.o.ChokedInput,
+		first: e.o.FirstFrameTimeout, later: e.o.FrameTimeout, resolution: e.o.tick,
+	}
+	e.outboxLimits = outboxLimits{high: e.o.HighWater, low: e.o.LowWater, max: e.o.MaxUnsent, chokedTime: e.o.ChokedTime}
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
 	e.bufs.keepLess(e.o.Budget)
-	e.going = make(chan struct{}, handOvers)
+	e.going = make(chan struct{}, maxEnrolling)
 	e.strangers.now = e.now
 	for i := range e.o.Loops {
 		e.loops = append(e.loops, newLoop(e, i))

@@ -565,8 +565,8 @@ func TestStopFlushesOutbox(t *testing.T) {
 }
 
 func TestConnSize(t *testing.T) {
-	if n := unsafe.Sizeof(conn{}); n > 360 {
-		t.Errorf("a connection is %d bytes, want at most 360", n)
+	if n := unsafe.Sizeof(conn{}); n > 272 {
+		t.Errorf("a connection is %d bytes, want at most 272", n)
 	}
 }
 
@@ -617,7 +617,7 @@ func TestRemoteAddrOutlivesConnection(t *testing.T) {
 	dead := opened.(*conn)
 	dead.mu.Lock()
 	defer dead.mu.Unlock()
-	if dead.outbox != nil || dead.queued {
+	if dead.out.queue != nil || dead.queued {
 		t.Error("a dead connection keeps what it is sent")
 	}
 }

@@ -34,7 +34,7 @@ func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
 		l.addIdle(c)
 		ev.e.strangers.add(c)
 		if c.preamble != preambleProxy {
-			ev.e.settle(c)
+			ev.e.locate(c)
 		}
 		if c.preamble != preambleProxy && l.tell(c) {
 			c.cause = ErrPanic
@@ -110,38 +110,38 @@ func (l *loop) notePanic(c *conn, p any) {
 		"panic", clipped(p), "stack", string(debug.Stack()))
 }
 
-// closed takes c off every list, writes what its outbox still holds as far as
+// closed takes c off every list, writes what is left in its outbox as far as
 // the peer takes it, counts, and tells the handler.
 func (l *loop) closed(c *conn, err error) {
-	outbox, reason := c.die()
-	if outbox != nil {
+	left, choked, reason := c.closeOutbox()
+	if left != nil {
 		if err == nil && !l.undecided(c) {
 			// Not after an error: the peer is gone. gnet flushes once more
 			// after OnClose and drops the rest.
-			_, _ = c.gc.Write(outbox.B)
-			l.bytesOut.Add(uint64(len(outbox.B)))
+			_, _ = c.gc.Write(left.B)
+			l.bytesOut.Add(uint64(len(left.B)))
 		}
-		l.e.release(len(outbox.B))
-		l.e.bufs.put(outbox)
+		l.e.bufs.put(left)
 	}
 	c.gc = nil
-	l.e.release(c.unsent)
-	c.unsent = 0
+	if choked {
+		l.e.choked.Add(-1)
+	}
 	c.leave(byIdleness)
 	c.leave(byUnsent)
 	c.leave(byBehind)
-	l.unchoke(c)
 	l.dropInput(c)
+	l.cool(c)
 
-	l.bury(c, c.closeCause(err, reason))
+	l.finishClose(c, c.closeCause(err, reason))
 }
 
-// bury counts c out and tells the handler. Of a connection that spoke TLS it
-// is not called on the loop.
-func (l *loop) bury(c *conn, cause error) {
-	l.e.strangers.bury(c)
+// finishClose counts c out and tells the handler. For a connection that spoke TLS
+// its reader calls it, not the loop.
+func (l *loop) finishClose(c *conn, cause error) {
+	l.e.strangers.closed(c)
 	l.e.closed[kindOf(cause)].Add(1)
-	l.e.peers.leave(c.id)
+	l.e.peers.remove(c.id)
 	l.e.open.Add(-1) // last: who sees that it is gone finds it counted
 	l.noteClosed(c, cause)
 	if c.told {

@@ -206,7 +206,7 @@ func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 		return false
 	}
 	if lent != nil {
-		own.loop.handOver(own)
+		lent.transfer(own)
 	}
 	return true
 }

@@ -39,7 +39,7 @@ func newFake() *fakeConn {
 func (c *fakeConn) sent() []string {
 	c.taken.Lock()
 	defer c.taken.Unlock()
-	if b := c.takeOutbox(); b != nil {
+	if b := c.takeQueued(); b != nil {
 		c.sends = append(c.sends, string(b.B))
 		c.e.release(len(b.B))
 	}

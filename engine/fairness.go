@@ -20,10 +20,10 @@ const (
 // middle of a large frame it is largeRead bytes more, which cost as much. Where
 // the answers are big or slow, a turn ends early: after flushSize bytes of
 // replies, or after longTurn. The connection is then behind: what is left of
-// its input waits in c.in, together with what it goes on sending, until the
-// loop has given a turn to all who are ready. Who is behind again when its turn is
-// over has been so all the time: that counts when somebody has to go, see
-// budget.go. All of this is for the loop only.
+// its input waits in its inbox, together with what it goes on sending, until the
+// loop has given a turn to all who are ready. A connection that is behind again when
+// its turn is over has been so all the time: that counts when one has to be evicted,
+// see budget.go. All of this is for the loop only.
 
 // spent reports whether the present turn has lasted long enough.
 func (l *loop) spent() bool {
@@ -49,8 +49,9 @@ func (l *loop) endTurn() {
 // fallBehind puts c behind all who are ready now.
 func (l *loop) fallBehind(c *conn) {
 	c.behind = true
+	l.pauseInput(c)
 	if !c.listed(byBehind) {
-		c.began = l.now
+		c.warm().lagged = l.now
 		l.lagged.push(c)
 	}
 	l.behindList = append(l.behindList, c)
@@ -82,6 +83,7 @@ func (l *loop) catchUp() {
 		}
 		if !c.behind {
 			c.leave(byBehind)
+			l.cool(c)
 		}
 	}
 	clear(list)

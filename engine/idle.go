@@ -32,7 +32,7 @@ func (l *loop) touch(c *conn) {
 		return
 	}
 	c.active = l.now
-	if il := c.links[byIdleness].list; il != nil && il.tail != c {
+	if il := c.idle.list; il != nil && il.tail != c {
 		c.leave(byIdleness)
 		il.push(c)
 	}
@@ -58,7 +58,7 @@ func (l *loop) closeIdle() {
 	for _, il := range l.idles {
 		limit := il.timeout + l.e.o.tick
 		for c := il.head; il.timeout > 0 && c != nil && l.now-c.active >= limit && closes < maxCloses; c = il.head {
-			if l.drained(c) {
+			if l.look(c) {
 				l.touch(c)
 				continue
 			}

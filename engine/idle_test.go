@@ -7,23 +7,6 @@ import (
 	"time"
 )
 
-func TestSilentConnectionIsClosed(t *testing.T) {
-	h := &testHandler{}
-	s, clock := serveInTime(t, h, nil)
-	c := s.dial()
-	s.wantOpened(1)
-	clock.advance(120 * time.Second)
-	if st := s.Stats(); st.ClosedIdle != 0 {
-		t.Error("closed before its 120 s were over")
-	}
-	clock.advance(2 * time.Second)
-	c.wantClosed()
-	if st := s.Stats(); st.ClosedIdle != 1 {
-		t.Errorf("stats %+v, want one closed as idle", st)
-	}
-	h.wantCause(t, ErrIdle)
-}
-
 // The ticker itself, in real time.
 func TestSilenceIsNoticed(t *testing.T) {
 	s := serve(t, &testHandler{}, func(o *Options) {
@@ -33,30 +16,6 @@ func TestSilenceIsNoticed(t *testing.T) {
 	s.dial().wantClosed()
 	if took := time.Since(began); took < 20*time.Millisecond {
 		t.Errorf("closed after %v, want not before 20ms", took)
-	}
-}
-
-// Whole frames keep a connection alive; the bytes of a frame that is never
-// finished do not.
-func TestDribblingIsSilence(t *testing.T) {
-	s, clock := serveInTime(t, &testHandler{}, func(o *Options) { o.FirstFrameTimeout, o.FrameTimeout = time.Hour, time.Hour })
-	active, dribbling := s.dial(), s.dial()
-	s.wantOpened(2)
-	dribble := []byte{0, 0, 0x10, 0}
-	bytesIn := uint64(0)
-	for range 119 {
-		active.ping("x")
-		dribbling.send(dribble)
-		bytesIn += 5 + uint64(len(dribble))
-		eventually(t, "read", func() bool { return s.Stats().BytesIn == bytesIn })
-		dribble = dribble[:1]
-		clock.advance(time.Second)
-	}
-	clock.advance(3 * time.Second)
-	dribbling.wantClosed()
-	active.ping("still here")
-	if st := s.Stats(); st.ClosedIdle != 1 || st.Open != 1 {
-		t.Errorf("stats %+v, want one closed as idle, one open", st)
 	}
 }
 
@@ -154,7 +113,7 @@ func TestIdleListOrder(t *testing.T) {
 		l.addIdle(x)
 	}
 	order := func() (ids []uint64) {
-		for x := l.idles[0].head; x != nil; x = x.links[byIdleness].nex {
+		for x := l.idles[0].head; x != nil; x = x.idle.next {
 			ids = append(ids, x.id)
 		}
 		return ids

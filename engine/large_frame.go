@@ -18,47 +18,43 @@ import "os"
 // too.
 const largeRead = 256 << 10
 
-// rest returns how many bytes are missing of the frame that c.in begins, 0 if
+// missing returns how many bytes are missing of the frame that c has begun, 0 if
 // that is not known or c is not being served.
-func (c *conn) rest() int {
-	if c.in == nil || c.need == 0 || c.choked || c.behind || c.closing.Load() {
+func (c *conn) missing() int {
+	if c.backlog == nil || c.closing.Load() {
 		return 0
 	}
-	return c.need - len(c.in.B)
+	return c.backlog.in.missing()
 }
 
-// readRest reads what has come of the frame that c.in begins, and nothing
+// readRest reads what has come of the frame that c has begun, and nothing
 // behind it, and serves it if it is whole then. The end of the stream is left
 // to gnet, which sees it as well.
 func (l *loop) readRest(c *conn) error {
 	fd := c.gc.Fd()
-	n := min(c.rest(), largeRead, waiting(fd))
+	n := min(c.missing(), largeRead, waiting(fd))
 	if n <= 0 {
 		return nil
 	}
-	if err := l.grow(c, n); err != nil {
+	in := &c.backlog.in
+	room, err := in.room((*inputMemory)(c), n)
+	if err != nil {
 		return err
 	}
-	held := len(c.in.B)
-	n, err := readSocket(fd, c.in.B[held:held+n])
-	if err != nil {
+	if n, err = readSocket(fd, room); err != nil {
 		return os.NewSyscallError("read", err) // gnet would not see it again
 	}
 	l.bytesIn.Add(uint64(n))
-	c.in.B = c.in.B[:held+n]
-	if len(c.in.B) < c.need {
-		return nil
-	}
-	return l.serveWhole(c)
+	in.fill(n)
+	return l.serveAll(c, in)
 }
 
 // gather sets how much has to come for the loop to be woken, which is never
-// more than what is missing of a large frame: nothing whole waits for it. It
-// is called at the end of each turn of a connection that is patient, and of no
-// other, and makes it impatient again when there is no such frame, or it is not
-// being served.
+// more than what is missing of a large frame: nothing whole waits for it. Each turn
+// of a patient connection ends with it. It makes the connection impatient again when
+// there is no such frame, or when it is not served.
 func (l *loop) gather(c *conn) {
-	mark := min(c.rest(), largeRead)
+	mark := min(c.missing(), largeRead)
 	if mark < readBuffer {
 		mark, c.patient = 1, false
 	}

@@ -66,7 +66,7 @@ func (s *server) wantRead(n int) {
 		for _, l := range s.loops {
 			s.onLoop(l, func() {
 				for i := range l.frames {
-					for c := l.frames[i].head; c != nil; c = c.links[byFrame].nex {
+					for c := l.frames[i].head; c != nil; c = c.link(byFrame).next {
 						setLowWater(c.gc.Fd(), 1)
 					}
 				}
@@ -179,7 +179,7 @@ func TestClosingInALargeFrame(t *testing.T) {
 		s.wantWaiting(conn, len(f)-2*readBuffer)
 		conn.closing.Store(true)
 		l.turn(conn, f[readBuffer:2*readBuffer])
-		if n := len(conn.in.B); n != readBuffer {
+		if n := len(conn.backlog.in.buf.B); n != readBuffer {
 			t.Errorf("%d bytes of the frame are there, want %d and no more", n, readBuffer)
 		}
 		conn.closing.Store(false)

@@ -24,21 +24,15 @@ type loan struct {
 	frame []byte                     // all of b; constant
 	taken atomic.Bool                // by a task
 	ended atomic.Bool                // one of loop and task is done with it
+	in    *inbox                     // that yielded it; constant, loop only
 }
 
-// serveWhole serves the frame that is all of c.in. Loop only.
-func (l *loop) serveWhole(c *conn) error {
-	b := c.in
-	if len(b.B) > smallBuffer {
-		lent := &loan{pool: &l.e.bufs, b: b, frame: b.B}
-		l.lent.Store(lent)
-		defer l.endLoan(lent)
-	}
-	if err := l.serve(c, b.B); err != nil {
-		return err
-	}
-	l.dropInput(c)
-	return nil
+// serveLent serves the frame that in has yielded and that is all of b. Loop only.
+func (l *loop) serveLent(c *conn, in *inbox, b *bytebufferpool.ByteBuffer) error {
+	lent := &loan{pool: &l.e.bufs, b: b, frame: b.B, in: in}
+	l.lent.Store(lent)
+	defer l.endLoan(lent)
+	return l.serve(c, b.B)
 }
 
 // endLoan puts the buffer back if it was taken and the task has run already. A
@@ -71,14 +65,10 @@ func (c *conn) borrow(frame []byte) *loan {
 	return lent
 }
 
-// giveUp undoes a borrow, before handOver.
+// giveUp undoes a borrow, before transfer.
 func (n *loan) giveUp() { n.taken.Store(false) }
 
-// handOver takes c.in, which was borrowed, away from c, and its bytes off what
+// transfer takes the buffer, which was borrowed, away from c, and its bytes off what
 // frames hold of the budget. Only calls within Serve borrow, so this runs on the
 // loop.
-func (l *loop) handOver(c *conn) {
-	l.e.partial.Add(-int64(cap(c.in.B)))
-	l.e.release(cap(c.in.B))
-	c.in = nil
-}
+func (n *loan) transfer(c *conn) { n.in.transfer((*inputMemory)(c)) }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
-	"github.com/valyala/bytebufferpool"
 )
 
 // The lists of unfinished frames.
@@ -26,9 +25,13 @@ type loop struct {
 	index int
 	el    gnet.EventLoop // constant once the engine accepts
 
-	now    time.Duration              // engine time as of the last tick
-	out    *bytebufferpool.ByteBuffer // replies of the present turn, nil between turns
-	served uint64                     // frames served in the present turn
+	now     time.Duration // engine time as of the last tick
+	out     replies       // of the present turn
+	served  uint64        // frames served in the present turn
+	scratch inbox         // for turns of connections with nothing buffered; empty between turns
+
+	backlogs     *backlog // that no connection has now
+	backlogCount int
 
 	flushed   bool      // it has written early
 	turnBegan time.Time // when it had served timeCheck frames, zero until then
@@ -43,7 +46,7 @@ type loop struct {
 	chokedList  []*conn // choked connections, and dead ones until the next scan
 	chokedSpare []*conn
 	chokeTimer  *time.Timer
-	awaited     []*conn // connections in the middle of a PROXY header, and others until the next tick
+	awaited     []awaited // connections in the middle of a PROXY header, and others until the next tick
 
 	behindList  []*conn // connections that wait for their next turn, dead ones among them
 	behindSpare []*conn
@@ -68,6 +71,7 @@ type loop struct {
 
 func newLoop(e *Engine, index int) *loop {
 	l := &loop{e: e, index: index}
+	l.scratch.limits = &e.inboxLimits
 	l.flushTask = l.guarded(l.flushReady)
 	l.scanTask = l.guarded(l.scanChoked)
 	l.tickTask = l.guarded(l.tick)
@@ -148,16 +152,14 @@ func (l *loop) flush(c *conn) {
 	if c.tls != nil {
 		return // it was listed before it was handed over
 	}
-	var out *bytebufferpool.ByteBuffer
 	if l.undecided(c) {
-		c.holdOutbox()
-	} else {
-		out = c.takeOutbox()
-	}
-	if out != nil {
-		l.e.release(len(out.B))
-		if !c.gone && len(out.B) > 0 {
-			l.writeBytes(c, out.B)
+		c.leaveQueued()
+	} else if out := c.takeQueued(); out != nil {
+		if !c.gone && l.hasRoom(c) {
+			c.out.give(len(out.B), l.now)
+			_ = l.writeBytes(c, out.B)
+		} else {
+			l.e.release(len(out.B))
 		}
 		l.e.bufs.put(out)
 	}
@@ -170,31 +172,12 @@ func (l *loop) flush(c *conn) {
 // marks. It reports whether c has survived: a failed Write has closed it, and
 // has called OnClose, before it returns.
 func (l *loop) writeBytes(c *conn, b []byte) bool {
-	if c.gc.OutboundBuffered() > l.e.o.MaxUnsent {
-		l.close(c, ErrSlowReader)
-		return false
-	}
 	_, err := c.gc.Write(b)
 	if err != nil || c.gone {
 		return false
 	}
 	l.bytesOut.Add(uint64(len(b)))
-	return l.settle(c)
-}
-
-// settle looks at how much of what was written is still unsent and reports
-// whether that may be.
-func (l *loop) settle(c *conn) bool {
-	l.look(c)
-	switch {
-	case c.gone:
-		return false
-	case c.unsent == 0:
-		l.touch(c) // a finished write is a sign of life
-	case c.unsent > l.e.o.HighWater && !c.choked:
-		l.choke(c)
-	}
-	return true
+	return l.afterWrite(c)
 }
 
 // close closes c now. cause, unless nil, is why; a reason given to Close comes

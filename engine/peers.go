@@ -36,8 +36,8 @@ func (p *peerCount) admit(id uint64, peer netip.Addr) bool {
 	return true
 }
 
-// leave counts a connection out, if it was admitted.
-func (p *peerCount) leave(id uint64) {
+// remove counts a connection out, if it was admitted.
+func (p *peerCount) remove(id uint64) {
 	if p.limit <= 0 {
 		return
 	}
@@ -73,16 +73,16 @@ func (e *Engine) admit(c *conn, peer netip.Addr) bool {
 		if other == nil {
 			return e.refuse(c)
 		}
-		e.peers.leave(other.id)
+		e.peers.remove(other.id)
 		other.cutOff(ErrMadeRoom)
 	}
 	return true
 }
 
-// settle tells the strangers where c is from, if that matters.
-func (e *Engine) settle(c *conn) {
+// locate tells the strangers where c is from, if that matters.
+func (e *Engine) locate(c *conn) {
 	if e.peers.limit > 0 {
-		e.strangers.settle(c, siteOf(c.remote().Addr()))
+		e.strangers.locate(c, siteOf(c.remote().Addr()))
 	}
 }
 

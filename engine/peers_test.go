@@ -26,7 +26,7 @@ func TestPeerCount(t *testing.T) {
 	if !off.admit(1, netip.MustParseAddr("::1")) || off.of != nil {
 		t.Error("without a limit something is counted")
 	}
-	off.leave(1)
+	off.remove(1)
 
 	p := peerCount{limit: 2}
 	a, b := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
@@ -38,12 +38,12 @@ func TestPeerCount(t *testing.T) {
 			t.Errorf("connection %d of %v admitted: %v, want %v", id, tt.addr, got, tt.want)
 		}
 	}
-	p.leave(2) // was never in
+	p.remove(2) // was never in
 	if p.admit(4, a) {
 		t.Error("one that was refused has made room")
 	}
-	p.leave(0)
-	p.leave(0) // twice counts once
+	p.remove(0)
+	p.remove(0) // twice counts once
 	if !p.admit(5, a) || p.admit(6, a) {
 		t.Error("one that left has not made room for exactly one")
 	}

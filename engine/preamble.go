@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/panjf2000/gnet/v2"
 )
@@ -81,11 +82,11 @@ func (l *loop) greet(c *conn, data []byte) (action gnet.Action) {
 		case l.tell(c):
 			return l.finish(c, ErrPanic)
 		}
-		l.e.settle(c)
-		held := c.in // rest may lie in it
-		c.in, c.preamble = nil, preambleTLS
-		if held != nil {
-			defer l.giveBack(held)
+		l.e.locate(c)
+		c.preamble = preambleTLS
+		if c.backlog != nil {
+			header := c.backlog.in.detach() // rest may lie in it
+			defer putReserved((*inputMemory)(c), header)
 		}
 		l.bytesIn.Add(-uint64(len(rest))) // whoever serves them counts them
 		data = rest
@@ -117,23 +118,28 @@ func (l *loop) undecided(c *conn) bool {
 	return c.preamble != preambleOver && l.e.o.TLSMode != TLSDisabled
 }
 
+// An awaited is a connection that has begun a PROXY header.
+type awaited struct {
+	c     *conn
+	since time.Duration // engine time
+}
+
 // await closes c if it has not said its preamble in time. Only those are
 // awaited who have begun to.
 func (l *loop) await(c *conn) {
-	c.since = l.e.now()
-	l.awaited = append(l.awaited, c)
+	l.awaited = append(l.awaited, awaited{c, l.e.now()})
 }
 
 // checkAwaited closes whoever takes too long.
 func (l *loop) checkAwaited() {
 	still := l.awaited[:0]
-	for _, c := range l.awaited {
+	for _, a := range l.awaited {
 		switch {
-		case c.gone || c.preamble != preambleProxy:
-		case l.now-c.since >= l.e.o.HandshakeTimeout:
-			l.close(c, fmt.Errorf("%w: not within %v", ErrPreamble, l.e.o.HandshakeTimeout))
+		case a.c.gone || a.c.preamble != preambleProxy:
+		case l.now-a.since >= l.e.o.HandshakeTimeout:
+			l.close(a.c, fmt.Errorf("%w: not within %v", ErrPreamble, l.e.o.HandshakeTimeout))
 		default:
-			still = append(still, c)
+			still = append(still, a)
 		}
 	}
 	clear(l.awaited[len(still):])
@@ -151,8 +157,9 @@ func (l *loop) secure(c *conn, data []byte) gnet.Action {
 		return l.finish(c, fmt.Errorf("%w: %w", ErrOverloaded, err))
 	}
 	t := newTLSConn(c, nc, data)
-	t.idleTimeout = c.links[byIdleness].list.timeout
+	t.idleTimeout = c.idle.list.timeout
 	c.leave(byIdleness)
+	l.cool(c)
 	if !l.e.tls.start(t) {
 		nc.Close()
 		return l.finish(c, ErrShutdown)

@@ -74,13 +74,13 @@ func parseProxyHeader(header []byte) (source netip.AddrPort, err error) {
 
 // proxied reads the PROXY header of a trusted peer, if it sends one, and takes
 // the address in it for the peer's. Once the header is whole, or it is clear
-// that there is none, it returns what is behind it; that may lie in c.in.
+// that there is none, it returns what is behind it; that may lie in c's inbox.
 func (l *loop) proxied(c *conn, data []byte) (rest []byte, whole bool, err error) {
-	if c.in != nil {
-		if err := l.add(c, data); err != nil {
+	waited := c.backlog != nil
+	if waited {
+		if data, err = c.backlog.in.collect((*inputMemory)(c), data); err != nil {
 			return nil, false, err
 		}
-		data = c.in.B
 	}
 	size, err := proxyHeaderSize(data)
 	if err != nil {
@@ -90,9 +90,9 @@ func (l *loop) proxied(c *conn, data []byte) (rest []byte, whole bool, err error
 		return data, true, nil
 	}
 	if size > len(data) {
-		if c.in == nil {
+		if !waited {
 			l.await(c)
-			err = l.keep(c, data)
+			_, err = c.warm().in.collect((*inputMemory)(c), data)
 		}
 		return nil, false, err
 	}

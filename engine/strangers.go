@@ -44,8 +44,8 @@ func (s *strangers) add(c *conn) {
 	c.strange = &stranger{since: s.now(), all: s.all.PushBack(c)}
 }
 
-// settle tells where c is from, for oldestOf.
-func (s *strangers) settle(c *conn, site netip.Prefix) {
+// locate tells where c is from, for oldestOf.
+func (s *strangers) locate(c *conn, site netip.Prefix) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.strange == nil || c.strange.all == nil {
@@ -62,9 +62,9 @@ func (s *strangers) settle(c *conn, site netip.Prefix) {
 	c.strange.site, c.strange.ofSite = site, l.PushBack(c)
 }
 
-// leave takes c off the list, because it has spoken. If it was taken already, it
+// spoken takes c off the list, because it has spoken. If it was taken already, it
 // is closed all the same.
-func (s *strangers) leave(c *conn) {
+func (s *strangers) spoken(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.strange != nil && c.strange.all != nil {
@@ -73,8 +73,8 @@ func (s *strangers) leave(c *conn) {
 	}
 }
 
-// bury takes c off the list, because it is closed.
-func (s *strangers) bury(c *conn) {
+// closed takes c off the list, because it is closed.
+func (s *strangers) closed(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch at := c.strange; {
@@ -104,7 +104,7 @@ func (s *strangers) removeLocked(c *conn) {
 }
 
 // takeOldest takes the oldest stranger off the list, for the caller to close. It
-// returns nil if none has been silent for long enough. bury then takes one value
+// returns nil if none has been silent for long enough. closed then takes one value
 // from inPlace.
 func (s *strangers) takeOldest(inPlace chan struct{}) *conn {
 	s.mu.Lock()
@@ -137,7 +137,7 @@ func (s *strangers) takeLocked(l *list.List, inPlace chan struct{}) *conn {
 }
 
 // makeRoom closes the oldest stranger and reports whether there was one. At most
-// handOvers of them are being closed at the same time, because they hold
+// maxEnrolling of them are being closed at the same time, because they hold
 // descriptors until then; for one more makeRoom waits. Acceptors only.
 func (e *Engine) makeRoom() bool {
 	select {

@@ -183,7 +183,7 @@ func TestStrangersInACrowd(t *testing.T) {
 				case 2:
 					c.Write(textFrame("half")[:5])
 				}
-				if n := s.Stats().Open; n > limit+handOvers+1 {
+				if n := s.Stats().Open; n > limit+maxEnrolling+1 {
 					t.Errorf("%d connections open, want at most %d and those about to go", n, limit)
 				}
 				if i%3 == 0 {
@@ -214,16 +214,16 @@ func TestStrangersInOrder(t *testing.T) {
 		c := &conn{id: uint64(i)}
 		conns = append(conns, c)
 		s.add(c)
-		s.settle(c, site[i%2])
+		s.locate(c, site[i%2])
 	}
 	inPlace := make(chan struct{}, 1)
 	if s.takeOldest(inPlace) != nil || s.takeOldestOf(site[0]) != nil {
 		t.Error("taken before its time")
 	}
 	now = strangerTime
-	s.leave(conns[0]) // has spoken
-	s.leave(conns[0])
-	s.settle(conns[0], site[0]) // too late to matter
+	s.spoken(conns[0]) // has spoken
+	s.spoken(conns[0])
+	s.locate(conns[0], site[0]) // too late to matter
 	inPlace <- struct{}{}
 	if c := s.takeOldest(inPlace); c != conns[1] {
 		t.Errorf("the oldest is %v, want connection 1", c)
@@ -231,13 +231,13 @@ func TestStrangersInOrder(t *testing.T) {
 	if c := s.takeOldestOf(site[1]); c != conns[3] {
 		t.Errorf("the oldest of the second site is %v, want connection 3", c)
 	}
-	s.leave(conns[1]) // speaks, too late
+	s.spoken(conns[1]) // speaks, too late
 	if len(inPlace) != 1 {
 		t.Error("given back before it is gone")
 	}
 	for _, c := range conns {
-		s.bury(c)
-		s.bury(c)
+		s.closed(c)
+		s.closed(c)
 	}
 	if len(inPlace) != 0 || s.size() != 0 || len(s.bySite) != 0 {
 		t.Errorf("%d in place, %d strangers, %d sites left, want none", len(inPlace), s.size(), len(s.bySite))

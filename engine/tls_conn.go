@@ -1,14 +1,12 @@
 package engine
 
 import (
-	"cmp"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"slices"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,21 +22,18 @@ const (
 	// tlsWrite is how many bytes are written at a time; the peer's progress is
 	// seen after each.
 	tlsWrite = 64 << 10
-
-	// helloKept is how much of a handshake is kept to say why it failed: the
-	// server's name stands near its beginning.
-	helloKept = 1 << 10
 )
 
 // hangUpTime is how long a connection that is to be closed may take to write
 // what was sent before. Tests have their own.
 var hangUpTime = time.Second
 
-// A tlsConn is the transport of a connection that speaks TLS: a goroutine that
-// reads and serves, in the place of the loop, and another while there is
-// something to write. Reading stops while the peer does not read its replies.
+// A tlsConn drives the inbox and the outbox of a connection that speaks TLS, in the
+// place of the loop: a goroutine that reads and serves, and another while there
+// is something to write.
 //
-// What is the loop's of c belongs to the reader.
+// What is the loop's of c belongs to the reader, but for c.out, which is guarded by
+// c.mu.
 type tlsConn struct {
 	c           *conn
 	nc          *net.TCPConn
@@ -49,25 +44,28 @@ type tlsConn struct {
 
 	// The following are for the reader only.
 
-	out   *bytebufferpool.ByteBuffer // replies of the present turn, nil between turns
+	in    inbox
+	out   replies // of the present turn
 	first [tlsIdleRead]byte
 
-	active     atomic.Int64 // last sign of life, engine time
-	frameBegan atomic.Int64 // when the unfinished frame in c.in began, engine time; 0 if there is none
-	held       atomic.Int64 // bytes of c.in
-	spoke      atomic.Bool  // a whole frame has come
-	busy       atomic.Bool  // the reader serves, or has a part of a frame
+	active atomic.Int64 // last sign of life, engine time
+	held   atomic.Int64 // bytes that in holds
+	spoke  atomic.Bool  // a whole frame has come
+	busy   atomic.Bool  // the reader serves, or has a part of a frame
+	choked atomic.Bool  // c.out.choked, for the reader
 
 	// The following are guarded by c.mu.
 
-	progress sync.Cond            // broadcast when any of the following changes
-	up       bool                 // the handshake is done
-	state    *tls.ConnectionState // of tls, once somebody has asked for it
-	writing  bool                 // the writer runs
-	broken   bool                 // nothing can be written any more
-	inFlight int                  // bytes the writer has taken and not yet written
-	choked   time.Duration        // engine time since when too much is unsent, 0 if not
-	hangUp   *time.Timer          // closes nc; nil unless c is to be closed
+	done    sync.Cond                  // broadcast when the writer ends
+	up      bool                       // the handshake is done
+	state   *tls.ConnectionState       // of tls, once somebody has asked for it
+	writing bool                       // the writer runs
+	broken  bool                       // nothing can be written any more
+	pending *bytebufferpool.ByteBuffer // what the writer takes next, nil if nothing
+	called  bool                       // the reader was interrupted, see callReaderLocked
+	waiting bool                       // in has an unfinished frame whose time runs
+	late    time.Duration              // since then
+	hangUp  *time.Timer                // closes nc; nil unless c is to be closed
 }
 
 // newTLSConn takes c over from its loop. seen is what that has read.
@@ -76,102 +74,9 @@ func newTLSConn(c *conn, nc *net.TCPConn, seen []byte) *tlsConn {
 	t.tapped = &tappedConn{TCPConn: nc, e: c.e, seen: append([]byte(nil), seen...), shaking: true}
 	t.tls = tls.Server(t.tapped, c.e.tlsConfig)
 	t.active.Store(int64(t.began))
-	t.progress.L = &c.mu
+	t.in.limits = &c.e.inboxLimits
+	t.done.L = &c.mu
 	return t
-}
-
-// A tappedConn is the socket under TLS. It gives what the loop has read of it
-// once more, and counts.
-type tappedConn struct {
-	*net.TCPConn
-	e       *Engine
-	seen    []byte
-	shaking bool   // the handshake is not over
-	hello   []byte // its beginning, while it is not
-}
-
-func (r *tappedConn) Read(b []byte) (n int, err error) {
-	if len(r.seen) > 0 {
-		if n = copy(b, r.seen); n == len(r.seen) {
-			r.seen = nil
-		} else {
-			r.seen = r.seen[n:]
-		}
-	} else {
-		n, err = r.TCPConn.Read(b)
-	}
-	r.e.tls.bytesIn.Add(uint64(n))
-	if r.shaking && len(r.hello) < helloKept {
-		r.hello = append(r.hello, b[:min(n, helloKept-len(r.hello))]...)
-	}
-	return n, err
-}
-
-func (r *tappedConn) Write(b []byte) (n int, err error) {
-	n, err = r.TCPConn.Write(b)
-	r.e.tls.bytesOut.Add(uint64(n))
-	return n, err
-}
-
-// run makes the handshake and lets the reader begin, on a new goroutine because
-// a handshake leaves a large stack behind.
-func (t *tlsConn) run() {
-	c := t.c
-	if err := t.shake(); err != nil {
-		t.end(fmt.Errorf("%w: %w", ErrPreamble, err))
-		return
-	}
-	c.e.tls.handshakes.Add(1)
-	c.mu.Lock()
-	t.up = true
-	if c.outbox != nil || c.closing.Load() {
-		t.wakeLocked()
-	}
-	c.mu.Unlock()
-	c.e.tls.readers.Go(func() { t.end(t.serve()) })
-}
-
-// stateLocked returns what the handshake has come to, nil while it is not over.
-func (t *tlsConn) stateLocked() *tls.ConnectionState {
-	if t.up && t.state == nil {
-		s := t.tls.ConnectionState()
-		t.state = &s
-	}
-	return t.state
-}
-
-func (t *tlsConn) shake() (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			t.c.loop.notePanic(t.c, p)
-			err = ErrPanic
-		}
-	}()
-	err = t.tls.Handshake()
-	if name, ok := dottedServerName(t.tapped.hello); ok && err != nil {
-		err = fmt.Errorf("the client names the server %.256q, with a dot at the end, which crypto/tls refuses: %w", name, err)
-	}
-	t.tapped.shaking, t.tapped.hello = false, nil
-	return err
-}
-
-// dottedServerName finds the server's name in the beginning of a handshake and
-// reports whether it ends with a dot. That is against RFC 6066, but a client may
-// take it for the end of a full domain name. Java lets it pass; crypto/tls does
-// not say what is wrong.
-//
-// It looks for the extension by its form: type 0, the lengths of extension, list
-// and name, which must agree, and between the latter the type of the name, 0.
-func dottedServerName(hello []byte) (name string, ok bool) {
-	for ; len(hello) > 9; hello = hello[1:] {
-		n := int(binary.BigEndian.Uint16(hello[7:]))
-		head := [9]byte{2: byte((n + 5) >> 8), 3: byte(n + 5), 4: byte((n + 3) >> 8), 5: byte(n + 3), 7: byte(n >> 8), 8: byte(n)}
-		if [9]byte(hello) == head && n > 0 && n <= len(hello)-9 {
-			name = string(hello[9 : 9+n])
-			return name, name[n-1] == '.'
-		}
-	}
-	return "", false
 }
 
 // serve reads until it cannot, or must not, any more, and returns why.
@@ -185,20 +90,38 @@ func (t *tlsConn) serve() (err error) {
 		t.reply()
 	}()
 	for {
-		buf, err := t.room()
-		if err != nil {
+		if err := t.readOnce(); err != nil {
 			return err
 		}
-		n, err := t.tls.Read(buf)
-		if n > 0 {
-			if err := t.turn(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			return readError(err)
+	}
+}
+
+// readOnce makes one read, straight into the buffer of an unfinished frame if there
+// is one, and serves what it has brought.
+func (t *tlsConn) readOnce() error {
+	served := !t.choked.Load()
+	into := t.first[:]
+	straight := served && !t.in.isEmpty()
+	if straight {
+		var err error
+		if into, err = t.in.room((*inputMemory)(t.c), 0); err != nil {
+			return err
 		}
 	}
+	n, err := t.tls.Read(into)
+	if n > 0 {
+		t.busy.Store(true)
+		if err := t.turn(into[:n], straight, served); err != nil {
+			return err
+		}
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return t.resume()
+	case err != nil:
+		return readError(err)
+	}
+	return nil
 }
 
 // readError sorts what ends a stream: the peer has left, with or without the
@@ -217,172 +140,122 @@ func readError(err error) error {
 	return err
 }
 
-// room returns where to read to: the end of c.in, which grows with what has
-// come, or the small buffer of an idle connection.
-func (t *tlsConn) room() ([]byte, error) {
-	c, l := t.c, t.c.loop
-	if c.in == nil {
-		return t.first[:], nil
-	}
-	if len(c.in.B) == cap(c.in.B) {
-		old, size := c.in, 4*cap(c.in.B)
-		if c.need > len(old.B) {
-			size = min(size, c.need)
+// turn serves what one read has brought: data, which straight says is in its place
+// already. served is false for what was read while c was choked.
+func (t *tlsConn) turn(data []byte, straight, served bool) error {
+	m := (*inputMemory)(t.c)
+	switch {
+	case straight:
+		t.in.fill(len(data))
+	case !served:
+		err := t.in.buffer(m, data, ErrSlowReader)
+		t.publish()
+		return err
+	default:
+		if err := t.in.feed(m, data); err != nil {
+			return err
 		}
-		if err := t.hold(size); err != nil {
-			return nil, err
-		}
-		c.in.B = append(c.in.B, old.B...)
-		l.giveBack(old)
 	}
-	return c.in.B[len(c.in.B):cap(c.in.B)], nil
+	return t.serveAll()
 }
 
-// turn serves what one read has brought. The replies leave in one write, or in
-// several if they are many.
-func (t *tlsConn) turn(data []byte) error {
-	c, l := t.c, t.c.loop
-	t.busy.Store(true)
-	defer func() { t.busy.Store(c.in != nil) }()
-	if c.in != nil {
-		c.in.B = c.in.B[:len(c.in.B)+len(data)]
-		data = c.in.B
+// resume is a turn without a read: the writer has interrupted the reader because
+// the peer has read enough to be served again.
+func (t *tlsConn) resume() error {
+	t.answerCall()
+	if t.choked.Load() {
+		return nil
 	}
-	rest, err := t.serveAll(data)
-	if err != nil {
-		return err
+	t.in.pause()
+	t.in.reopen()
+	return t.serveAll()
+}
+
+// serveAll serves the whole frames of a turn and keeps what is behind them. c may
+// become choked meanwhile. The replies leave in one write, or in several if they
+// are many.
+func (t *tlsConn) serveAll() error {
+	m := (*inputMemory)(t.c)
+	for t.in.hasMore() && !t.choked.Load() {
+		if t.c.closing.Load() {
+			return nil
+		}
+		frame, err := t.in.next(m)
+		if err != nil {
+			return err
+		}
+		if frame == nil {
+			break
+		}
+		t.serveFrame(frame)
 	}
 	t.reply()
-	t.waitForPeer()
-	switch {
-	case len(rest) == 0:
-		t.dropInput()
-		return nil
-	case c.in == nil:
-		err = t.keep(rest)
-	case len(rest) == len(c.in.B): // nothing was whole
-	case len(rest) < cap(c.in.B)/4:
-		// Little is left of much: move into a smaller buffer.
-		old := c.in
-		c.in = nil
-		err = t.keep(rest)
-		l.giveBack(old)
-	default:
-		c.in.B = c.in.B[:copy(c.in.B, rest)]
-	}
-	if t.frameBegan.Load() == 0 {
-		t.frameBegan.Store(max(1, int64(c.e.now())))
-	}
+	err := t.in.keep(m, t.c.e.now(), !t.choked.Load())
+	t.publish()
 	return err
 }
 
-// keep stores rest, the beginning of a frame, for the next turn.
-func (t *tlsConn) keep(rest []byte) error {
-	size := len(rest)
-	if t.c.need > size {
-		size = min(t.c.need, max(2*size, smallBuffer))
-	}
-	if err := t.hold(size); err != nil {
-		return err
-	}
-	t.c.in.B = append(t.c.in.B, rest...)
-	return nil
-}
-
-// hold gives c an empty buffer with room for n bytes, if the budget of all
-// connections allows. What c.in was before is the caller's to give back.
-func (t *tlsConn) hold(n int) error {
+// serveFrame gives one frame to the handler, and the replies to the writer if many
+// have gathered.
+func (t *tlsConn) serveFrame(frame []byte) {
 	c := t.c
-	b := c.e.bufs.get(n)
-	if !c.e.hold(cap(b.B)) {
-		c.e.bufs.put(b)
-		return fmt.Errorf("%w: no room for %d", ErrOverloaded, n)
+	t.touch()
+	if !t.spoke.Load() {
+		t.spoke.Store(true)
+		c.e.strangers.spoken(c)
 	}
-	c.e.partial.Add(int64(cap(b.B)))
-	c.in = b
-	t.held.Store(int64(cap(b.B)))
-	return nil
-}
-
-// dropInput forgets what c.in holds.
-func (t *tlsConn) dropInput() {
-	t.c.loop.dropInput(t.c)
-	t.held.Store(0)
-	t.frameBegan.Store(0)
-}
-
-// serveAll serves the whole frames of data and returns the rest.
-func (t *tlsConn) serveAll(data []byte) (rest []byte, err error) {
-	c := t.c
-	for len(data) > 0 {
-		if c.closing.Load() {
-			return nil, nil
-		}
-		n, err := c.loop.split(data)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 || n > len(data) {
-			c.need = n
-			return data, nil
-		}
-		t.touch()
-		if !t.spoke.Load() {
-			t.spoke.Store(true)
-			c.e.strangers.leave(c)
-		}
-		t.frameBegan.Store(0)
-		c.e.tls.frames.Add(1)
-		if t.out == nil {
-			c.beginTurn()
-			t.out = c.e.bufs.getReply()
-		}
-		t.out.B = c.e.h.Serve(c, c.turnBegan(), data[:n:n], t.out.B)
-		if len(t.out.B) >= flushSize {
-			t.reply()
-			t.waitForPeer()
-		}
-		data = data[n:]
+	c.e.tls.frames.Add(1)
+	if t.out.buf == nil {
+		c.beginTurn()
 	}
-	return nil, nil
+	out := t.out.open(&c.e.bufs)
+	out.B = c.e.h.Serve(c, c.turnBegan(), frame, out.B)
+	if t.out.isMany() {
+		t.reply()
+	}
 }
 
 // reply gives the replies gathered so far to the writer.
 func (t *tlsConn) reply() {
-	if t.out == nil {
+	out := t.out.buf
+	if out == nil {
 		return
 	}
-	if len(t.out.B) == 0 || !t.c.give(t.out) {
-		t.c.e.bufs.put(t.out)
+	if len(out.B) == 0 || !t.c.give(out) {
+		t.c.e.bufs.put(out)
 	}
-	t.out = nil
+	t.out.buf = nil
 }
 
-// waitForPeer returns once the peer has read enough of what was sent to it.
-func (t *tlsConn) waitForPeer() {
-	c, o := t.c, &t.c.e.o
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t.unsentLocked() <= o.HighWater || t.broken {
-		return
+// publish tells others what the inbox holds, and since when.
+func (t *tlsConn) publish() {
+	t.held.Store(int64(t.in.held()))
+	t.busy.Store(!t.in.isEmpty())
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	t.waiting, t.late = t.in.isWaiting() && !t.c.out.choked, t.in.began
+}
+
+// callReaderLocked interrupts the reader, which may be reading, by a deadline that
+// is over.
+func (t *tlsConn) callReaderLocked() {
+	t.called = true
+	_ = t.nc.SetReadDeadline(time.Unix(1, 0))
+}
+
+// answerCall lets the reader read on.
+func (t *tlsConn) answerCall() {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	if t.called {
+		t.called = false
+		_ = t.nc.SetReadDeadline(time.Time{})
 	}
-	c.e.choked.Add(1)
-	for t.unsentLocked() > o.LowWater && !t.broken {
-		t.progress.Wait()
-	}
-	c.e.choked.Add(-1)
 }
 
 func (t *tlsConn) touch() { t.active.Store(int64(t.c.e.now())) }
 
-func (t *tlsConn) unsentLocked() int {
-	if t.c.outbox == nil {
-		return t.inFlight
-	}
-	return t.inFlight + len(t.c.outbox.B)
-}
-
-// wakeLocked obeys what has changed: the outbox, or that c is to be closed.
+// wakeLocked obeys what has changed: the queue, or that c is to be closed.
 func (t *tlsConn) wakeLocked() {
 	c := t.c
 	if c.closing.Load() && t.hangUp == nil {
@@ -391,28 +264,51 @@ func (t *tlsConn) wakeLocked() {
 			t.nc.Close()
 		}
 	}
-	unsent := t.unsentLocked()
-	if t.inFlight > 0 && unsent-t.inFlight > c.e.o.MaxUnsent {
-		t.abortLocked(ErrSlowReader)
+	if !t.up || t.broken {
+		return
 	}
-	if unsent > c.e.o.HighWater && t.choked == 0 {
-		t.choked = max(c.e.now(), 1)
-	}
-	if t.up && !t.writing && !t.broken {
+	t.giveLocked()
+	if !t.writing && (t.pending != nil || c.closing.Load()) {
 		t.writing = true
 		go t.write()
 	}
 }
 
-// write is the writer: it empties the outbox and ends. If c is to be closed, it
+// giveLocked gives the queue to the writer, and chokes c if too much is unsent then.
+func (t *tlsConn) giveLocked() {
+	c := t.c
+	if c.out.queue == nil {
+		return
+	}
+	if c.out.isFull(&c.e.outboxLimits) {
+		t.abortLocked(ErrSlowReader)
+		return
+	}
+	now := c.e.now()
+	b := c.out.take()
+	c.out.give(len(b.B), now)
+	if t.pending == nil {
+		t.pending = b
+	} else {
+		t.pending.B = append(t.pending.B, b.B...)
+		c.e.bufs.put(b)
+	}
+	if c.out.choke(&c.e.outboxLimits, now) {
+		c.e.choked.Add(1)
+		t.choked.Store(true)
+		t.waiting = false
+	}
+}
+
+// write is the writer: it writes what is pending and ends. If c is to be closed, it
 // hangs up.
 func (t *tlsConn) write() {
 	c := t.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.outbox != nil && !t.broken {
-		b := c.outbox
-		c.outbox, t.inFlight = nil, len(b.B)
+	for t.pending != nil && !t.broken {
+		b := t.pending
+		t.pending = nil
 		for left := b.B; len(left) > 0 && !t.broken; {
 			n := min(len(left), tlsWrite)
 			c.mu.Unlock()
@@ -425,8 +321,6 @@ func (t *tlsConn) write() {
 			left = left[n:]
 			t.wroteLocked(n)
 		}
-		t.inFlight = 0
-		c.e.release(len(b.B))
 		c.e.bufs.put(b)
 	}
 	if c.closing.Load() {
@@ -436,17 +330,19 @@ func (t *tlsConn) write() {
 		t.broken = true
 	}
 	t.writing = false
-	t.progress.Broadcast()
+	t.done.Broadcast()
 }
 
 // wroteLocked takes note that the peer's system has taken n bytes.
 func (t *tlsConn) wroteLocked(n int) {
-	t.inFlight -= n
+	c := t.c
 	t.touch()
-	if t.unsentLocked() <= t.c.e.o.LowWater {
-		t.choked = 0
+	_, _ = c.out.settle((*outputMemory)(c), c.out.given-n, c.e.now()) // less needs no room
+	if c.out.unchoke(&c.e.outboxLimits) {
+		c.e.choked.Add(-1)
+		t.choked.Store(false)
+		t.callReaderLocked()
 	}
-	t.progress.Broadcast()
 }
 
 // abortLocked closes the socket at once. cause is why, unless there is a reason
@@ -458,52 +354,51 @@ func (t *tlsConn) abortLocked(cause error) {
 		c.closing.Store(true)
 	}
 	t.broken = true
-	t.progress.Broadcast()
 	t.nc.Close()
 }
 
-// review closes the connection if its peer was too long silent, at reading, or
-// in its handshake.
+// review closes the connection if its peer was too long silent, at reading, in the
+// middle of a frame, or in its handshake.
 func (t *tlsConn) review(now time.Duration) {
 	c, o := t.c, &t.c.e.o
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.closing.Load():
-	case !t.up && now-t.began >= o.HandshakeTimeout:
+	if c.closing.Load() {
+		return
+	}
+	if !t.up && now-t.began >= o.HandshakeTimeout {
 		t.abortLocked(fmt.Errorf("%w: no handshake within %v", ErrPreamble, o.HandshakeTimeout))
-	case t.choked > 0 && now-t.choked >= o.ChokedTime:
-		t.abortLocked(ErrSlowReader)
-	case t.frameBegan.Load() > 0 && now-time.Duration(t.frameBegan.Load()) >= t.frameTimeout():
-		t.abortLocked(fmt.Errorf("%w: %v", ErrFrameTimeout, t.frameTimeout()))
-	case t.idleTimeout > 0 && now-time.Duration(t.active.Load()) >= t.idleTimeout+o.tick:
-		t.abortLocked(ErrIdle)
+		return
 	}
-}
-
-// frameTimeout is how long an unfinished frame may take.
-func (t *tlsConn) frameTimeout() time.Duration {
-	if t.spoke.Load() {
-		return t.c.e.o.FrameTimeout
+	err := c.out.overdue(&c.e.outboxLimits, now)
+	if err == nil && t.waiting {
+		frame := inbox{limits: &c.e.inboxLimits, spoke: t.spoke.Load(), waiting: true, began: t.late}
+		err = frame.overdue(now)
 	}
-	return t.c.e.o.FirstFrameTimeout
+	if err == nil && t.idleTimeout > 0 && now-time.Duration(t.active.Load()) >= t.idleTimeout+o.tick {
+		err = ErrIdle
+	}
+	if err != nil {
+		t.abortLocked(err)
+	}
 }
 
 // holds returns how many bytes the connection holds that wait for its peer, and
-// since when, 0 if none for long enough to matter; going, that it is being
-// closed and gives them back in a moment.
-func (t *tlsConn) holds() (bytes int64, since time.Duration, going bool) {
-	t.c.mu.Lock()
-	defer t.c.mu.Unlock()
-	since = time.Duration(t.frameBegan.Load())
-	if t.choked > 0 && (since == 0 || t.choked < since) {
-		since = t.choked
+// since when; ok is false if there are none. going says that it is being closed
+// and gives them back in a moment.
+func (t *tlsConn) holds() (bytes int64, since time.Duration, ok, going bool) {
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since, ok = t.late, t.waiting
+	if c.out.given > 0 && (!ok || c.out.owing < since) {
+		since, ok = c.out.owing, true
 	}
-	return t.held.Load() + int64(t.unsentLocked()), since, t.c.closing.Load()
+	return t.held.Load() + int64(c.out.given), since, ok, c.closing.Load()
 }
 
-// dismiss closes a connection over the budget.
-func (t *tlsConn) dismiss() {
+// evict closes the connection to make room in the budget.
+func (t *tlsConn) evict() {
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
 	if !t.c.closing.Load() {
@@ -511,124 +406,38 @@ func (t *tlsConn) dismiss() {
 	}
 }
 
-// end closes the connection after what is in its outbox, and tells the handler.
+// end closes the connection after what is in its outbox, unless its peer does not
+// read that, and tells the handler.
 func (t *tlsConn) end(err error) {
 	c := t.c
 	c.mu.Lock()
+	if errors.Is(err, ErrSlowReader) {
+		t.abortLocked(err)
+	}
 	if !c.closing.Load() {
 		c.reason = err
 		c.closing.Store(true)
 	}
 	t.wakeLocked()
 	for t.writing {
-		t.progress.Wait()
+		t.done.Wait()
 	}
 	c.dead, t.broken = true, true
 	t.hangUp.Stop()
-	outbox, cause := c.outbox, c.reason
-	c.outbox = nil
+	cause := c.reason
+	if c.out.choked {
+		c.e.choked.Add(-1)
+	}
+	for _, b := range []*bytebufferpool.ByteBuffer{t.pending, c.out.close((*outputMemory)(c))} {
+		if b != nil {
+			c.e.bufs.put(b)
+		}
+	}
+	t.pending = nil
 	c.mu.Unlock()
 	c.alive.Store(false)
-	if outbox != nil {
-		c.e.release(len(outbox.B))
-		c.e.bufs.put(outbox)
-	}
-	t.dropInput()
+	t.in.drop((*inputMemory)(c))
 	t.nc.Close()
 	c.e.tls.forget(t)
-	c.loop.bury(c, cause)
-}
-
-// A tlsSet is all that speak TLS on an engine.
-type tlsSet struct {
-	frames, bytesIn, bytesOut, handshakes atomic.Uint64
-
-	mu      sync.Mutex // guards the following; taken before conn.mu
-	open    map[*tlsConn]struct{}
-	closed  bool
-	readers sync.WaitGroup
-}
-
-// start lets t run, unless the engine is stopping. From then on c is its.
-func (s *tlsSet) start(t *tlsConn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	c := t.c
-	c.gone, c.gc = true, nil // for the loop
-	c.mu.Lock()
-	c.tls = t
-	closing := c.closing.Load()
-	if closing {
-		t.wakeLocked()
-	}
-	c.mu.Unlock()
-	if s.open == nil {
-		s.open = make(map[*tlsConn]struct{})
-	}
-	s.open[t] = struct{}{}
-	s.readers.Go(t.run)
-	return true
-}
-
-func (s *tlsSet) forget(t *tlsConn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, t)
-}
-
-func (s *tlsSet) review(clock *Clock, b *Budget) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if settled, now := clock.Settled(), clock.Now(); settled {
-		for t := range s.open {
-			t.review(now)
-		}
-	}
-	if b.tight() {
-		s.relieveLocked(b)
-	}
-}
-
-// relieveLocked closes who has held bytes for longest until there will be room
-// again. Loops do that for theirs at once, this is done once a tick.
-func (s *tlsSet) relieveLocked(b *Budget) {
-	type holder struct {
-		t     *tlsConn
-		bytes int64
-		since time.Duration
-	}
-	var holders []holder
-	excess := b.excess()
-	for t := range s.open {
-		switch bytes, since, going := t.holds(); {
-		case going:
-			excess -= bytes
-		case since > 0:
-			holders = append(holders, holder{t, bytes, since})
-		}
-	}
-	slices.SortFunc(holders, func(a, b holder) int { return cmp.Compare(a.since, b.since) })
-	for ; excess > 0 && len(holders) > 0; holders = holders[1:] {
-		holders[0].t.dismiss()
-		excess -= holders[0].bytes
-	}
-}
-
-// close closes all and takes no more.
-func (s *tlsSet) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for t := range s.open {
-		t.c.Close(ErrShutdown)
-	}
-}
-
-func (s *tlsSet) size() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.open)
+	c.loop.finishClose(c, cause)
 }

@@ -588,115 +588,6 @@ func TestTLSHalfClose(t *testing.T) {
 	}
 }
 
-// TestTLSPeerThatDoesNotRead: it is not served on, what it costs is bounded,
-// and it is closed in time; one that reads again is served again.
-func TestTLSPeerThatDoesNotRead(t *testing.T) {
-	var served atomic.Int64
-	h := &testHandler{serve: func(_ Conn, _, out []byte) []byte {
-		served.Add(1)
-		return append(out, frameOf(make([]byte, 100<<10))...)
-	}}
-	s, clock := serveInTime(t, h, func(o *Options) {
-		withTLS(o)
-		smallSockets(o)
-		o.ChokedTime = 60 * time.Second
-		o.IdleTimeout = func() time.Duration { return time.Hour }
-	})
-	request := textFrame("blow")
-	c := s.dialTLS(nil)
-	if _, err := c.Write(bytes.Repeat(request, 1000)); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "choked", func() bool { return s.Stats().Choked == 1 })
-	clock.advance(59 * time.Second)
-	if n := served.Load(); n > 30 {
-		t.Errorf("%d requests served for a peer that reads nothing", n)
-	}
-	for range 1000 {
-		if b, err := readFrame(c); err != nil || len(b) != 100<<10 {
-			t.Fatalf("%d bytes, %v", len(b), err)
-		}
-	}
-	s.written() // the writer knows that the last of it was taken
-	clock.advance(5 * time.Second)
-	c.ask("again", string(make([]byte, 100<<10)))
-
-	go c.Write(bytes.Repeat(request, 1000))
-	eventually(t, "choked again", func() bool { return s.Stats().Choked == 1 })
-	eventually(t, "Closed", func() bool { // again and again: the system's buffers may not be full yet
-		clock.advance(20 * time.Second)
-		return errors.Is(h.lastCause(), ErrSlowReader)
-	})
-	if st := s.Stats(); st.Choked != 0 || st.ClosedSlowReader != 1 {
-		t.Errorf("stats: %+v", st)
-	}
-}
-
-// TestTLSUnsentIsBounded has replies come from elsewhere for a peer who does
-// not read: by Send, and from an executor.
-func TestTLSUnsentIsBounded(t *testing.T) {
-	reply := make([]byte, 64<<10)
-	t.Run("Send", func(t *testing.T) {
-		testUnsent(t, func(c Conn) { c.Send(reply) })
-	})
-	t.Run("Executor", func(t *testing.T) {
-		x := NewExecutor(ExecutorOptions{})
-		t.Cleanup(x.Close)
-		testUnsent(t, func(c Conn) {
-			done := make(chan struct{})
-			x.Submit(c, nil, func(_ Conn, _ time.Duration, _, out []byte) []byte { return append(out, reply...) })
-			x.Post(c, func() { close(done) })
-			<-done
-		})
-	})
-}
-
-func testUnsent(t *testing.T, send func(Conn)) {
-	h := &testHandler{}
-	conns := make(chan Conn, 1)
-	h.serve = func(c Conn, frame, out []byte) []byte {
-		conns <- c
-		return append(out, frame...)
-	}
-	s := serve(t, h, func(o *Options) {
-		withTLS(o)
-		smallSockets(o)
-		o.MaxUnsent = 1 << 20
-	})
-	c := s.dialTLS(nil)
-	c.ask("hello", "hello")
-	peer := <-conns
-	for sent := 0; peer.Alive() && !errors.Is(h.lastCause(), ErrSlowReader); sent++ {
-		if sent > 1000 {
-			t.Fatal("64 MiB are waiting")
-		}
-		send(peer)
-		runtime.Gosched() // the writer must have begun
-	}
-	h.wantCause(t, ErrSlowReader)
-}
-
-// TestTLSIdle: the rule is that of connections without TLS.
-func TestTLSIdle(t *testing.T) {
-	h := &testHandler{}
-	s, clock := serveInTime(t, h, func(o *Options) {
-		withTLS(o)
-		o.IdleTimeout = func() time.Duration { return 120 * time.Second }
-	})
-	c := s.dialTLS(nil)
-	eventually(t, "the handshake is done on both sides", func() bool { return s.Stats().TLSHandshakes == 1 })
-	clock.advance(100 * time.Second)
-	c.ask("a sign of life", "a sign of life")
-	s.written()
-	clock.advance(100 * time.Second)
-	before := s.Stats()
-	c.Write([]byte{0}) // a byte of a frame is none
-	s.arrived(before, 1)
-	clock.advance(22 * time.Second)
-	c.wantClosed()
-	h.wantCause(t, ErrIdle)
-}
-
 // written waits until no writer runs.
 func (s *server) written() {
 	s.t.Helper()
@@ -705,7 +596,7 @@ func (s *server) written() {
 		defer s.tls.mu.Unlock()
 		for t := range s.tls.open {
 			t.c.mu.Lock()
-			busy := t.writing || t.c.outbox != nil
+			busy := t.writing || t.c.out.queue != nil
 			t.c.mu.Unlock()
 			if busy {
 				return false
@@ -713,33 +604,6 @@ func (s *server) written() {
 		}
 		return true
 	})
-}
-
-// TestTLSPartialBudget: half-received frames count, with TLS or without.
-func TestTLSPartialBudget(t *testing.T) {
-	h := &testHandler{}
-	s := serve(t, h, func(o *Options) {
-		withTLS(o)
-		o.Budget = NewBudget(2 << 20)
-	})
-	c := s.dialTLS(nil)
-	frame := frameOf(make([]byte, 8<<20))
-	go c.Write(frame)
-	h.wantCause(t, ErrOverloaded)
-	s.dialTLS(nil).ask("others", "others")
-}
-
-// TestTLSAnnouncedIsNotHeld: memory grows with what has come.
-func TestTLSAnnouncedIsNotHeld(t *testing.T) {
-	s := serve(t, &testHandler{}, withTLS)
-	for range 50 {
-		c := s.dialTLS(nil)
-		c.Write([]byte{0, 0xff, 0, 0, 1, 2, 3})
-	}
-	eventually(t, "all have come", func() bool { return s.Stats().PartialBytes >= 50*smallBuffer })
-	if n := s.Stats().PartialBytes; n > 50*(8<<10) {
-		t.Errorf("%d bytes held for 50 peers who sent 7 each", n)
-	}
 }
 
 // TestTLSShutdown stops an engine with peers in every state but one.

@@ -15,7 +15,14 @@ func (c *tlsClient) announce(s *server, n int) {
 	if _, err := c.Write(append(binary.BigEndian.AppendUint32(nil, 16<<20-4), make([]byte, n)...)); err != nil {
 		c.t.Fatalf("write: %v", err)
 	}
-	eventually(c.t, "beginning read", func() bool { return peer.held.Load() >= int64(n) && peer.frameBegan.Load() > 0 })
+	eventually(c.t, "beginning read", func() bool { return peer.held.Load() >= int64(n) && peer.awaitsFrame() })
+}
+
+// awaitsFrame reports whether the time of an unfinished frame runs.
+func (t *tlsConn) awaitsFrame() bool {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	return t.waiting
 }
 
 // tlsConnOf returns the server's side of a connection.
@@ -32,55 +39,6 @@ func (s *server) tlsConnOf(c *tlsClient) (peer *tlsConn) {
 		return peer != nil
 	})
 	return peer
-}
-
-// Frames have to be finished in time with TLS too.
-func TestTLSFrameTimeouts(t *testing.T) {
-	h := &testHandler{}
-	s, clock := serveInTime(t, h, func(o *Options) {
-		withTLS(o)
-		o.FirstFrameTimeout, o.FrameTimeout = 20*time.Second, 50*time.Second
-	})
-	silent, first, later := s.dialTLS(nil), s.dialTLS(nil), s.dialTLS(nil)
-	later.ask("hello", "hello")
-	first.announce(s, 1000)
-	later.announce(s, 1000)
-	clock.advance(19 * time.Second)
-	if st := s.Stats(); st.TLSOpen != 3 {
-		t.Fatal("closed before its time")
-	}
-	clock.advance(2 * time.Second)
-	first.wantClosed()
-	h.wantCause(t, ErrFrameTimeout)
-	clock.advance(28 * time.Second)
-	if st := s.Stats(); st.TLSOpen != 2 {
-		t.Fatal("a later frame is closed before its time")
-	}
-	clock.advance(2 * time.Second)
-	later.wantClosed()
-	eventually(t, "the later is counted", func() bool { return s.Stats().ClosedFrameTimeout == 2 })
-	silent.ask("speaks at last", "speaks at last")
-}
-
-// The deadline is that of one frame with TLS too.
-func TestTLSFrameTimeoutBeginsWithEachFrame(t *testing.T) {
-	s, clock := serveInTime(t, &testHandler{}, withTLS)
-	c := s.dialTLS(nil)
-	peer := s.tlsConnOf(c)
-	frame := textFrame("0123456789")
-	rest := frame
-	for range 5 {
-		if _, err := c.Write(append(rest[:len(rest):len(rest)], frame[:5]...)); err != nil {
-			t.Fatal(err)
-		}
-		c.want("0123456789")
-		eventually(t, "half read", func() bool { return peer.frameBegan.Load() > 0 })
-		rest = frame[5:]
-		clock.advance(25 * time.Second)
-	}
-	if st := s.Stats(); st.ClosedFrameTimeout != 0 || st.Open != 1 {
-		t.Errorf("stats %+v, want it open", st)
-	}
 }
 
 // When the budget is nearly used up, the next tick closes whoever has held

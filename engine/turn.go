@@ -1,15 +1,6 @@
 package engine
 
-import (
-	"fmt"
-
-	"github.com/panjf2000/gnet/v2"
-)
-
-// flushSize is how many bytes of replies a turn gathers before it writes them
-// and looks at the water marks. It bounds what a peer who does not read can
-// make us hold to HighWater + flushSize + one reply.
-const flushSize = 256 << 10
+import "github.com/panjf2000/gnet/v2"
 
 // turn serves c what one read has brought, see fairness.go, and in the middle of
 // a large frame reads more, see large_frame.go. All replies leave in one write.
@@ -26,24 +17,34 @@ func (l *loop) turn(c *conn, data []byte) (action gnet.Action) {
 	var err error
 	switch {
 	case c.closing.Load(): // on its way out: no further frame is served
-	case c.choked || c.behind:
-		err = l.hoard(c, data)
-	case c.in != nil:
-		if data, err = l.complete(c, data); err == nil && len(data) > 0 {
-			err = l.serveOrKeep(c, data)
-		}
+	case !c.isServed():
+		err = c.warm().in.buffer((*inputMemory)(c), data, c.floodCause())
 	default:
-		err = l.serveOrKeep(c, data)
+		in := l.inboxOf(c)
+		if err = in.feed((*inputMemory)(c), data); err == nil {
+			err = l.serveAll(c, in)
+		}
 	}
-	if err == nil && c.rest() >= readBuffer {
+	if err == nil && c.missing() >= readBuffer {
 		switch {
 		case full:
 			err = l.readRest(c)
-		case len(c.in.B) >= readBuffer:
+		case len(c.backlog.in.buf.B) >= readBuffer:
 			c.patient = true // we are faster than the peer
 		}
 	}
 	return l.finish(c, err)
+}
+
+// isServed reports whether requests of c are served now. Loop only.
+func (c *conn) isServed() bool { return !c.out.choked && !c.behind }
+
+// floodCause is why c is closed if it sends too much while it is not served.
+func (c *conn) floodCause() error {
+	if c.out.choked {
+		return ErrSlowReader
+	}
+	return ErrFlood
 }
 
 // finish ends a turn: it writes the replies, also those before a frame that
@@ -51,12 +52,13 @@ func (l *loop) turn(c *conn, data []byte) (action gnet.Action) {
 // Nothing touches c.gc after a failed write.
 func (l *loop) finish(c *conn, err error) gnet.Action {
 	l.endTurn()
-	if l.out != nil {
+	l.scratch.forget()
+	if out := l.out.buf; out != nil {
 		if !c.gone {
 			l.write(c)
 		}
-		l.e.bufs.put(l.out)
-		l.out = nil
+		l.out.buf = nil
+		l.e.bufs.put(out)
 	}
 	if c.gone {
 		return gnet.None
@@ -70,85 +72,66 @@ func (l *loop) finish(c *conn, err error) gnet.Action {
 	if c.patient {
 		l.gather(c)
 	}
+	l.cool(c)
 	return gnet.None
 }
 
 // write sends the replies gathered so far and reports whether c has survived.
 func (l *loop) write(c *conn) bool {
-	b := l.out.B
-	l.out.B = b[:0]
-	return len(b) == 0 || l.writeBytes(c, b)
+	out := l.out.buf
+	b := out.B
+	out.B = b[:0]
+	return len(b) == 0 || l.hasRoom(c) && l.writeBytes(c, b)
 }
 
-// serveOrKeep serves the whole frames of data and keeps the rest.
-func (l *loop) serveOrKeep(c *conn, data []byte) error {
-	rest, err := l.serveAll(c, data)
-	if err != nil || len(rest) == 0 {
-		return err
-	}
-	return l.keep(c, rest)
-}
-
-// serveAll serves the whole frames at the beginning of data and returns what
-// is behind them: the beginning of a frame, of which c.need is then the size
-// if known, or, if c has become choked or has had its turn, anything.
-func (l *loop) serveAll(c *conn, data []byte) (rest []byte, err error) {
-	for len(data) > 0 {
-		if c.closing.Load() {
-			return nil, nil
+// serveAll serves the whole frames of a turn and keeps what is behind them. c may
+// become choked meanwhile, or have had its turn.
+func (l *loop) serveAll(c *conn, in *inbox) error {
+	for in.hasMore() {
+		switch {
+		case c.closing.Load():
+			return nil
+		case c.out.choked:
+			return l.keepInput(c, in)
+		case l.spent():
+			l.fallBehind(c)
+			return l.keepInput(c, in)
 		}
-		if c.choked || l.spent() {
-			if !c.choked {
-				l.fallBehind(c)
-			}
-			c.need = 0
-			return data, nil
-		}
-		n, err := l.split(data)
+		frame, err := in.next((*inputMemory)(c))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if n == 0 || n > len(data) {
-			c.need = n
-			return data, nil
+		if frame == nil {
+			break
 		}
-		if err := l.serve(c, data[:n:n]); err != nil {
-			return nil, err
+		if b := in.alone(); b != nil && len(b.B) > smallBuffer {
+			err = l.serveLent(c, in, b)
+		} else {
+			err = l.serve(c, frame)
 		}
-		data = data[n:]
+		if err != nil {
+			return err
+		}
 	}
-	return nil, nil
-}
-
-// split asks for the size of the first frame of data and distrusts the answer.
-func (l *loop) split(data []byte) (int, error) {
-	n, err := l.e.o.Split(data)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("%w: %w", ErrMalformed, err)
-	case n < 0:
-		return 0, fmt.Errorf("%w: size %d", ErrMalformed, n)
-	case n > l.e.o.MaxFrame:
-		return 0, fmt.Errorf("%w: size %d exceeds %d", ErrMalformed, n, l.e.o.MaxFrame)
-	}
-	return n, nil
+	return l.keepInput(c, in)
 }
 
 // serve gives one frame to the handler and writes early if many replies have
 // gathered. The error is errGone or nil.
 func (l *loop) serve(c *conn, frame []byte) error {
-	if l.out == nil {
+	out := l.out.buf
+	if out == nil {
 		c.beginTurn()
-		l.out = l.e.bufs.getReply()
+		out = l.out.open(&l.e.bufs)
 	}
 	l.touch(c)
 	l.served++
 	if !c.spoke {
 		c.spoke = true
-		l.e.strangers.leave(c)
+		l.e.strangers.spoken(c)
 	}
-	l.out.B = l.e.h.Serve(c, c.turnBegan(), frame, l.out.B)
-	if len(l.out.B) >= flushSize {
+	out.B = l.e.h.Serve(c, c.turnBegan(), frame, out.B)
+	if l.out.isMany() {
 		l.flushed = true
 		if !l.write(c) {
 			return errGone
@@ -157,23 +140,26 @@ func (l *loop) serve(c *conn, frame []byte) error {
 	return nil
 }
 
-// resume is a turn without a read: it serves what was hoarded while c was
-// choked or behind. That may be megabytes, and c may well be again over it.
+// resume is a turn without a read: it serves what was buffered while c was
+// choked or behind. That may be megabytes, and c may well be choked or behind
+// again afterwards.
 func (l *loop) resume(c *conn) {
-	if c.in == nil || c.closing.Load() || c.behind {
+	if c.backlog == nil || c.backlog.in.isEmpty() || c.closing.Load() || c.behind {
 		return
 	}
-	if l.held(c) == gnet.Close {
+	if l.serveBuffered(c) == gnet.Close {
 		l.close(c, nil)
 	}
 }
 
-func (l *loop) held(c *conn) (action gnet.Action) {
+func (l *loop) serveBuffered(c *conn) (action gnet.Action) {
 	defer func() {
 		if p := recover(); p != nil {
 			l.notePanic(c, p)
 			action = l.finish(c, ErrPanic)
 		}
 	}()
-	return l.finish(c, l.serveHeld(c))
+	in := &c.backlog.in
+	in.reopen()
+	return l.finish(c, l.serveAll(c, in))
 }

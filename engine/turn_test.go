@@ -132,46 +132,6 @@ func TestBigFrameInPieces(t *testing.T) {
 	}
 }
 
-func TestMalformedClosesThatConnectionOnly(t *testing.T) {
-	for _, bad := range []struct {
-		name  string
-		bytes []byte
-	}{
-		{"negative length", []byte{0x80, 0, 0, 0}},
-		{"too long", binary.BigEndian.AppendUint32(nil, 16<<20-3)},
-		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n")},
-	} {
-		t.Run(bad.name, func(t *testing.T) {
-			h := &testHandler{}
-			s := serve(t, h, nil)
-			good, c := s.dial(), s.dial()
-			good.ping("before")
-			// Frames before the bad one are served, those after it are not.
-			c.send(append(append(textFrame("one"), textFrame("two")...), append(bad.bytes, textFrame("never")...)...))
-			c.want("one")
-			c.want("two")
-			c.wantClosed()
-			good.ping("after")
-			eventually(t, "counted", func() bool { return s.Stats().ClosedMalformed == 1 })
-			h.wantCause(t, ErrMalformed)
-			if st := s.Stats(); st.Frames != 4 || st.Open != 1 {
-				t.Errorf("stats %+v, want 4 frames, 1 open", st)
-			}
-		})
-	}
-}
-
-// The header itself may come in pieces, and lie.
-func TestMalformedInPieces(t *testing.T) {
-	s := serve(t, &testHandler{}, nil)
-	c := s.dial()
-	c.send([]byte{0x80})
-	eventually(t, "read", func() bool { return s.Stats().BytesIn == 1 })
-	c.send([]byte{0, 0, 0, 1, 2, 3})
-	c.wantClosed()
-	eventually(t, "counted", func() bool { return s.Stats().ClosedMalformed == 1 })
-}
-
 func TestSplitFaultsAreMalformed(t *testing.T) {
 	for name, split := range map[string]SplitFunc{
 		"negative size": func([]byte) (int, error) { return -1, nil },
@@ -247,35 +207,6 @@ func TestAnnouncedFrameCostsLittle(t *testing.T) {
 	if n := s.Stats().PartialBytes; n > 200*smallBuffer {
 		t.Errorf("%d bytes held, want at most %d", n, 200*smallBuffer)
 	}
-}
-
-// Nor may the buffer jump to the announced size when it has to grow.
-func TestAnnouncedFrameGrowsWithItsBytes(t *testing.T) {
-	s := serve(t, &testHandler{}, nil)
-	c := s.dial()
-	c.send(binary.BigEndian.AppendUint32(nil, 16<<20-4))
-	sent := 4
-	for _, piece := range []int{100, 5000, 50_000, 500_000} {
-		c.send(make([]byte, piece))
-		sent += piece
-		s.wantRead(sent)
-		if n := s.Stats().PartialBytes; n > int64(max(smallBuffer, 4*sent)) {
-			t.Errorf("%d bytes held for %d that came", n, sent)
-		}
-	}
-}
-
-func TestPartialBudget(t *testing.T) {
-	h := &testHandler{}
-	s := serve(t, h, func(o *Options) { o.Budget = NewBudget(200 << 10) })
-	head := binary.BigEndian.AppendUint32(nil, 1<<20)
-	c := s.dial()
-	go c.Write(append(head, make([]byte, 200<<10)...))
-	c.wantClosed()
-	eventually(t, "counted", func() bool { return s.Stats().ClosedOverloaded == 1 })
-	h.wantCause(t, ErrOverloaded)
-	eventually(t, "given back", func() bool { return s.Stats().PartialBytes == 0 })
-	s.dial().ping("others go on")
 }
 
 func TestHandlerPanic(t *testing.T) {
