@@ -131,7 +131,9 @@ func (s *Server) appendReply(r *request, out []byte, reply *codec.Reply) []byte 
 			return out
 		}
 	}
-	r.row.refuse(reasonReplyTooLong)
+	if reply.Code == codec.RespSuccess { // any other is counted already
+		r.row.refuse(reasonReplyTooLong)
+	}
 	s.logLimited(slog.LevelWarn, "reply not sent, too long", "code", int32(r.cmd.Code), "size", size, "most", maxReply,
 		"conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
 	return codec.AppendReply(out[:start], st, &codec.Reply{

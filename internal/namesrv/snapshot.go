@@ -153,9 +153,10 @@ func (s *Server) hasServed() bool {
 }
 
 // mustWait reports whether routes are not given yet, because brokers may not have
-// registered again after a start. Java: NamesrvController, needWaitForService.
+// registered again after a start. In cluster-test mode nobody waits.
+// Java: ClientRequestProcessor, needWaitForService.
 func (s *Server) mustWait(cfg *Config) bool {
-	return cfg.NeedWaitForService && s.clock.Now()-s.started < time.Duration(cfg.WaitSecondsForService)*time.Second
+	return cfg.NeedWaitForService && s.product == nil && s.clock.Now()-s.started < time.Duration(cfg.WaitSecondsForService)*time.Second
 }
 
 func (k *kvConfig) stats() KVConfigStats {
