@@ -109,8 +109,10 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 // queue or in memory: its broker shouts, so it must not expire, and is to say
 // everything again. Lock-free, for it runs on the event loop too.
 func (s *Server) noteMissed(r *request, err error) {
-	var ref *refusal
-	if r.seq == 0 || !errors.As(err, &ref) || ref.code != codec.RespSystemBusy {
+	if r.seq == 0 {
+		return
+	}
+	if ref := refusalOf(err); ref == nil || ref.code != codec.RespSystemBusy {
 		return
 	}
 	var h codec.RegisterBrokerRequestHeader

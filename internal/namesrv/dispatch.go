@@ -19,7 +19,7 @@ type request struct {
 	seq  uint64                   // number of a REGISTER_BROKER as they arrive, from 1; else 0
 
 	memory reservation // until it is answered; of those that a pool serves
-	change adminChange // what is logged of the requests of changeArgs
+	change adminChange // what is logged of it, if the row wants that
 	late   *lateReply  // what Server.later has made of it; else nil
 }
 

@@ -39,8 +39,8 @@ type lateReply struct {
 //
 // later is refused when there are too many such requests of the connection, or in
 // all, and while the server drains. It does not keep the connection open: a peer
-// that sends nothing else is idle as always. The log line of a change of changeArgs
-// is written when its handler returns.
+// that sends nothing else is idle as always. The line of an admin change is written
+// when its handler returns.
 func (s *Server) later(r *request, gone func()) (*lateReply, error) {
 	p := &lateReply{s: s, gone: gone, r: request{
 		conn: r.conn,

@@ -1,7 +1,5 @@
 package namesrv
 
-import "errors"
-
 // A reason says why a request was not served. Every refusal names one of these,
 // and each request that is refused counts once, at its row.
 type reason uint8
@@ -57,11 +55,7 @@ func (y reason) String() string { return reasonNames[y] }
 
 // reasonOf returns why a request ended with err, which is not nil.
 func reasonOf(err error) reason {
-	if ref, ok := err.(*refusal); ok { // nearly always; errors.As allocates
-		return ref.why
-	}
-	var ref *refusal
-	if errors.As(err, &ref) {
+	if ref := refusalOf(err); ref != nil {
 		return ref.why
 	}
 	return reasonFailed

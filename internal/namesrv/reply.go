@@ -19,10 +19,21 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%v: %s", r.code, r.remark) }
 
-// remarkOf returns err as a person is told of it: a refusal without its code.
-func remarkOf(err error) string {
+// refusalOf returns the refusal that err is, or nil.
+func refusalOf(err error) *refusal {
+	if ref, ok := err.(*refusal); ok { // nearly always; errors.As allocates
+		return ref
+	}
 	var ref *refusal
 	if errors.As(err, &ref) {
+		return ref
+	}
+	return nil
+}
+
+// remarkOf returns err as a person is told of it: a refusal without its code.
+func remarkOf(err error) string {
+	if ref := refusalOf(err); ref != nil {
 		return ref.remark
 	}
 	return err.Error()
@@ -67,8 +78,7 @@ func (s *Server) changed(err error) error {
 // only place where an error becomes a response code.
 func (s *Server) replyTo(r *request, reply codec.Reply, err error) codec.Reply {
 	if err != nil {
-		var ref *refusal
-		if errors.As(err, &ref) {
+		if ref := refusalOf(err); ref != nil {
 			reply = codec.Reply{Code: ref.code, Remark: ref.remark, Ext: ref.ext}
 		} else {
 			reply = codec.Reply{Code: codec.RespSystemError, Remark: err.Error()}

@@ -19,7 +19,8 @@ type row struct {
 	code   codec.RequestCode // 0 of the row for all codes that have none
 	class  class
 	handle handler
-	serial bool // requests are numbered as they come: request.seq
+	serial bool     // requests are numbered as they come: request.seq
+	logged []string // the fields that the line of an admin change shows; nil: no such line
 	counts rowCounts
 }
 
@@ -31,27 +32,27 @@ func servedRows(cfg *Config) []*row {
 		routeReads = onClientPool
 	}
 	return []*row{
-		{code: codec.ReqPutKVConfig, class: asDisk, handle: putKVConfig},
+		{code: codec.ReqPutKVConfig, class: asDisk, handle: putKVConfig, logged: []string{"namespace", "key", "value"}},
 		{code: codec.ReqGetKVConfig, class: asAdmin, handle: getKVConfig},
-		{code: codec.ReqDeleteKVConfig, class: asDisk, handle: deleteKVConfig},
+		{code: codec.ReqDeleteKVConfig, class: asDisk, handle: deleteKVConfig, logged: []string{"namespace", "key"}},
 		{code: codec.ReqRegisterBroker, class: asChange, handle: registerBroker, serial: true},
 		{code: codec.ReqUnregisterBroker, class: asChange, handle: unregisterBroker},
 		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic},
 		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo},
-		{code: codec.ReqWipeWritePermOfBroker, class: asAdmin, handle: wipeWritePermOfBroker},
+		{code: codec.ReqWipeWritePermOfBroker, class: asAdmin, handle: wipeWritePermOfBroker, logged: []string{"brokerName"}},
 		{code: codec.ReqGetAllTopicListFromNameserver, class: asAdmin, handle: getAllTopicListFromNameserver},
-		{code: codec.ReqDeleteTopicInNamesrv, class: asAdmin, handle: deleteTopicInNamesrv},
-		{code: codec.ReqRegisterTopicInNamesrv, class: asChange, handle: registerTopicInNamesrv},
+		{code: codec.ReqDeleteTopicInNamesrv, class: asAdmin, handle: deleteTopicInNamesrv, logged: []string{"topic", "clusterName"}},
+		{code: codec.ReqRegisterTopicInNamesrv, class: asChange, handle: registerTopicInNamesrv, logged: []string{"topic"}},
 		{code: codec.ReqGetKVListByNamespace, class: asAdmin, handle: getKVListByNamespace},
 		{code: codec.ReqGetTopicsByCluster, class: asAdmin, handle: getTopicsByCluster},
 		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs},
 		{code: codec.ReqGetUnitTopicList, class: asAdmin, handle: getUnitTopicList},
 		{code: codec.ReqGetHasUnitSubTopicList, class: asAdmin, handle: getHasUnitSubTopicList},
 		{code: codec.ReqGetHasUnitSubUnunitTopicList, class: asAdmin, handle: getHasUnitSubUnunitTopicList},
-		{code: codec.ReqUpdateNamesrvConfig, class: asDisk, handle: updateNamesrvConfig},
+		{code: codec.ReqUpdateNamesrvConfig, class: asDisk, handle: updateNamesrvConfig, logged: []string{}}, // its body says all
 		{code: codec.ReqGetNamesrvConfig, class: asAdmin, handle: getNamesrvConfig},
 		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion},
-		{code: codec.ReqAddWritePermOfBroker, class: asAdmin, handle: addWritePermOfBroker},
+		{code: codec.ReqAddWritePermOfBroker, class: asAdmin, handle: addWritePermOfBroker, logged: []string{"brokerName"}},
 		{code: codec.ReqGetBrokerMemberGroup, class: asLiveness, handle: getBrokerMemberGroup},
 		{code: codec.ReqBrokerHeartbeat, class: onLoop, handle: brokerHeartbeat},
 	}
