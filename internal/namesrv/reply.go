@@ -69,7 +69,7 @@ func badBody(err error) error {
 // fails is our fault, and logged.
 func (s *Server) changed(err error) error {
 	if err != nil && reasonOf(err) == reasonFailed {
-		s.logLimited(slog.LevelError, "change refused", "err", clip(err.Error()))
+		s.logLimited(slog.LevelError, "change refused", func() []any { return []any{"err", clip(err.Error())} })
 	}
 	return err
 }
@@ -101,8 +101,12 @@ func (s *Server) affordReply(r *request, reply *codec.Reply) error {
 	if n <= smallReply || n > maxReply || r.memory.grow(n) {
 		return nil
 	}
-	s.logLimited(slog.LevelWarn, "no memory left for the body of a reply", "code", int32(r.cmd.Code), "size", n,
-		"memoryBudget", s.budget.Limit(), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
+	s.logLimited(slog.LevelWarn, "no memory left for the body of a reply", func() []any {
+		return []any{
+			"code", int32(r.cmd.Code), "size", n,
+			"memoryBudget", s.budget.Limit(), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr(),
+		}
+	})
 	if r.cmd.Code == codec.ReqRegisterBroker {
 		reply.Body = nil
 		return nil
@@ -144,8 +148,12 @@ func (s *Server) appendReply(r *request, out []byte, reply *codec.Reply) []byte 
 	if reply.Code == codec.RespSuccess { // any other is counted already
 		r.row.refuse(reasonReplyTooLong)
 	}
-	s.logLimited(slog.LevelWarn, "reply not sent, too long", "code", int32(r.cmd.Code), "size", size, "most", maxReply,
-		"conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
+	s.logLimited(slog.LevelWarn, "reply not sent, too long", func() []any {
+		return []any{
+			"code", int32(r.cmd.Code), "size", size, "most", maxReply,
+			"conn", r.conn.ID(), "remote", r.conn.RemoteAddr(),
+		}
+	})
 	return codec.AppendReply(out[:start], st, &codec.Reply{
 		Code:   codec.RespSystemError,
 		Opaque: reply.Opaque,
