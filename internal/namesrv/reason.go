@@ -11,7 +11,7 @@ const (
 	reasonNotSupported               // no row serves the code
 	reasonGoAway                     // the server is about to end
 	reasonQueueFull                  // the queue, or the connection's share of it, is full
-	reasonNoMemory                   // the budget has no room for what the request or its reply says
+	reasonNoMemory                   // the budget has no room for the request's body or its reply's
 	reasonTooManyLate                // too many requests wait to be answered later
 	reasonNotReady                   // routes are not given yet
 	reasonDisabled                   // the configuration turns the request off
