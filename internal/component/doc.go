@@ -9,7 +9,7 @@
 // Each is started once all before it work, and stopped once all behind it have
 // ended. If one cannot be started, those before it are stopped, in the same
 // reverse order, and those behind it are never touched. Each component is stopped
-// exactly once, whoever asks for it and how often.
+// once, however often Stop is called.
 //
 // Every component has a time for its end. One that takes longer is left behind
 // and named in the log; the others are stopped all the same.

@@ -70,9 +70,12 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 	known := s.table.KnownTopics(reg)
 	for {
 		if err := r.body.DecodeKnown(r.cmd.Body, r.cmd.Version, compressed, noTimestamp, known); errors.Is(err, codec.ErrNoMemory) {
-			s.logLimited(slog.LevelWarn, "registration refused, no memory left for its body", "remote", r.conn.RemoteAddr(),
-				"broker", clip(reg.BrokerName), "addr", clip(reg.BrokerAddr), "bodyBytes", len(r.cmd.Body),
-				"memoryBudget", s.budget.Limit(), "refusedSoFar", s.dispatch.refused(reasonNoMemory)+1)
+			s.logLimited(slog.LevelWarn, "registration refused, no memory left for its body", func() []any {
+				return []any{
+					"remote", r.conn.RemoteAddr(), "broker", clip(reg.BrokerName), "addr", clip(reg.BrokerAddr), "bodyBytes", len(r.cmd.Body),
+					"memoryBudget", s.budget.Limit(), "refusedSoFar", r.row.counts.refused[reasonNoMemory].Load() + 1,
+				}
+			})
 			return route.RegisterResult{}, errNoMemory
 		} else if err != nil {
 			return route.RegisterResult{}, &refusal{why: reasonBadBody, code: codec.RespSystemError, remark: remarkUndecodableBody + err.Error()}
@@ -84,9 +87,12 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 		if r.cmd.Version < codec.V3_0_11 && len(r.cmd.Body) > 0 && r.body.TopicCount() == 0 {
 			// A later body, read as what brokers sent before 3.0.11, is an object
 			// without members that mean something. Java loses the topics as well.
-			s.logLimited(slog.LevelWarn, "registration without topics, its version is that of another form of body",
-				"cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr),
-				"version", r.cmd.Version, "bodyBytes", len(r.cmd.Body), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
+			s.logLimited(slog.LevelWarn, "registration without topics, its version is that of another form of body", func() []any {
+				return []any{
+					"cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr),
+					"version", r.cmd.Version, "bodyBytes", len(r.cmd.Body), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr(),
+				}
+			})
 		}
 		if s.bodyDecoded != nil {
 			s.bodyDecoded()
@@ -98,7 +104,9 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 		case errors.Is(err, route.ErrSingleTopic):
 			return result, &refusal{why: reasonSingleTopic, code: codec.RespSystemError, remark: remarkRegisterFailed, ext: noFields}
 		case err != nil:
-			return result, s.beyondLimit(r, err, "cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr))
+			return result, s.beyondLimit(r, err, func() []any {
+				return []any{"cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr)}
+			})
 		default:
 			return result, nil
 		}
@@ -109,8 +117,10 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 // queue or in memory: its broker shouts, so it must not expire, and is to say
 // everything again. Lock-free, for it runs on the event loop too.
 func (s *Server) noteMissed(r *request, err error) {
-	var ref *refusal
-	if r.seq == 0 || !errors.As(err, &ref) || ref.code != codec.RespSystemBusy {
+	if r.seq == 0 {
+		return
+	}
+	if ref := refusalOf(err); ref == nil || ref.code != codec.RespSystemBusy {
 		return
 	}
 	var h codec.RegisterBrokerRequestHeader

@@ -26,8 +26,12 @@ func registerTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 	var data codec.TopicRouteData
 	switch err := data.DecodeWithin(r.cmd.Body, r.memory.grow); {
 	case errors.Is(err, codec.ErrNoMemory):
-		s.logLimited(slog.LevelWarn, "topic refused, no memory left for its body", "remote", r.conn.RemoteAddr(),
-			"topic", clip(string(h.Topic)), "bodyBytes", len(r.cmd.Body), "memoryBudget", s.budget.Limit())
+		s.logLimited(slog.LevelWarn, "topic refused, no memory left for its body", func() []any {
+			return []any{
+				"remote", r.conn.RemoteAddr(), "topic", clip(string(h.Topic)), "bodyBytes", len(r.cmd.Body),
+				"memoryBudget", s.budget.Limit(),
+			}
+		})
 		return codec.Reply{}, errNoMemory
 	case err != nil:
 		return codec.Reply{}, badBody(err)
@@ -39,7 +43,7 @@ func registerTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 	var err error
 	s.changeTopic(r, h.Topic, func() { _, err = s.table.RegisterTopic(string(h.Topic), data.QueueDatas) })
 	if err != nil {
-		return codec.Reply{}, s.beyondLimit(r, err, "topic", clip(string(h.Topic)))
+		return codec.Reply{}, s.beyondLimit(r, err, func() []any { return []any{"topic", clip(string(h.Topic))} })
 	}
 	return codec.Reply{}, nil
 }

@@ -75,8 +75,10 @@ func newAddressServer(cfg *Config, s *Server) (*addressServer, error) {
 		WriteTimeout:   addressTimeout,
 		IdleTimeout:    addressIdleTimeout,
 		// Drain is 0: answers take no time, so none is waited for.
-		OnNoise: func(text string) { s.logLimited(slog.LevelDebug, "address server", "text", clip(text)) },
-		Logger:  s.log,
+		OnNoise: func(text string) {
+			s.logLimited(slog.LevelDebug, "address server", func() []any { return []any{"text", clip(text)} })
+		},
+		Logger: s.log,
 	})
 	return a, err
 }

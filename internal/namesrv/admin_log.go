@@ -2,7 +2,6 @@ package namesrv
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -22,21 +21,9 @@ import (
 // also when it is refused. logLevel does not hide the line, because such a request
 // may change logLevel.
 
-// changeArgs are the requests that leave a line, and which of their fields are
-// shown.
-var changeArgs = map[codec.RequestCode][]string{
-	codec.ReqPutKVConfig:            {"namespace", "key", "value"},
-	codec.ReqDeleteKVConfig:         {"namespace", "key"},
-	codec.ReqWipeWritePermOfBroker:  {"brokerName"},
-	codec.ReqDeleteTopicInNamesrv:   {"topic", "clusterName"},
-	codec.ReqRegisterTopicInNamesrv: {"topic"},
-	codec.ReqUpdateNamesrvConfig:    nil, // all is in the body
-	codec.ReqAddWritePermOfBroker:   {"brokerName"},
-}
-
 // An adminChange is one such request. Handlers fill in Before, After and
 // Changed, and of Args what is in the body; the rest is the same for all. All
-// texts are clipped, and secrets hidden.
+// texts are clipped, and secrets are hidden.
 type adminChange struct {
 	Code    codec.RequestCode
 	Conn    uint64
@@ -49,18 +36,17 @@ type adminChange struct {
 	Remark  string // of a refusal
 }
 
-// noteChange writes the line of a request, if it is one of changeArgs. err is
-// what became of it. In cluster-test mode no request changes anything.
+// noteChange writes the line of a request, if its row wants one. err is what the
+// request was answered with. In cluster-test mode no row wants one.
 func (s *Server) noteChange(r *request, err error) {
-	names, ok := changeArgs[r.cmd.Code]
-	if !ok || s.product != nil {
+	if r.row.logged == nil {
 		return
 	}
 	c := &r.change
 	c.Code, c.Conn, c.Remote = r.cmd.Code, r.conn.ID(), r.conn.RemoteAddr()
 	key, _ := r.cmd.Ext.Get("key") // names what the value of a KV config is
 	var args []slog.Attr
-	for _, name := range names {
+	for _, name := range r.row.logged {
 		if value, ok := r.cmd.Ext.Get(name); ok {
 			text := clip(string(value))
 			if name == "value" {
@@ -74,10 +60,9 @@ func (s *Server) noteChange(r *request, err error) {
 	}
 	c.Args = append(args, c.Args...)
 	if err != nil {
-		c.Reply, c.Remark = codec.RespSystemError, clip(err.Error())
-		var ref *refusal
-		if errors.As(err, &ref) {
-			c.Reply, c.Remark = ref.code, clip(ref.remark)
+		c.Reply, c.Remark = codec.RespSystemError, clip(remarkOf(err))
+		if ref := refusalOf(err); ref != nil {
+			c.Reply = ref.code
 		}
 	}
 	s.changeLog.write(s.log.Handler(), c)

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// poolsTime is how long requests that nobody can be told the result of
-	// any more may take to finish.
+	// poolsTime is how long the pools may take to finish their requests when all
+	// connections are closed: nobody can be told the results any more.
 	poolsTime = 2 * time.Second
 
 	// engineTime is how long the engine may take to stop beyond its drain.
@@ -19,14 +19,13 @@ const (
 
 var errEngineStuck = errors.New("namesrv: the engine does not stop")
 
-// components returns what runs while the server does, each behind what it needs.
-// What is off is not in the list. A listener that is to come has its place before
-// the engine: when peers are served, everything else works, and they are parted
-// from before anything else ends.
+// components returns the parts of a running server, each behind those that it
+// needs. A part that is off is left out. A new listener belongs before the engine,
+// which is last: so everything else works before the first peer is served, and all
+// peers have left before anything else is stopped.
 //
-// The scan and the TLS watcher end with the context that they are started with,
-// which is before the drain: nothing that the server knows is forgotten from then
-// on.
+// The scan and the TLS watcher end with their context, that is before the drain. So
+// no broker is forgotten during the drain.
 func (s *Server) components(e *engineComponent) *component.List {
 	l := component.NewList(s.log)
 	l.Add("files", component.Func{OnStop: func(context.Context) { s.releaseFiles() }})
@@ -108,9 +107,9 @@ func (e *engineComponent) result() error {
 
 // Run serves until ctx is done, then sends the peers away, for as long as the
 // configuration says at most, and returns nil when every connection is closed and
-// every goroutine has ended. What does not end in its time is named in the log and
-// left behind: requests in the pools have poolsTime. Run returns nil too if ctx is
-// done before peers are served. Any other end is an error.
+// every goroutine has ended. A part that does not end in its time is named in the
+// log and left behind. Run returns nil too if ctx is done before peers are served.
+// Any other end is an error.
 func (s *Server) Run(ctx context.Context) error {
 	if s.ran.Swap(true) {
 		return errors.New("namesrv: run twice")

@@ -19,7 +19,7 @@ type request struct {
 	seq  uint64                   // number of a REGISTER_BROKER as they arrive, from 1; else 0
 
 	memory reservation // until it is answered; of those that a pool serves
-	change adminChange // what is logged of the requests of changeArgs
+	change adminChange // what is logged of it, if the row wants that
 	late   *lateReply  // what Server.later has made of it; else nil
 }
 
@@ -56,8 +56,8 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 	return out
 }
 
-// taskOf returns the task that serves r later. A registration gets a number, because
-// what it means depends on whether a later one has been refused while it waited.
+// taskOf returns the task that serves r later. A registration gets a number: its
+// meaning depends on whether a later one was refused while it waited.
 func (s *Server) taskOf(r *request) engine.Task {
 	if !r.row.serial {
 		return s.task

@@ -31,8 +31,9 @@ func (s *Server) Closed(c engine.Conn, err error) {
 		if engine.PeerLeft(err) {
 			s.table.ConnClosed(c.ID())
 		} else if n := s.table.ForgetConn(c.ID()); n > 0 {
-			s.logLimited(slog.LevelInfo, "connection closed by us, its brokers stay",
-				"conn", c.ID(), "remote", c.RemoteAddr(), "brokers", n, "err", clip(err.Error()))
+			s.logLimited(slog.LevelInfo, "connection closed by us, its brokers stay", func() []any {
+				return []any{"conn", c.ID(), "remote", c.RemoteAddr(), "brokers", n, "err", clip(err.Error())}
+			})
 		}
 	})
 }

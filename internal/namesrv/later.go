@@ -8,8 +8,8 @@ import (
 	"gonamesrv/codec"
 )
 
-// How many requests may wait to be answered later. Each holds some hundred bytes
-// for as long as its peer likes.
+// How many requests may wait for a late answer. Each holds a few hundred bytes for
+// as long as its peer stays connected.
 const (
 	maxLateOfConn = 64
 	maxLate       = 8192
@@ -18,10 +18,10 @@ const (
 // errTooManyLate refuses a request that would have to wait beside too many others.
 var errTooManyLate = &refusal{why: reasonTooManyLate, code: codec.RespSystemBusy, remark: remarkOverload}
 
-// A lateReply is the answer to a request whose handler has returned without one.
-// It holds what the answer needs of the request, and nothing of its frame. It ends
-// once: with Send, with the end of the connection, or when the server starts to
-// drain.
+// A lateReply answers a request after its handler has returned without an answer.
+// It keeps those parts of the request that the answer needs, and no bytes of the
+// frame. It ends once: by Send, when the connection ends, or when the server starts
+// to drain.
 type lateReply struct {
 	s     *Server
 	r     request // header without remark, fields and body
@@ -30,17 +30,17 @@ type lateReply struct {
 }
 
 // later promises that r will be answered after its handler has returned. A handler
-// that returns no error then sends nothing; an error that it returns is the answer.
+// calls it once at most. If the handler then returns no error, nothing is sent until
+// Send; if it returns an error, that is the answer and Send does nothing.
 //
-// gone may be nil. It is called, once, when Send has nothing to do any more
-// because the connection has ended, or because the server drains and has answered
-// itself. It may be called before later returns, on an event loop, and must not
-// block.
+// gone is called once if the request ends without Send, because the connection has
+// ended or because the server drains and has answered by itself. It may be nil. It
+// may be called before later returns, on an event loop, and must not block.
 //
-// later is refused when there are too many such requests of the connection, or in
-// all, and while the server drains. It does not keep the connection open: a peer
-// that sends nothing else is idle as always. The log line of a change of changeArgs
-// is written when its handler returns.
+// later fails when too many requests of the connection, or of all, wait already, and
+// while the server drains. A request that waits does not keep its connection open: a
+// peer that sends nothing else is idle as always. The line of an admin change is written
+// when its handler returns.
 func (s *Server) later(r *request, gone func()) (*lateReply, error) {
 	p := &lateReply{s: s, gone: gone, r: request{
 		conn: r.conn,
@@ -131,14 +131,14 @@ func (l *lateReplies) end(p *lateReply) bool {
 	return true
 }
 
-// endLocked counts p out, which byConn does not have any more.
+// endLocked counts p out. The caller has taken it out of byConn.
 func (l *lateReplies) endLocked(p *lateReply) {
 	p.ended = true
 	l.size.Add(-1)
 	p.r.row.counts.late.Add(-1)
 }
 
-// leave ends what waits of a connection that is not alive any more.
+// leave ends the requests that wait of a connection that has ended.
 func (l *lateReplies) leave(id uint64) {
 	if l.size.Load() == 0 { // whoever is added from now on sees that the connection is dead
 		return
@@ -156,7 +156,7 @@ func (l *lateReplies) leave(id uint64) {
 	}
 }
 
-// drain answers all that wait, and lets nothing wait any more.
+// drain answers all requests that wait. From then on none may wait.
 func (l *lateReplies) drain() {
 	l.mu.Lock()
 	l.drained = true
@@ -182,8 +182,8 @@ func (p *lateReply) tellGone() {
 	}
 }
 
-// partingError is how a request that waits is answered by a server that is about to
-// end: peers that do not know GO_AWAY are told to come again.
+// partingError is the answer to a request that waits when the server is about to
+// end. Peers that do not know GO_AWAY are told to come again.
 func partingError(cmd *codec.Command) error {
 	if cmd.Version > codec.V5_3_1 {
 		return errGoAway

@@ -70,8 +70,12 @@ func (l *eventLog) allow(kind route.EventKind) (held int, ok bool) {
 // noteOverload says that a request was refused because its queue is full, or its
 // connection's share of it.
 func (s *Server) noteOverload(c engine.Conn, code codec.RequestCode) {
-	s.logLimited(slog.LevelWarn, "request refused, queue full", "code", int32(code), "conn", c.ID(), "remote", c.RemoteAddr(),
-		"refusedSoFar", s.dispatch.refused(reasonQueueFull))
+	s.logLimited(slog.LevelWarn, "request refused, queue full", func() []any {
+		return []any{
+			"code", int32(code), "conn", c.ID(), "remote", c.RemoteAddr(),
+			"refusedSoFar", s.dispatch.refused(reasonQueueFull),
+		}
+	})
 }
 
 // logEvent writes what a change of the route table did. Java:

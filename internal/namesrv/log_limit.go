@@ -63,8 +63,9 @@ func (l *lineLimit) allow(now time.Time, kind string) (held int, ok bool) {
 
 // logLimited writes a line that a peer can cause again and again: one per
 // lineInterval for each msg, which is a constant. The next line says how many
-// were held back. Texts of peers among attrs are clipped by the caller.
-func (s *Server) logLimited(level slog.Level, msg string, attrs ...any) {
+// were held back. attrs is called only when the line is written; it clips the texts
+// of peers.
+func (s *Server) logLimited(level slog.Level, msg string, attrs func() []any) {
 	if !s.log.Enabled(context.Background(), level) {
 		return
 	}
@@ -72,8 +73,9 @@ func (s *Server) logLimited(level slog.Level, msg string, attrs ...any) {
 	if !ok {
 		return
 	}
+	said := attrs()
 	if held > 0 {
-		attrs = append(attrs, "suppressed", held)
+		said = append(said, "suppressed", held)
 	}
-	s.log.Log(context.Background(), level, msg, attrs...)
+	s.log.Log(context.Background(), level, msg, said...)
 }

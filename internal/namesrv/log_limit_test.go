@@ -1,6 +1,8 @@
 package namesrv
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -39,5 +41,26 @@ func TestLineLimit(t *testing.T) {
 		if held, ok := l.allow(now, want.kind); held != want.held || ok != want.ok {
 			t.Errorf("line %d: %d, %v, want %d, %v", i, held, ok, want.held, want.ok)
 		}
+	}
+}
+
+// TestHeldBackLinesAreNotMade: of a line that is held back nothing is made.
+func TestHeldBackLinesAreNotMade(t *testing.T) {
+	var log bytes.Buffer
+	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil)), lines: lineLimit{every: time.Hour}}
+	made := 0
+	say := func() {
+		s.logLimited(slog.LevelWarn, "again and again", func() []any {
+			made++
+			return []any{"text", strings.Repeat("x", 100)}
+		})
+	}
+	say()
+	if n := testing.AllocsPerRun(100, say); n != 0 {
+		t.Errorf("%v allocations for a line that is not written", n)
+	}
+	s.logLimited(slog.LevelDebug, "not at this level", func() []any { made++; return nil })
+	if made != 1 || strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "text=xxx") {
+		t.Errorf("made %d times, the log is %q", made, log.String())
 	}
 }

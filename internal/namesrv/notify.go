@@ -57,7 +57,7 @@ type notice struct {
 // Notices are rare, and a kept connection would have to be watched and closed
 // at the right time; for a broker that has just restarted it would be dead.
 type notifier struct {
-	logLimited    func(level slog.Level, msg string, attrs ...any)
+	logLimited    func(level slog.Level, msg string, attrs func() []any)
 	serializeType func() codec.SerializeType
 	isCurrent     func(brokerName string, c *route.MinBrokerIDChange) bool
 	send          func(ctx context.Context, addr string, frame []byte) error
@@ -152,7 +152,7 @@ func (n *notifier) dropOldest() {
 	delete(n.byName, n.waiting[0].brokerName)
 	n.waiting = slices.Delete(n.waiting, 0, 1)
 	n.counts.dropped++
-	n.logLimited(slog.LevelWarn, "notices dropped, too many wait", "dropped", n.counts.dropped)
+	n.logLimited(slog.LevelWarn, "notices dropped, too many wait", func() []any { return []any{"dropped", n.counts.dropped} })
 }
 
 // sendAll sends what waits until nothing does.
@@ -201,7 +201,9 @@ func (n *notifier) done(name, addr string, err error) {
 	}
 	n.counts.failed++
 	if !errors.Is(err, context.Canceled) {
-		n.logLimited(slog.LevelWarn, "notice not delivered", "broker", clip(name), "addr", clip(addr), "err", clip(err.Error()), "failed", n.counts.failed)
+		n.logLimited(slog.LevelWarn, "notice not delivered", func() []any {
+			return []any{"broker", clip(name), "addr", clip(addr), "err", clip(err.Error()), "failed", n.counts.failed}
+		})
 	}
 }
 

@@ -1,7 +1,5 @@
 package namesrv
 
-import "errors"
-
 // A reason says why a request was not served. Every refusal names one of these,
 // and each request that is refused counts once, at its row.
 type reason uint8
@@ -13,7 +11,7 @@ const (
 	reasonNotSupported               // no row serves the code
 	reasonGoAway                     // the server is about to end
 	reasonQueueFull                  // the queue, or the connection's share of it, is full
-	reasonNoMemory                   // the budget has no room for what the request or its reply says
+	reasonNoMemory                   // the budget has no room for the request's body or its reply's
 	reasonTooManyLate                // too many requests wait to be answered later
 	reasonNotReady                   // routes are not given yet
 	reasonDisabled                   // the configuration turns the request off
@@ -57,11 +55,7 @@ func (y reason) String() string { return reasonNames[y] }
 
 // reasonOf returns why a request ended with err, which is not nil.
 func reasonOf(err error) reason {
-	if ref, ok := err.(*refusal); ok { // nearly always; errors.As allocates
-		return ref.why
-	}
-	var ref *refusal
-	if errors.As(err, &ref) {
+	if ref := refusalOf(err); ref != nil {
 		return ref.why
 	}
 	return reasonFailed

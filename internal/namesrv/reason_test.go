@@ -1,10 +1,12 @@
 package namesrv_test
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gofrs/flock"
@@ -169,6 +171,31 @@ func TestEveryReasonIsCounted(t *testing.T) {
 				t.Errorf("counted %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// TestRefusalTooLong refuses requests with remarks that are too long, one for the
+// header of a frame and one, by some bytes, for what clients read. Each counts once,
+// under its own reason.
+func TestRefusalTooLong(t *testing.T) {
+	remark := strings.Repeat("x", codec.MaxFrameLength)
+	var size atomic.Int64 // of the remark
+	size.Store(codec.MaxFrameLength)
+	s := start(t, nil, func(s *namesrv.Server) {
+		s.AnswerLater(codec.ReqGetBrokerMemberGroup, true, nil, func(*namesrv.LateReply) error { return errors.New(remark[:size.Load()]) })
+	})
+	c := s.dial(t)
+	for _, said := range []string{"reply header of ", "reply of "} {
+		r := group()
+		if reply := c.Do(r); codec.ResponseCode(reply.Code) != codec.RespSystemError || !strings.Contains(string(reply.Remark), said) {
+			t.Errorf("answered %v %q, want %q", reply.Code, reply.Remark, said)
+		}
+		// The next one is a frame of 4 bytes more than clients read.
+		empty := codec.AppendReply(nil, codec.SerializeJSON, &codec.Reply{Code: codec.RespSystemError, Opaque: r.Opaque, Remark: "x"})
+		size.Store(int64(codec.MaxFrameLength + 4 + 1 - len(empty)))
+	}
+	if got, want := refusedAll(s), map[string]uint64{"GET_BROKER_MEMBER_GROUP failed": 2}; !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
 	}
 }
 

@@ -19,10 +19,21 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%v: %s", r.code, r.remark) }
 
-// remarkOf returns err as a person is told of it: a refusal without its code.
-func remarkOf(err error) string {
+// refusalOf returns the refusal that err is, or nil.
+func refusalOf(err error) *refusal {
+	if ref, ok := err.(*refusal); ok { // nearly always; errors.As allocates
+		return ref
+	}
 	var ref *refusal
 	if errors.As(err, &ref) {
+		return ref
+	}
+	return nil
+}
+
+// remarkOf returns err as a person is told of it: a refusal without its code.
+func remarkOf(err error) string {
+	if ref := refusalOf(err); ref != nil {
 		return ref.remark
 	}
 	return err.Error()
@@ -58,7 +69,7 @@ func badBody(err error) error {
 // fails is our fault, and logged.
 func (s *Server) changed(err error) error {
 	if err != nil && reasonOf(err) == reasonFailed {
-		s.logLimited(slog.LevelError, "change refused", "err", clip(err.Error()))
+		s.logLimited(slog.LevelError, "change refused", func() []any { return []any{"err", clip(err.Error())} })
 	}
 	return err
 }
@@ -67,8 +78,7 @@ func (s *Server) changed(err error) error {
 // only place where an error becomes a response code.
 func (s *Server) replyTo(r *request, reply codec.Reply, err error) codec.Reply {
 	if err != nil {
-		var ref *refusal
-		if errors.As(err, &ref) {
+		if ref := refusalOf(err); ref != nil {
 			reply = codec.Reply{Code: ref.code, Remark: ref.remark, Ext: ref.ext}
 		} else {
 			reply = codec.Reply{Code: codec.RespSystemError, Remark: err.Error()}
@@ -91,8 +101,12 @@ func (s *Server) affordReply(r *request, reply *codec.Reply) error {
 	if n <= smallReply || n > maxReply || r.memory.grow(n) {
 		return nil
 	}
-	s.logLimited(slog.LevelWarn, "no memory left for the body of a reply", "code", int32(r.cmd.Code), "size", n,
-		"memoryBudget", s.budget.Limit(), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
+	s.logLimited(slog.LevelWarn, "no memory left for the body of a reply", func() []any {
+		return []any{
+			"code", int32(r.cmd.Code), "size", n,
+			"memoryBudget", s.budget.Limit(), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr(),
+		}
+	})
 	if r.cmd.Code == codec.ReqRegisterBroker {
 		reply.Body = nil
 		return nil
@@ -131,9 +145,15 @@ func (s *Server) appendReply(r *request, out []byte, reply *codec.Reply) []byte 
 			return out
 		}
 	}
-	r.row.refuse(reasonReplyTooLong)
-	s.logLimited(slog.LevelWarn, "reply not sent, too long", "code", int32(r.cmd.Code), "size", size, "most", maxReply,
-		"conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
+	if reply.Code == codec.RespSuccess { // any other is counted already
+		r.row.refuse(reasonReplyTooLong)
+	}
+	s.logLimited(slog.LevelWarn, "reply not sent, too long", func() []any {
+		return []any{
+			"code", int32(r.cmd.Code), "size", size, "most", maxReply,
+			"conn", r.conn.ID(), "remote", r.conn.RemoteAddr(),
+		}
+	})
 	return codec.AppendReply(out[:start], st, &codec.Reply{
 		Code:   codec.RespSystemError,
 		Opaque: reply.Opaque,

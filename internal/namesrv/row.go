@@ -12,14 +12,15 @@ import (
 // it has returned calls Server.later.
 type handler func(s *Server, r *request) (codec.Reply, error)
 
-// A row is all that belongs to one request code. Each server has rows of its own,
-// made by New and not changed from Run on, but for their counters. What is to be
-// known of a code when it is served is a field here: every request has its row.
+// A row holds everything that belongs to one request code. Each server has rows of
+// its own. New makes them; from Run on only their counters change. Whatever a
+// request must know about its code is a field here: every request has its row.
 type row struct {
 	code   codec.RequestCode // 0 of the row for all codes that have none
 	class  class
 	handle handler
-	serial bool // requests are numbered as they come: request.seq
+	serial bool     // requests are numbered as they come: request.seq
+	logged []string // the fields that the line of an admin change shows; nil: no such line
 	counts rowCounts
 }
 
@@ -31,27 +32,27 @@ func servedRows(cfg *Config) []*row {
 		routeReads = onClientPool
 	}
 	return []*row{
-		{code: codec.ReqPutKVConfig, class: asDisk, handle: putKVConfig},
+		{code: codec.ReqPutKVConfig, class: asDisk, handle: putKVConfig, logged: []string{"namespace", "key", "value"}},
 		{code: codec.ReqGetKVConfig, class: asAdmin, handle: getKVConfig},
-		{code: codec.ReqDeleteKVConfig, class: asDisk, handle: deleteKVConfig},
+		{code: codec.ReqDeleteKVConfig, class: asDisk, handle: deleteKVConfig, logged: []string{"namespace", "key"}},
 		{code: codec.ReqRegisterBroker, class: asChange, handle: registerBroker, serial: true},
 		{code: codec.ReqUnregisterBroker, class: asChange, handle: unregisterBroker},
 		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic},
 		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo},
-		{code: codec.ReqWipeWritePermOfBroker, class: asAdmin, handle: wipeWritePermOfBroker},
+		{code: codec.ReqWipeWritePermOfBroker, class: asAdmin, handle: wipeWritePermOfBroker, logged: []string{"brokerName"}},
 		{code: codec.ReqGetAllTopicListFromNameserver, class: asAdmin, handle: getAllTopicListFromNameserver},
-		{code: codec.ReqDeleteTopicInNamesrv, class: asAdmin, handle: deleteTopicInNamesrv},
-		{code: codec.ReqRegisterTopicInNamesrv, class: asChange, handle: registerTopicInNamesrv},
+		{code: codec.ReqDeleteTopicInNamesrv, class: asAdmin, handle: deleteTopicInNamesrv, logged: []string{"topic", "clusterName"}},
+		{code: codec.ReqRegisterTopicInNamesrv, class: asChange, handle: registerTopicInNamesrv, logged: []string{"topic"}},
 		{code: codec.ReqGetKVListByNamespace, class: asAdmin, handle: getKVListByNamespace},
 		{code: codec.ReqGetTopicsByCluster, class: asAdmin, handle: getTopicsByCluster},
 		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs},
 		{code: codec.ReqGetUnitTopicList, class: asAdmin, handle: getUnitTopicList},
 		{code: codec.ReqGetHasUnitSubTopicList, class: asAdmin, handle: getHasUnitSubTopicList},
 		{code: codec.ReqGetHasUnitSubUnunitTopicList, class: asAdmin, handle: getHasUnitSubUnunitTopicList},
-		{code: codec.ReqUpdateNamesrvConfig, class: asDisk, handle: updateNamesrvConfig},
+		{code: codec.ReqUpdateNamesrvConfig, class: asDisk, handle: updateNamesrvConfig, logged: []string{}}, // its body says all
 		{code: codec.ReqGetNamesrvConfig, class: asAdmin, handle: getNamesrvConfig},
 		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion},
-		{code: codec.ReqAddWritePermOfBroker, class: asAdmin, handle: addWritePermOfBroker},
+		{code: codec.ReqAddWritePermOfBroker, class: asAdmin, handle: addWritePermOfBroker, logged: []string{"brokerName"}},
 		{code: codec.ReqGetBrokerMemberGroup, class: asLiveness, handle: getBrokerMemberGroup},
 		{code: codec.ReqBrokerHeartbeat, class: onLoop, handle: brokerHeartbeat},
 	}
@@ -103,17 +104,16 @@ func notSupported(_ *Server, r *request) (codec.Reply, error) {
 	}
 }
 
-// stripes is among how many cache lines the count of requests is divided, so that
-// loops that serve the same code seldom write to the same line.
+// stripes is the number of cache lines over which the count of requests is spread.
+// So loops that serve the same code seldom write to the same line.
 const stripes = 16
 
-// rowCounts is what is counted of the requests of one row. Safe from any
-// goroutine.
+// rowCounts counts the requests of one row. Safe from any goroutine.
 type rowCounts struct {
 	requests  [stripes]stripe
 	refused   [numReasons]atomic.Uint64
-	late      atomic.Int64  // requests that wait now to be answered later
-	abandoned atomic.Uint64 // of those: their connections ended before the answer
+	late      atomic.Int64  // requests that are waiting for a late answer now
+	abandoned atomic.Uint64 // requests whose connections ended while they waited for one
 }
 
 type stripe struct {
@@ -121,33 +121,32 @@ type stripe struct {
 	_ [56]byte // of a cache line
 }
 
-// came counts a request. It is the only count on the way of a request that is
-// served.
+// came counts a request. One that is served is counted nowhere else.
 func (w *row) came(c engine.Conn) { w.counts.requests[c.ID()%stripes].n.Add(1) }
 
 // refuse counts a request that is not served.
 func (w *row) refuse(why reason) { w.counts.refused[why].Add(1) }
 
-// A RequestStats is a reading of what was counted, since the start, of the requests
-// of one code. Each count is exact; together they are not of one instant.
+// A RequestStats is a reading of the counters of one request code, which start at
+// zero with the server. Each count is exact; together they are not of one instant.
 type RequestStats struct {
 	Code  codec.RequestCode // 0: all codes that are not listed, and frames whose code cannot be read
 	Name  string            // Java's; "other" for code 0
 	Class string            // where they are served, as in the table of the package's documentation
 
-	// Requests have a header that can be read and are no answers.
+	// Requests counts frames whose header can be read and that are no answers.
 	Requests uint64
 
-	// Refused are frames that were answered with an error, or dropped, by reason.
-	// Reasons that did not occur are left out; nil if none did.
+	// Refused counts, by reason, frames that were answered with an error or
+	// dropped. It has no zeros, and is nil if nothing was refused.
 	Refused map[string]uint64
 
-	Late      int    // requests that wait now to be answered later
-	Abandoned uint64 // requests that waited so when their connections ended
+	Late      int    // requests that are waiting for a late answer now
+	Abandoned uint64 // requests whose connections ended while they waited for one
 }
 
-// snapshot returns what was counted of each row, ascending by code, and of all other
-// codes last.
+// snapshot reads the counters of each row, ascending by code, and of all other codes
+// last.
 func (t *dispatchTable) snapshot() []RequestStats {
 	all := make([]RequestStats, 0, len(t.rows)+1)
 	for _, w := range t.rows {

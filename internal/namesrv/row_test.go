@@ -99,6 +99,9 @@ func TestRowsAreDense(t *testing.T) {
 		if d.of(w.code) != w || w.code <= last || w.handle == nil {
 			t.Errorf("%v: not found, out of order, or not served", w.code)
 		}
+		if w.class == onLoop && (w.serial || w.logged != nil) {
+			t.Errorf("%v: the event loop neither numbers requests nor logs them", w.code)
+		}
 		last = w.code
 	}
 	for _, code := range []codec.RequestCode{-1 << 31, -1, 0, 99, codec.ReqNotifyMinBrokerIDChange, denseCodes - 1, denseCodes, 1<<31 - 1} {

@@ -19,14 +19,13 @@ const (
 	StateStopped  State = "stopped"  // Run has returned
 )
 
-// A Snapshot is all that can be seen of a server from outside: whoever shows
-// numbers of it, in a log line, as metrics or to an operator, takes them from here.
-// Nothing else counts the same.
+// A Snapshot holds everything that a server shows of itself. Log lines, metrics and
+// tools take their numbers from here. Nothing is counted in a second place.
 //
-// Every number is exact by itself. They are read one after the other, so they are
-// not of one instant, unless a part says so. What counts something that happened
-// counts from the start and never goes back. Durations are in nanoseconds where
-// they are written as a number. Texts of peers are clipped, secrets are hidden.
+// Each number is exact. The numbers are read one after the other, so they are not of
+// one instant, unless a type says so. Counts of events start at zero with the server
+// and never decrease. A duration that is written as a number is in nanoseconds.
+// Texts of peers are clipped, secrets are hidden.
 //
 // Encoded as JSON the fields have their Go names, in this order.
 type Snapshot struct {
@@ -41,11 +40,11 @@ type Snapshot struct {
 
 	Engine      engine.Stats
 	Limits      engine.InForce // zero while starting
-	QueuedBytes int64          // that wait for workers: the other half of Limits.BudgetBytes than Engine.HeldBytes
+	QueuedBytes int64          // of frames that wait for workers; they share Limits.BudgetBytes with Engine.HeldBytes, half and half
 	ClientPool  PoolStats      // zero while starting, as are all pools
 	DefaultPool PoolStats      // its levels are liveness, change, admin and disk
 
-	Registrations uint64         // REGISTER_BROKER that a pool was to take
+	Registrations uint64         // REGISTER_BROKER requests offered to the default pool
 	Requests      []RequestStats // in ascending order of their codes, all that have none last
 
 	Table    route.Stats
@@ -55,13 +54,13 @@ type Snapshot struct {
 	AddressServer httpserver.Stats // zero where it is off
 
 	// Config is the configuration in force now, in ascending order of the keys,
-	// those included that nobody knows. Its values are as GET_NAMESRV_CONFIG shows
-	// them, but for texts that are clipped and values of keys that sound like
-	// secrets. What a zero stands for is in Limits, Table.Limits and the pools.
+	// unknown keys included. GET_NAMESRV_CONFIG shows the same values; here long
+	// ones are clipped, and those of keys that sound like secrets are hidden. Limits,
+	// Table.Limits and the pools show what a zero stands for.
 	Config []Setting
 }
 
-// A PoolStats is an executor: what waits and runs, and how much may.
+// A PoolStats shows an executor: its load and its limits.
 type PoolStats struct {
 	engine.ExecutorStats
 	InForce engine.ExecutorInForce
@@ -74,8 +73,8 @@ type KVConfigStats struct {
 	MaxBytes   int
 }
 
-// A NoticeStats is what became of NOTIFY_MIN_BROKER_ID_CHANGE, and what is to
-// become of it. All are of one moment.
+// A NoticeStats shows how many NOTIFY_MIN_BROKER_ID_CHANGE wait, and what became of
+// the others. All numbers are of one moment.
 type NoticeStats struct {
 	Waiting int // broker names whose notice waits, at most 10,000
 	Senders int // goroutines that send, at most 32
@@ -141,8 +140,7 @@ func (s *Server) state() State {
 	}
 }
 
-// hasServed reports whether peers are served, or have been. What was made for that
-// is there then.
+// hasServed reports whether peers are served, or have been. The pools are there then.
 func (s *Server) hasServed() bool {
 	select {
 	case <-s.ready:
@@ -153,9 +151,10 @@ func (s *Server) hasServed() bool {
 }
 
 // mustWait reports whether routes are not given yet, because brokers may not have
-// registered again after a start. Java: NamesrvController, needWaitForService.
+// registered again after a start. In cluster-test mode nobody waits.
+// Java: ClientRequestProcessor, needWaitForService.
 func (s *Server) mustWait(cfg *Config) bool {
-	return cfg.NeedWaitForService && s.clock.Now()-s.started < time.Duration(cfg.WaitSecondsForService)*time.Second
+	return cfg.NeedWaitForService && s.product == nil && s.clock.Now()-s.started < time.Duration(cfg.WaitSecondsForService)*time.Second
 }
 
 func (k *kvConfig) stats() KVConfigStats {

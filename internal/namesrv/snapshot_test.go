@@ -148,7 +148,6 @@ func TestSnapshotOfALife(t *testing.T) {
 	s := everythingOn(t, io.Discard)
 	cfg := *s.config()
 	cfg.EnableShutdownGracefully, cfg.ShutdownWaitTime = true, time.Hour
-	cfg.NeedWaitForService, cfg.WaitSecondsForService = true, 3600
 	s.live.Store(&cfg)
 	over, watched := make(chan struct{}), make(chan []State)
 	go func() {
@@ -178,17 +177,13 @@ func TestSnapshotOfALife(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- s.Run(ctx) }()
 	snap := eventually(StateServing)
-	if snap.RoutesGiven {
-		t.Error("routes are given, needWaitForService notwithstanding")
+	if !snap.RoutesGiven {
+		t.Error("routes are not given")
 	}
 	if snap.Limits.Loops < 1 || snap.Limits.MaxFrame < codec.MaxFrameLength || snap.Limits.BudgetBytes != s.budget.Limit() ||
 		snap.DefaultPool.InForce.Workers != 16 || len(snap.DefaultPool.InForce.Levels) != 4 || snap.DefaultPool.InForce.Levels[1].Queue != 10_000 ||
 		len(snap.Addresses) != 1 || snap.Addresses[0] != s.Addr().String() || snap.Table.Limits.Topics == 0 || snap.KVConfig.MaxBytes == 0 {
 		t.Errorf("while it serves it is %+v", snap)
-	}
-	s.Reconfigure(func(c *Config) { c.NeedWaitForService = false })
-	if !s.Snapshot().RoutesGiven {
-		t.Error("routes are not given")
 	}
 	c := nstest.Dial(t, s.Addr().String())
 	c.Do(nstest.Route("T"))
@@ -211,6 +206,36 @@ func TestSnapshotOfALife(t *testing.T) {
 	for i, state := range <-watched {
 		if at := slices.Index(order, state); at < i {
 			t.Errorf("state %d was %s", i, state)
+		}
+	}
+}
+
+// TestRoutesGiven asks for a route and looks whether the Snapshot said what would
+// come of it, in both modes: in cluster-test mode nobody waits.
+func TestRoutesGiven(t *testing.T) {
+	for _, clusterTest := range []bool{false, true} {
+		cfg := DefaultConfig()
+		cfg.BindAddress, cfg.ListenPort, cfg.KVConfigPath = "127.0.0.1", 0, ""
+		cfg.NeedWaitForService, cfg.WaitSecondsForService = true, 3600
+		cfg.ClusterTest, cfg.ProductNamesrvAddr = clusterTest, "127.0.0.1:1"
+		s, err := New(cfg, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Run(ctx) }()
+		<-s.Ready()
+		c := nstest.Dial(t, s.Addr().String())
+		reply := c.Do(nstest.Route("T"))
+		c.Close()
+		waits := codec.ResponseCode(reply.Code) == codec.RespSystemError
+		if waits == clusterTest || s.Snapshot().RoutesGiven == waits {
+			t.Errorf("clusterTest=%v: answered %v, RoutesGiven %v", clusterTest, codec.ResponseCode(reply.Code), s.Snapshot().RoutesGiven)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	}
 }

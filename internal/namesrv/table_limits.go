@@ -55,14 +55,15 @@ func (c *Config) routeCacheBytesFor(memory int64) int64 {
 }
 
 // beyondLimit turns a *route.LimitError into the refusal of a request, and says
-// so in the log. Any other error stays what it is.
-func (s *Server) beyondLimit(r *request, err error, attrs ...any) error {
+// so in the log, with attrs. Any other error stays what it is.
+func (s *Server) beyondLimit(r *request, err error, attrs func() []any) error {
 	var full *route.LimitError
 	if !errors.As(err, &full) {
 		return err
 	}
-	s.logLimited(slog.LevelWarn, "registration refused, it would go beyond a limit",
-		append(attrs, "limit", full.Limit.String(), "size", full.Size, "most", full.Most,
-			"code", int32(r.cmd.Code), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())...)
+	s.logLimited(slog.LevelWarn, "registration refused, it would go beyond a limit", func() []any {
+		return append(attrs(), "limit", full.Limit.String(), "size", full.Size, "most", full.Most,
+			"code", int32(r.cmd.Code), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr())
+	})
 	return &refusal{why: reasonTableLimit, code: codec.RespSystemError, remark: remarkBeyond(full)}
 }
