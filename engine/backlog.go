@@ -11,6 +11,7 @@ import (
 // only.
 type backlog struct {
 	in     inbox
+	unsent unsent
 	lagged time.Duration            // it has been behind since, loop time, while listed by lag
 	links  [numKinds - byFrame]link // one for each kind of list but byIdleness
 	next   *backlog                 // in loop.backlogs
@@ -39,7 +40,7 @@ func (c *conn) warm() *backlog {
 // cool takes the backlog from c if nothing of c waits any more. Loop only.
 func (l *loop) cool(c *conn) {
 	b := c.backlog
-	if b == nil || !b.in.isEmpty() || c.listed(byFrame) || c.listed(byUnsent) || c.listed(byBehind) {
+	if b == nil || !b.in.isEmpty() || b.unsent.given > 0 || b.unsent.choked || c.listed(byFrame) || c.listed(byUnsent) || c.listed(byBehind) {
 		return
 	}
 	c.backlog = nil
@@ -49,6 +50,18 @@ func (l *loop) cool(c *conn) {
 		l.backlogCount++
 	}
 }
+
+// unsent returns how many bytes are given to the peer of c and not taken by its
+// system. Loop only.
+func (c *conn) unsent() int {
+	if c.backlog == nil {
+		return 0
+	}
+	return c.backlog.unsent.given
+}
+
+// isChoked reports whether c is not served because its peer does not read. Loop only.
+func (c *conn) isChoked() bool { return c.backlog != nil && c.backlog.unsent.choked }
 
 // inboxOf returns the inbox for a turn of c: its own, or if nothing of c is
 // buffered, the loop's.
@@ -144,8 +157,8 @@ func (m *inputMemory) release(n int) {
 	m.e.release(n)
 }
 
-// An outputMemory is the memory of a connection's outbox. For its loop, or with
-// TLS under its mutex.
+// An outputMemory is the memory of what is unsent to a connection's peer. For its
+// loop, or with TLS under its mutex.
 type outputMemory conn
 
 func (m *outputMemory) get(n int) *bytebufferpool.ByteBuffer { return m.e.bufs.get(n) }

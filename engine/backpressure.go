@@ -15,10 +15,10 @@ const scanInterval = 10 * time.Millisecond
 // look. c may have to go over the budget.
 func (l *loop) look(c *conn) (progress bool) {
 	left := c.gc.OutboundBuffered()
-	if left == c.out.given {
+	if left == c.unsent() {
 		return false
 	}
-	progress, err := c.out.settle((*outputMemory)(c), left, l.now)
+	progress, err := c.warm().unsent.settle((*outputMemory)(c), left, l.now)
 	switch {
 	case err != nil:
 		l.close(c, err)
@@ -34,7 +34,7 @@ func (l *loop) look(c *conn) (progress bool) {
 // hasRoom reports whether more may be given to c. If not, it closes c.
 func (l *loop) hasRoom(c *conn) bool {
 	l.look(c)
-	if !c.gone && c.out.isFull(&l.e.outboxLimits) {
+	if !c.gone && c.backlog != nil && c.backlog.unsent.isFull(&l.e.outboxLimits) {
 		l.close(c, ErrSlowReader)
 	}
 	return !c.gone
@@ -47,9 +47,9 @@ func (l *loop) afterWrite(c *conn) bool {
 	switch {
 	case c.gone:
 		return false
-	case c.out.given == 0:
+	case c.unsent() == 0:
 		l.touch(c) // a finished write is a sign of life
-	case c.out.choke(&l.e.outboxLimits, l.e.now()):
+	case c.backlog.unsent.choke(&l.e.outboxLimits, l.e.now()):
 		l.choke(c)
 	}
 	return true
@@ -70,7 +70,7 @@ func (l *loop) reviewUnsent() {
 	}
 }
 
-// choke stops serving c, whose outbox says so.
+// choke stops serving c, whose peer does not read.
 func (l *loop) choke(c *conn) {
 	l.pauseInput(c)
 	l.e.choked.Add(1)
@@ -96,7 +96,7 @@ func (l *loop) scanChoked() {
 	l.chokedList = l.chokedSpare[:0]
 	settled, now := l.e.o.Clock.Settled(), l.e.now()
 	for _, c := range list {
-		if !c.gone && c.out.choked {
+		if !c.gone && c.isChoked() {
 			l.reviewChoked(c, now, settled)
 		}
 	}
@@ -116,12 +116,13 @@ func (l *loop) reviewChoked(c *conn, now time.Duration, settled bool) {
 	if c.gone {
 		return
 	}
-	if c.out.unchoke(&l.e.outboxLimits) {
+	if c.backlog.unsent.unchoke(&l.e.outboxLimits) {
 		l.e.choked.Add(-1)
 		l.resume(c)
+		l.cool(c)
 		return
 	}
-	if err := c.out.overdue(&l.e.outboxLimits, now); settled && err != nil {
+	if err := c.backlog.unsent.overdue(&l.e.outboxLimits, now); settled && err != nil {
 		l.close(c, err)
 		return
 	}

@@ -151,7 +151,7 @@ func (l *loop) oldestHolder() (oldest *conn) {
 		older(c, c.backlog.lagged)
 	}
 	if c := l.unsent.head; c != nil {
-		older(c, c.out.owing)
+		older(c, c.backlog.unsent.owing)
 	}
 	for i := range l.frames {
 		if c := l.frames[i].head; c != nil {

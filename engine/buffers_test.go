@@ -2,6 +2,7 @@ package engine
 
 import (
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"github.com/valyala/bytebufferpool"
@@ -28,12 +29,27 @@ func TestBufferClasses(t *testing.T) {
 	}
 }
 
-// A class with buffers too small for what is asked for comes to have larger
-// ones.
-func TestBufferClassGrows(t *testing.T) {
+// keepPools makes what is put into a pool come out of it again until the test
+// ends. A sync.Pool keeps one value of each processor from the others, and loses
+// some to the garbage collector, so there is one processor, and no collection but
+// those that the test asks for. Under the race detector the test is skipped,
+// because that makes pools forget.
+func keepPools(t *testing.T) {
+	t.Helper()
 	if raceEnabled {
 		t.Skip("the race detector makes pools forget")
 	}
+	processors, percent := runtime.GOMAXPROCS(1), debug.SetGCPercent(-1)
+	t.Cleanup(func() {
+		runtime.GOMAXPROCS(processors)
+		debug.SetGCPercent(percent)
+	})
+}
+
+// A class with buffers too small for what is asked for comes to have larger
+// ones.
+func TestBufferClassGrows(t *testing.T) {
+	keepPools(t)
 	var p buffers
 	p.put(p.get(400_000))
 	b := p.get(450_000)
@@ -63,9 +79,7 @@ func TestBuffersAreEmptyAndLargeEnough(t *testing.T) {
 // A class holds so much and no more, however many come back at once, and again
 // as much after the collector has emptied it.
 func TestBufferClassIsBounded(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes pools forget")
-	}
+	keepPools(t)
 	const size = 1 << 20
 	most := int(buffersKept / size)
 	var p buffers
@@ -98,9 +112,7 @@ func TestBufferClassIsBounded(t *testing.T) {
 
 // Where the budget is small, the pools hold less.
 func TestBuffersOfASmallBudget(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes pools forget")
-	}
+	keepPools(t)
 	var p buffers
 	p.keepLess(NewBudget(16 << 20))
 	for size, most := range map[int]int{512 << 10: 2, 2 << 20: 0} {
@@ -126,9 +138,7 @@ func TestBuffersOfASmallBudget(t *testing.T) {
 // Whatever sizes come back, small, large and huge buffers each hold so much and
 // no more, and the size that is in use is among them.
 func TestBuffersKeepSoMuchOfAllSizes(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes pools forget")
-	}
+	keepPools(t)
 	var p buffers
 	p.keepLess(NewBudget(64 << 20)) // 4 MiB of each
 	held := func() (small, large, huge int64) {

@@ -89,9 +89,9 @@
 //
 // # Where a limit lives
 //
-// What a peer may make the engine buffer, and for how long, is decided by two types
-// that know no socket, no loop and no clock: an inbox cuts the stream into frames,
-// an outbox follows what is sent until the peer's system has taken it. A loop drives
+// What a peer may make the engine buffer, and for how long, is decided by types that
+// know no socket, no loop and no clock: an inbox cuts the stream into frames, an outbox
+// has what is sent, and an unsent counts it until the peer's system has taken it. A loop drives
 // them for connections without TLS, a reader and a writer for one with TLS. Each limit
 // is there once, and TestConnectionLimits holds peers of both kinds to it.
 //

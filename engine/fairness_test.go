@@ -75,11 +75,11 @@ func TestBehindHasOneTurn(t *testing.T) {
 	s.onLoop(l, func() {
 		l.fallBehind(conn)
 		l.turn(conn, textFrame("waits"))
-		conn.out.choked = true
+		conn.warm().unsent.choked = true
 		l.choke(conn)
 		l.scanChoked() // nothing is unsent: it is let go
-		if conn.out.choked || l.frameCount.Load() != 0 || len(l.behindList) != 1 {
-			t.Errorf("choked %v, %d frames served, %d behind; want it behind only", conn.out.choked, l.frameCount.Load(), len(l.behindList))
+		if conn.isChoked() || l.frameCount.Load() != 0 || len(l.behindList) != 1 {
+			t.Errorf("choked %v, %d frames served, %d behind; want it behind only", conn.isChoked(), l.frameCount.Load(), len(l.behindList))
 		}
 	})
 	c.want("waits")

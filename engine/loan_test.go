@@ -151,9 +151,7 @@ func TestLoanSubmittedAgainByItsTask(t *testing.T) {
 
 // What is handed over comes back to be used again.
 func TestLoanIsReturned(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes pools forget")
-	}
+	keepPools(t)
 	s, x := serveLent(t, ExecutorOptions{}, func(x *Executor, c Conn, frame, out []byte) []byte {
 		x.Submit(c, frame, timeless(answerPattern))
 		return out

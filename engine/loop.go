@@ -156,8 +156,10 @@ func (l *loop) flush(c *conn) {
 		c.leaveQueued()
 	} else if out := c.takeQueued(); out != nil {
 		if !c.gone && l.hasRoom(c) {
-			c.out.give(len(out.B), l.now)
-			_ = l.writeBytes(c, out.B)
+			c.warm().unsent.give(len(out.B), l.now)
+			if l.writeBytes(c, out.B) {
+				l.cool(c)
+			}
 		} else {
 			l.e.release(len(out.B))
 		}

@@ -35,30 +35,19 @@ type outboxLimits struct {
 	chokedTime time.Duration // how long a peer may be choked
 }
 
-// An outbox is what was sent to the peer of one connection and what has become
-// of it. Bytes are queued by add, taken and given to the transport by the driver
-// (to gnet, or to the writer of a TLS connection), and settled when the peer's
-// system has taken them. Until then they are reserved. Replies of a turn may be
-// given without having been queued.
+// What is sent to a peer lies first in the outbox of its connection, where any
+// goroutine puts it. The driver takes it from there, gives it to the transport (to
+// gnet, or to the writer of a TLS connection), and counts it as unsent until the
+// peer's system has taken it. All that time the bytes are reserved. Replies of a
+// turn are never in the outbox: the driver gives them at once.
 //
-// A peer that does not read is choked when more than the high-water mark is given
-// and not settled: the driver serves no more of its requests. Java:
-// NettyRemotingServer.NettyServerHandler#channelWritabilityChanged turns reading
-// off above the high-water mark and on again below the low one.
-//
-// It knows neither sockets nor clocks. Invariant: what is queued, taken and not yet
-// given, or given and not settled is reserved, and nothing else is. The zero value is empty.
-//
-// add, adopt and take touch the queue only, and settle, choke and all others do
-// not touch it, so the two halves may belong to different goroutines. close
-// touches both.
-type outbox struct {
-	queue *bytebufferpool.ByteBuffer // sent and not yet taken by the driver, nil if nothing is
+// Both types know neither sockets nor clocks.
 
-	given  int           // bytes given to the transport that the peer's system has not taken
-	owing  time.Duration // given has not been 0 since
-	choked bool          // the peer is not served
-	since  time.Duration // it has been choked since
+// An outbox is what was sent to the peer of one connection and not yet taken by
+// the driver. Invariant: the bytes in it are reserved. The zero value is empty. For
+// one goroutine at a time.
+type outbox struct {
+	queue *bytebufferpool.ByteBuffer // nil if nothing is queued
 }
 
 // add queues a copy of b. The error is ErrOverloaded if the budget has no room.
@@ -86,78 +75,99 @@ func (o *outbox) adopt(m memory, b *bytebufferpool.ByteBuffer) (kept bool, err e
 	return true, nil
 }
 
-// take empties the queue. The caller gives the bytes, which are still reserved, and
-// puts the buffer back into the pool.
+// take empties the outbox. The bytes are still reserved: the caller gives or releases
+// them, and puts the buffer back into the pool.
 func (o *outbox) take() *bytebufferpool.ByteBuffer {
 	b := o.queue
 	o.queue = nil
 	return b
 }
 
+// close empties the outbox and returns what was in it, nil if nothing was. The
+// bytes are no longer reserved. The caller may write them as far as the peer takes
+// them, and puts the buffer back.
+func (o *outbox) close(m memory) *bytebufferpool.ByteBuffer {
+	b := o.take()
+	if b != nil {
+		m.release(len(b.B))
+	}
+	return b
+}
+
+// An unsent counts the bytes that the transport holds for one peer.
+//
+// A peer that does not read is choked when these are more than the high-water mark:
+// the driver serves no more of its requests. Java:
+// NettyRemotingServer.NettyServerHandler#channelWritabilityChanged turns reading
+// off above the high-water mark and on again below the low one.
+//
+// Invariant: given bytes are reserved. The zero value counts none. For one goroutine
+// at a time.
+type unsent struct {
+	given  int           // bytes that the peer's system has not taken
+	owing  time.Duration // given has not been 0 since
+	choked bool          // the peer is not served
+	since  time.Duration // it has been choked since
+}
+
 // give takes note that n bytes of the queue go to the transport now.
-func (o *outbox) give(n int, now time.Duration) { o.setGiven(o.given+n, now) }
+func (u *unsent) give(n int, now time.Duration) { u.setGiven(u.given+n, now) }
 
 // settle takes note that the transport still holds so many bytes, some of which
 // may not have been in the queue. It reports whether the peer has taken any since
 // the last time. The error is ErrOverloaded if the budget has no room for them.
-func (o *outbox) settle(m memory, left int, now time.Duration) (progress bool, err error) {
-	switch more := left - o.given; {
+func (u *unsent) settle(m memory, left int, now time.Duration) (progress bool, err error) {
+	switch more := left - u.given; {
 	case more > 0 && !m.reserve(more):
 		return false, ErrOverloaded
 	case more < 0:
 		m.release(-more)
 		progress = true
 	}
-	o.setGiven(left, now)
+	u.setGiven(left, now)
 	return progress, nil
 }
 
-func (o *outbox) setGiven(n int, now time.Duration) {
-	if o.given == 0 {
-		o.owing = now
+func (u *unsent) setGiven(n int, now time.Duration) {
+	if u.given == 0 {
+		u.owing = now
 	}
-	o.given = n
+	u.given = n
 }
 
 // isFull reports whether so much waits for the peer that nothing may be given.
-func (o *outbox) isFull(limits *outboxLimits) bool { return o.given > limits.max }
+func (u *unsent) isFull(limits *outboxLimits) bool { return u.given > limits.max }
 
 // choke reports whether the peer is to be choked from now on. It reports it
 // once.
-func (o *outbox) choke(limits *outboxLimits, now time.Duration) bool {
-	if o.choked || o.given <= limits.high {
+func (u *unsent) choke(limits *outboxLimits, now time.Duration) bool {
+	if u.choked || u.given <= limits.high {
 		return false
 	}
-	o.choked, o.since = true, now
+	u.choked, u.since = true, now
 	return true
 }
 
 // unchoke reports whether the peer, which is choked, has read enough to be
 // served again from now on.
-func (o *outbox) unchoke(limits *outboxLimits) bool {
-	if !o.choked || o.given > limits.low {
+func (u *unsent) unchoke(limits *outboxLimits) bool {
+	if !u.choked || u.given > limits.low {
 		return false
 	}
-	o.choked = false
+	u.choked = false
 	return true
 }
 
 // overdue returns ErrSlowReader if the peer has been choked for too long by now.
-func (o *outbox) overdue(limits *outboxLimits, now time.Duration) error {
-	if o.choked && now-o.since >= limits.chokedTime {
+func (u *unsent) overdue(limits *outboxLimits, now time.Duration) error {
+	if u.choked && now-u.since >= limits.chokedTime {
 		return ErrSlowReader
 	}
 	return nil
 }
 
-// close empties the outbox and returns what was still queued, nil if nothing
-// was. The caller may write it as far as the peer takes it, and puts it back.
-func (o *outbox) close(m memory) *bytebufferpool.ByteBuffer {
-	b := o.queue
-	if b != nil {
-		m.release(len(b.B))
-	}
-	m.release(o.given)
-	*o = outbox{}
-	return b
+// drop counts out what is unsent, of a connection that is closed.
+func (u *unsent) drop(m memory) {
+	m.release(u.given)
+	*u = unsent{}
 }

@@ -6,10 +6,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/bytebufferpool"
 	"pgregory.net/rapid"
 )
 
 var testOutboxLimits = outboxLimits{high: 100, low: 40, max: 300, chokedTime: 60 * time.Second}
+
+// A testOutbox is both that a driver has for one connection.
+type testOutbox struct {
+	outbox
+	unsent
+}
+
+func (o *testOutbox) close(m memory) *bytebufferpool.ByteBuffer {
+	o.drop(m)
+	return o.outbox.close(m)
+}
 
 // An outboxStep is one event of TestOutbox. Exactly one of its first fields says
 // which.
@@ -88,7 +100,7 @@ func TestOutbox(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := &testMemory{t: t}
-			var o outbox
+			var o testOutbox
 			for i, step := range c.steps {
 				progress, err := step.run(m, &o)
 				if err != nil {
@@ -117,7 +129,7 @@ func TestOutbox(t *testing.T) {
 					refused = refused || reservation > at
 					return reservation > at
 				}}
-				var o outbox
+				var o testOutbox
 				for i := 0; i < len(c.steps) && !refused; i++ {
 					before := unsentOf(&o)
 					if _, err := c.steps[i].run(m, &o); errors.Is(err, ErrOverloaded) != refused {
@@ -136,7 +148,7 @@ func TestOutbox(t *testing.T) {
 	}
 }
 
-func (s *outboxStep) run(m *testMemory, o *outbox) (progress bool, err error) {
+func (s *outboxStep) run(m *testMemory, o *testOutbox) (progress bool, err error) {
 	switch {
 	case s.add > 0:
 		return false, o.add(m, make([]byte, s.add))
@@ -161,7 +173,7 @@ func (s *outboxStep) run(m *testMemory, o *outbox) (progress bool, err error) {
 // How long something has been unsent is told from when it began.
 func TestOutboxOwing(t *testing.T) {
 	m := &testMemory{t: t}
-	var o outbox
+	var o testOutbox
 	for i, step := range []struct{ left, at, owing int }{{5, 1, 1}, {3, 2, 1}, {10, 3, 1}, {0, 4, 1}, {1, 7, 7}} {
 		if _, err := o.settle(m, step.left, time.Duration(step.at)); err != nil || o.owing != time.Duration(step.owing) {
 			t.Errorf("step %d: owing since %d, %v, want %d", i, o.owing, err, step.owing)
@@ -183,7 +195,7 @@ func TestOutboxAgainstModel(t *testing.T) {
 		if failures := rapid.SampledFrom([]int{0, 20}).Draw(rt, "failures"); failures > 0 {
 			m.refuse = func(int) bool { return rapid.IntRange(0, failures).Draw(rt, "refuse") == 0 }
 		}
-		var o outbox
+		var o testOutbox
 		var sent, given []byte // all that was sent; all that was given to the transport
 		read := 0              // how much of the latter the peer has taken
 		choked, chokedSince := false, time.Duration(0)
@@ -293,7 +305,7 @@ func TestOutboxAgainstModel(t *testing.T) {
 }
 
 // unsentOf returns how many bytes are queued or given.
-func unsentOf(o *outbox) int {
+func unsentOf(o *testOutbox) int {
 	if o.queue == nil {
 		return o.given
 	}
@@ -301,10 +313,44 @@ func unsentOf(o *outbox) int {
 }
 
 // giveQueue is a driver that gives the queue to the transport.
-func giveQueue(o *outbox, m *testMemory, given *[]byte, now time.Duration) {
+func giveQueue(o *testOutbox, m *testMemory, given *[]byte, now time.Duration) {
 	if b := o.take(); b != nil {
 		o.give(len(b.B), now)
 		*given = append(*given, b.B...)
 		m.put(b)
 	}
+}
+
+// A connection has a backlog only while something of it waits: not after a reply of
+// a worker, and not after it was choked.
+func TestIdleConnectionHasNoBacklog(t *testing.T) {
+	x := newExecutor(t, ExecutorOptions{})
+	conns := make(chan Conn, 1)
+	big := bytes.Repeat([]byte("x"), 1<<20)
+	h := throughExecutor(x, func(_ Conn, _ time.Duration, frame, out []byte) []byte {
+		if len(frame) > 10 {
+			return append(out, frameOf(big)...)
+		}
+		return append(out, frame...)
+	})
+	h.opened = func(c Conn) { conns <- c }
+	s := serve(t, h, func(o *Options) { smallSockets(o); o.Loops = 1 })
+	c := s.dial()
+	conn := (<-conns).own()
+	wantNone := func(after string) {
+		t.Helper()
+		eventually(t, "no backlog after "+after, func() bool {
+			none := make(chan bool, 1)
+			conn.loop.execute(conn.loop.guarded(func() { none <- conn.backlog == nil }))
+			return <-none
+		})
+	}
+	c.ping("small")
+	wantNone("a reply of a worker")
+	c.SetReadBuffer(16 << 10)
+	c.send(frameOf(make([]byte, 100)))
+	eventually(t, "choked", func() bool { return s.Stats().Choked == 1 })
+	c.want(string(big))
+	wantNone("it was choked")
+	c.ping("again")
 }

@@ -32,8 +32,7 @@ var hangUpTime = time.Second
 // place of the loop: a goroutine that reads and serves, and another while there
 // is something to write.
 //
-// What is the loop's of c belongs to the reader, but for c.out, which is guarded by
-// c.mu.
+// What is the loop's of c belongs to the reader.
 type tlsConn struct {
 	c           *conn
 	nc          *net.TCPConn
@@ -52,10 +51,11 @@ type tlsConn struct {
 	held   atomic.Int64 // bytes that in holds
 	spoke  atomic.Bool  // a whole frame has come
 	busy   atomic.Bool  // the reader serves, or has a part of a frame
-	choked atomic.Bool  // c.out.choked, for the reader
+	choked atomic.Bool  // unsent.choked, for the reader
 
 	// The following are guarded by c.mu.
 
+	unsent  unsent
 	done    sync.Cond                  // broadcast when the writer ends
 	up      bool                       // the handshake is done
 	state   *tls.ConnectionState       // of tls, once somebody has asked for it
@@ -233,7 +233,7 @@ func (t *tlsConn) publish() {
 	t.busy.Store(!t.in.isEmpty())
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
-	t.waiting, t.late = t.in.isWaiting() && !t.c.out.choked, t.in.began
+	t.waiting, t.late = t.in.isWaiting() && !t.unsent.choked, t.in.began
 }
 
 // callReaderLocked interrupts the reader, which may be reading, by a deadline that
@@ -280,20 +280,20 @@ func (t *tlsConn) giveLocked() {
 	if c.out.queue == nil {
 		return
 	}
-	if c.out.isFull(&c.e.outboxLimits) {
+	if t.unsent.isFull(&c.e.outboxLimits) {
 		t.abortLocked(ErrSlowReader)
 		return
 	}
 	now := c.e.now()
 	b := c.out.take()
-	c.out.give(len(b.B), now)
+	t.unsent.give(len(b.B), now)
 	if t.pending == nil {
 		t.pending = b
 	} else {
 		t.pending.B = append(t.pending.B, b.B...)
 		c.e.bufs.put(b)
 	}
-	if c.out.choke(&c.e.outboxLimits, now) {
+	if t.unsent.choke(&c.e.outboxLimits, now) {
 		c.e.choked.Add(1)
 		t.choked.Store(true)
 		t.waiting = false
@@ -337,8 +337,8 @@ func (t *tlsConn) write() {
 func (t *tlsConn) wroteLocked(n int) {
 	c := t.c
 	t.touch()
-	_, _ = c.out.settle((*outputMemory)(c), c.out.given-n, c.e.now()) // less needs no room
-	if c.out.unchoke(&c.e.outboxLimits) {
+	_, _ = t.unsent.settle((*outputMemory)(c), t.unsent.given-n, c.e.now()) // less needs no room
+	if t.unsent.unchoke(&c.e.outboxLimits) {
 		c.e.choked.Add(-1)
 		t.choked.Store(false)
 		t.callReaderLocked()
@@ -370,7 +370,7 @@ func (t *tlsConn) review(now time.Duration) {
 		t.abortLocked(fmt.Errorf("%w: no handshake within %v", ErrPreamble, o.HandshakeTimeout))
 		return
 	}
-	err := c.out.overdue(&c.e.outboxLimits, now)
+	err := t.unsent.overdue(&c.e.outboxLimits, now)
 	if err == nil && t.waiting {
 		frame := inbox{limits: &c.e.inboxLimits, spoke: t.spoke.Load(), waiting: true, began: t.late}
 		err = frame.overdue(now)
@@ -391,10 +391,10 @@ func (t *tlsConn) holds() (bytes int64, since time.Duration, ok, going bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	since, ok = t.late, t.waiting
-	if c.out.given > 0 && (!ok || c.out.owing < since) {
-		since, ok = c.out.owing, true
+	if t.unsent.given > 0 && (!ok || t.unsent.owing < since) {
+		since, ok = t.unsent.owing, true
 	}
-	return t.held.Load() + int64(c.out.given), since, ok, c.closing.Load()
+	return t.held.Load() + int64(t.unsent.given), since, ok, c.closing.Load()
 }
 
 // evict closes the connection to make room in the budget.
@@ -425,10 +425,11 @@ func (t *tlsConn) end(err error) {
 	c.dead, t.broken = true, true
 	t.hangUp.Stop()
 	cause := c.reason
-	if c.out.choked {
+	if t.unsent.choked {
 		c.e.choked.Add(-1)
 	}
-	for _, b := range []*bytebufferpool.ByteBuffer{t.pending, c.out.close((*outputMemory)(c))} {
+	t.unsent.drop((*outputMemory)(c))
+	for _, b := range []*bytebufferpool.ByteBuffer{t.pending, c.out.close((*sendMemory)(c.e))} {
 		if b != nil {
 			c.e.bufs.put(b)
 		}

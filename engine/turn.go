@@ -37,11 +37,11 @@ func (l *loop) turn(c *conn, data []byte) (action gnet.Action) {
 }
 
 // isServed reports whether requests of c are served now. Loop only.
-func (c *conn) isServed() bool { return !c.out.choked && !c.behind }
+func (c *conn) isServed() bool { return !c.isChoked() && !c.behind }
 
 // floodCause is why c is closed if it sends too much while it is not served.
 func (c *conn) floodCause() error {
-	if c.out.choked {
+	if c.isChoked() {
 		return ErrSlowReader
 	}
 	return ErrFlood
@@ -91,7 +91,7 @@ func (l *loop) serveAll(c *conn, in *inbox) error {
 		switch {
 		case c.closing.Load():
 			return nil
-		case c.out.choked:
+		case c.isChoked():
 			return l.keepInput(c, in)
 		case l.spent():
 			l.fallBehind(c)
