@@ -63,11 +63,11 @@ const (
 	narrowWords = 2 // of a row: the set, and an offer
 	wideWords   = 5 // of a row: the fields of queueData
 
-	// Offsets in a queueInner and a queuePatch.
-	sizeAt      = 4
-	waysAt      = 8
-	treeAt      = 8
-	patchRowsAt = 16
+	// Offsets in a queueInner and a queuePatch, however many ways and rows.
+	sizeAt      = unsafe.Offsetof(queueInner[[3]*queueNode, [3]uint32]{}.size)
+	waysAt      = unsafe.Offsetof(queueInner[[3]*queueNode, [3]uint32]{}.ways)
+	treeAt      = unsafe.Offsetof(queuePatch[[2]uint32]{}.tree)
+	patchRowsAt = unsafe.Offsetof(queuePatch[[2]uint32]{}.rows)
 
 	// An offer has 12 bits for each of the numbers of queues, 4 for the permission
 	// and 4 for the topic's flags.
