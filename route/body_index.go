@@ -153,7 +153,7 @@ func (x *routeIndex) put(r *encodedRoute) {
 		i = d.page(h)
 	}
 	g := d.pages[i].Load().group(h)
-	x.removeFrom(g, d.info[i], h, r)
+	x.removeFrom(g, d.info[i], r)
 	if g.put(h, r) {
 		d.info[i].count++
 		x.count++
@@ -194,17 +194,20 @@ func (g *indexGroup) put(h uint64, r *encodedRoute) bool {
 }
 
 // removeFrom takes r out of its group, and whatever is dead. Under mu.
-func (x *routeIndex) removeFrom(g *indexGroup, info *pageInfo, h uint64, r *encodedRoute) {
+func (x *routeIndex) removeFrom(g *indexGroup, info *pageInfo, r *encodedRoute) {
 	for i := range g.slots {
-		other := g.slots[i].Load()
-		if other == nil || other != r && !other.isDead() {
-			continue
+		if other := g.slots[i].Load(); other != nil && (other == r || other.isDead()) {
+			x.empty(g, info, i)
 		}
-		g.tags.Store(g.tags.Load() &^ (0xFF << (8 * i)))
-		g.slots[i].Store(nil)
-		info.count--
-		x.count--
 	}
+}
+
+// empty takes out what is in slot i of a group. Under mu.
+func (x *routeIndex) empty(g *indexGroup, info *pageInfo, i int) {
+	g.tags.Store(g.tags.Load() &^ (0xFF << (8 * i)))
+	g.slots[i].Store(nil)
+	info.count--
+	x.count--
 }
 
 // split replaces page i, which is full, by two, and returns the directory that
@@ -282,7 +285,12 @@ func (x *routeIndex) removeLocked(r *encodedRoute) {
 	if d.info[i] == nil {
 		return
 	}
-	x.removeFrom(d.pages[i].Load().group(h), d.info[i], h, r)
+	g := d.pages[i].Load().group(h)
+	for j := range g.slots {
+		if g.slots[j].Load() == r { // to look at the others would be to wait for the memory of each
+			x.empty(g, d.info[i], j)
+		}
+	}
 	if d.depth > 2 && x.count < pageRoutes<<d.depth/16 {
 		x.resetLocked() // it is much too large by now
 	}

@@ -63,11 +63,18 @@ func (t *Table) pause() {
 	}
 }
 
+// maxRetiring is how many encoded routes a step lets go of, which costs about
+// 0.3 µs each: 0.6 ms, when it is published.
+const maxRetiring = 2048
+
 // due reports whether the step is to end here: it has done enough, and somebody
 // waits. If nobody does, the next step joins it: publishing costs a copy of the
 // nodes that are changed again. They join until there is much to retire, which
 // comes with the publishing. Under mu.
 func (t *Table) due() bool {
+	if t.retiring >= maxRetiring {
+		return true
+	}
 	if t.work < t.stepWork {
 		return false
 	}

@@ -45,6 +45,7 @@ type Table struct {
 	leaving       map[string]*brokerSet    // by name: sets that are gone, but not yet from topicQueueTable
 	marks         []*idMarks               // empty, for the next registration
 	replaced      []*TopicEntry            // and removed ones, since the last publish
+	retiring      int                      // how many encoded routes those had
 
 	cache      *bodyCache // of the encoded routes
 	limits     Limits
@@ -71,6 +72,7 @@ type Table struct {
 	telling        bool    // somebody is calling onEvent
 	onEvent        func(Event)
 	betweenSteps   func() // tests only: called without mu
+	viewStored     func() // tests only: called under mu, when a View has just been stored
 
 	subscribers subscribers
 }
@@ -132,11 +134,15 @@ func (t *Table) publish() {
 			t.cache.retire(e, v.edition)
 		}
 		t.view.Store(v)
+		if t.viewStored != nil {
+			t.viewStored()
+		}
 		t.edition++
 		t.cache.forget() // not before, or those who ask meanwhile would encode it again
 		t.subscribers.signal()
 	}
 	clear(t.replaced)
+	t.retiring = 0
 	if t.replaced = t.replaced[:0]; cap(t.replaced) > maxKeptReplaced {
 		t.replaced = nil
 	}
@@ -170,6 +176,14 @@ func (t *Table) next(old *View) *View {
 // maxKeptReplaced is for how many entries Table.replaced keeps its memory; a step
 // does not replace many more.
 const maxKeptReplaced = 1 << 14
+
+// replace notes that e is no longer what the tables say of its topic. Under mu.
+func (t *Table) replace(e *TopicEntry) {
+	t.replaced = append(t.replaced, e)
+	for range e.bodies.Load().all {
+		t.retiring++
+	}
+}
 
 // unlock publishes, tells of the change and lets other changes in. Every change
 // ends with it.
