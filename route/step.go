@@ -27,6 +27,7 @@ import (
 // broker is about to leave, neither it nor another one registers under its name.
 // Changes of a single topic (RegisterTopic, DeleteTopic) wait for nobody: for
 // that topic they come before the registration or after it.
+//
 // That holds for brokers as they are: each address keeps to one broker name, and a
 // body lists no topic twice and no static mapping of another name. Turns are taken
 // for the name of a registration, and for no other that it touches on the way. A

@@ -80,11 +80,16 @@ type Table struct {
 // Options configure a Table.
 type Options struct {
 	// OnEvent, if not nil, is told of each change after it has been published,
-	// outside the lock. Events come one at a time, in the order of the changes, by a
-	// goroutine that has made one: mostly each change's own, before it returns; those
-	// of a change that is made while others are being told, by OnEvent itself
-	// perhaps, come after them, when that change may have returned. It is to be quick:
-	// with 65,536 events in waiting changes wait for it.
+	// outside the lock. It is called by a goroutine that makes a change, for one event
+	// at a time, in the order of the changes. Mostly that is the goroutine of the change
+	// itself, before the change returns. A change that is made while others are being
+	// told leaves its events to who is telling, and may return before they are told.
+	//
+	// OnEvent is to be quick: while more than 65,536 events wait for it, changes wait
+	// too. It may read Views, and must not change the Table: it may be called in the
+	// middle of a change, whose turn at a broker set (step.go) or whose events the
+	// other change would wait for, for ever. Who wants to change something upon an
+	// event leaves that to another goroutine.
 	OnEvent func(Event)
 
 	Limits Limits
@@ -177,7 +182,7 @@ func (t *Table) next(old *View) *View {
 // does not replace many more.
 const maxKeptReplaced = 1 << 14
 
-// replace notes that e is no longer what the tables say of its topic. Under mu.
+// replace notes that e is not the row of its topic any more. Under mu.
 func (t *Table) replace(e *TopicEntry) {
 	t.replaced = append(t.replaced, e)
 	for range e.bodies.Load().all {
@@ -193,9 +198,9 @@ func (t *Table) unlock() {
 	t.tell()
 }
 
-// tell has the events of the change at hand told, in the order of the changes: by
-// the caller, with those of whoever comes meanwhile, or by who is telling already.
-// Under mu, which is let go while OnEvent runs.
+// tell has the events of the change at hand told, in the order of the changes. If
+// somebody is telling already, that one tells them; else the caller does, together
+// with those that come meanwhile. Under mu, which is let go while OnEvent runs.
 func (t *Table) tell() {
 	if len(t.events) == 0 {
 		return
@@ -232,8 +237,8 @@ func (t *Table) tellThese(events []Event) {
 	}
 }
 
-// maxUntold is how many events may wait for an OnEvent that is slow before those
-// wait who make more.
+// maxUntold is how many events may wait for a slow OnEvent. Changes that make more
+// wait until it has caught up.
 const maxUntold = 1 << 16
 
 // A listing is one row of clusterAddrTable: a cluster lists a broker name.
