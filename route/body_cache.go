@@ -7,8 +7,8 @@ import "sync/atomic"
 // fit is encoded when it is asked for; Sweep makes room again.
 //
 // Each change of TopicEntry.bodies is one compare-and-swap, and whoever makes it
-// counts the difference. A route that is taken out is killed before, because the
-// index may lead to it. Safe from any goroutine.
+// counts the difference. The index may still lead to a route that has been taken
+// out, so encodedRoute.until says who may use it. Safe from any goroutine.
 type bodyCache struct {
 	byteCount
 	index   *routeIndex
@@ -41,9 +41,9 @@ func (c *byteCount) claim(n int64) bool {
 const cacheShare = 16
 
 // keep puts fresh into the list of its entry, which was old, unless there is no
-// room for it. What fresh takes the place of, and what is not right any more, goes.
-// An entry whose list another reader has replaced, or that is retired, stays as it
-// is.
+// room for it. The route that fresh replaces goes, and so does each that is not
+// right any more. If another reader has replaced the list, or the entry is retired,
+// nothing is kept.
 func (v *View) keep(e *TopicEntry, old *bodyList, fresh *encodedRoute) {
 	c := v.cache
 	if old == retired {
@@ -91,9 +91,9 @@ func (v *View) keep(e *TopicEntry, old *bodyList, fresh *encodedRoute) {
 	c.index.put(fresh)
 }
 
-// retire lets go of the routes of an entry that readers of Views from edition on
-// do not find any more, before the first of these is published. Readers of
-// earlier ones still find them in the index, until forget. Under Table.mu.
+// retire ends the use of the routes of an entry that Views from edition on do not
+// have. It is called before the first such View is published. Readers of earlier
+// Views find the routes in the index, until forget. Under Table.mu.
 func (c *bodyCache) retire(e *TopicEntry, edition uint64) {
 	for r := range e.bodies.Swap(retired).all {
 		r.until.CompareAndSwap(forever, edition)

@@ -12,10 +12,10 @@ import (
 // and waits for memory twice: for one group of slots, and for the route
 // (BenchmarkRouteRead).
 //
-// Nothing depends on what is in it. It may lack a route that an entry of the
-// trie has, and then whoever asks for that goes by the trie, and puts it back;
-// it may hold one that is dead, and then that says so. So it can be thrown away
-// at any moment, and need not be right between two steps of a change.
+// Nothing depends on what is in it. It may lack a route that an entry of the trie
+// has: whoever asks for that finds it by the trie, and puts it back. It may hold a
+// dead route: the route says so itself. So the index can be thrown away at any
+// moment, and need not be right between two steps of a change.
 //
 // It is an extendible hash table: the first bits of a hash choose a page, the
 // last ones a group of the page, and a group is one line of memory. A page that
@@ -25,8 +25,8 @@ type routeIndex struct {
 	seed maphash.Seed
 	dir  atomic.Pointer[indexDir]
 
-	// mu is held for a moment by who changes something. Readers do not wait for it:
-	// what they wanted to do is done by the next reader.
+	// mu is held for a moment by whoever changes something. A reader does not wait
+	// for it: it leaves what it wanted to change to the next reader.
 	mu     sync.Mutex
 	count  int          // routes in slots; under mu
 	litter atomic.Int64 // dead routes that nobody has taken out, because of mu
@@ -97,8 +97,8 @@ func (p *indexPage) group(h uint64) *indexGroup { return &p[h%pageGroups] }
 // tagOf returns the tag of a hash: never 0.
 func tagOf(h uint64) uint64 { return max(h/pageGroups&0xFF, 1) }
 
-// matches returns a word in which the highest bit of byte i is set if that byte
-// of tags is tag, and perhaps that of the byte behind one that is.
+// matches returns a word in which the highest bit of byte i is set if byte i of
+// tags is tag. The byte behind such a one may have its bit set by mistake.
 func matches(tags, tag uint64) uint64 {
 	x := tags ^ tag*allBytes
 	return (x - allBytes) &^ x & (allBytes << 7)
@@ -153,15 +153,15 @@ func (x *routeIndex) put(r *encodedRoute) {
 		i = d.page(h)
 	}
 	g := d.pages[i].Load().group(h)
-	x.removeFrom(g, d.info[i], h, r)
+	x.removeFrom(g, d.info[i], r)
 	if g.put(h, r) {
 		d.info[i].count++
 		x.count++
 	}
 }
 
-// inVain reports whether put need not try: r is there, or its group is full of
-// others, as far as can be told without the lock.
+// inVain reports whether put need not try, as far as can be told without the lock:
+// r is there already, or its group is full of living routes.
 func (x *routeIndex) inVain(h uint64, r *encodedRoute) bool {
 	d := x.dir.Load()
 	p := d.pages[d.page(h)].Load()
@@ -194,17 +194,20 @@ func (g *indexGroup) put(h uint64, r *encodedRoute) bool {
 }
 
 // removeFrom takes r out of its group, and whatever is dead. Under mu.
-func (x *routeIndex) removeFrom(g *indexGroup, info *pageInfo, h uint64, r *encodedRoute) {
+func (x *routeIndex) removeFrom(g *indexGroup, info *pageInfo, r *encodedRoute) {
 	for i := range g.slots {
-		other := g.slots[i].Load()
-		if other == nil || other != r && !other.isDead() {
-			continue
+		if other := g.slots[i].Load(); other != nil && (other == r || other.isDead()) {
+			x.empty(g, info, i)
 		}
-		g.tags.Store(g.tags.Load() &^ (0xFF << (8 * i)))
-		g.slots[i].Store(nil)
-		info.count--
-		x.count--
 	}
+}
+
+// empty takes out what is in slot i of a group. Under mu.
+func (x *routeIndex) empty(g *indexGroup, info *pageInfo, i int) {
+	g.tags.Store(g.tags.Load() &^ (0xFF << (8 * i)))
+	g.slots[i].Store(nil)
+	info.count--
+	x.count--
 }
 
 // split replaces page i, which is full, by two, and returns the directory that
@@ -255,7 +258,7 @@ type halfPage struct {
 	info *pageInfo
 }
 
-// remove takes dead routes out. It waits for who is at work: not for readers.
+// remove takes dead routes out. It waits for mu, never for a reader's look-up.
 func (x *routeIndex) remove(dead []*encodedRoute) {
 	for _, r := range dead {
 		x.mu.Lock()
@@ -282,7 +285,12 @@ func (x *routeIndex) removeLocked(r *encodedRoute) {
 	if d.info[i] == nil {
 		return
 	}
-	x.removeFrom(d.pages[i].Load().group(h), d.info[i], h, r)
+	g := d.pages[i].Load().group(h)
+	for j := range g.slots {
+		if g.slots[j].Load() == r { // to look at the others would be to wait for the memory of each
+			x.empty(g, d.info[i], j)
+		}
+	}
 	if d.depth > 2 && x.count < pageRoutes<<d.depth/16 {
 		x.resetLocked() // it is much too large by now
 	}

@@ -308,6 +308,29 @@ func TestRetiredUntilPublished(t *testing.T) {
 	}
 }
 
+// TestPublishedViewShowsItsOwn asks for the route of a changed topic in the very
+// moment in which its View is there, and in the View before: both show their own,
+// and the older one finds the bytes that it had.
+func TestPublishedViewShowsItsOwn(t *testing.T) {
+	table := wide(t, 2, 1, 0)
+	old := table.View()
+	before := mustRoute(t, old, benchTopic(0), codec.DialectStrict)
+	asked := 0
+	table.viewStored = func() {
+		asked++
+		if got := mustRoute(t, old, benchTopic(0), codec.DialectStrict); &got[0] != &before[0] {
+			t.Error("the View before encodes the route again in that moment")
+		}
+		mustShowItsOwn(t, table.View(), benchTopic(0))
+	}
+	broker := benchRegistration(0, nil).BrokerName
+	if _, err := table.RegisterTopic(string(benchTopic(0)), []codec.QueueData{{BrokerName: broker, Perm: 2}}); err != nil || asked != 1 {
+		t.Fatalf("%v, %d Views", err, asked)
+	}
+	table.viewStored = nil
+	mustHold(t, table)
+}
+
 // zoned is a table with one topic that so many brokers serve, each in a zone of
 // its own.
 func zoned(t testing.TB, zones int) *Table {

@@ -103,9 +103,9 @@ func (t *Table) Suspect(due []DueBroker) {
 	}
 }
 
-// suspicion is what liveBroker.suspected is when the broker is suspect that was
-// last heard of at the given time, so that whatever is heard of it later, by
-// whoever, makes an end of that: 0 stands for none.
+// suspicion is what liveBroker.suspected holds while a broker is suspect that was
+// last heard of at the given time. So the suspicion ends by itself when anybody hears
+// of the broker. 0 stands for none.
 func suspicion(lastMillis int64) int64 {
 	if lastMillis == 0 {
 		return math.MinInt64

@@ -58,9 +58,10 @@ func (f *RouteForm) kind() formKind {
 //
 // Everything but the two atomic numbers never changes.
 type encodedRoute struct {
-	// until is the edition of the first View whose topic it does not show any
-	// more: forever, as long as that is not known; 0 when nobody is to use it.
-	// Whoever takes it out of TopicEntry.bodies has set it before.
+	// until is the edition of the first View in which the topic has another entry;
+	// forever while there is none; 0 when nobody is to use the route. Whoever takes
+	// the route out of TopicEntry.bodies sets it: before that, or, where the entry is
+	// retired, before the next View is published.
 	until atomic.Uint64
 	// stamp is the newest brokerTable.version it is known to be right for. It
 	// stays right as long as no broker set of the topic changes.
@@ -181,8 +182,8 @@ func (k formKind) isVariant() bool { return k&(formInZone|formOrdered) != 0 }
 //
 // It is Topic and RouteIn of the same View, but in the usual case it looks
 // neither at the trie nor at the entry: the Table's cache has an index of its
-// own (body_index.go). What that finds may be older or younger than this View,
-// and tells for which Views it is right: a reader is never shown another one.
+// own (body_index.go). What the index finds may have been made for an older or a
+// later View. It tells for which Views it is right, and Route uses it for no other.
 func (v *View) Route(name []byte, f *RouteForm) ([]byte, bool) {
 	h := v.topics.hash(window(name))
 	if r := v.cache.index.get(h, window(name), f); r != nil && v.shows(r) {

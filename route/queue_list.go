@@ -63,11 +63,11 @@ const (
 	narrowWords = 2 // of a row: the set, and an offer
 	wideWords   = 5 // of a row: the fields of queueData
 
-	// Offsets in a queueInner and a queuePatch.
-	sizeAt      = 4
-	waysAt      = 8
-	treeAt      = 8
-	patchRowsAt = 16
+	// Offsets in a queueInner and a queuePatch, however many ways and rows.
+	sizeAt      = unsafe.Offsetof(queueInner[[3]*queueNode, [3]uint32]{}.size)
+	waysAt      = unsafe.Offsetof(queueInner[[3]*queueNode, [3]uint32]{}.ways)
+	treeAt      = unsafe.Offsetof(queuePatch[[2]uint32]{}.tree)
+	patchRowsAt = unsafe.Offsetof(queuePatch[[2]uint32]{}.rows)
 
 	// An offer has 12 bits for each of the numbers of queues, 4 for the permission
 	// and 4 for the topic's flags.
@@ -209,7 +209,8 @@ func (n *queueNode) all(yield func(queueData) bool) {
 	})
 }
 
-// each is all for who is no queuePatch.
+// each is all of a node that is no queuePatch. It reports whether yield never
+// returned false.
 func (n *queueNode) each(yield func(queueData) bool) bool {
 	if n.isLeaf() {
 		words, wide := n.words(), n.isWide()
@@ -442,8 +443,8 @@ func (l *queueNodes) addOld(n *queueNode, i, j int) {
 	l.n += copy(l.sets[l.n:], n.sets()[i:j])
 }
 
-// inner returns a node above the nodes from i on, but not from j on. It looks at each:
-// where one has changed only, the size is known without.
+// inner returns a node above the nodes i to j-1. It asks each for its size; whoever
+// knows the sum calls newInner.
 func (l *queueNodes) inner(i, j int) *queueNode {
 	size := 0
 	for _, n := range l.down[i:j] {
@@ -479,8 +480,8 @@ func (n *queueNode) replaced(ed *rowEdit) *queueNode {
 	return c
 }
 
-// merged returns a tree with the rows of a patch, whose sets are all in it, in place
-// of those that are there.
+// merged returns the tree with the rows of a patch in place of its own rows of the
+// same sets. It has a row of each of those sets.
 func (n *queueNode) merged(patch []uint32) *queueNode {
 	if n.isLeaf() {
 		return n.mergedLeaf(patch)
@@ -525,9 +526,9 @@ func (n *queueNode) mergedLeaf(patch []uint32) *queueNode {
 }
 
 // edit adds to out what n becomes by an edit: one node, or two if that is too much
-// for one, or none if nothing is left. last says that nothing of the whole tree is
-// behind n: brokers mostly get higher and higher numbers, so that a node to which one
-// more is appended there stays full, and the next begins.
+// for one, or none if nothing is left. last says that n is the last of its level in
+// the whole tree. A full node there is not halved by a row that is appended: it stays
+// full, and another begins, since brokers mostly get higher and higher numbers.
 func (n *queueNode) edit(out *queueNodes, ed *rowEdit, last bool) {
 	if !n.isLeaf() {
 		var below queueNodes
@@ -561,9 +562,9 @@ func (n *queueNode) edit(out *queueNodes, ed *rowEdit, last bool) {
 	}
 }
 
-// editDown adds to out what is below n, a queueInner, after an edit. What has become
-// small is joined with a neighbour if both fit in one node, so that nodes are half
-// full at least, on average.
+// editDown adds to out what is below n, a queueInner, after an edit. A node that has
+// become small is joined with a neighbour if one node has room for both, so that
+// nodes are at least half full, on average.
 func (n *queueNode) editDown(out *queueNodes, ed *rowEdit, last bool) {
 	i, count := ed.path.at(n.height()), n.count()
 	out.addOld(n, 0, i)

@@ -27,6 +27,7 @@ import (
 // broker is about to leave, neither it nor another one registers under its name.
 // Changes of a single topic (RegisterTopic, DeleteTopic) wait for nobody: for
 // that topic they come before the registration or after it.
+//
 // That holds for brokers as they are: each address keeps to one broker name, and a
 // body lists no topic twice and no static mapping of another name. Turns are taken
 // for the name of a registration, and for no other that it touches on the way. A
@@ -63,11 +64,18 @@ func (t *Table) pause() {
 	}
 }
 
+// maxRetiring is how many encoded routes a step lets go of, which costs about
+// 0.3 µs each: 0.6 ms, when it is published.
+const maxRetiring = 2048
+
 // due reports whether the step is to end here: it has done enough, and somebody
 // waits. If nobody does, the next step joins it: publishing costs a copy of the
 // nodes that are changed again. They join until there is much to retire, which
 // comes with the publishing. Under mu.
 func (t *Table) due() bool {
+	if t.retiring >= maxRetiring {
+		return true
+	}
 	if t.work < t.stepWork {
 		return false
 	}

@@ -552,3 +552,29 @@ func permutations[T any](of []T) [][]T {
 	}
 	return all
 }
+
+// TestStepLetsGoOfLittle changes topics whose routes are kept: although nobody
+// waits, each publishing lets go of a bounded number of routes, since whoever comes
+// then waits for that.
+func TestStepLetsGoOfLittle(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
+	const topics = 3 * maxRetiring
+	table := wide(t, topics, 1, 0)
+	for i := range topics {
+		mustRoute(t, table.View(), benchTopic(i), codec.DialectStrict)
+		mustRoute(t, table.View(), benchTopic(i), codec.DialectLegacy)
+	}
+	most, all := 0, 0
+	table.viewStored = func() {
+		n := len(table.cache.retired)
+		most = max(most, n)
+		all += n
+	}
+	mustRegister(t, table, benchRegistration(0, benchBody(0, topics, 2, always)))
+	if all != 2*topics || most > maxRetiring+2 {
+		t.Errorf("one step lets go of %d routes of %d, want at most %d of %d", most, all, maxRetiring+2, 2*topics)
+	}
+	mustHold(t, table)
+}

@@ -3,7 +3,9 @@ package route
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -86,6 +88,73 @@ func TestSubscriberSeesTheLast(t *testing.T) {
 	if d := copied.differs(copyOfView(last)); d != "" {
 		t.Error(d)
 	}
+}
+
+// TestSignalledOfWhatIsThere: nobody is signalled of a View that is not there yet.
+func TestSignalledOfWhatIsThere(t *testing.T) {
+	table := registered(t, 1, 2)
+	changed, cancel, err := table.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	asked := 0
+	table.viewStored = func() {
+		asked++
+		if len(changed) != 0 {
+			t.Error("the signal comes before the View")
+		}
+	}
+	table.DeleteTopic(string(benchTopic(0)))
+	if asked != 1 || len(changed) != 1 {
+		t.Errorf("%d Views, %d signals, want 1 and 1", asked, len(changed))
+	}
+}
+
+// TestSlowOnEventHoldsUp makes changes while OnEvent does not return. So many
+// events may wait; who makes one more waits too, and everybody gets on when OnEvent
+// does. Each is told once, in order.
+func TestSlowOnEventHoldsUp(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine at a time")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		goOn := make(chan struct{})
+		told := 0
+		table := New(Options{OnEvent: func(e Event) {
+			<-goOn
+			if e.Kind == BrokerRegistered {
+				if want := benchRegistration(told, nil).BrokerName; e.BrokerName != want {
+					t.Errorf("event %d is of %s, want %s", told, e.BrokerName, want)
+				}
+				told++
+			}
+		}})
+		body := benchBody(0, 0, 1, never)
+		go func() { _, _ = table.RegisterBroker(1, benchRegistration(0, body)) }()
+		synctest.Wait()
+		const waiting = maxUntold
+		for i := range waiting {
+			mustRegister(t, table, benchRegistration(1+i, body))
+		}
+		var late atomic.Bool
+		go func() {
+			_, _ = table.RegisterBroker(1, benchRegistration(waiting+1, body))
+			late.Store(true)
+		}()
+		synctest.Wait()
+		if late.Load() {
+			t.Errorf("%d events wait, and nobody is held up", waiting+1)
+		}
+		if n := table.View().BrokerCount(); n != waiting+2 {
+			t.Errorf("%d brokers are to be seen, want %d", n, waiting+2)
+		}
+		close(goOn)
+		synctest.Wait()
+		if !late.Load() || told != waiting+2 {
+			t.Errorf("late: %v; %d events were told, want %d", late.Load(), told, waiting+2)
+		}
+	})
 }
 
 // TestEventsInOrder makes a change while the events of the one before are still

@@ -45,6 +45,7 @@ type Table struct {
 	leaving       map[string]*brokerSet    // by name: sets that are gone, but not yet from topicQueueTable
 	marks         []*idMarks               // empty, for the next registration
 	replaced      []*TopicEntry            // and removed ones, since the last publish
+	retiring      int                      // how many encoded routes those had
 
 	cache      *bodyCache // of the encoded routes
 	limits     Limits
@@ -71,6 +72,7 @@ type Table struct {
 	telling        bool    // somebody is calling onEvent
 	onEvent        func(Event)
 	betweenSteps   func() // tests only: called without mu
+	viewStored     func() // tests only: called under mu, when a View has just been stored
 
 	subscribers subscribers
 }
@@ -78,11 +80,16 @@ type Table struct {
 // Options configure a Table.
 type Options struct {
 	// OnEvent, if not nil, is told of each change after it has been published,
-	// outside the lock. Events come one at a time, in the order of the changes, by a
-	// goroutine that has made one: mostly each change's own, before it returns; those
-	// of a change that is made while others are being told, by OnEvent itself
-	// perhaps, come after them, when that change may have returned. It is to be quick:
-	// with 65,536 events in waiting changes wait for it.
+	// outside the lock. It is called by a goroutine that makes a change, for one event
+	// at a time, in the order of the changes. Mostly that is the goroutine of the change
+	// itself, before the change returns. A change that is made while others are being
+	// told leaves its events to who is telling, and may return before they are told.
+	//
+	// OnEvent is to be quick: while more than 65,536 events wait for it, changes wait
+	// too. It may read Views, and must not change the Table: it may be called in the
+	// middle of a change, whose turn at a broker set (step.go) or whose events the
+	// other change would wait for, for ever. Who wants to change something upon an
+	// event leaves that to another goroutine.
 	OnEvent func(Event)
 
 	Limits Limits
@@ -132,11 +139,15 @@ func (t *Table) publish() {
 			t.cache.retire(e, v.edition)
 		}
 		t.view.Store(v)
+		if t.viewStored != nil {
+			t.viewStored()
+		}
 		t.edition++
 		t.cache.forget() // not before, or those who ask meanwhile would encode it again
 		t.subscribers.signal()
 	}
 	clear(t.replaced)
+	t.retiring = 0
 	if t.replaced = t.replaced[:0]; cap(t.replaced) > maxKeptReplaced {
 		t.replaced = nil
 	}
@@ -171,6 +182,14 @@ func (t *Table) next(old *View) *View {
 // does not replace many more.
 const maxKeptReplaced = 1 << 14
 
+// replace notes that e is not the row of its topic any more. Under mu.
+func (t *Table) replace(e *TopicEntry) {
+	t.replaced = append(t.replaced, e)
+	for range e.bodies.Load().all {
+		t.retiring++
+	}
+}
+
 // unlock publishes, tells of the change and lets other changes in. Every change
 // ends with it.
 func (t *Table) unlock() {
@@ -179,9 +198,9 @@ func (t *Table) unlock() {
 	t.tell()
 }
 
-// tell has the events of the change at hand told, in the order of the changes: by
-// the caller, with those of whoever comes meanwhile, or by who is telling already.
-// Under mu, which is let go while OnEvent runs.
+// tell has the events of the change at hand told, in the order of the changes. If
+// somebody is telling already, that one tells them; else the caller does, together
+// with those that come meanwhile. Under mu, which is let go while OnEvent runs.
 func (t *Table) tell() {
 	if len(t.events) == 0 {
 		return
@@ -218,8 +237,8 @@ func (t *Table) tellThese(events []Event) {
 	}
 }
 
-// maxUntold is how many events may wait for an OnEvent that is slow before those
-// wait who make more.
+// maxUntold is how many events may wait for a slow OnEvent. Changes that make more
+// wait until it has caught up.
 const maxUntold = 1 << 16
 
 // A listing is one row of clusterAddrTable: a cluster lists a broker name.

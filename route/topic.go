@@ -109,7 +109,7 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 func (t *Table) removeTopic(e *TopicEntry) {
 	t.work += 4
 	t.topicQueueTable.remove(t.edition, e.name)
-	t.replaced = append(t.replaced, e)
+	t.replace(e)
 	t.topicByID.put(0, e.id, nil)
 	t.freeTopicIDs = append(t.freeTopicIDs, e.id)
 }
@@ -119,7 +119,7 @@ func (t *Table) storeTopic(e *TopicEntry) {
 	t.work += 4
 	if e.id < t.topicByID.size {
 		if old := t.topicByID.get(e.id); old != nil {
-			t.replaced = append(t.replaced, old)
+			t.replace(old)
 		}
 	}
 	t.topicQueueTable.put(t.edition, e)

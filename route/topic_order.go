@@ -2,9 +2,10 @@ package route
 
 // A topicOrder remembers which topic came after which in the bodies of
 // registrations. A broker writes its table in the same order each time, and the
-// brokers of a cluster write theirs in the same order as each other: what comes next
-// in a body is mostly known, and is found by its number, without a look-up by name. A
-// guess is right if the name is.
+// brokers of a cluster write theirs in the same order as each other. So it is mostly
+// known what comes next in a body, and that is found by its number, without a look-up
+// by name. It is a guess: the number may be another topic's by now, and whoever
+// follows it compares the name.
 //
 // It takes 4 bytes for each topic number there is, whoever registers. Under Table.mu.
 type topicOrder struct {
@@ -37,8 +38,8 @@ type topicGuess struct {
 	begun bool
 }
 
-// guessTries is how many topics are tried: one that other brokers have, and this one
-// has not, may be between two.
+// guessTries is how many topics are tried: between two of this broker's there may be
+// one that only other brokers have.
 const guessTries = 2
 
 // find returns the entry of the topic that comes next in the body.
