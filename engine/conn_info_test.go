@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -143,6 +144,7 @@ func TestConnValue(t *testing.T) {
 // timed is an echo that keeps the times it is given.
 type timed struct {
 	x           *Executor // to which frames "task" go
+	clock       atomic.Pointer[testClock]
 	serve, task chan time.Duration
 }
 
@@ -150,6 +152,7 @@ func (h *timed) Opened(Conn)        {}
 func (h *timed) Closed(Conn, error) {}
 func (h *timed) Serve(c Conn, at time.Duration, frame, out []byte) []byte {
 	h.serve <- at
+	h.clock.Load().now.Add(int64(time.Millisecond)) // time goes on during a turn
 	if string(frame[4:]) == "task" {
 		h.x.Submit(c, frame, func(_ Conn, arrived time.Duration, frame, out []byte) []byte {
 			h.task <- arrived
@@ -167,6 +170,7 @@ func TestTimeOfTheTurn(t *testing.T) {
 		x := newExecutor(t, ExecutorOptions{})
 		h := &timed{x: x, serve: make(chan time.Duration, 10), task: make(chan time.Duration, 10)}
 		s, clock := serveInTime(t, h, withTLS)
+		h.clock.Store(clock)
 		var send func([]byte)
 		var want func(string)
 		if secure {
@@ -178,8 +182,8 @@ func TestTimeOfTheTurn(t *testing.T) {
 		}
 		release := block(t, x)
 		var last time.Duration
-		for range 3 {
-			clock.now.Add(int64(time.Second))
+		for i := range 3 {
+			clock.now.Store(int64(i+1) * int64(time.Second))
 			now := s.now()
 			send(append(append(textFrame("task"), textFrame("a")...), textFrame("b")...))
 			for range 3 {
