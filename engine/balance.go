@@ -56,7 +56,7 @@ func (l *loop) enrollCounted(c *conn, nc net.Conn) error {
 	}
 	// A loop that could not register the descriptor says nothing: OnOpen was
 	// never called.
-	if !c.opened.Load() {
+	if c.life.Load() == unopened {
 		return errors.New("event loop did not take it")
 	}
 	return nil

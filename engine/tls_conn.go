@@ -422,7 +422,8 @@ func (t *tlsConn) end(err error) {
 	for t.writing {
 		t.done.Wait()
 	}
-	c.dead, t.broken = true, true
+	c.life.Store(dead)
+	t.broken = true
 	t.hangUp.Stop()
 	cause := c.reason
 	if t.unsent.choked {
@@ -436,7 +437,6 @@ func (t *tlsConn) end(err error) {
 	}
 	t.pending = nil
 	c.mu.Unlock()
-	c.alive.Store(false)
 	t.in.drop((*inputMemory)(c))
 	t.nc.Close()
 	c.e.tls.forget(t)
