@@ -32,7 +32,7 @@ var hangUpTime = time.Second
 // place of the loop: a goroutine that reads and serves, and another while there
 // is something to write.
 //
-// What is the loop's of c belongs to the reader.
+// The reader may use the fields of c that are for the loop only.
 type tlsConn struct {
 	c           *conn
 	nc          *net.TCPConn
