@@ -73,9 +73,9 @@ func (l *loop) inboxOf(c *conn) *inbox {
 	return &l.scratch
 }
 
-// keepInput ends a turn of c: it keeps what in has left over, and has c listed by the
-// frame it has begun, if it has, until it is whole. A first frame has a list of its own,
-// because it has less time.
+// keepInput ends a turn of c. It keeps the bytes that in has not yielded. If they begin
+// a frame, c is listed by it until that is whole. First frames have a list of their
+// own, because they have less time.
 func (l *loop) keepInput(c *conn, in *inbox) error {
 	if err := in.keep((*inputMemory)(c), l.now, c.isServed()); err != nil {
 		return err
@@ -102,8 +102,8 @@ func (l *loop) keepInput(c *conn, in *inbox) error {
 	return nil
 }
 
-// pauseInput says that c is not served from now on: that its frame does not get
-// whole is not its fault.
+// pauseInput stops the time of the frame that c has begun. From now on c is not
+// served, so it is not the fault of the peer if the frame does not get whole.
 func (l *loop) pauseInput(c *conn) {
 	if c.backlog != nil {
 		c.backlog.in.pause()

@@ -10,9 +10,9 @@ const scanInterval = 10 * time.Millisecond
 // its bytes wait in its inbox, and if there are too many of them, or it lasts too
 // long, it is closed. All of this is for the loop only.
 
-// look takes note of how much of what was written to c is unsent, which gnet does
-// not tell by itself, and reports whether the peer has read of it since the last
-// look. c may have to go over the budget.
+// look asks gnet how many bytes written to c are unsent, because gnet does not tell
+// by itself. It reports whether the peer has read some since the last look. If the
+// budget has no room for the unsent bytes, it closes c.
 func (l *loop) look(c *conn) (progress bool) {
 	left := c.gc.OutboundBuffered()
 	if left == c.unsent() {
@@ -55,8 +55,8 @@ func (l *loop) afterWrite(c *conn) bool {
 	return true
 }
 
-// reviewUnsent looks at all who have something unsent. Those who are choked
-// are looked at more often.
+// reviewUnsent looks at all connections with something unsent. scanChoked looks at
+// the choked ones more often.
 func (l *loop) reviewUnsent() {
 	for c := l.unsent.head; c != nil && !c.gone; {
 		next := c.link(byUnsent).next
@@ -89,8 +89,8 @@ func (l *loop) armScan() {
 	l.chokeTimer.Reset(scanInterval)
 }
 
-// scanChoked serves those again who have read enough, and closes those who have
-// not for too long.
+// scanChoked looks at all choked connections. It serves a connection again if its
+// peer has read enough, and closes it if its peer has not for too long.
 func (l *loop) scanChoked() {
 	list := l.chokedList
 	l.chokedList = l.chokedSpare[:0]

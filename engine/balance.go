@@ -10,11 +10,11 @@ import (
 
 // A connection stays on the loop that it is given to, so it is given to the one
 // with the fewest. gnet chooses so too, but counts a connection only when the
-// loop gets round to it: of those that arrive together all would go to one loop.
-// Here those on their way count as well.
+// loop gets round to it, so all that arrive together would go to one loop. We count
+// those on their way as well.
 //
-// What is counted is connections, not work. One that speaks TLS has left its loop
-// and is no longer counted. Where many connections of one loop have died, the next
+// We count connections, not work. One that speaks TLS has left its loop and is not
+// counted. Where many connections of one loop have died, the next
 // to come make up for it; nothing is moved.
 
 // defaultLoops returns how many loops serve on so many CPUs: half of them, since
@@ -56,7 +56,7 @@ func (l *loop) enrollCounted(c *conn, nc net.Conn) error {
 	}
 	// A loop that could not register the descriptor says nothing: OnOpen was
 	// never called.
-	if !c.opened.Load() {
+	if c.life.Load() == unopened {
 		return errors.New("event loop did not take it")
 	}
 	return nil

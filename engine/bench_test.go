@@ -105,7 +105,7 @@ func BenchmarkSubmit(b *testing.B) {
 			defer x.Close()
 			cs := make([]*conn, conns)
 			for i := range cs {
-				cs[i] = &conn{dead: true, e: &Engine{}}
+				cs[i] = deafConn()
 			}
 			frame := make([]byte, benchRequest)
 			task := func(_ Conn, _ time.Duration, _, out []byte) []byte { return out }

@@ -50,8 +50,8 @@ func (b *Budget) Release(n int) { b.queued.Add(-int64(n)) }
 func (b *Budget) take(half *atomic.Int64, n int) bool { return claim(half, int64(n), b.half) }
 
 // claim adds n to a counter unless that would then be above limit. It compares
-// before it adds: a claim that fails must not be in the way, not even for a
-// moment, of one beside it that fits.
+// before it adds, so that a claim that fails never blocks one beside it that
+// fits, not even for a moment.
 func claim(counter *atomic.Int64, n, limit int64) bool {
 	for {
 		held := counter.Load()
@@ -99,10 +99,10 @@ func (e *Engine) relieve(but *loop) {
 }
 
 // afford is reserve for c, by its loop, which makes room at once: it evicts the
-// connection that has held bytes for longest, and the other loops do likewise. An
-// honest peer holds bytes for a moment only: it is evicted only if a whole budget
-// of bytes has come since it began. False means that c itself has to go. Loop
-// only.
+// connection that has held bytes for longest, and the other loops do the same. An
+// honest peer holds bytes only for a moment, so it is evicted only if a whole budget
+// of bytes has come in that moment. If afford returns false, the caller closes c.
+// Loop only.
 func (l *loop) afford(c *conn, n int) bool {
 	b := l.e.o.Budget
 	ok := b.take(&b.held, n)

@@ -293,7 +293,7 @@ func TestOneConnectionDoesNotFillTheQueue(t *testing.T) {
 	x := newExecutor(t, ExecutorOptions{Workers: 1, Queue: 4000})
 	release := block(t, x)
 	defer release()
-	flooder, other := &conn{dead: true, e: &Engine{}}, newFake()
+	flooder, other := deafConn(), newFake()
 	taken := 0
 	for range 10_000 {
 		if x.Submit(flooder, nil, echoTask) {

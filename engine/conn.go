@@ -16,6 +16,26 @@ import (
 // engine's own because an ID must tell connections of several engines apart.
 var lastID atomic.Uint64
 
+// The life of a connection:
+//
+//	             OnOpen                  closeOutbox, or tlsConn.end
+//	unopened ───────────► alive ──────────────────────────────────► dead
+//	                        │                                        ▲
+//	                        └── closing: Close was called ───────────┘
+//
+// An unopened connection is on its way to its loop. One that is alive is served.
+// One that is closing is alive and not served any more: what is in its outbox
+// is written first. A dead one is deaf to Send and Close, and Closed is
+// being called or was.
+//
+// Beside that, a connection is gone for its loop when it is dead, or when a reader of
+// TLS has taken it over.
+const (
+	unopened = iota
+	alive
+	dead
+)
+
 // A conn is one connection. Size: 240 B, and no buffer when idle.
 type conn struct {
 	id      uint64
@@ -28,7 +48,7 @@ type conn struct {
 	// The following are for the loop only.
 
 	gc       gnet.Conn     // nil once closed, so that misuse shows
-	gone     bool          // closed: gc's descriptor may be somebody else's by now
+	gone     bool          // the loop has let go of it: gc's descriptor may be somebody else's by now
 	behind   bool          // listed in loop.behind, see fairness.go
 	spoke    bool          // a whole frame has come
 	told     bool          // Opened was called
@@ -44,14 +64,12 @@ type conn struct {
 	at      atomic.Int64         // when its last turn began, engine time
 	value   atomic.Pointer[any]  // the handler's
 	lanes   atomic.Pointer[lane] // one per executor used, see lane.go
-	opened  atomic.Bool
-	alive   atomic.Bool
-	closing atomic.Bool // Close was called
+	life    atomic.Uint32        // see the picture; changed to dead under mu
+	closing atomic.Bool          // Close was called; set under mu
 
-	dead   bool // Closed is being called or was: the loop may be gone; guarded by mu
 	queued bool // listed in loop.ready; guarded by mu
 
-	mu     sync.Mutex // guards the following and the two above; taken before loop.mu
+	mu     sync.Mutex // guards the following and queued; taken before loop.mu
 	reason error      // given to Close
 	out    outbox
 	tls    *tlsConn // set by the loop when it hands c over; then gone is true for the loop
@@ -67,7 +85,7 @@ func (c *conn) Peer() netip.AddrPort  { return c.peer }
 func (c *conn) Local() netip.AddrPort { return c.local.Value() }
 func (c *conn) Loop() int             { return c.loop.index }
 func (c *conn) SetValue(v any)        { c.value.Store(&v) }
-func (c *conn) Alive() bool           { return c.alive.Load() }
+func (c *conn) Alive() bool           { return c.life.Load() == alive }
 func (c *conn) own() *conn            { return c }
 
 func (c *conn) Claimed() netip.AddrPort {
@@ -76,6 +94,9 @@ func (c *conn) Claimed() netip.AddrPort {
 	}
 	return *c.claimed
 }
+
+// isDead reports whether c is deaf. Under mu the answer holds until mu is unlocked.
+func (c *conn) isDead() bool { return c.life.Load() == dead }
 
 // remote returns whom c is from: who is claimed, else the peer.
 func (c *conn) remote() netip.AddrPort {
@@ -116,7 +137,7 @@ func (c *conn) Send(b []byte) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dead {
+	if c.isDead() {
 		return
 	}
 	if err := c.out.add((*sendMemory)(c.e), b); err != nil {
@@ -131,7 +152,7 @@ func (c *conn) Send(b []byte) {
 func (c *conn) give(b *bytebufferpool.ByteBuffer) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dead {
+	if c.isDead() {
 		return false
 	}
 	kept, err := c.out.adopt((*sendMemory)(c.e), b)
@@ -151,7 +172,7 @@ func (c *conn) Close(reason error) {
 }
 
 func (c *conn) closeLocked(reason error) {
-	if c.dead || c.closing.Load() {
+	if c.isDead() || c.closing.Load() {
 		return
 	}
 	c.reason = reason
@@ -159,8 +180,8 @@ func (c *conn) closeLocked(reason error) {
 	c.wakeLocked()
 }
 
-// wakeLocked lists c for the loop's next flush. That c is not dead and mu is
-// held keeps the loop from ending meanwhile: it must close c first.
+// wakeLocked lists c for the loop's next flush. The loop cannot end meanwhile: it
+// closes c first, and for that it needs mu.
 func (c *conn) wakeLocked() {
 	if c.tls != nil {
 		c.tls.wakeLocked()
@@ -192,10 +213,9 @@ func (c *conn) leaveQueued() {
 // queue, whether c was choked, and the reason given to Close. Loop only.
 func (c *conn) closeOutbox() (left *bytebufferpool.ByteBuffer, choked bool, reason error) {
 	c.gone = true
-	c.alive.Store(false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dead = true
+	c.life.Store(dead)
 	if choked = c.isChoked(); c.backlog != nil {
 		c.backlog.unsent.drop((*outputMemory)(c))
 	}

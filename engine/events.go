@@ -29,8 +29,7 @@ func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
 			return nil, gnet.Close
 		}
 		c.loop, c.gc = l, gc
-		c.opened.Store(true)
-		c.alive.Store(true)
+		c.life.Store(alive)
 		l.addIdle(c)
 		ev.e.strangers.add(c)
 		if c.preamble != preambleProxy {

@@ -162,10 +162,13 @@ func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt
 // SubmitAt queues t to be run with a copy of frame, or with frame itself if that
 // is in a buffer that the engine can part with, see loan.go; to the caller it is
 // the same. The task has arrived when the last turn of c began, which is that of
-// Serve when Serve submits it. SubmitAt never waits: it returns false, and nothing is queued, when the level has its Queue of tasks
-// or its MaxBytes of frames already, or c alone a quarter of Queue (and 256), or
-// all that share the Budget the half of it that is for queued work; and after
-// Close. What t appends to its out is sent to c; the replies of tasks that are
+// Serve when Serve submits it.
+//
+// SubmitAt never waits. It returns false, and queues nothing, when the level has its
+// Queue of tasks or its MaxBytes of frames already, when c alone has a quarter of
+// Queue (256 at least), when queued work fills its half of the Budget, and after Close.
+//
+// What t appends to its out is sent to c; the replies of tasks that are
 // run together leave together.
 //
 // A task once queued is run even if its connection has died meanwhile, only

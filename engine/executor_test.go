@@ -16,6 +16,13 @@ import (
 	"time"
 )
 
+// deafConn returns a connection that drops what is sent to it.
+func deafConn() *conn {
+	c := &conn{e: &Engine{}}
+	c.life.Store(dead)
+	return c
+}
+
 // A fakeConn is a connection without a socket: what is sent stays in its outbox,
 // because its loop never runs.
 type fakeConn struct {
@@ -31,7 +38,7 @@ func newFake() *fakeConn {
 	l.begin(&countingLoop{})
 	c := newConn(e, netip.AddrPort{}, netip.AddrPort{})
 	c.loop = l
-	c.alive.Store(true)
+	c.life.Store(alive)
 	return &fakeConn{conn: c}
 }
 
@@ -510,7 +517,7 @@ func TestSubmitDoesNotAllocate(t *testing.T) {
 		t.Skip("the race detector makes sync.Pool forget on purpose")
 	}
 	x := newExecutor(t, ExecutorOptions{Workers: 1})
-	c := &conn{dead: true, e: &Engine{}}
+	c := deafConn()
 	done := make(chan struct{})
 	task := func(_ Conn, _ time.Duration, _, out []byte) []byte { done <- struct{}{}; return out }
 	frame := make([]byte, 300)

@@ -21,9 +21,9 @@ const (
 // the answers are big or slow, a turn ends early: after flushSize bytes of
 // replies, or after longTurn. The connection is then behind: what is left of
 // its input waits in its inbox, together with what it goes on sending, until the
-// loop has given a turn to all who are ready. A connection that is behind again when
-// its turn is over has been so all the time: that counts when one has to be evicted,
-// see budget.go. All of this is for the loop only.
+// loop has given a turn to all who are ready. If it is behind again when its turn is
+// over, it counts as behind without a break, which matters when a connection has to be
+// evicted, see budget.go. All of this is for the loop only.
 
 // spent reports whether the present turn has lasted long enough.
 func (l *loop) spent() bool {

@@ -130,9 +130,10 @@ func (in *inbox) missing() int {
 }
 
 // room returns the free end of the buffer of an unfinished frame, for the driver to
-// read into: n bytes, which must have come, or if n is 0 at least one. What it
-// has read it reports by fill. A frame that is worth lending gets no room for what
-// is behind it.
+// read into. It has room for n bytes, which must have come, or for at least one if n
+// is 0. The driver calls fill with the number of bytes it has read. A frame that is
+// large enough to be lent must be alone in its buffer, so there is no room for the
+// bytes behind it.
 func (in *inbox) room(m memory, n int) ([]byte, error) {
 	if err := in.grow(m, max(n, 1)); err != nil {
 		return nil, err
@@ -219,8 +220,9 @@ func (in *inbox) transfer(m memory) {
 	in.buf = nil
 }
 
-// collect buffers data and returns all that is buffered: of a stream that is not to be
-// cut yet. detach takes that away from the inbox; the bytes are still reserved.
+// collect buffers data and returns all that is buffered. It is for a stream that is
+// not cut yet. detach takes the buffer away from the inbox; its bytes are still
+// reserved.
 func (in *inbox) collect(m memory, data []byte) ([]byte, error) {
 	if err := in.add(m, data); err != nil {
 		return nil, err
@@ -352,8 +354,8 @@ func (in *inbox) add(m memory, b []byte) error {
 	return nil
 }
 
-// grow makes room in buf for n bytes that have come. Here alone is decided how
-// large a buffer is.
+// grow makes room in buf for n bytes that have come. Nothing else decides how large
+// buf is.
 func (in *inbox) grow(m memory, n int) error {
 	old := in.buf
 	var buffered []byte

@@ -50,9 +50,9 @@ func (l *loop) readRest(c *conn) error {
 }
 
 // gather sets how much has to come for the loop to be woken, which is never
-// more than what is missing of a large frame: nothing whole waits for it. Each turn
-// of a patient connection ends with it. It makes the connection impatient again when
-// there is no such frame, or when it is not served.
+// more than what is missing of a large frame, so no whole frame waits in the kernel. Each
+// turn of a patient connection ends with gather. If there is no such frame, or the
+// connection is not served, gather makes it impatient again.
 func (l *loop) gather(c *conn) {
 	mark := min(c.missing(), largeRead)
 	if mark < readBuffer {

@@ -42,7 +42,7 @@ func newLevels(o ExecutorOptions) []level {
 }
 
 // reserve counts n bytes in, if there is room for them or nothing else there.
-// What does not fit into the budget is not counted in first, see claim.
+// It does not count bytes in that the budget has no room for, see claim.
 func (l *level) reserve(n int) bool {
 	if l.budget.Queued()+int64(n) > l.budget.half || !claim(&l.bytes, int64(n), max(l.maxBytes, int64(n))) {
 		return false

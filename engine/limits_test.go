@@ -265,7 +265,7 @@ var limits = []struct {
 			eventually(r, "given to the transport", func() bool {
 				c.conn.mu.Lock()
 				defer c.conn.mu.Unlock()
-				return c.conn.dead || c.conn.closing.Load() || c.conn.out.queue == nil
+				return c.conn.isDead() || c.conn.closing.Load() || c.conn.out.queue == nil
 			})
 			if c.conn.closing.Load() {
 				break

@@ -32,7 +32,7 @@ var hangUpTime = time.Second
 // place of the loop: a goroutine that reads and serves, and another while there
 // is something to write.
 //
-// What is the loop's of c belongs to the reader.
+// The reader may use the fields of c that are for the loop only.
 type tlsConn struct {
 	c           *conn
 	nc          *net.TCPConn
@@ -422,7 +422,8 @@ func (t *tlsConn) end(err error) {
 	for t.writing {
 		t.done.Wait()
 	}
-	c.dead, t.broken = true, true
+	c.life.Store(dead)
+	t.broken = true
 	t.hangUp.Stop()
 	cause := c.reason
 	if t.unsent.choked {
@@ -436,7 +437,6 @@ func (t *tlsConn) end(err error) {
 	}
 	t.pending = nil
 	c.mu.Unlock()
-	c.alive.Store(false)
 	t.in.drop((*inputMemory)(c))
 	t.nc.Close()
 	c.e.tls.forget(t)
