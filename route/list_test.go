@@ -44,6 +44,9 @@ func TestListsOutliveWhatTheyDoNotShow(t *testing.T) {
 		"a broker joins": {func(t *testing.T, table *Table) {
 			mustRegister(t, table, benchRegistration(2, benchBody(0, 4, 1, never)))
 		}, false},
+		"one more topic of a broker": {func(t *testing.T, table *Table) {
+			mustRegister(t, table, benchRegistration(0, benchBody(0, 5, 2, never)))
+		}, false},
 		"a broker leaves": {func(_ *testing.T, table *Table) {
 			table.UnregisterBrokers(Unregistration{cluster, "broker-00001", "10.0.0.1:10911"})
 		}, false},
@@ -88,4 +91,38 @@ func TestListsOutliveWhatTheyDoNotShow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestServedWhileOneLeaves gives a topic to another broker while its only one has
+// gone, but not yet from the topic: the list of all topics, which was asked for in
+// between, shows it again.
+func TestServedWhileOneLeaves(t *testing.T) {
+	table := New(Options{})
+	mustRegister(t, table, benchRegistration(0, benchBody(0, 4, 1, never)))
+	mustRegister(t, table, benchRegistration(1, benchBody(100, 4, 1, never)))
+	r := benchRegistration(0, nil)
+	table.stepWork = 1
+	given := 0
+	table.betweenSteps = func() {
+		if len(table.leaving) == 0 || given > 0 {
+			return
+		}
+		table.View().AllTopicList()
+		for i := range 4 {
+			if e, ok := table.View().topics.get(string(benchTopic(i))); ok {
+				given++
+				stored, err := table.RegisterTopic(e.name, []codec.QueueData{{BrokerName: "broker-00001"}})
+				if !stored || err != nil {
+					t.Errorf("%v, %v", stored, err)
+				}
+			}
+			mustHold(t, table)
+		}
+	}
+	table.UnregisterBrokers(Unregistration{r.Cluster, r.BrokerName, r.BrokerAddr})
+	if given == 0 {
+		t.Error("the broker has left in one step: the test tests nothing")
+	}
+	table.betweenSteps = nil
+	mustHold(t, table)
 }
