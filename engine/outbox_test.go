@@ -107,8 +107,10 @@ func TestOutbox(t *testing.T) {
 					t.Fatalf("step %d: %v", i, err)
 				}
 				choke, unchoke := o.choke(&testOutboxLimits, step.at), o.unchoke(&testOutboxLimits)
-				got := outboxStep{unsent: unsentOf(&o), progress: progress, choke: choke, unchoke: unchoke,
-					full: o.isFull(&testOutboxLimits), overdue: errors.Is(o.overdue(&testOutboxLimits, step.at), ErrSlowReader)}
+				got := outboxStep{
+					unsent: unsentOf(&o), progress: progress, choke: choke, unchoke: unchoke,
+					full: o.isFull(&testOutboxLimits), overdue: errors.Is(o.overdue(&testOutboxLimits, step.at), ErrSlowReader),
+				}
 				want := step
 				want.add, want.adopt, want.give, want.settle, want.at = 0, 0, false, 0, 0
 				if got != want || m.reserved != step.unsent {

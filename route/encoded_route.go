@@ -94,7 +94,7 @@ func newEncodedRoute(since, stamp uint64, kind formKind, name, zone, conf string
 	r.since, r.kind = since, kind
 	r.name, r.zone, r.order, r.body = uint16(len(name)), uint8(len(zone)), uint32(len(conf)), uint32(len(body))
 	b := unsafe.Slice((*byte)(unsafe.Pointer(r)), size)[encodedHead:encodedHead]
-	b = append(append(append(append(b, name...), zone...), conf...), body...)
+	_ = append(append(append(append(b, name...), zone...), conf...), body...) // in place: it has room for all
 	return r
 }
 

@@ -40,7 +40,7 @@ type queueInner[Ways, Sets any] struct {
 	queueNode
 	size uint32 // rows below
 	ways Ways
-	sets Sets
+	_    Sets
 }
 
 // A queuePatch is the root of a list that has more than one leaf. Rows is an array of
