@@ -182,8 +182,8 @@ func (l *loop) writeBytes(c *conn, b []byte) bool {
 	return l.afterWrite(c)
 }
 
-// close closes c now. cause, unless nil, is why; a reason given to Close comes
-// before it.
+// close closes c now. Closed is told the first cause that was given here; if there
+// was none, the reason given to Close.
 func (l *loop) close(c *conn, cause error) {
 	if c.gone {
 		return
