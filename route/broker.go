@@ -1,6 +1,7 @@
 package route
 
 import (
+	"encoding/binary"
 	"iter"
 )
 
@@ -90,14 +91,18 @@ type memberAddr struct {
 	addr string
 }
 
-// A link says that a live entry keeps a member.
+// A link says that a live entry keeps a member. Views have it too: its set, member
+// and live entry never change.
 type link struct {
+	key      string // its number, highest byte first: of two links the later one has the higher
 	set      *brokerSet
 	member   *member
 	live     *liveBroker
 	inMember int // index in member.lives; -1 once the link is taken away
 	inLive   int // index in live.owners
 }
+
+func (k *link) trieKey() string { return k.key }
 
 // A linkKey finds the link between a member and a live entry.
 type linkKey struct {
@@ -245,10 +250,13 @@ func (t *Table) link(s *brokerSet, m *member, l *liveBroker) {
 	if t.links[key] != nil {
 		return
 	}
-	k := &link{set: s, member: m, live: l, inMember: len(m.lives), inLive: len(l.owners)}
+	t.linkCount++
+	k := &link{key: string(binary.BigEndian.AppendUint64(nil, t.linkCount)), set: s, member: m, live: l, inMember: len(m.lives), inLive: len(l.owners)}
 	m.lives = append(m.lives, k)
 	l.owners = append(l.owners, k)
 	t.links[key] = k
+	t.linkTable.put(t.edition, k)
+	t.brokersChanged = true
 	if l.conn != 0 {
 		t.connLinks[l.conn]++
 	}
@@ -284,6 +292,8 @@ func (t *Table) unlink(k *link) {
 		t.connLinks[l.conn]--
 	}
 	delete(t.links, linkKey{m, l})
+	t.linkTable.remove(t.edition, k.key)
+	t.brokersChanged = true
 	t.dropReason(l.key.Cluster, s.name)
 	if len(l.owners) == 0 {
 		t.dropLive(l)

@@ -261,7 +261,8 @@ func (d Difference) Live() iter.Seq[LiveChange] {
 // says reports whether l and o say the same of the same life.
 func (l *LiveInfo) says(o *LiveInfo) bool {
 	return l.live == o.live && l.DataVersion == o.DataVersion && l.NullDataVersion == o.NullDataVersion &&
-		l.TimeoutMillis == o.TimeoutMillis && l.HAServerAddr == o.HAServerAddr && l.Conn == o.Conn
+		l.TimeoutMillis == o.TimeoutMillis && l.HAServerAddr == o.HAServerAddr && l.Conn == o.Conn &&
+		l.Peer == o.Peer && l.OldVersion == o.OldVersion
 }
 
 // A ClusterChange says that a cluster lists a broker name now, or that it does

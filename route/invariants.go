@@ -70,7 +70,7 @@ func (c *checker) brokers() {
 	}
 	c.require(used == n && gone == len(c.t.leaving) && used+gone+len(c.t.freeBrokerIDs) == int(c.t.brokerByID.size),
 		"broker numbers: %d used, %d leaving, %d free of %d", used, gone, len(c.t.freeBrokerIDs), c.t.brokerByID.size)
-	c.require(c.addrs == len(c.t.memberByAddr) && c.links == len(c.t.links), "%d members, %d by address; %d links, %d indexed", c.addrs, len(c.t.memberByAddr), c.links, len(c.t.links))
+	c.require(c.addrs == len(c.t.memberByAddr) && c.links == len(c.t.links) && c.links == c.t.linkTable.size, "%d members, %d by address; %d links, %d indexed", c.addrs, len(c.t.memberByAddr), c.links, len(c.t.links))
 }
 
 // members: each has an ID and an address of its own, and is kept by live entries
@@ -95,7 +95,7 @@ func (c *checker) members(s *brokerSet) {
 				doomed++
 			}
 			atHome = atHome || l.key.Cluster == s.cluster
-			c.require(k.set == s && k.member == m && k.inMember == i && l.owners[k.inLive] == k && c.t.links[linkKey{m, l}] == k,
+			c.require(k.set == s && k.member == m && k.inMember == i && l.owners[k.inLive] == k && c.t.links[linkKey{m, l}] == k && c.t.isPublished(k),
 				"broker %q: live entry %v does not know member %d", s.name, l.key, m.id)
 			c.require(l.key.Addr == m.addr, "broker %q: member %q kept by live entry of %q", s.name, m.addr, l.key.Addr)
 			c.require(c.t.live(l.key) == l, "broker %q: live entry %v is not in the table", s.name, l.key)
@@ -105,6 +105,11 @@ func (c *checker) members(s *brokerSet) {
 	c.addrs += n
 	c.require(doomed == s.doomed, "broker %q: %d links are about to leave, counted %d", s.name, doomed, s.doomed)
 	c.require(n == s.members.size, "broker %q counts %d members, holds %d", s.name, s.members.size, n)
+}
+
+func (t *Table) isPublished(k *link) bool {
+	p, ok := t.linkTable.get(k.key)
+	return ok && p == k
 }
 
 // clusters: clusterAddrTable lists a name once per reason and no other name.
@@ -150,7 +155,8 @@ func (c *checker) lives() {
 		c.require(li.key == string(liveKey(nil, l.key.Cluster, l.key.Addr)), "live %v: wrong key", l.key)
 		c.require(len(l.owners) > 0, "live %v has no owner", l.key)
 		c.require(li.DataVersion == l.dataVersion && li.NullDataVersion == (l.nullDataVersion || l.applying > 0) &&
-			li.TimeoutMillis == l.timeoutMillis && li.HAServerAddr == l.haServerAddr && (l.doomed || li.Conn == l.conn), "live %v: shown with %+v", l.key, li)
+			li.TimeoutMillis == l.timeoutMillis && li.HAServerAddr == l.haServerAddr &&
+			li.Peer == l.peer && li.OldVersion == l.oldVersion && (l.doomed || li.Conn == l.conn), "live %v: shown with %+v", l.key, li)
 		for i, o := range l.owners {
 			c.require(o.live == l && o.inLive == i && o.member.lives[o.inMember] == o, "live %v: member %d of %q does not know it", l.key, o.member.id, o.set.name)
 			c.require(o.set.member(o.member.id) == o.member, "live %v: owner %d is not a member of %q", l.key, o.member.id, o.set.name)

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"encoding/binary"
 	"math"
+	"net/netip"
 	"sync/atomic"
 
 	"gonamesrv/codec"
@@ -34,6 +35,10 @@ type LiveInfo struct {
 	// Conn is the connection of its last registration, 0 when there is none any
 	// more. Of one that is about to leave it is that of before.
 	Conn uint64
+	// Peer is where its last registration came from; the zero Addr is not known.
+	Peer netip.Addr
+	// OldVersion says that its last registration was that of a broker before 5.0.
+	OldVersion bool
 
 	key  string // liveKey
 	live *liveBroker
@@ -69,7 +74,9 @@ type liveBroker struct {
 	// has changed the data version: topics may be missing although it is right.
 	patched bool
 
-	conn         uint64 // connection of the last registration
+	conn         uint64     // connection of the last registration
+	peer         netip.Addr // and where it came from
+	oldVersion   bool       // of the last registration
 	haServerAddr string
 	info         *LiveInfo
 	owners       []*link // members it keeps; never empty: a live entry goes with its last one
@@ -139,7 +146,7 @@ func (t *Table) show(l *liveBroker) {
 	null := l.nullDataVersion || l.applying > 0
 	now := LiveInfo{
 		DataVersion: l.dataVersion, NullDataVersion: null, TimeoutMillis: l.timeoutMillis, HAServerAddr: l.haServerAddr, Conn: l.conn,
-		live: l,
+		Peer: l.peer, OldVersion: l.oldVersion, live: l,
 	}
 	if l.info != nil && l.info.says(&now) {
 		return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,9 @@ func TestTableAgainstReference(t *testing.T) {
 			h.table.stepWork = 1
 			h.table.betweenSteps = func() {
 				if err := h.table.CheckInvariants(); err != nil {
+					rt.Fatal(err)
+				}
+				if err := h.table.View().Save(h.now).Validate(); err != nil {
 					rt.Fatal(err)
 				}
 			}
@@ -260,6 +264,7 @@ func (h *history) registration() *Registration {
 			DeleteMissingTopics: rapid.Bool().Draw(h.rt, "delete"),
 		},
 		Conn: uint64(rapid.IntRange(0, 4).Draw(h.rt, "conn")),
+		Peer: pick(h, []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, "peer"),
 	}
 	if h.real {
 		home := slices.Index(randomAddrs, r.BrokerAddr)
@@ -437,6 +442,9 @@ func (h *history) compare() {
 func (h *history) difference(ref *reference) string {
 	if err := h.table.CheckInvariants(); err != nil {
 		return err.Error()
+	}
+	if d := h.table.saveDifference(h.now); d != "" {
+		return d
 	}
 	v := h.table.View()
 	var kept int64

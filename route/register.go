@@ -3,6 +3,7 @@ package route
 import (
 	"errors"
 	"hash/maphash"
+	"net/netip"
 	"slices"
 
 	"gonamesrv/codec"
@@ -44,6 +45,8 @@ type RegistrationHeader struct {
 type Registration struct {
 	RegistrationHeader
 	Conn uint64 // the connection it came over; 0 is none
+	// Peer is the address at the other end of it; the zero Addr is not known.
+	Peer netip.Addr
 	// Seq counts registrations as they arrive, before they wait for their turn: of
 	// two of one broker the later has the higher number. See RegistrationMissed.
 	Seq uint64
@@ -122,8 +125,9 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	}
 	l.lastUpdate.Store(nowMillis)
 	l.caughtUp(r.Seq, a.full)
-	if l.conn != r.Conn {
+	if l.conn != r.Conn || l.peer != r.Peer {
 		t.bind(l, r.Conn)
+		l.peer = r.Peer
 		t.show(l)
 		t.publish()
 	}
@@ -414,6 +418,7 @@ func (t *Table) keepAlive(nowMillis int64, l *liveBroker, r *Registration) {
 	l.haServerAddr = r.HAServerAddr
 	t.expire(l, l.deadlineMillis())
 	t.bind(l, r.Conn)
+	l.peer, l.oldVersion = r.Peer, r.OldVersion
 	l.dataVersion, l.nullDataVersion = r.Body.DataVersion, r.Body.NullDataVersion
 	t.show(l)
 }

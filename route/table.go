@@ -37,6 +37,8 @@ type Table struct {
 	freeBrokerIDs []uint32
 	memberByAddr  map[memberAddr]*member
 	links         map[linkKey]*link
+	linkTable     trie[*link]              // those of links, for Views
+	linkCount     uint64                   // links there have ever been
 	byConn        map[uint64][]*liveBroker // which brokers registered last over a connection
 	conns         sync.Map                 // the keys of byConn, for those who do not have mu; changed under it
 	expiry        expiryQueue              // live brokers but those that are overdue or doomed
@@ -111,6 +113,7 @@ func New(o Options) *Table {
 		brokerByID:       newVector[Broker](5),
 		memberByAddr:     map[memberAddr]*member{},
 		links:            map[linkKey]*link{},
+		linkTable:        newTrie[*link](seed),
 		byConn:           map[uint64][]*liveBroker{},
 		leaving:          map[string]*brokerSet{},
 		limits:           o.Limits.withDefaults(),
@@ -166,7 +169,7 @@ func (t *Table) next(old *View) *View {
 		v.edition, v.brokers, v.names, v.lists = old.edition+1, old.brokers, old.names, old.lists
 	}
 	if t.brokersChanged {
-		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, listings: t.clusterAddrTable, byID: t.brokerByID}
+		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, listings: t.clusterAddrTable, byID: t.brokerByID, links: t.linkTable}
 	}
 	if t.namesChanged {
 		v.names = &lazyBody{}

@@ -34,6 +34,7 @@ type brokerTable struct {
 	byName       trie[*Broker]
 	listings     trie[*listing]
 	byID         vector[Broker]
+	links        trie[*link]
 	clusterInfo  lazyBody
 	systemTopics lazyBody
 }

@@ -155,6 +155,7 @@ func newRegistration(cfg *Config, r *request, h *codec.RegisterBrokerRequestHead
 			DeleteMissingTopics: cfg.DeleteTopicWithBrokerRegistration,
 		},
 		Conn:     r.conn.ID(),
+		Peer:     r.conn.Peer().Addr().Unmap(),
 		Seq:      r.seq,
 		BodyHash: route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed, h.BodyCRC32),
 	}
