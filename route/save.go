@@ -16,7 +16,7 @@ import (
 func (v *View) Save(nowMillis int64) *Saved {
 	s := v.saving(nowMillis)
 	saved := s.Saved
-	saved.Topics = make([]SavedTopic, 0, v.topics.size)
+	topics := make([]SavedTopic, 0, v.topics.size)
 	for e := range v.topicsByNumber {
 		n := len(saved.Rows)
 		saved.Rows = s.appendRows(saved.Rows, e)
@@ -24,9 +24,12 @@ func (v *View) Save(nowMillis int64) *Saved {
 			continue
 		}
 		for _, m := range s.mappingsOf(e) {
-			saved.Mappings = append(saved.Mappings, SavedMapping{uint32(len(saved.Topics)), m.BrokerName, m.Info})
+			saved.Mappings = append(saved.Mappings, SavedMapping{uint32(len(topics)), m.BrokerName, m.Info})
 		}
-		saved.Topics = append(saved.Topics, SavedTopic{e.name, len(saved.Rows) - n})
+		topics = append(topics, SavedTopic{e.name, len(saved.Rows) - n})
+	}
+	if len(topics) > 0 {
+		saved.Topics = topics
 	}
 	saved.Offers = s.offers
 	return &saved
