@@ -66,6 +66,7 @@ type brokerSet struct {
 	// topicsEdition grows whenever a queue data or a static mapping of this
 	// name changes, whoever changes it.
 	topicsEdition uint64
+	unheard       *unheard // of its topics; nil if it was not restored, or all of them were listed since
 	published     *Broker
 
 	// Who changes the set in steps takes a ticket, and waits for its turn.
@@ -144,6 +145,7 @@ func (t *Table) removeSet(s *brokerSet) {
 	if s.topics.size > 0 {
 		t.namesChanged = true
 	}
+	s.hearAll()
 	t.emit(Event{Kind: BrokerSetRemoved, Cluster: s.cluster, BrokerName: s.name, Topics: s.topics.size})
 }
 

@@ -18,6 +18,9 @@ type DueBroker struct {
 	LastUpdateMillis int64  // when it was last heard of
 	TimeoutMillis    int64  // how long it may be silent
 	Conn             uint64 // the connection of its last registration; 0 is none
+	// Restored says that nothing was heard of it since Restore: it is its window
+	// that has ended, not its time-out.
+	Restored bool
 
 	live *liveBroker
 }
@@ -51,11 +54,14 @@ func (t *Table) Due(nowMillis int64) []DueBroker {
 	for len(t.expiry) > 0 && t.expiry[0].deadline < nowMillis {
 		l := t.expiry[0]
 		last := l.lastUpdate.Load()
-		if deadline := deadlineMillis(last, l.timeoutMillis); deadline >= nowMillis {
-			t.expire(l, deadline)
+		if l.deadlineAfter(last) >= nowMillis {
+			t.expire(l, max(l.lookAgain(nowMillis), nowMillis))
 		} else {
 			t.setAside(l)
-			due = append(due, DueBroker{BrokerKey: l.key, LastUpdateMillis: last, TimeoutMillis: l.timeoutMillis, Conn: l.conn, live: l})
+			due = append(due, DueBroker{
+				BrokerKey: l.key, LastUpdateMillis: last, TimeoutMillis: l.timeoutMillis, Conn: l.conn,
+				Restored: l.restored != nil && last == l.restored.stamp, live: l,
+			})
 		}
 		t.work++
 		t.pause()

@@ -13,8 +13,8 @@ type Event struct {
 	BrokerName string
 	BrokerID   int64
 	Addr       string
-	Topics     int                // BrokerSetRemoved, TopicsDropped: how many topics it was taken from
-	Kept       int                // TopicsDropped: how many topics it still serves
+	Topics     int                // BrokerSetRemoved, TopicsDropped, RestoredTopicsDropped: how many topics it was taken from
+	Kept       int                // TopicsDropped, RestoredTopicsDropped: how many topics it still serves
 	ByCluster  string             // BrokerDisplaced, BrokerNameShared: of whose registration made it so
 	ByAddr     string             // the same
 	MinID      *MinBrokerIDChange // MinBrokerIDChanged only
@@ -25,16 +25,17 @@ type EventKind uint8
 
 // What can happen.
 const (
-	BrokerRegistered    EventKind = iota // a member that was not known before
-	RegistrationRefused                  // for its single topic or its state version
-	BrokerUnregistered                   // by its own request
-	BrokerDisplaced                      // its ID or its address was taken over by another registration
-	BrokerConnLost                       // the connection of its last registration was closed
-	BrokerExpired                        // silent for longer than its timeout
-	BrokerSetRemoved                     // the last member of a broker name has gone
-	MinBrokerIDChanged                   // the smallest ID of a broker name has changed
-	BrokerNameShared                     // a cluster registers a broker name that another cluster has
-	TopicsDropped                        // topics that a registration does not list, with DeleteMissingTopics
+	BrokerRegistered      EventKind = iota // a member that was not known before
+	RegistrationRefused                    // for its single topic or its state version
+	BrokerUnregistered                     // by its own request
+	BrokerDisplaced                        // its ID or its address was taken over by another registration
+	BrokerConnLost                         // the connection of its last registration was closed
+	BrokerExpired                          // silent for longer than its timeout
+	BrokerSetRemoved                       // the last member of a broker name has gone
+	MinBrokerIDChanged                     // the smallest ID of a broker name has changed
+	BrokerNameShared                       // a cluster registers a broker name that another cluster has
+	TopicsDropped                          // topics that a registration does not list, with DeleteMissingTopics
+	RestoredTopicsDropped                  // topics that were restored, and that two whole tables do not list
 )
 
 // A MinBrokerIDChange is what the members of a broker set may be told when the

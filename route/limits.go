@@ -382,6 +382,9 @@ func (m *topicMappings) entries(brokerName string) int {
 // Under mu.
 func (t *Table) refuse(nowMillis int64, s *brokerSet, l *liveBroker, r *Registration, why *LimitError) error {
 	t.refusals[why.Limit].Add(1)
+	if s != nil && s.unheard != nil {
+		s.unheard.from(nil)
+	}
 	if l == nil {
 		return why
 	}

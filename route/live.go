@@ -52,9 +52,11 @@ func (l *LiveInfo) Key() BrokerKey { return l.live.key }
 func (l *LiveInfo) LastUpdateMillis() int64 { return l.live.lastUpdate.Load() }
 
 // Trusted reports whether the topics of its data version are all known. They may
-// not be after a registration that was turned away; QUERY_DATA_VERSION then says
-// that it has changed.
-func (l *LiveInfo) Trusted() bool { return l.live.missed.Load() == 0 }
+// not be after a registration that was turned away, nor after one that was not whole
+// of a broker that was restored; QUERY_DATA_VERSION then says that it has changed.
+func (l *LiveInfo) Trusted() bool {
+	return l.live.missed.Load() == 0 && (l.live.restored == nil || !l.live.restored.untrusted.Load())
+}
 
 func (l *LiveInfo) trieKey() string { return l.key }
 
@@ -73,6 +75,9 @@ type liveBroker struct {
 	// patched says that since missed was last 0 a registration that was not full
 	// has changed the data version: topics may be missing although it is right.
 	patched bool
+
+	restored  *restored   // nil if it was not; never changed
+	unsettled atomic.Bool // its set shows topics that it did not list: it is to say everything again
 
 	conn         uint64     // connection of the last registration
 	peer         netip.Addr // and where it came from
@@ -112,19 +117,22 @@ func (t *Table) live(k BrokerKey) *liveBroker {
 // isFull reports whether b, which was applied to s, is the whole table of a
 // broker. That lists the broker's own name as a topic, if there is such a broker:
 // each of 4.3 to 5.5 creates this topic at its start. One who has none lists all
-// that the name serves, and more than one.
+// that the name serves, and more than one; or half of what was restored of it.
 func (t *Table) isFull(s *brokerSet, b *codec.RegisterBrokerBody) bool {
 	if e, ok := t.topicQueueTable.get(s.name); ok {
 		if e.has(s) {
 			return b.Lists(s.name)
 		}
 	}
+	if u := s.unheard; u != nil && b.TopicCount() > 1 && b.TopicCount() >= u.restored-u.restored/2 {
+		return true // those of the others that were deleted meanwhile cannot be told from those to come
+	}
 	return b.TopicCount() > 1 && b.TopicCount() >= s.topics.size
 }
 
 // deadlineMillis returns when l expires if nothing more is heard of it.
 func (l *liveBroker) deadlineMillis() int64 {
-	return deadlineMillis(l.lastUpdate.Load(), l.timeoutMillis)
+	return l.deadlineAfter(l.lastUpdate.Load())
 }
 
 func deadlineMillis(last, timeout int64) int64 {
@@ -222,6 +230,7 @@ func (t *Table) dropLive(l *liveBroker) {
 	} else {
 		t.doom(l)
 	}
+	t.settle(l, fateGone)
 	t.brokerLiveTable.remove(t.edition, l.info.key)
 	if t.clustersOf[l.key.Addr]--; t.clustersOf[l.key.Addr] == 0 {
 		delete(t.clustersOf, l.key.Addr)
@@ -296,11 +305,11 @@ func (v *View) Live(cluster, addr []byte) (*LiveInfo, bool) {
 func (v *View) LiveCount() int { return v.live.size }
 
 // IsBrokerTopicConfigChanged reports whether dv differs from the data version
-// the broker registered with, or that is not trusted. A broker without live entry
-// counts as changed.
+// the broker registered with, or that is not trusted, or whose topics may be fewer
+// than are shown of it. A broker without live entry counts as changed.
 // Java: RouteInfoManager#isBrokerTopicConfigChanged.
 func (l *LiveInfo) IsBrokerTopicConfigChanged(dv codec.DataVersion) bool {
-	return l.differs(dv) || l.live.missed.Load() != 0
+	return l.differs(dv) || !l.Trusted() || l.live.unsettled.Load()
 }
 
 // differs is that without the question of trust.

@@ -115,7 +115,7 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	}
 	a := &l.applied
 	if a.bodyHash != r.BodyHash || a.header != r.RegistrationHeader || t.set(r.BrokerName) != a.set ||
-		a.set.published.version != a.setVersion || a.set.topicsEdition != a.topicsEdition ||
+		a.set.unsaid() != nil || a.set.published.version != a.setVersion || a.set.topicsEdition != a.topicsEdition ||
 		l.doomed || a.set.doomed > 0 || a.set.taken() || l.conn != r.Conn && t.linksOn(r.Conn)+len(l.owners) > t.limits.BrokersPerConn {
 		return RegisterResult{}, false
 	}
@@ -191,11 +191,16 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		t.emitNewMinimum(s, r)
 	}
 	var topics *codec.KnownTopics
-	if (r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)) && a.topics(a.changed, first) {
+	publishes := r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)
+	if publishes && a.topics(a.changed, first) {
 		topics = r.Body.Said
 	}
-	a.end()
 	full := t.isFull(s, r.Body)
+	if publishes {
+		a.hear(full)
+	}
+	a.judge(full)
+	a.end()
 	if a.newer && !full && a.missed {
 		l.patched = true
 	}
@@ -465,6 +470,7 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			exact = false // the last of its twins counts
 		}
 		t.work++
+		s.heard(e.id)
 		old, ok := e.queues.get(s.id)
 		switch {
 		case ok && old == q:

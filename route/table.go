@@ -76,6 +76,8 @@ type Table struct {
 	betweenSteps   func() // tests only: called without mu
 	viewStored     func() // tests only: called under mu, when a View has just been stored
 
+	warm *warmth // nil if it was not restored; never changed
+
 	subscribers subscribers
 }
 

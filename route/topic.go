@@ -74,6 +74,7 @@ func (t *Table) setQueue(e *TopicEntry, s *brokerSet, old, q queueData) {
 // serve notes that s serves the topic with the given number. Under mu.
 func (t *Table) serve(s *brokerSet, id uint32) {
 	s.topicsEdition++
+	s.heard(id)
 	if s.topics.add(id) && len(t.leaving) > 0 {
 		t.namesChanged = true // perhaps nobody was shown the topic, and now it is
 	}
@@ -86,6 +87,7 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 		return
 	}
 	s.topics.remove(e.id)
+	s.heard(e.id)
 	s.topicsEdition++
 	t.entries -= 1 + e.mappings.entries(s.name)
 	last := e.queues.len() == 1
@@ -252,6 +254,7 @@ func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
 			continue
 		}
 		s.topics.remove(e.id)
+		s.heard(e.id)
 		s.topicsEdition++
 		t.entries -= 1 + e.mappings.entries(s.name)
 		dropped[s.name] = true

@@ -13,7 +13,9 @@ import (
 // Runs      on the event loop; reads the published view, takes no lock
 // Java      DefaultRequestProcessor#queryBrokerTopicConfig
 // Replies   SUCCESS + changed + the stored DataVersion | SYSTEM_ERROR
-// Differs   changed, too, when a registration was turned away since the last full one
+// Differs   changed, too, when a registration was turned away since the last full one;
+//           or when the broker was restored, and may have more topics, or fewer, than
+//           are shown of it
 
 func queryDataVersion(s *Server, r *request) (codec.Reply, error) {
 	var h codec.QueryDataVersionRequestHeader
@@ -28,11 +30,9 @@ func queryDataVersion(s *Server, r *request) (codec.Reply, error) {
 	if err != nil {
 		return codec.Reply{}, badBody(err)
 	}
-	s.table.Heartbeat(s.nowMillis(), h.ClusterName, h.BrokerAddr)
-	ours, known := s.table.View().Live(h.ClusterName, h.BrokerAddr)
-	changed := !known || null || ours.IsBrokerTopicConfigChanged(theirs)
+	ours, changed := s.table.QueryDataVersion(s.nowMillis(), h.ClusterName, h.BrokerAddr, theirs, null)
 	reply := codec.Reply{Ext: []codec.Field{{Name: "changed", Value: strconv.FormatBool(changed)}}}
-	if known && !ours.NullDataVersion {
+	if ours != nil && !ours.NullDataVersion {
 		reply.Body = ours.DataVersion.AppendJSON(nil)
 	}
 	return reply, nil

@@ -35,6 +35,8 @@ var eventLines = [...]struct {
 	route.MinBrokerIDChanged:  {slog.LevelInfo, "smallest broker id changed"},
 	route.BrokerNameShared:    {slog.LevelWarn, "broker name taken over, another cluster registers it"},
 	route.TopicsDropped:       {slog.LevelWarn, "topics removed, the registration does not list them"},
+
+	route.RestoredTopicsDropped: {slog.LevelInfo, "restored topics removed, the broker does not list them any more"},
 }
 
 // An eventLog bounds the lines about events and counts those it holds back.
@@ -105,6 +107,8 @@ func (s *Server) logEvent(e route.Event) {
 			// Parts have no topic in common, a whole table has the broker's own.
 			attrs = append(attrs, slog.String("hint", "looks like enableSplitRegistration=true of a broker, which does not go with deleteTopicWithBrokerRegistration=true: each part removes the topics of the others"))
 		}
+	case route.RestoredTopicsDropped:
+		attrs = append(attrs, slog.Int("topics", e.Topics), slog.Int("kept", e.Kept))
 	}
 	if held > 0 {
 		attrs = append(attrs, slog.Int("suppressed", held))
