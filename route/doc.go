@@ -84,6 +84,10 @@
 // the first reader and lives with its TopicEntry; a hash index leads to it without
 // the trie and the entry (View.Route).
 //
+// What a Table knows outlives its process: View.Save gives it as plain values,
+// Restore makes a Table of these, and warm.go says how brokers confirm what was
+// restored of them.
+//
 // Strangers decide what is put in, so the tables are bounded (limits.go), and so
 // is what is kept of encoded routes (body_cache.go).
 //

@@ -23,6 +23,7 @@ func (t *Table) CheckInvariants() error {
 	c.counts()
 	c.published()
 	c.index()
+	c.warm()
 	return errors.Join(c.faults...)
 }
 
@@ -391,6 +392,36 @@ func (c *checker) published() {
 		}
 		c.require(variants <= maxVariants, "topic %q: %d variants are kept", e.name, variants)
 	}
+}
+
+// warm: what was restored is counted right. What nobody has listed is served, and
+// who was not heard of leaves when its window ends, at the latest.
+func (c *checker) warm() {
+	for b := range c.t.brokerAddrTable.all {
+		u := b.set.unheard
+		if u == nil {
+			continue
+		}
+		n := 0
+		for id := range u.topics.all {
+			n++
+			c.require(b.set.topics.has(id), "broker %q: topic number %d is restored, but it does not serve it", b.Name, id)
+		}
+		c.require(n > 0 && n == u.topics.size && int64(n) == u.left.Load() && n <= u.restored, "broker %q: %d topics are not listed, counted %d and %d of %d", b.Name, n, u.topics.size, u.left.Load(), u.restored)
+	}
+	if c.t.warm == nil {
+		return
+	}
+	alive := 0
+	for li := range c.t.brokerLiveTable.all {
+		l := li.live
+		if r := l.restored; r != nil && r.fate.Load() == fateOpen {
+			alive++
+			c.require(l.state() != Restored || l.doomed || l.overdue || l.deadline <= r.until, "live %v: looked at after %d, its window ends at %d", l.key, l.deadline, r.until)
+		}
+	}
+	w := c.t.Warmth()
+	c.require(w.Restored+w.Heard == alive && w.Restored+w.Heard+w.Confirmed+w.Gone == w.Known, "of what was restored: counted %+v, %d are not confirmed", w, alive)
 }
 
 // index: each route of the index is where it is looked for, and one that is not

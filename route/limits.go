@@ -383,7 +383,7 @@ func (m *topicMappings) entries(brokerName string) int {
 func (t *Table) refuse(nowMillis int64, s *brokerSet, l *liveBroker, r *Registration, why *LimitError) error {
 	t.refusals[why.Limit].Add(1)
 	if s != nil && s.unheard != nil {
-		s.unheard.from(nil)
+		s.unheard.whole = 0 // what it would have listed is not known
 	}
 	if l == nil {
 		return why

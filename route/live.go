@@ -58,6 +58,10 @@ func (l *LiveInfo) Trusted() bool {
 	return l.live.missed.Load() == 0 && (l.live.restored == nil || !l.live.restored.untrusted.Load())
 }
 
+// isInDoubt reports whether what is shown may be more, or less, than the topics of
+// its data version.
+func (l *LiveInfo) isInDoubt() bool { return !l.Trusted() || l.live.isUnsettled() }
+
 func (l *LiveInfo) trieKey() string { return l.key }
 
 // A liveBroker is the writer's side of a LiveInfo. Under mu, except the atomic
@@ -76,8 +80,8 @@ type liveBroker struct {
 	// has changed the data version: topics may be missing although it is right.
 	patched bool
 
-	restored  *restored   // nil if it was not; never changed
-	unsettled atomic.Bool // its set shows topics that it did not list: it is to say everything again
+	restored  *restored               // nil if it was not; never changed
+	unsettled atomic.Pointer[unheard] // topics are shown of its set that it did not list: it is to say everything again
 
 	conn         uint64     // connection of the last registration
 	peer         netip.Addr // and where it came from
@@ -124,7 +128,7 @@ func (t *Table) isFull(s *brokerSet, b *codec.RegisterBrokerBody) bool {
 			return b.Lists(s.name)
 		}
 	}
-	if u := s.unheard; u != nil && b.TopicCount() > 1 && b.TopicCount() >= u.restored-u.restored/2 {
+	if u := s.unsaid(); u != nil && b.TopicCount() > 1 && b.TopicCount() >= u.restored-u.restored/2 {
 		return true // those of the others that were deleted meanwhile cannot be told from those to come
 	}
 	return b.TopicCount() > 1 && b.TopicCount() >= s.topics.size
@@ -309,7 +313,7 @@ func (v *View) LiveCount() int { return v.live.size }
 // than are shown of it. A broker without live entry counts as changed.
 // Java: RouteInfoManager#isBrokerTopicConfigChanged.
 func (l *LiveInfo) IsBrokerTopicConfigChanged(dv codec.DataVersion) bool {
-	return l.differs(dv) || !l.Trusted() || l.live.unsettled.Load()
+	return l.differs(dv) || l.isInDoubt()
 }
 
 // differs is that without the question of trust.

@@ -20,6 +20,7 @@ import (
 // and readers are shown the same, byte for byte.
 func TestTableAgainstReference(t *testing.T) {
 	registrations, unchanged, known := 0, 0, 0
+	var warm Warmth
 	var refused [limitCount]int64
 	rapid.Check(t, func(rt *rapid.T) {
 		acting := rapid.Bool().Draw(rt, "supportActingMaster")
@@ -48,6 +49,12 @@ func TestTableAgainstReference(t *testing.T) {
 		registrations += h.registrations
 		unchanged += h.unchanged
 		known += h.known
+		h.count()
+		warm.Known += h.warm.Known
+		warm.Confirmed += h.warm.Confirmed
+		warm.Heard += h.warm.Heard
+		warm.Gone += h.warm.Gone
+		warm.Dropped += h.warm.Dropped
 		for l := range limitCount {
 			refused[l] += h.table.Refusals(l)
 		}
@@ -55,6 +62,10 @@ func TestTableAgainstReference(t *testing.T) {
 	t.Logf("%d of %d registrations recognised as unchanged, %d in part", unchanged, registrations, known)
 	if unchanged == 0 || known == 0 {
 		t.Error("no registration was recognised: that path has not been tried")
+	}
+	t.Logf("restored, and what became of it: %+v", warm)
+	if warm.Confirmed == 0 || warm.Heard == 0 || warm.Gone == 0 || warm.Dropped == 0 {
+		t.Error("something of a restored table has not been tried")
 	}
 	for l, n := range refused { // TestLimits has each of them for certain
 		t.Logf("%v: %d refused", Limit(l), n)
@@ -129,6 +140,8 @@ type history struct {
 	real bool
 
 	registrations, unchanged, known int
+
+	warm Warmth // of all tables that were restored
 }
 
 var (
@@ -156,7 +169,7 @@ func pick[T any](h *history, from []T, label string) T {
 
 func (h *history) step() {
 	h.now += int64(pick(h, []int{0, 1, 500, 9_000, 61_000}, "pause"))
-	switch pick(h, []string{"register", "register", "register", "repeat", "repeat", "bump", "bump", "unregister", "close", "lose", "miss", "heartbeat", "scan", "hold", "command"}, "step") {
+	switch pick(h, []string{"register", "register", "register", "repeat", "repeat", "bump", "bump", "unregister", "close", "lose", "miss", "heartbeat", "scan", "hold", "command", "query", "query", "restart"}, "step") {
 	case "register":
 		h.register(h.registration())
 	case "repeat":
@@ -191,6 +204,18 @@ func (h *history) step() {
 		}
 		h.table.RegistrationMissed(h.now, []byte(k.Cluster), []byte(k.Addr), h.seq)
 		h.ref.miss(h.now, k, h.seq)
+	case "restart":
+		h.restart()
+	case "query":
+		k := BrokerKey{pick(h, randomClusters, "cluster"), pick(h, randomAddrs, "addr")}
+		dv := codec.DataVersion{Timestamp: 7}
+		if l := h.ref.live[k]; l != nil && rapid.IntRange(0, 4).Draw(h.rt, "the same") > 0 {
+			dv = l.dv
+		}
+		_, got := h.table.QueryDataVersion(h.now, []byte(k.Cluster), []byte(k.Addr), dv, false)
+		if want := h.ref.query(h.now, k, dv); got != want {
+			h.rt.Fatalf("query of %v with %+v: changed %v, want %v", k, dv, got, want)
+		}
 	case "heartbeat":
 		k := BrokerKey{pick(h, randomClusters, "cluster"), pick(h, randomAddrs, "addr")}
 		l := h.ref.live[k]
@@ -213,6 +238,42 @@ func (h *history) step() {
 	default:
 		h.command(pick(h, []string{"wipe", "add", "topic", "delete"}, "command"))
 	}
+}
+
+// restart lets another Table go on with what this one knows.
+func (h *history) restart() {
+	saved := h.table.View().Save(h.now)
+	age := pick(h, []int64{0, 20_000, 300_000}, "age")
+	h.now += age
+	old := h.table
+	h.count()
+	table, err := Restore(Options{Limits: old.limits, CacheBytes: old.cache.most}, saved, h.now, age)
+	if err != nil {
+		h.rt.Fatal(err)
+	}
+	if d := viewDifference(old.View(), table.View()); d != "" {
+		h.rt.Fatal(d)
+	}
+	table.stepWork, table.betweenSteps = old.stepWork, old.betweenSteps
+	h.table = table
+	h.ref.restart(h.now)
+	if rapid.Bool().Draw(h.rt, "serving later") {
+		h.now += 3_000
+		table.Serving(h.now)
+		for _, l := range h.ref.live {
+			l.until += 3_000
+		}
+	}
+}
+
+// count adds up what became of a restored table.
+func (h *history) count() {
+	w := h.table.Warmth()
+	h.warm.Known += w.Known
+	h.warm.Confirmed += w.Confirmed
+	h.warm.Heard += w.Heard
+	h.warm.Gone += w.Gone
+	h.warm.Dropped += w.Dropped
 }
 
 // command does what an operator may.
@@ -475,7 +536,7 @@ func (h *history) difference(ref *reference) string {
 		for _, a := range randomAddrs {
 			li, ok := v.Live([]byte(c), []byte(a))
 			l := ref.live[BrokerKey{c, a}]
-			if ok != (l != nil) || ok && (li.DataVersion != l.dv || li.live.lastUpdate.Load() != l.last || li.live.conn != l.conn || li.live.patched != l.patched) {
+			if ok != (l != nil) || ok && (li.DataVersion != l.dv || li.live.lastUpdate.Load() != l.last || li.live.conn != l.conn || li.live.patched != l.patched || li.State() != ref.state(l)) {
 				return fmt.Sprintf("live entry of %s %s: got %+v, want %+v", c, a, li, l)
 			}
 			if l == nil {

@@ -33,6 +33,12 @@ type refFilter struct {
 type refGroup struct {
 	cluster string
 	members map[int64]*refMember
+
+	unheard  map[string]bool // restored topics that nobody has listed since
+	restored int             // how many there were
+	whole    int             // how many whole tables of
+	of       BrokerKey       // this broker have come
+	conn     uint64          // over this connection
 }
 
 type refMember struct {
@@ -50,6 +56,11 @@ type refLive struct {
 	ha            string
 	missed        uint64 // the newest registration that was turned away, no full one having followed
 	patched       bool   // since then the data version has changed
+
+	open         bool   // it was restored, and has not said everything since
+	stamp, until int64  // last, as long as nothing was heard of it; and when it leaves then
+	untrusted    bool   // what it said was not everything
+	publishes    string // of which name its data version says something
 }
 
 func newReference(acting bool, limits Limits) *reference {
@@ -146,6 +157,9 @@ func (f *reference) owners(k BrokerKey) (n int) {
 
 // survive is what a refused registration does for a broker that is known.
 func (f *reference) survive(now int64, r *Registration) {
+	if g := f.groups[r.BrokerName]; g != nil {
+		g.whole = 0
+	}
 	k := BrokerKey{r.Cluster, r.BrokerAddr}
 	l := f.live[k]
 	if l == nil {
@@ -170,7 +184,9 @@ func (f *reference) survive(now int64, r *Registration) {
 func (f *reference) clone() *reference {
 	c := newReference(f.acting, f.limits)
 	for name, g := range f.groups {
-		copied := &refGroup{cluster: g.cluster, members: map[int64]*refMember{}}
+		copied := new(refGroup)
+		*copied = *g
+		copied.unheard, copied.members = maps.Clone(g.unheard), map[int64]*refMember{}
 		for id, m := range g.members {
 			member := *m
 			member.clusters = maps.Clone(m.clusters)
@@ -229,8 +245,11 @@ func (f *reference) apply(now int64, r *Registration) (RegisterResult, error) {
 	m.clusters[r.Cluster] = true
 	l := &refLive{last: now, timeout: r.TimeoutMillis, dv: r.Body.DataVersion, conn: r.Conn, ha: r.HAServerAddr}
 	if old != nil {
-		l.missed, l.patched = old.missed, old.patched
+		kept := *old
+		kept.last, kept.timeout, kept.dv, kept.conn, kept.ha = l.last, l.timeout, l.dv, l.conn, l.ha
+		*l = kept
 	}
+	missed := l.missed != 0
 	f.live[key] = l
 	if !r.Body.FilterServersNull && r.Cluster == g.cluster {
 		f.filters[refFilter{key, r.BrokerName}] = r.Body.FilterServers
@@ -243,13 +262,104 @@ func (f *reference) apply(now int64, r *Registration) (RegisterResult, error) {
 		f.registerTopics(r, changed, first)
 	}
 	f.collect()
-	switch full := f.isFull(r); {
+	full := f.isFull(r)
+	if full && len(g.unheard) > 0 && (r.BrokerID == 0 || prime) {
+		f.hearWhole(r, missed)
+	}
+	switch {
+	case full:
+		l.open, l.untrusted = false, false
+	case newer && l.open:
+		l.untrusted, l.patched = true, true
+	}
+	switch {
 	case full && r.Seq > l.missed:
 		l.missed, l.patched = 0, false
 	case !full && newer && l.missed != 0:
 		l.patched = true
 	}
 	return f.result(r), nil
+}
+
+// hearWhole counts a whole table, and drops what two of them have not listed.
+func (f *reference) hearWhole(r *Registration, missed bool) {
+	g, key := f.groups[r.BrokerName], BrokerKey{r.Cluster, r.BrokerAddr}
+	if g.of != key || g.conn != r.Conn || missed {
+		g.of, g.conn, g.whole = key, r.Conn, 0
+	}
+	if g.whole++; g.whole < 2 {
+		return
+	}
+	for topic := range g.unheard {
+		delete(f.topics[topic], r.BrokerName)
+	}
+	f.collect()
+}
+
+// restart lets another process go on with what this one knows.
+func (f *reference) restart(now int64) {
+	for k, l := range f.live {
+		l.untrusted = f.changed(k, l.dv)
+	}
+	for name, g := range f.groups {
+		g.unheard, g.whole, g.of, g.conn = map[string]bool{}, 0, BrokerKey{}, 0
+		for topic, queues := range f.topics {
+			if _, ok := queues[name]; ok {
+				g.unheard[topic] = true
+			}
+		}
+		g.restored = len(g.unheard)
+	}
+	for k, l := range f.live {
+		l.conn, l.missed, l.patched, l.open = 0, 0, l.untrusted, true
+		l.last = min(l.last, now-1)
+		l.stamp, l.publishes = l.last, ""
+		acting := false
+		for name, g := range f.groups {
+			for id, m := range g.members {
+				if m.addr != k.Addr || !m.clusters[k.Cluster] {
+					continue
+				}
+				for _, o := range g.members {
+					acting = acting || o.acting
+				}
+				if f.owners(k) == 1 && (id == 0 || id == g.minID() && m.acting) {
+					l.publishes = name
+				}
+			}
+		}
+		if l.until = now + max(l.timeout, 75_000); acting {
+			l.until = now + max(l.timeout, 0) + 5_000
+		}
+	}
+}
+
+// query says what a broker is told that asks for its data version.
+func (f *reference) query(now int64, k BrokerKey, dv codec.DataVersion) (changed bool) {
+	l := f.live[k]
+	if l == nil {
+		return true
+	}
+	l.last = now
+	if f.changed(k, dv) {
+		return true
+	}
+	if g := f.groups[l.publishes]; l.open && g != nil {
+		g.unheard = nil
+	}
+	l.open = false
+	return false
+}
+
+// state says how much a live entry has said.
+func (f *reference) state(l *refLive) LiveState {
+	switch {
+	case !l.open:
+		return Confirmed
+	case l.last == l.stamp:
+		return Restored
+	}
+	return Heard
 }
 
 // isFull reports whether a registration that was applied had the whole table of
@@ -267,7 +377,9 @@ func (f *reference) isFull(r *Registration) bool {
 			served++
 		}
 	}
-	return len(r.Body.Topics) > 1 && len(r.Body.Topics) >= served
+	g := f.groups[r.BrokerName]
+	half := len(g.unheard) > 0 && 2*len(r.Body.Topics) >= g.restored
+	return len(r.Body.Topics) > 1 && (half || len(r.Body.Topics) >= served)
 }
 
 // miss turns a registration away.
@@ -280,7 +392,12 @@ func (f *reference) miss(now int64, k BrokerKey, seq uint64) {
 // changed is what a broker is told that asks whether its data version is known.
 func (f *reference) changed(k BrokerKey, dv codec.DataVersion) bool {
 	l := f.live[k]
-	return l == nil || l.dv != dv || l.missed != 0
+	for _, g := range f.groups {
+		if l != nil && g.of == k && len(g.unheard) > 0 {
+			return true
+		}
+	}
+	return l == nil || l.dv != dv || l.missed != 0 || l.untrusted
 }
 
 // forgetConn separates brokers from a connection that we have closed.
@@ -313,6 +430,9 @@ func (f *reference) registerTopics(r *Registration, changed, first bool) {
 			f.topics[topic] = map[string]codec.QueueData{}
 		}
 		f.topics[topic][r.BrokerName] = q
+	}
+	for _, tc := range r.Body.Topics {
+		delete(f.groups[r.BrokerName].unheard, string(tc.Name))
 	}
 	for _, m := range r.Body.Mappings {
 		c := f.clone()
@@ -376,6 +496,16 @@ func (f *reference) collect() {
 			delete(f.topics, topic)
 		}
 	}
+	for name, g := range f.groups {
+		for topic := range g.unheard {
+			if _, ok := f.topics[topic][name]; !ok {
+				delete(g.unheard, topic)
+			}
+		}
+		if f.live[g.of] == nil {
+			g.of = BrokerKey{}
+		}
+	}
 	for topic, infos := range f.maps {
 		for name := range infos {
 			if _, ok := f.topics[topic][name]; !ok {
@@ -435,7 +565,12 @@ func (f *reference) scan(now int64) {
 
 // silent returns who is due to leave.
 func (f *reference) silent(now int64) []BrokerKey {
-	return f.keys(func(l *refLive) bool { return l.last+l.timeout < now })
+	return f.keys(func(l *refLive) bool {
+		if f.state(l) == Restored {
+			return l.until < now
+		}
+		return l.last+l.timeout < now
+	})
 }
 
 func (f *reference) keys(pick func(*refLive) bool) []BrokerKey {
@@ -537,6 +672,9 @@ func (f *reference) registerTopic(topic string, queueDatas []codec.QueueData) (b
 	}
 	before := f.clone()
 	for _, q := range queueDatas {
+		if f.topics[topic][q.BrokerName] != q {
+			delete(f.groups[q.BrokerName].unheard, topic)
+		}
 		if f.topics[topic] == nil {
 			f.topics[topic] = map[string]codec.QueueData{}
 		}

@@ -124,7 +124,7 @@ func (l *LiveInfo) save(nowMillis int64) SavedLive {
 	k := l.Key()
 	return SavedLive{
 		Cluster: k.Cluster, Addr: k.Addr, HAServerAddr: l.HAServerAddr, DataVersion: l.DataVersion, NullDataVersion: l.NullDataVersion,
-		Untrusted: !l.Trusted(), OldVersion: l.OldVersion, Confirmed: l.State() == Confirmed, TimeoutMillis: l.TimeoutMillis,
+		Untrusted: l.isInDoubt(), OldVersion: l.OldVersion, Confirmed: l.State() == Confirmed, TimeoutMillis: l.TimeoutMillis,
 		SilentMillis: max(nowMillis-l.LastUpdateMillis(), 0), Peer: l.Peer,
 	}
 }

@@ -45,7 +45,7 @@ type SavedLive struct {
 	HAServerAddr    string
 	DataVersion     codec.DataVersion
 	NullDataVersion bool
-	Untrusted       bool  // topics of its data version may be missing
+	Untrusted       bool  // topics of its data version may be missing, or there may be too many
 	OldVersion      bool  // its last registration was that of a broker before 5.0
 	Confirmed       bool  // it has said all that it knows to this process
 	TimeoutMillis   int64 // how long it may be silent

@@ -3,9 +3,11 @@ package route
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 
@@ -27,12 +29,19 @@ import (
 //	wipe broker=b
 //	lose conn=1                  we have closed it
 //	advance seconds=121          the clock moves and the scan runs
+//	delete topic=T               by an operator
+//	snapshot                     what the table knows is saved
+//	restart age=20s              another table goes on with it, so long after it was saved
+//	serving                      brokers can reach it from now on
+//	hear cluster=c addr=a [version=stateVersion/counter]   a sign of life, or a query of the data version
+//	state                        of all live entries, and of what was restored
 //	route topic=T [acting] [strict] [zone=z]
 //	clusters | topics | members cluster=c broker=b
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
 		s := &story{t: t, now: 1_000_000_000}
-		s.table = New(Options{OnEvent: func(e Event) { s.events = append(s.events, e) }})
+		s.options = Options{OnEvent: func(e Event) { s.events = append(s.events, e) }}
+		s.table = New(s.options)
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			out := s.play(d)
 			for _, e := range s.events {
@@ -51,11 +60,13 @@ func TestScripts(t *testing.T) {
 }
 
 type story struct {
-	t      *testing.T
-	table  *Table
-	now    int64
-	events []Event
-	seq    uint64 // registrations so far
+	t       *testing.T
+	options Options
+	table   *Table
+	now     int64
+	events  []Event
+	seq     uint64 // registrations so far
+	saved   *Saved
 }
 
 func (s *story) play(d *datadriven.TestData) string {
@@ -86,6 +97,33 @@ func (s *story) play(d *datadriven.TestData) string {
 		s.seq++
 		s.table.RegistrationMissed(s.now, []byte(arg("cluster")), []byte(arg("addr")), s.seq)
 		return ""
+	case "delete":
+		s.table.DeleteTopic(arg("topic"))
+		return ""
+	case "snapshot":
+		s.saved = v.Save(s.now)
+		return ""
+	case "restart":
+		age, err := time.ParseDuration(arg("age"))
+		if err != nil {
+			d.Fatalf(s.t, "%v", err)
+		}
+		s.now, s.seq = s.now+age.Milliseconds(), 0
+		if s.table, err = Restore(s.options, s.saved, s.now, age.Milliseconds()); err != nil {
+			return err.Error()
+		}
+		return ""
+	case "serving":
+		s.table.Serving(s.now)
+		return ""
+	case "hear":
+		if !d.HasArg("version") {
+			return fmt.Sprintf("known=%v", s.table.Heartbeat(s.now, []byte(arg("cluster")), []byte(arg("addr"))))
+		}
+		_, changed := s.table.QueryDataVersion(s.now, []byte(arg("cluster")), []byte(arg("addr")), s.version(arg("version")), false)
+		return fmt.Sprintf("changed=%v", changed)
+	case "state":
+		return s.state()
 	case "wipe":
 		return fmt.Sprintf("topics=%d", s.table.WipeWritePermOfBroker(arg("broker")))
 	case "lose":
@@ -114,6 +152,24 @@ func (s *story) play(d *datadriven.TestData) string {
 	}
 	d.Fatalf(s.t, "unknown command %s", d.Cmd)
 	return ""
+}
+
+// state says how much each live entry has said, and how far what was restored is
+// confirmed.
+func (s *story) state() string {
+	var out []string
+	for l := range s.table.View().live.all {
+		trusted := ""
+		if !l.Trusted() {
+			trusted = ", not trusted"
+		}
+		out = append(out, fmt.Sprintf("%s %s %v%s", l.Key().Cluster, l.Key().Addr, l.State(), trusted))
+	}
+	slices.Sort(out)
+	w := s.table.Warmth()
+	out = append(out, fmt.Sprintf("%d known: %d restored, %d heard, %d confirmed, %d gone; %d rows unheard, %d dropped",
+		w.Known, w.Restored, w.Heard, w.Confirmed, w.Gone, w.Unheard, w.Dropped))
+	return strings.Join(out, "\n")
 }
 
 func (s *story) register(d *datadriven.TestData, arg func(string) string) string {
@@ -203,6 +259,8 @@ func eventText(e Event) string {
 		return fmt.Sprintf("* name removed: %s of %s, %d topics", e.BrokerName, e.Cluster, e.Topics)
 	case BrokerNameShared:
 		return fmt.Sprintf("* name of two clusters: %s of %s, %d at %s, by %s of %s", e.BrokerName, e.Cluster, e.BrokerID, e.Addr, e.ByAddr, e.ByCluster)
+	case RestoredTopicsDropped:
+		return fmt.Sprintf("* restored topics dropped: %d of %s, %d kept, by %s", e.Topics, e.BrokerName, e.Kept, e.Addr)
 	case TopicsDropped:
 		return fmt.Sprintf("* topics dropped: %d of %s, %d kept, by %s", e.Topics, e.BrokerName, e.Kept, e.Addr)
 	case BrokerDisplaced:

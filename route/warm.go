@@ -117,6 +117,9 @@ func (l *liveBroker) state() LiveState {
 func (t *Table) await(s *brokerSet) {
 	u := &unheard{topics: idSet{maps.Clone(s.topics.words), s.topics.size}, restored: s.topics.size}
 	u.left.Store(int64(u.restored))
+	if u.restored == 0 {
+		return
+	}
 	s.unheard = u
 	t.warm.unsaid = append(t.warm.unsaid, u)
 	for m := range s.members.all {
@@ -226,7 +229,7 @@ func (t *Table) QueryDataVersion(nowMillis int64, cluster, addr []byte, theirs c
 // unsaid returns what of s nobody has listed to this process, nil if there is
 // nothing. Under mu.
 func (s *brokerSet) unsaid() *unheard {
-	if u := s.unheard; u != nil && (u.topics.size == 0 || u.void.Load()) {
+	if u := s.unheard; u != nil && u.void.Load() {
 		s.hearAll()
 	}
 	return s.unheard
@@ -239,25 +242,36 @@ func (s *brokerSet) hearAll() {
 		return
 	}
 	u.left.Store(0)
-	u.from(nil)
+	u.countFor(nil)
 	s.unheard = nil
 }
 
 // heard takes note that somebody has listed the topic with the given number for s,
 // or that s does not serve it any more. Under mu.
 func (s *brokerSet) heard(id uint32) {
-	if s.unheard != nil {
-		s.unheard.topics.remove(id)
+	u := s.unheard
+	if u == nil || !u.topics.has(id) {
+		return
+	}
+	u.topics.remove(id)
+	u.left.Add(-1)
+	if u.topics.size == 0 {
+		s.hearAll()
 	}
 }
 
-// from begins to count whole tables anew, with those of l, which may be nil. Under
-// mu.
-func (u *unheard) from(l *liveBroker) {
-	if u.of != nil {
-		u.of.unsettled.Store(false)
+// countFor begins to count whole tables anew, with those of l, which may be nil.
+// Under mu.
+func (u *unheard) countFor(l *liveBroker) {
+	if u.of != nil && u.of != l {
+		u.of.unsettled.Store(nil)
 	}
 	u.of, u.whole = l, 0
+}
+
+func (l *liveBroker) isUnsettled() bool {
+	u := l.unsettled.Load()
+	return u != nil && !u.void.Load()
 }
 
 // hear takes note of a registration that was applied and said what s serves. full
@@ -270,19 +284,18 @@ func (a *applying) hear(full bool) {
 	if u == nil {
 		return
 	}
-	u.left.Store(int64(u.topics.size))
 	switch {
 	case a.short:
-		u.from(nil)
+		u.whole = 0
 		return
 	case !full:
 		return
 	case u.of != l || u.conn != a.r.Conn || a.missed:
-		u.from(l)
+		u.countFor(l)
 		u.conn = a.r.Conn
 	}
 	if u.whole++; u.whole < 2 {
-		l.unsettled.Store(true)
+		l.unsettled.Store(u)
 		return
 	}
 	n := a.dropUnheard(u)
