@@ -703,3 +703,33 @@ func (w *fullWriter) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+// TestSnapshotForgedSections: sections that no writer makes are refused, although
+// every crc is right.
+func TestSnapshotForgedSections(t *testing.T) {
+	section := func(flags byte, plain int64, payload []byte) func(w *snapshotWriter) {
+		return func(w *snapshotWriter) {
+			w.section.Reset()
+			w.section.Write([]byte{topicsKind, flags, 0, 0, 0, 0})
+			w.section.Write(payload)
+			w.finish()
+			w.size.PlainBytes = plain
+		}
+	}
+	claims := binary.BigEndian.AppendUint32(nil, maxSection)
+	for name, write := range map[string]func(w *snapshotWriter){
+		"unknown flags":      section(2, 0, nil),
+		"too long":           section(0, maxSection+1, make([]byte, maxSection+1)),
+		"claims too much":    section(deflatedSection, maxSection, append(claims, 3, 0)),
+		"no length":          section(deflatedSection, 0, []byte{0}),
+		"not deflated":       section(deflatedSection, 5, []byte{0, 0, 0, 5, 0xff, 0xff}),
+		"text behind it all": func(w *snapshotWriter) { w.offer(SavedOffer{}); w.int(0) },
+		"flags of a live":    func(w *snapshotWriter) { w.live(&SavedLive{Cluster: "c", Addr: "a"}); w.plain[len(w.plain)-5] = 0x80 },
+	} {
+		_, _, err := ReadSnapshot(forge(write), 0)
+		var damage *SnapshotDamageError
+		if !errors.As(err, &damage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
