@@ -53,7 +53,7 @@
 //	                                  lives |  |   |
 //	                                        v  |   |
 //	                                        link --+     a live entry keeps a member
-//	                                        ^  |         [both: links]
+//	                                        ^  |         [both: links; number: linkTable, which Views have]
 //	                                 owners |  |
 //	                                        |  v
 //	    LiveInfo         ------------>    liveBroker     one cluster and address
@@ -90,6 +90,9 @@
 //
 // Strangers decide what is put in, so the tables are bounded (limits.go), and so
 // is what is kept of encoded routes (body_cache.go).
+//
+// What outlives a process is a Saved: View.Save makes one, WriteSnapshot and
+// ReadSnapshot have it as bytes (snapshot.go).
 //
 // What holds after every change is written down in CheckInvariants; what each
 // change means, in the plain words of one map per table, in reference_test.go.

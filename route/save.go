@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -47,6 +48,8 @@ type saving struct {
 	// before: last, if there is one.
 	numbers map[SavedOffer]uint32
 	last    uint32
+	word    uint32 // what last is in a narrow row, if narrow
+	narrow  bool
 }
 
 // saving returns v with its broker sets and live entries saved.
@@ -131,17 +134,61 @@ func (l *LiveInfo) save(nowMillis int64) SavedLive {
 
 // appendRows appends the rows of a topic whose broker sets are not gone.
 func (s *saving) appendRows(dst []SavedRow, e *TopicEntry) []SavedRow {
-	for q := range e.queues.all {
-		if set := s.sets[q.set]; set != 0 {
-			dst = append(dst, SavedRow{set - 1, s.offer(&q)})
+	if !e.queues.isPatched() {
+		return s.appendNode(dst, e.queues)
+	}
+	n := len(dst)
+	dst = s.appendNode(dst, e.queues.tree())
+	patch := e.queues.patch()
+	for i := 0; i < len(patch); i += narrowWords {
+		if set := s.sets[patch[i]]; set != 0 {
+			at, _ := slices.BinarySearchFunc(dst[n:], set-1, func(r SavedRow, set uint32) int { return cmp.Compare(r.Set, set) })
+			dst[n+at].Offer = s.narrowOffer(patch[i], patch[i+1])
 		}
 	}
 	return dst
 }
 
+// appendNode is appendRows for a node that is no queuePatch. There are millions of
+// rows, and an iterator would take most of the time.
+func (s *saving) appendNode(dst []SavedRow, n *queueNode) []SavedRow {
+	if !n.isLeaf() {
+		for _, down := range n.down() {
+			dst = s.appendNode(dst, down)
+		}
+		return dst
+	}
+	if n.isWide() {
+		for i := range n.count() {
+			q := n.row(i)
+			if set := s.sets[q.set]; set != 0 {
+				dst = append(dst, SavedRow{set - 1, s.offer(&q)})
+			}
+		}
+		return dst
+	}
+	for words := n.words()[1:]; len(words) >= narrowWords; words = words[narrowWords:] {
+		if set := s.sets[words[0]]; set != 0 {
+			dst = append(dst, SavedRow{set - 1, s.narrowOffer(words[0], words[1])})
+		}
+	}
+	return dst
+}
+
+// narrowOffer is offer for a narrow row.
+func (s *saving) narrowOffer(set, word uint32) uint32 {
+	if !s.narrow || s.word != word {
+		q := narrowRow(set, word)
+		s.offer(&q)
+		s.narrow, s.word = true, word
+	}
+	return s.last
+}
+
 // offer returns the index of what q offers.
 func (s *saving) offer(q *queueData) uint32 {
 	o := SavedOffer{q.readQueueNums, q.writeQueueNums, q.perm, q.topicSysFlag}
+	s.narrow = false
 	if len(s.offers) > 0 && s.offers[s.last] == o {
 		return s.last
 	}

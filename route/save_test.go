@@ -143,3 +143,42 @@ func TestSaveTellsClustersApart(t *testing.T) {
 		t.Errorf("after one more cluster kept by %q, want %q", got, want)
 	}
 }
+
+// TestPeerOfRepetition: a registration that says nothing new may come from elsewhere.
+func TestPeerOfRepetition(t *testing.T) {
+	table := New(Options{})
+	r := benchRegistration(0, benchBody(0, 2, 1, never))
+	r.BodyHash = 1
+	if _, err := table.RegisterBroker(1, r); err != nil {
+		t.Fatal(err)
+	}
+	r.Peer = netip.MustParseAddr("192.0.2.8")
+	if _, ok := table.RegisterUnchanged(2, r); !ok {
+		t.Fatal("the repetition is not recognised")
+	}
+	saved := table.View().Save(5)
+	if l := saved.Lives[0]; l.Peer != r.Peer || !l.OldVersion || l.SilentMillis != 3 {
+		t.Errorf("saved %+v, want one of peer %v before 5.0 that has been silent for 3 ms", l, r.Peer)
+	}
+	if got := table.View().Save(1).Lives[0].SilentMillis; got != 0 {
+		t.Errorf("silent for %d ms before it was heard of", got)
+	}
+}
+
+// TestSaveFewOfMany: the number of a topic may be far beyond the count of topics.
+func TestSaveFewOfMany(t *testing.T) {
+	table := New(Options{})
+	const topics = 3000
+	if _, err := table.RegisterBroker(1, benchRegistration(0, benchBody(0, topics, 1, never))); err != nil {
+		t.Fatal(err)
+	}
+	for i := range topics - 2 {
+		table.DeleteTopic(string(benchTopic(i)))
+	}
+	if d := table.saveDifference(5); d != "" {
+		t.Error(d)
+	}
+	if got := len(table.View().Save(5).Topics); got != 2 {
+		t.Errorf("%d topics saved, want 2", got)
+	}
+}

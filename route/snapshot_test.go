@@ -86,17 +86,650 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	}
 }
 
-var (
-	_ = binary.BigEndian
-	_ = errors.Is
-	_ = flag.Bool
-	_ = fmt.Sprint
-	_ = crc32.New
-	_ = netip.Addr{}
-	_ = os.Stdout
-	_ = filepath.Join
-	_ = runtime.GC
-	_ = slices.Sort[[]int]
-	_ = strings.Clone
-	_ = codec.DialectStrict
-)
+// smallTable has a little of everything.
+func smallTable(tb testing.TB) *Table {
+	tb.Helper()
+	table := New(Options{})
+	for i, r := range []*Registration{
+		{RegistrationHeader: RegistrationHeader{Cluster: "c1", BrokerName: "b1", BrokerAddr: "10.0.0.1:10911", HAServerAddr: "10.0.0.1:10912", TimeoutMillis: 120_000, OldVersion: true}},
+		{RegistrationHeader: RegistrationHeader{Cluster: "c1", BrokerName: "b1", BrokerAddr: "10.0.0.2:10911", BrokerID: 1, ZoneName: "z", HasZoneName: true, EnableActingMaster: true, TimeoutMillis: 10_000}},
+		{RegistrationHeader: RegistrationHeader{Cluster: "c2", BrokerName: "b2", BrokerAddr: "10.0.0.1:10911", TimeoutMillis: -1}},
+		{RegistrationHeader: RegistrationHeader{Cluster: "c2", BrokerName: "b1", BrokerAddr: "10.0.0.1:10911", TimeoutMillis: 120_000}},
+	} {
+		r.Peer = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1%eth0"), {}}[i%3]
+		r.Body = &codec.RegisterBrokerBody{
+			DataVersion:   codec.DataVersion{StateVersion: int64(i), Timestamp: 1_700_000_000_000, Counter: int64(3 - i), NoCounter: i == 2},
+			FilterServers: []string{"10.0.0.9:1", "10.0.0.9:2"},
+		}
+		for j := range 6 {
+			name := fmt.Appendf(nil, "topic-%d", i%2*3+j)
+			r.Body.Topics = append(r.Body.Topics, codec.TopicConfig{Name: name, Key: name, ReadQueueNums: int32(i * j * 1000), WriteQueueNums: 8, Perm: 6, TopicSysFlag: int32(j % 2)})
+		}
+		r.Body.Mappings = []codec.RegisteredMapping{{Key: "topic-3", Info: codec.TopicQueueMappingInfo{
+			Topic: "topic-3", Scope: "__global__", TotalQueues: 2, Bname: r.BrokerName, Epoch: -7, Dirty: true, CurrIDMap: []codec.QueueID{{Logic: 0, Physical: 5}, {Logic: 1, Physical: -1}},
+		}}}
+		if _, err := table.RegisterBroker(int64(1000+i), r); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	table.RegistrationMissed(1010, []byte("c2"), []byte("10.0.0.1:10911"), 9)
+	return table
+}
+
+// TestSnapshotDamage: a byte that is not as it was written, or is missing, or is one
+// too many, is found. Of the stamps one may be damaged.
+func TestSnapshotDamage(t *testing.T) {
+	good, size := snapshotOf(t, smallTable(t).View(), 2000)
+	if size.Sets != 2 || size.Lives != 3 || size.Topics < 6 || size.Mappings < 2 || size.Offers < 4 {
+		t.Fatalf("the small table has %+v", size)
+	}
+	header, want, err := ReadSnapshot(good, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := slices.Clone(good)
+	for i := range b {
+		for _, flip := range []byte{1, 0x80, 0xff} {
+			b[i] ^= flip
+			h, s, err := ReadSnapshot(b, 0)
+			if inStamps := i >= stampsAt && i < SnapshotHeadSize; inStamps {
+				if err != nil || *h != *header || !reflect.DeepEqual(s, want) {
+					t.Errorf("stamp's byte %d ^ %#x: %+v, %v", i, flip, h, err)
+				}
+			} else if err == nil || h != nil || s != nil || !isSnapshotError(err) {
+				t.Errorf("byte %d ^ %#x: accepted, or %v", i, flip, err)
+			}
+			b[i] ^= flip
+		}
+	}
+	for n := range good {
+		if _, s, err := ReadSnapshot(good[:n:n], 0); s != nil || !isSnapshotError(err) {
+			t.Errorf("cut to %d bytes: accepted, or %v", n, err)
+		}
+	}
+	if _, _, err := ReadSnapshot(append(b, 0), 0); !isSnapshotError(err) {
+		t.Errorf("one byte more: %v", err)
+	}
+}
+
+// isSnapshotError reports whether err is one that ReadSnapshot promises.
+func isSnapshotError(err error) bool {
+	var version *SnapshotVersionError
+	var damage *SnapshotDamageError
+	var size *SnapshotSizeError
+	return errors.Is(err, ErrNotSnapshot) || errors.As(err, &version) || errors.As(err, &damage) || errors.As(err, &size)
+}
+
+// TestSnapshotStamp: however much of a new stamp is written, the snapshot has the
+// old one or the new one.
+func TestSnapshotStamp(t *testing.T) {
+	b, _ := snapshotOf(t, New(Options{}).View(), 5)
+	old := snapshotHeader().Stamp
+	for range 4 {
+		next := SnapshotStamp{Number: old.Number + 1, WallMillis: old.WallMillis + 60_000, BootID: "boot", BoottimeNanos: old.BoottimeNanos + 60e9}
+		stamp, at, err := next.At()
+		if err != nil {
+			t.Fatal(err)
+		}
+		met := map[SnapshotStamp]bool{}
+		for n := range len(stamp) + 1 {
+			torn := slices.Clone(b)
+			copy(torn[at:], stamp[:n])
+			h, _, err := ReadSnapshot(torn, 0)
+			if err != nil || h.Stamp != old && h.Stamp != next || n == len(stamp) && h.Stamp != next {
+				t.Fatalf("%d bytes of stamp %d written: %+v, %v", n, next.Number, h, err)
+			}
+			met[h.Stamp] = true
+			if h2, err := ReadSnapshotHeader(torn[:SnapshotHeadSize]); err != nil || *h2 != *h {
+				t.Fatalf("%d bytes of stamp %d written: the head says %+v, %v", n, next.Number, h2, err)
+			}
+		}
+		if !met[old] || !met[next] {
+			t.Fatalf("met stamps %v", met)
+		}
+		copy(b[at:], stamp)
+		old = next
+	}
+	for _, at := range []int{stampsAt, stampsAt + stampSize} {
+		b[at] ^= 1
+	}
+	if _, _, err := ReadSnapshot(b, 0); !isSnapshotError(err) {
+		t.Errorf("both stamps damaged: %v", err)
+	}
+}
+
+// forge returns a snapshot that write fills.
+func forge(write func(w *snapshotWriter)) []byte {
+	var b bytes.Buffer
+	w := &snapshotWriter{w: &b}
+	w.head(snapshotHeader())
+	write(w)
+	if _, err := w.end(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// saved writes s, whatever it says.
+func (w *snapshotWriter) saved(s *Saved) {
+	for i := range s.Sets {
+		w.set(&s.Sets[i])
+	}
+	for i := range s.Lives {
+		w.live(&s.Lives[i])
+	}
+	rows := s.Rows
+	for _, topic := range s.Topics {
+		n := min(max(topic.Rows, 0), len(rows))
+		if n == 0 {
+			w.begin(topicsKind)
+			w.size.Topics++
+			w.text(topic.Name)
+			w.uint(0)
+			continue
+		}
+		w.topic(topic.Name, rows[:n])
+		rows = rows[n:]
+	}
+	for i := range s.Mappings {
+		w.mapping(&s.Mappings[i])
+	}
+	for _, o := range s.Offers {
+		w.offer(o)
+	}
+}
+
+// TestSnapshotForged: values that no Table can have are refused, although every crc
+// is right.
+func TestSnapshotForged(t *testing.T) {
+	read := func() *Saved {
+		b, _ := snapshotOf(t, smallTable(t).View(), 2000)
+		_, s, err := ReadSnapshot(b, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if _, s, err := ReadSnapshot(forge(func(w *snapshotWriter) { w.saved(read()) }), 0); err != nil || !reflect.DeepEqual(s.Sets, read().Sets) || !reflect.DeepEqual(s.Rows, read().Rows) {
+		t.Fatalf("what is not forged: %v", err)
+	}
+	long := func(n int) string { return strings.Repeat("x", n) }
+	for name, edit := range map[string]func(s *Saved){
+		"set without name":            func(s *Saved) { s.Sets[0].Name = "" },
+		"set with a long name":        func(s *Saved) { s.Sets[0].Name = long(256) },
+		"set without cluster":         func(s *Saved) { s.Sets[0].Cluster = "" },
+		"set twice":                   func(s *Saved) { s.Sets[1].Name = s.Sets[0].Name },
+		"set without members":         func(s *Saved) { s.Sets[0].Members = nil },
+		"members not in order":        func(s *Saved) { m := s.Sets[0].Members; m[0], m[1] = m[1], m[0] },
+		"member twice":                func(s *Saved) { s.Sets[0].Members[1].ID = 0 },
+		"members at one address":      func(s *Saved) { m := s.Sets[0].Members; m[1].Addr, m[1].Lives = m[0].Addr, m[0].Lives[1:] },
+		"member without address":      func(s *Saved) { s.Sets[0].Members[0].Addr = "" },
+		"member with a long address":  func(s *Saved) { s.Sets[0].Members[0].Addr = long(261) },
+		"member with a long zone":     func(s *Saved) { s.Sets[0].Members[1].ZoneName = long(256) },
+		"long filter server":          func(s *Saved) { s.Sets[0].Members[0].FilterServers[0] = long(261) },
+		"filter servers elsewhere":    func(s *Saved) { s.Sets[0].Cluster = "c3" },
+		"member without live entry":   func(s *Saved) { s.Sets[0].Members[0].Lives = nil },
+		"live entry out of range":     func(s *Saved) { s.Sets[0].Members[0].Lives[0] = uint32(len(s.Lives)) },
+		"live entry of another":       func(s *Saved) { m := s.Sets[0].Members; m[0].Lives[0] = m[1].Lives[0] },
+		"kept twice":                  func(s *Saved) { m := &s.Sets[0].Members[0]; m.Lives = append(m.Lives, m.Lives[0]) },
+		"live entry that keeps none":  func(s *Saved) { s.Lives = append(s.Lives, SavedLive{Cluster: "c", Addr: "a"}) },
+		"live entry without cluster":  func(s *Saved) { s.Lives[0].Cluster = "" },
+		"live entry twice":            func(s *Saved) { s.Lives[2].Cluster, s.Lives[1].Cluster = "c1", "c1" },
+		"long HA address":             func(s *Saved) { s.Lives[0].HAServerAddr = long(261) },
+		"negative silence":            func(s *Saved) { s.Lives[0].SilentMillis = -1 },
+		"negative interval":           func(s *Saved) { s.Lives[0].IntervalMillis = -1 },
+		"long topic":                  func(s *Saved) { s.Topics[0].Name = long(513) },
+		"topic twice":                 func(s *Saved) { s.Topics[3].Name = s.Topics[1].Name },
+		"topic without rows":          func(s *Saved) { s.Topics = append(s.Topics, SavedTopic{Name: "none"}) },
+		"row of no set":               func(s *Saved) { s.Rows[len(s.Rows)-1].Set = 2 },
+		"rows not in order":           func(s *Saved) { s.Rows[0], s.Rows[1] = s.Rows[1], s.Rows[0] },
+		"row of no offer":             func(s *Saved) { s.Rows[0].Offer = uint32(len(s.Offers)) },
+		"offer twice":                 func(s *Saved) { s.Offers[1] = s.Offers[0] },
+		"mapping of no topic":         func(s *Saved) { s.Mappings[len(s.Mappings)-1].Topic = uint32(len(s.Topics)) },
+		"mapping of no row":           func(s *Saved) { s.Mappings[0].BrokerName = "b9" },
+		"mapping twice":               func(s *Saved) { s.Mappings = append(s.Mappings, s.Mappings[len(s.Mappings)-1]) },
+		"mapping with a long scope":   func(s *Saved) { s.Mappings[0].Info.Scope = long(256) },
+		"mapping with a long topic":   func(s *Saved) { s.Mappings[0].Info.Topic = long(513) },
+		"rows of no topic (the last)": func(s *Saved) { s.Topics[0].Rows = len(s.Rows) },
+	} {
+		s := read()
+		edit(s)
+		if err := s.Validate(); err == nil && name != "rows not in order" {
+			t.Errorf("%s: valid", name)
+		}
+		_, got, err := ReadSnapshot(forge(func(w *snapshotWriter) { w.saved(s) }), 0)
+		var damage *SnapshotDamageError
+		if got != nil || !errors.As(err, &damage) {
+			t.Errorf("%s: accepted, or %v", name, err)
+		}
+	}
+}
+
+// TestSnapshotForgedCounts: a count that does not fit what is there costs nothing.
+func TestSnapshotForgedCounts(t *testing.T) {
+	s := smallTable(t).View().Save(2000)
+	for name, write := range map[string]func(w *snapshotWriter){
+		"sets":           func(w *snapshotWriter) { w.saved(s); w.size.Sets += 1 << 40 },
+		"one set more":   func(w *snapshotWriter) { w.saved(s); w.size.Sets++ },
+		"one set less":   func(w *snapshotWriter) { w.saved(s); w.size.Sets-- },
+		"lives":          func(w *snapshotWriter) { w.saved(s); w.size.Lives += 1 << 40 },
+		"one live less":  func(w *snapshotWriter) { w.saved(s); w.size.Lives-- },
+		"topics":         func(w *snapshotWriter) { w.saved(s); w.size.Topics += 1 << 40 },
+		"one topic less": func(w *snapshotWriter) { w.saved(s); w.size.Topics-- },
+		"rows":           func(w *snapshotWriter) { w.saved(s); w.size.Rows += 1 << 40 },
+		"one row more":   func(w *snapshotWriter) { w.saved(s); w.size.Rows++ },
+		"one row less":   func(w *snapshotWriter) { w.saved(s); w.size.Rows-- },
+		"mappings":       func(w *snapshotWriter) { w.saved(s); w.size.Mappings += 1 << 40 },
+		"offers":         func(w *snapshotWriter) { w.saved(s); w.size.Offers += 1 << 40 },
+		"negative":       func(w *snapshotWriter) { w.saved(s); w.size.Offers = -1 },
+		"text":           func(w *snapshotWriter) { w.saved(s); w.flush(); w.size.PlainBytes += 1 << 40 },
+		"members": func(w *snapshotWriter) {
+			w.begin(setsKind)
+			w.size.Sets++
+			w.text("b")
+			w.text("c")
+			w.uint(1 << 40)
+			w.plain = append(w.plain, make([]byte, 100)...)
+		},
+		"filter servers": func(w *snapshotWriter) {
+			w.begin(setsKind)
+			w.size.Sets++
+			w.text("b")
+			w.text("c")
+			w.uint(1)
+			w.int(0)
+			w.text("a")
+			w.flags(false)
+			w.uint(1 << 40)
+			w.plain = append(w.plain, make([]byte, 100)...)
+		},
+		"queues": func(w *snapshotWriter) {
+			w.begin(mappingsKind)
+			w.size.Mappings++
+			w.uint(0)
+			for range 3 {
+				w.text("b")
+			}
+			w.int(1)
+			w.int(1)
+			w.flags(false)
+			w.uint(1 << 40)
+			w.plain = append(w.plain, make([]byte, 100)...)
+		},
+		"rows of a topic": func(w *snapshotWriter) {
+			w.begin(topicsKind)
+			w.size.Topics++
+			w.text("t")
+			w.uint(1 << 40)
+			w.plain = append(w.plain, make([]byte, 100)...)
+		},
+	} {
+		b := forge(write)
+		var err error
+		bytes := allocated(func() { _, _, err = ReadSnapshot(b, 0) })
+		var damage *SnapshotDamageError
+		if !errors.As(err, &damage) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if bytes > 512<<10 {
+			t.Errorf("%s: %d bytes allocated for a snapshot of %d", name, bytes, len(b))
+		}
+	}
+	b := forge(func(w *snapshotWriter) { w.saved(s) })
+	_, _, err := ReadSnapshot(b, 100)
+	var size *SnapshotSizeError
+	if !errors.As(err, &size) || size.Most != 100 || size.Bytes <= 100 {
+		t.Errorf("more text than may be: %v", err)
+	}
+}
+
+// allocated returns how many bytes f allocates, and others meanwhile.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestSnapshotReadAllocates: no text makes a reader allocate more than 32 times as
+// much beside it, whatever it is packed with.
+func TestSnapshotReadAllocates(t *testing.T) {
+	const n = 100_000
+	for name, write := range map[string]func(w *snapshotWriter){
+		"sets": func(w *snapshotWriter) {
+			for i := range n {
+				w.set(&SavedSet{Name: fmt.Sprint(i), Cluster: "c", Members: []SavedMember{{Addr: "a", Lives: []uint32{0}}}})
+			}
+			w.live(&SavedLive{Cluster: "c", Addr: "a"})
+		},
+		"members": func(w *snapshotWriter) {
+			set := &SavedSet{Name: "b", Cluster: "c"}
+			for i := range n {
+				set.Members = append(set.Members, SavedMember{ID: int64(i), Addr: "a", Lives: []uint32{0}})
+			}
+			w.set(set)
+			w.live(&SavedLive{Cluster: "c", Addr: "a"})
+		},
+		"filter servers": func(w *snapshotWriter) {
+			w.set(&SavedSet{Name: "b", Cluster: "c", Members: []SavedMember{{Addr: "a", Lives: []uint32{0}, FilterServers: make([]string, n)}}})
+			w.live(&SavedLive{Cluster: "c", Addr: "a"})
+		},
+		"lives": func(w *snapshotWriter) {
+			set := &SavedSet{Name: "b", Cluster: "0", Members: []SavedMember{{Addr: "a"}}}
+			for i := range n {
+				set.Members[0].Lives = append(set.Members[0].Lives, uint32(i))
+			}
+			w.set(set)
+			for i := range n {
+				w.live(&SavedLive{Cluster: fmt.Sprint(i), Addr: "a"})
+			}
+		},
+		"topics": func(w *snapshotWriter) {
+			w.set(&SavedSet{Name: "b", Cluster: "c", Members: []SavedMember{{Addr: "a", Lives: []uint32{0}}}})
+			w.live(&SavedLive{Cluster: "c", Addr: "a"})
+			for i := range n {
+				w.topic(fmt.Sprint(i), []SavedRow{{}})
+			}
+			w.offer(SavedOffer{})
+		},
+		"mappings": func(w *snapshotWriter) {
+			for range n {
+				w.mapping(&SavedMapping{BrokerName: "b"})
+			}
+		},
+		"offers": func(w *snapshotWriter) {
+			for i := range int32(n) {
+				w.offer(SavedOffer{ReadQueueNums: i})
+			}
+		},
+	} {
+		b := forge(write)
+		size, err := snapshotSize(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes := allocated(func() { _, _, _ = ReadSnapshot(b, 0) })
+		t.Logf("%s: %d bytes of text, %d of file, %.1f times as much allocated", name, size.PlainBytes, len(b), float64(bytes)/float64(size.PlainBytes))
+		if most := uint64(33*size.PlainBytes + 1<<20); bytes > most {
+			t.Errorf("%s: %d bytes allocated for %d of text", name, bytes, size.PlainBytes)
+		}
+	}
+}
+
+// snapshotSize returns what the end section of b says.
+func snapshotSize(b []byte) (SnapshotSize, error) {
+	h, err := ReadSnapshotHeader(b)
+	if err != nil {
+		return SnapshotSize{}, err
+	}
+	r := &snapshotReader{header: h, texts: map[byte]*sectionText{}}
+	err = r.sections(b)
+	return r.size, err
+}
+
+// TestSnapshotVersions: sections of kinds below 128 that nobody knows are passed
+// over; others, and other major versions, are refused as such.
+func TestSnapshotVersions(t *testing.T) {
+	s := smallTable(t).View().Save(2000)
+	with := func(kind byte) []byte {
+		return forge(func(w *snapshotWriter) {
+			w.begin(kind)
+			w.text("something of a later version")
+			w.flush()
+			w.size.PlainBytes = 0 // of what is read
+			w.begin(livesKind)
+			w.saved(s)
+		})
+	}
+	if _, got, err := ReadSnapshot(with(127), 0); err != nil || len(got.Topics) != len(s.Topics) {
+		t.Errorf("with an unknown section: %v", err)
+	}
+	var version *SnapshotVersionError
+	if _, _, err := ReadSnapshot(with(200), 0); !errors.As(err, &version) || version.Kind != 200 {
+		t.Errorf("with an unknown section that is to be known: %v", err)
+	}
+	b := with(1)
+	b[8]++
+	version = nil
+	if _, _, err := ReadSnapshot(b, 0); !errors.As(err, &version) || version.Major != snapshotMajor+1 || version.Kind != 0 {
+		t.Errorf("of another major version: %v", err)
+	}
+	b[8]--
+	b[9] = 9
+	fixSums(b)
+	if h, _, err := ReadSnapshot(b, 0); err != nil || h.Minor != 9 {
+		t.Errorf("of a later minor version: %+v, %v", h, err)
+	}
+	for _, b := range [][]byte{nil, []byte("GNS"), make([]byte, 5000)} {
+		if _, _, err := ReadSnapshot(b, 0); !errors.Is(err, ErrNotSnapshot) {
+			t.Errorf("of %d bytes of something else: %v", len(b), err)
+		}
+	}
+}
+
+// fixSums makes all crcs of b right, as far as it has sections.
+func fixSums(b []byte) {
+	if len(b) < SnapshotHeadSize {
+		return
+	}
+	sum := func(from, to int) []byte {
+		binary.BigEndian.PutUint32(b[to:], crc32.Checksum(b[from:to], castagnoli))
+		return b[to : to+sectionTail]
+	}
+	sums := slices.Clone(sum(0, stampsAt-sectionTail))
+	sum(stampsAt, stampsAt+stampSize-sectionTail)
+	for at := SnapshotHeadSize; len(b)-at >= sectionHead+sectionTail; {
+		length := int(binary.BigEndian.Uint32(b[at+2:]))
+		if length > len(b)-at-sectionHead-sectionTail {
+			return
+		}
+		end := at + sectionHead + length
+		if b[at] == endKind && length == 8*8+4 {
+			binary.BigEndian.PutUint64(b[end-12:], uint64(len(sums)/sectionTail))
+			binary.BigEndian.PutUint32(b[end-4:], crc32.Checksum(sums, castagnoli))
+		}
+		sums = append(sums, sum(at, end)...)
+		at = end + sectionTail
+	}
+}
+
+// undeflated returns b with its texts as they are.
+func undeflated(tb testing.TB, b []byte) []byte {
+	tb.Helper()
+	h, err := ReadSnapshotHeader(b)
+	r := &snapshotReader{header: h, texts: map[byte]*sectionText{}}
+	if err == nil {
+		err = r.sections(b)
+	}
+	if err == nil {
+		err = r.inflate()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var out bytes.Buffer
+	w := &snapshotWriter{w: &out, size: r.size}
+	w.head(h)
+	for kind := byte(setsKind); kind < endKind; kind++ {
+		w.section.Reset()
+		w.section.Write([]byte{kind, 0, 0, 0, 0, 0})
+		w.section.Write(r.text(kind).b)
+		w.finish()
+	}
+	if _, err := w.end(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// FuzzReadSnapshot: whatever the bytes, ReadSnapshot says what is wrong, or returns
+// values that are valid and that can be written and read again. So that more than
+// the crcs is tried, they are made right.
+func FuzzReadSnapshot(f *testing.F) {
+	small, _ := snapshotOf(f, smallTable(f).View(), 2000)
+	empty, _ := snapshotOf(f, New(Options{}).View(), 1)
+	f.Add(small, false)
+	f.Add(small, true)
+	f.Add(undeflated(f, small), true)
+	f.Add(empty, true)
+	f.Add(undeflated(f, empty), true)
+	const most = 256 << 10
+	f.Fuzz(func(t *testing.T, b []byte, fix bool) {
+		if fix {
+			b = slices.Clone(b)
+			fixSums(b)
+		}
+		var s *Saved
+		var err error
+		bytes := allocated(func() { _, s, err = ReadSnapshot(b, most) })
+		if bytes > uint64(33*most+4*len(b)+8<<20) {
+			t.Fatalf("%d bytes allocated for %d", bytes, len(b))
+		}
+		if err != nil {
+			if s != nil || !isSnapshotError(err) {
+				t.Fatalf("%v, %v", s, err)
+			}
+			return
+		}
+		if err := s.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		_, again, err := ReadSnapshot(forge(func(w *snapshotWriter) { w.saved(s) }), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.AtMillis, again.Edition = s.AtMillis, s.Edition
+		if !reflect.DeepEqual(again, s) {
+			t.Fatalf("read again\n%+v\nwant\n%+v", again, s)
+		}
+	})
+}
+
+var updateSnapshot = flag.Bool("update-snapshot", false, "write the golden snapshot of the minor version that is written now")
+
+// TestSnapshotGolden reads what each minor version has written.
+func TestSnapshotGolden(t *testing.T) {
+	want := smallTable(t).View().Save(2000)
+	name := filepath.Join("testdata", fmt.Sprintf("snapshot-%d.%d", snapshotMajor, snapshotMinor))
+	if *updateSnapshot {
+		b, _ := snapshotOf(t, smallTable(t).View(), 2000)
+		if err := os.WriteFile(name, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := filepath.Glob("testdata/snapshot-*")
+	if err != nil || !slices.Contains(names, name) {
+		t.Fatalf("there is no %s: %v", name, err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, got, err := ReadSnapshot(b, 0)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		wantHeader := snapshotHeader()
+		wantHeader.Major, wantHeader.Minor, wantHeader.AtMillis, wantHeader.Edition = h.Major, h.Minor, 2000, got.Edition
+		if *h != *wantHeader {
+			t.Errorf("%s: header %+v, want %+v", name, h, wantHeader)
+		}
+		want.Edition = got.Edition
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: read\n%+v\nwant\n%+v", name, got, want)
+		}
+	}
+}
+
+// TestSnapshotManySections: texts go on from section to section; whoever is asked
+// between them may give up, and so may the writer.
+func TestSnapshotManySections(t *testing.T) {
+	v := benchTable(60_000).View()
+	var b bytes.Buffer
+	sections := 0
+	size, err := WriteSnapshot(&b, snapshotHeader(), v, 3, func() error { sections++; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := int(size.PlainBytes / sectionSize); sections < want || want < 3 {
+		t.Fatalf("%d sections for %d bytes of text", sections, size.PlainBytes)
+	}
+	_, got, err := ReadSnapshot(b.Bytes(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, v.Save(3)) {
+		t.Fatal("what is read is not what was written")
+	}
+	gaveUp := errors.New("no more")
+	for _, most := range []int{0, 1, 2, sections - 1} {
+		n := 0
+		_, err = WriteSnapshot(&b, snapshotHeader(), v, 3, func() error {
+			if n++; n > most {
+				return gaveUp
+			}
+			return nil
+		})
+		if !errors.Is(err, gaveUp) || n != most+1 {
+			t.Errorf("after %d sections: %v, asked %d times", most, err, n)
+		}
+		w := &fullWriter{left: most}
+		if _, err = WriteSnapshot(w, snapshotHeader(), v, 3, nil); !errors.Is(err, errFull) || w.left != -1 {
+			t.Errorf("no room after %d sections: %v, %d writes more", most, err, -w.left)
+		}
+	}
+	long := snapshotHeader()
+	long.Reason = strings.Repeat("x", 256)
+	if _, err = WriteSnapshot(&b, long, v, 3, nil); err == nil {
+		t.Error("a text of 256 bytes in the header is accepted")
+	}
+	long = snapshotHeader()
+	long.Stamp.BootID = strings.Repeat("x", 65)
+	if _, err = WriteSnapshot(&b, long, v, 3, nil); err == nil {
+		t.Error("a boot ID of 65 bytes is accepted")
+	}
+}
+
+var errFull = errors.New("full")
+
+// A fullWriter takes so many writes.
+type fullWriter struct{ left int }
+
+func (w *fullWriter) Write(b []byte) (int, error) {
+	if w.left--; w.left < 0 {
+		return 0, errFull
+	}
+	return len(b), nil
+}
+
+// TestSnapshotForgedSections: sections that no writer makes are refused, although
+// every crc is right.
+func TestSnapshotForgedSections(t *testing.T) {
+	section := func(flags byte, plain int64, payload []byte) func(w *snapshotWriter) {
+		return func(w *snapshotWriter) {
+			w.section.Reset()
+			w.section.Write([]byte{topicsKind, flags, 0, 0, 0, 0})
+			w.section.Write(payload)
+			w.finish()
+			w.size.PlainBytes = plain
+		}
+	}
+	claims := binary.BigEndian.AppendUint32(nil, maxSection)
+	for name, write := range map[string]func(w *snapshotWriter){
+		"unknown flags":      section(2, 0, nil),
+		"too long":           section(0, maxSection+1, make([]byte, maxSection+1)),
+		"claims too much":    section(deflatedSection, maxSection, append(claims, 3, 0)),
+		"no length":          section(deflatedSection, 0, []byte{0}),
+		"not deflated":       section(deflatedSection, 5, []byte{0, 0, 0, 5, 0xff, 0xff}),
+		"text behind it all": func(w *snapshotWriter) { w.offer(SavedOffer{}); w.int(0) },
+		"flags of a live":    func(w *snapshotWriter) { w.live(&SavedLive{Cluster: "c", Addr: "a"}); w.plain[len(w.plain)-5] = 0x80 },
+	} {
+		_, _, err := ReadSnapshot(forge(write), 0)
+		var damage *SnapshotDamageError
+		if !errors.As(err, &damage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -15,10 +15,6 @@ import (
 // two calls of between.
 const sectionSize = 256 << 10
 
-// maxPlain is how much text a section may have: so much that it fits, deflated or
-// not.
-const maxPlain = maxSection
-
 // WriteSnapshot writes what v shows as a snapshot to w, in pieces of a few hundred
 // kilobytes, and returns how much that was. Edition and AtMillis of h it fills in
 // itself; nowMillis is that of the Table's clock, as for Save.
@@ -113,7 +109,7 @@ func (w *snapshotWriter) begin(kind byte) {
 // been many numbers since the last string.
 func (w *snapshotWriter) flush() {
 	for rest := w.plain; len(rest) > 0 && w.err == nil; {
-		n := min(len(rest), maxPlain)
+		n := min(len(rest), maxSection)
 		w.emit(rest[:n])
 		rest = rest[n:]
 	}

@@ -3,6 +3,7 @@ package namesrv_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -114,6 +115,18 @@ func TestWrongChecksumOfAKnownBody(t *testing.T) {
 		if got := register(tc.checksum); got != tc.want {
 			t.Errorf("registration %d with checksum %d, %d is right: %v, want %v", i, tc.checksum, right, got, tc.want)
 		}
+	}
+}
+
+// TestPeerOfRegistration: a live entry says where its last registration came from.
+func TestPeerOfRegistration(t *testing.T) {
+	s := start(t, nil)
+	c := s.dial(t)
+	wantCode(t, c.Do(brokerA.Register()), codec.RespSuccess, "")
+	k := brokerA
+	live, ok := s.Table().View().Live([]byte(k.Cluster), []byte(k.Addr))
+	if want := netip.MustParseAddrPort(c.LocalAddr()).Addr(); !ok || live.Peer != want {
+		t.Errorf("live entry %+v, want one of peer %v", live, want)
 	}
 }
 
