@@ -64,14 +64,14 @@ func (s *Server) taskOf(r *request) engine.Task {
 	}
 	seq := s.arrivals.Add(1)
 	r.seq = seq
-	return func(c engine.Conn, _ time.Duration, frame, out []byte) []byte {
-		return s.serveQueued(c, frame, out, seq)
+	return func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
+		return s.serveQueued(c, arrived, frame, out, seq)
 	}
 }
 
 // serveQueued answers a frame that waited in a pool. It has been decoded once
 // already; decoding the header again is cheaper than keeping it.
-func (s *Server) serveQueued(c engine.Conn, frame, out []byte, seq uint64) []byte {
+func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []byte, seq uint64) []byte {
 	r := requests.Get().(*request)
 	defer requests.Put(r)
 	if err := r.cmd.Decode(frame); err != nil {
@@ -79,6 +79,10 @@ func (s *Server) serveQueued(c engine.Conn, frame, out []byte, seq uint64) []byt
 	}
 	r.conn, r.row, r.seq, r.late = c, s.dispatch.of(r.cmd.Code), seq, nil
 	r.change = adminChange{}
+	if r.row.question && s.isOld(arrived) {
+		s.noteOld(r)
+		return s.answer(r, out, codec.Reply{}, errTooOld)
+	}
 	r.memory = reservation{budget: s.budget}
 	defer r.memory.release()
 	reply, err := r.row.handle(s, r)

@@ -87,7 +87,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}
-	s.task = func(c engine.Conn, _ time.Duration, frame, out []byte) []byte { return s.serveQueued(c, frame, out, 0) }
+	s.task = func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
+		return s.serveQueued(c, arrived, frame, out, 0)
+	}
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
