@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // An InForce is what [Options], their defaults and the machine come to.
 type InForce struct {
 	Loops                    int   // event loops
@@ -30,8 +32,9 @@ type ExecutorInForce struct {
 // A LevelInForce is what a [Level] and its defaults come to.
 type LevelInForce struct {
 	Workers  int
-	Queue    int   // tasks that may wait
-	MaxBytes int64 // bytes their frames may hold
+	Queue    int           // tasks that may wait
+	MaxBytes int64         // bytes their frames may hold
+	Target   time.Duration // 0: none
 }
 
 // InForce returns the limits. Safe from any goroutine.
@@ -39,7 +42,7 @@ func (x *Executor) InForce() ExecutorInForce {
 	f := ExecutorInForce{Workers: x.o.Workers}
 	for i := range x.levels {
 		l := &x.levels[i]
-		f.Levels = append(f.Levels, LevelInForce{l.workers, int(l.queue), l.maxBytes})
+		f.Levels = append(f.Levels, LevelInForce{l.workers, int(l.queue), l.maxBytes, l.codel.target})
 	}
 	return f
 }
