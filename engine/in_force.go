@@ -7,6 +7,7 @@ type InForce struct {
 	Loops                    int   // event loops
 	MaxConnections           int   // 0: no limit
 	MaxConnectionsPerAddress int   // 0: no limit
+	RequestsPerAddress       int   // a second, 0: no limit
 	MaxFrame                 int   // bytes, the length field included
 	BudgetBytes              int64 // Budget.Limit
 }
@@ -18,6 +19,7 @@ func (e *Engine) InForce() InForce {
 		Loops:                    len(e.loops),
 		MaxConnections:           int(e.maxConnections),
 		MaxConnectionsPerAddress: e.o.MaxConnectionsPerAddress,
+		RequestsPerAddress:       e.o.RequestsPerAddress,
 		MaxFrame:                 e.o.MaxFrame,
 		BudgetBytes:              e.o.Budget.Limit(),
 	}
