@@ -133,6 +133,8 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		Budget:                   s.budget,
 		MaxConnections:           cfg.MaxConnections,
 		MaxConnectionsPerAddress: cfg.MaxConnectionsPerIP,
+		RequestsPerAddress:       cfg.RequestsPerIP,
+		RequestsMonitor:          cfg.RequestRateMode == modeMonitor,
 		FirstFrameTimeout:        cfg.FirstFrameTimeout,
 		FrameTimeout:             cfg.FrameTimeout,
 		ChokedTime:               cfg.SlowReaderTimeout,
