@@ -182,6 +182,7 @@ maxConnections=0
 maxConnectionsPerIp=0
 requestsPerSecondPerIp=0
 requestRateMode=enforce
+missDamping=monitor
 memoryBudget=0
 firstFrameTimeoutMillis=30000
 frameTimeoutMillis=60000

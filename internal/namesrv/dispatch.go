@@ -20,6 +20,7 @@ type request struct {
 
 	memory reservation // until it is answered; of those that a pool serves
 	change adminChange // what is logged of it, if the row wants that
+	damped bool        // the answer is sent later, see damper.go
 	late   *lateReply  // what Server.later has made of it; else nil
 }
 
@@ -37,7 +38,7 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 		s.dispatch.other.refuse(reasonStray) // we never ask over an accepted connection
 		return out
 	}
-	r.conn, r.row, r.seq, r.late = c, s.dispatch.of(r.cmd.Code), 0, nil
+	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), 0, nil, false
 	r.row.came(c)
 	if s.mustGo(&r.cmd) {
 		s.noteRefusedChange(r, errGoAway)
@@ -77,7 +78,7 @@ func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []
 	if err := r.cmd.Decode(frame); err != nil {
 		return s.drop(c, out, err)
 	}
-	r.conn, r.row, r.seq, r.late = c, s.dispatch.of(r.cmd.Code), seq, nil
+	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), seq, nil, false
 	r.change = adminChange{}
 	if r.row.question && s.isOld(arrived) {
 		s.noteOld(r)
@@ -98,6 +99,9 @@ func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []
 func (s *Server) finish(r *request, out []byte, reply codec.Reply, err error) []byte {
 	if r.late != nil && (err == nil || !s.late.end(r.late)) {
 		return out
+	}
+	if r.damped {
+		return s.answerDamped(r, out, reply, err)
 	}
 	return s.answer(r, out, reply, err)
 }

@@ -158,6 +158,7 @@ func TestLimitFaults(t *testing.T) {
 	cfg.FirstFrameTimeout, cfg.FrameTimeout, cfg.SlowReaderTimeout = 0, -time.Second, 0
 	cfg.MaxPendingInput, cfg.MaxPendingOutput = 0, -1
 	cfg.RequestsPerIP, cfg.RequestRateMode = -7, "off"
+	cfg.MissDamping = "maybe"
 	cfg.MaxTopics, cfg.MaxBrokers, cfg.MaxRouteEntries, cfg.RouteCacheBytes = -1, -2, -3, -4
 	err := cfg.Validate()
 	if err == nil {
@@ -166,7 +167,7 @@ func TestLimitFaults(t *testing.T) {
 	for _, want := range []string{
 		"maxConnections is -1", "maxConnectionsPerIp is -2", "memoryBudget is 1048576, must be 0 or at least 8388608",
 		"firstFrameTimeoutMillis is 0s", "frameTimeoutMillis is -1s", "slowReaderTimeoutMillis is 0s",
-		"requestsPerSecondPerIp is -7, must be at least 0", `requestRateMode is "off", must be monitor or enforce`, "maxPendingInputSize is 0", "maxPendingOutputSize is -1",
+		"requestsPerSecondPerIp is -7, must be at least 0", `requestRateMode is "off", must be monitor or enforce`, `missDamping is "maybe", must be off, monitor or enforce`, "maxPendingInputSize is 0", "maxPendingOutputSize is -1",
 		"maxTopics is -1", "maxBrokers is -2", "maxRouteEntries is -3", "routeCacheBytes is -4",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -118,6 +118,7 @@ var configKeys = append([]configKey{
 	restart(intKey("maxConnectionsPerIp", func(c *Config) *int { return &c.MaxConnectionsPerIP })),
 	restart(intKey("requestsPerSecondPerIp", func(c *Config) *int { return &c.RequestsPerIP })),
 	restart(wordKey("requestRateMode", []string{modeMonitor, modeEnforce}, func(c *Config) *string { return &c.RequestRateMode })),
+	live(wordKey("missDamping", []string{modeOff, modeMonitor, modeEnforce}, func(c *Config) *string { return &c.MissDamping })),
 	restart(in("bytes", longKey("memoryBudget", func(c *Config) *int64 { return &c.MemoryBudget }))),
 	restart(durationKey("firstFrameTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.FirstFrameTimeout })),
 	restart(durationKey("frameTimeoutMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.FrameTimeout })),

@@ -33,6 +33,7 @@ type Server struct {
 	engine      *engine.Engine
 	dispatch    *dispatchTable
 	late        lateReplies
+	damper      *damper
 	task        engine.Task   // serveQueued, for all but registrations
 	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
@@ -96,6 +97,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.budget = engine.NewBudget(cfg.memoryBudget())
 	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()})
 	s.notifier = newNotifier(s)
+	s.damper = newDamper(s.budget)
 	if cfg.AddressServerPort != 0 {
 		if s.addresses, err = newAddressServer(&cfg, s); err != nil {
 			return nil, err
