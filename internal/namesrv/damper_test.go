@@ -47,10 +47,14 @@ func TestMissCount(t *testing.T) {
 type sink struct {
 	engine.Conn
 	began time.Time
+	dead  bool
 	mu    sync.Mutex
 	sent  []string
 	at    []time.Duration
 }
+
+func (c *sink) ID() uint64  { return 7 }
+func (c *sink) Alive() bool { return !c.dead }
 
 func (c *sink) Send(b []byte) {
 	c.mu.Lock()
@@ -81,6 +85,7 @@ func TestDamper(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if !slices.Equal(c.sent, want) {
 			t.Errorf("sent: %q", c.sent)
 		}
@@ -113,6 +118,18 @@ func TestDamper(t *testing.T) {
 			t.Error("the budget does not count")
 		}
 	})
+}
+
+// TestMissesOfTheDead: a worker may serve a request whose connection is gone already.
+// Nothing of it is kept.
+func TestMissesOfTheDead(t *testing.T) {
+	d := newDamper(engine.NewBudget(0))
+	for _, dead := range []bool{false, true} {
+		d.miss(&sink{dead: dead})
+		if got, want := d.stats().Askers, map[bool]int{false: 1, true: 0}[dead]; got != want {
+			t.Errorf("dead: %v: %d connections are counted, want %d", dead, got, want)
+		}
+	}
 }
 
 // TestNormalMisses: nobody has to wait for what well-behaved peers ask.

@@ -289,6 +289,9 @@ func TestRequestRate(t *testing.T) {
 				if reply := c.Read(); int(reply.Opaque) != i+1 {
 					t.Fatalf("reply %d is of %d", i+1, reply.Opaque)
 				}
+				if n := s.EngineStats().Slowed; mode == "monitor" && n > 0 {
+					t.Fatalf("%d connections wait", n)
+				}
 			}
 			took := time.Since(began)
 			st := s.EngineStats()
