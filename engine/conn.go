@@ -49,15 +49,18 @@ type conn struct {
 
 	gc       gnet.Conn     // nil once closed, so that misuse shows
 	gone     bool          // the loop has let go of it: gc's descriptor may be somebody else's by now
-	behind   bool          // listed in loop.behind, see fairness.go
+	behind   bool          // waits for its next turn, see fairness.go
+	slow     bool          // is behind for want of a token, see slow.go
 	spoke    bool          // a whole frame has come
 	told     bool          // Opened was called
 	patient  bool          // its low-water mark is up, see large_frame.go
 	preamble preamble      // what is to come before the first frame
+	queued   bool          // not the loop's only: listed in loop.ready, guarded by mu
 	cause    error         // why we close it
 	active   time.Duration // last sign of life, loop time
 	idle     link          // byIdleness
 	backlog  *backlog      // nil while nothing of c waits, see backlog.go
+	bucket   *bucket       // of its address, nil if that has no limit; constant after locate, the reader's too
 
 	strange *stranger // see strangers.go, guarded by its mutex; nil once it has spoken
 
@@ -66,8 +69,6 @@ type conn struct {
 	lanes   atomic.Pointer[lane] // one per executor used, see lane.go
 	life    atomic.Uint32        // see the picture; changed to dead under mu
 	closing atomic.Bool          // Close was called; set under mu
-
-	queued bool // listed in loop.ready; guarded by mu
 
 	mu     sync.Mutex // guards the following and queued; taken before loop.mu
 	reason error      // given to Close

@@ -41,6 +41,7 @@ type Engine struct {
 
 	peers peerCount
 
+	buckets   buckets
 	strangers strangers
 	going     chan struct{} // one for each stranger that has to go and has not gone
 
@@ -58,12 +59,14 @@ type Engine struct {
 	open       atomic.Int64 // accepted and not yet closed
 	partial    atomic.Int64 // bytes of assembly buffers
 	choked     atomic.Int64
+	slowed     atomic.Int64
 	drainDue   atomic.Int64 // connections that a drain may close now
 	lastAccept atomic.Int64 // engine time after which the backlog is given up, set by a drain
 	accepted   atomic.Uint64
 	refused    atomic.Uint64
 
 	refusedPerAddress atomic.Uint64
+	tooFast           atomic.Uint64
 
 	acceptErrors atomic.Uint64
 	panics       atomic.Uint64
@@ -74,7 +77,7 @@ type Engine struct {
 
 	// One for each line that peers can cause again and again.
 	acceptLog, refusedLog, refusedPerAddressLog, takeOverLog sparingLog
-	panicLog, loopPanicLog, bellLog                          sparingLog
+	panicLog, loopPanicLog, bellLog, tooFastLog              sparingLog
 	closedLogs                                               [numCloseKinds]sparingLog
 }
 
@@ -102,6 +105,10 @@ func New(h Handler, o Options) (*Engine, error) {
 	e.outboxLimits = outboxLimits{high: e.o.HighWater, low: e.o.LowWater, max: e.o.MaxUnsent, chokedTime: e.o.ChokedTime}
 	e.tlsConfig = &tls.Config{GetConfigForClient: e.configForClient}
 	e.peers.limit = e.o.MaxConnectionsPerAddress
+	e.buckets.exempt = e.hasExempt
+	if n := e.o.RequestsPerAddress; n > 0 {
+		e.buckets.cost = time.Second / time.Duration(n)
+	}
 	e.bufs.keepLess(e.o.Budget)
 	e.going = make(chan struct{}, maxEnrolling)
 	e.strangers.now = e.now

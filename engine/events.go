@@ -129,6 +129,7 @@ func (l *loop) closed(c *conn, err error) {
 	c.leave(byIdleness)
 	c.leave(byUnsent)
 	c.leave(byBehind)
+	c.endSlow()
 	l.dropInput(c)
 	l.cool(c)
 
@@ -141,6 +142,7 @@ func (l *loop) finishClose(c *conn, cause error) {
 	l.e.strangers.closed(c)
 	l.e.closed[kindOf(cause)].Add(1)
 	l.e.peers.remove(c.id)
+	l.e.buckets.leave(c.bucket)
 	l.e.open.Add(-1) // last: who sees that it is gone finds it counted
 	l.noteClosed(c, cause)
 	if c.told {
@@ -193,6 +195,9 @@ func (l *loop) begin(el gnet.EventLoop) {
 func (l *loop) end() {
 	if l.chokeTimer != nil {
 		l.chokeTimer.Stop()
+	}
+	if l.slowTimer != nil {
+		l.slowTimer.Stop()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -81,6 +81,12 @@ type Level struct {
 	// Turn is how many tasks of a connection a worker runs before it looks
 	// for something more urgent. 0: 64.
 	Turn int
+
+	// Target is how long a task should wait at most. If for a second none has
+	// waited for less, new ones are refused until one has, or none waits. For what
+	// is asked again later and is worth less then; not for what must get through,
+	// however long the queue is. 0: never.
+	Target time.Duration
 }
 
 // An Executor runs tasks on a fixed number of workers with bounded queues.
@@ -127,6 +133,8 @@ type LevelStats struct {
 	Running  int
 	Bytes    int64
 	Rejected uint64
+	Shed     uint64 // of Rejected, those that Level.Target was the reason for
+	Standing bool   // new tasks are refused now for that reason
 }
 
 // NewExecutor starts the workers. Close stops them.
@@ -165,8 +173,9 @@ func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt
 // Serve when Serve submits it.
 //
 // SubmitAt never waits. It returns false, and queues nothing, when the level has its
-// Queue of tasks or its MaxBytes of frames already, when c alone has a quarter of
-// Queue (256 at least), when queued work fills its half of the Budget, and after Close.
+// Queue of tasks or its MaxBytes of frames already, when its tasks have waited for longer
+// than its Target for a while, when c alone has a quarter of Queue (256 at least), when
+// queued work fills its half of the Budget, and after Close.
 //
 // What t appends to its out is sent to c; the replies of tasks that are
 // run together leave together.
@@ -175,7 +184,7 @@ func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt
 // its reply goes nowhere. A panic in it closes its connection.
 func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 	l := &x.levels[lv]
-	if l.depth.Load() >= l.queue || !l.reserve(len(frame)) {
+	if l.depth.Load() >= l.queue || l.codel.refuses() || !l.reserve(len(frame)) {
 		l.rejected.Add(1)
 		return false
 	}
@@ -405,8 +414,7 @@ func (x *Executor) runJob(c *conn, j *job, out *bytebufferpool.ByteBuffer) {
 		j.post()
 		return
 	}
-	j.level.depth.Add(-1)
-	j.level.running.Add(1)
+	j.level.began(c, j.at)
 	defer func() {
 		j.level.running.Add(-1)
 		x.completed.Add(1)

@@ -48,15 +48,20 @@ func (l *loop) endTurn() {
 
 // fallBehind puts c behind all who are ready now.
 func (l *loop) fallBehind(c *conn) {
+	l.lag(c)
+	l.behindList = append(l.behindList, c)
+	if len(l.behindList) == 1 {
+		l.ring()
+	}
+}
+
+// lag makes c wait for its next turn.
+func (l *loop) lag(c *conn) {
 	c.behind = true
 	l.pauseInput(c)
 	if !c.listed(byBehind) {
 		c.warm().lagged = l.now
 		l.lagged.push(c)
-	}
-	l.behindList = append(l.behindList, c)
-	if len(l.behindList) == 1 {
-		l.ring()
 	}
 }
 
@@ -77,15 +82,20 @@ func (l *loop) catchUp() {
 	list := l.behindList
 	l.behindList = l.behindSpare[:0]
 	for _, c := range list {
-		c.behind = false
-		if !c.gone {
-			l.resume(c)
-		}
-		if !c.behind {
-			c.leave(byBehind)
-			l.cool(c)
-		}
+		l.goOn(c)
 	}
 	clear(list)
 	l.behindSpare = list[:0]
+}
+
+// goOn gives c the turn that it has waited for.
+func (l *loop) goOn(c *conn) {
+	c.behind = false
+	if !c.gone {
+		l.resume(c)
+	}
+	if !c.behind {
+		c.leave(byBehind)
+		l.cool(c)
+	}
 }

@@ -1,10 +1,13 @@
 package engine
 
+import "time"
+
 // An InForce is what [Options], their defaults and the machine come to.
 type InForce struct {
 	Loops                    int   // event loops
 	MaxConnections           int   // 0: no limit
 	MaxConnectionsPerAddress int   // 0: no limit
+	RequestsPerAddress       int   // a second, 0: no limit
 	MaxFrame                 int   // bytes, the length field included
 	BudgetBytes              int64 // Budget.Limit
 }
@@ -16,6 +19,7 @@ func (e *Engine) InForce() InForce {
 		Loops:                    len(e.loops),
 		MaxConnections:           int(e.maxConnections),
 		MaxConnectionsPerAddress: e.o.MaxConnectionsPerAddress,
+		RequestsPerAddress:       e.o.RequestsPerAddress,
 		MaxFrame:                 e.o.MaxFrame,
 		BudgetBytes:              e.o.Budget.Limit(),
 	}
@@ -30,8 +34,9 @@ type ExecutorInForce struct {
 // A LevelInForce is what a [Level] and its defaults come to.
 type LevelInForce struct {
 	Workers  int
-	Queue    int   // tasks that may wait
-	MaxBytes int64 // bytes their frames may hold
+	Queue    int           // tasks that may wait
+	MaxBytes int64         // bytes their frames may hold
+	Target   time.Duration // 0: none
 }
 
 // InForce returns the limits. Safe from any goroutine.
@@ -39,7 +44,7 @@ func (x *Executor) InForce() ExecutorInForce {
 	f := ExecutorInForce{Workers: x.o.Workers}
 	for i := range x.levels {
 		l := &x.levels[i]
-		f.Levels = append(f.Levels, LevelInForce{l.workers, int(l.queue), l.maxBytes})
+		f.Levels = append(f.Levels, LevelInForce{l.workers, int(l.queue), l.maxBytes, l.codel.target})
 	}
 	return f
 }

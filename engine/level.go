@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"sync/atomic"
+	"time"
 )
 
 // A level is the state of a [Level].
@@ -17,6 +18,7 @@ type level struct {
 	running  atomic.Int64
 	bytes    atomic.Int64
 	rejected atomic.Uint64
+	codel    codel
 
 	// The following are guarded by Executor.mu.
 
@@ -37,6 +39,7 @@ func newLevels(o ExecutorOptions) []level {
 		levels[i].maxBytes = cmp.Or(l.MaxBytes, o.MaxBytes)
 		levels[i].turn = cmp.Or(l.Turn, turnTasks)
 		levels[i].budget = o.Budget
+		levels[i].codel.target = l.Target
 	}
 	return levels
 }
@@ -60,11 +63,23 @@ func (l *level) count(n int64) {
 	l.budget.queued.Add(n)
 }
 
+// began counts a task of c out of the queue that arrived at a time and runs now.
+func (l *level) began(c *conn, arrived time.Duration) {
+	left := l.depth.Add(-1)
+	l.running.Add(1)
+	if l.codel.target > 0 {
+		now := c.e.now()
+		l.codel.took(now, now-arrived, left)
+	}
+}
+
 func (l *level) stats() LevelStats {
 	return LevelStats{
 		Depth:    int(l.depth.Load()),
 		Running:  int(l.running.Load()),
 		Bytes:    l.bytes.Load(),
 		Rejected: l.rejected.Load(),
+		Shed:     l.codel.shed.Load(),
+		Standing: l.codel.standing.Load(),
 	}
 }

@@ -52,7 +52,11 @@ type loop struct {
 	behindSpare []*conn
 	bell        *os.File // the far end of the sentinel
 
-	flushTask, scanTask, tickTask, drainTask, reliefTask, catchUpTask gnet.Runnable
+	slowList  []*conn // connections that wait for a token, see slow.go, dead ones among them
+	slowSpare []*conn
+	slowTimer *time.Timer
+
+	flushTask, scanTask, tickTask, drainTask, reliefTask, catchUpTask, slowTask gnet.Runnable
 
 	drainWaiting atomic.Bool // a drainSome is queued and has not run
 
@@ -78,6 +82,7 @@ func newLoop(e *Engine, index int) *loop {
 	l.drainTask = l.guarded(l.drainSome)
 	l.reliefTask = l.guarded(l.relief)
 	l.catchUpTask = l.guarded(l.catchUp)
+	l.slowTask = l.guarded(l.goOnSlow)
 	l.frames[firstFrame] = connList{kind: byFrame, timeout: e.o.FirstFrameTimeout}
 	l.frames[laterFrame] = connList{kind: byFrame, timeout: e.o.FrameTimeout}
 	l.unsent = connList{kind: byUnsent}

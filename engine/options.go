@@ -106,6 +106,20 @@ type Options struct {
 	// treated as with MaxConnections, among those from there. 0: no limit.
 	MaxConnectionsPerAddress int
 
+	// RequestsPerAddress is how many requests a second are served for one address, or
+	// /64 of IPv6, over all its connections, and twice as many at once after two
+	// seconds of silence. It counts for whom a connection is, see Conn.Claimed. Those
+	// beyond it are served later. At most MaxRequestsPerAddress. 0: no limit. This machine
+	// has none.
+	RequestsPerAddress int
+
+	// RequestsMonitor counts the requests beyond it and lets nobody wait.
+	RequestsMonitor bool
+
+	// RequestsExempt is asked for each new connection whether that address has no limit.
+	// It must be quick. nil: only this machine has none.
+	RequestsExempt func(netip.Addr) bool
+
 	// Started is called once by Run, when all it takes to serve is there: from
 	// then on only the death of an event loop ends it before its context does.
 	// nil: nobody is told.
@@ -151,6 +165,8 @@ type Options struct {
 	// tick is how often the loops read the clock and look for silent
 	// connections. 0: 1 s. Tests set it shorter.
 	tick time.Duration
+
+	limitLoopback bool // for tests: RequestsPerAddress counts for this machine, too
 }
 
 // Validate reports every fault of o at once, or nil.
@@ -194,12 +210,16 @@ func (o Options) Validate() error {
 		{"MaxConnections", int64(o.MaxConnections)},
 		{"HandshakeTimeout", int64(o.HandshakeTimeout)},
 		{"MaxConnectionsPerAddress", int64(o.MaxConnectionsPerAddress)},
+		{"RequestsPerAddress", int64(o.RequestsPerAddress)},
 		{"SendBuffer", int64(o.SendBuffer)},
 		{"RecvBuffer", int64(o.RecvBuffer)},
 	} {
 		if f.value < 0 {
 			fault("%s %d is negative", f.name, f.value)
 		}
+	}
+	if o.RequestsPerAddress > MaxRequestsPerAddress {
+		fault("RequestsPerAddress %d is above %d", o.RequestsPerAddress, MaxRequestsPerAddress)
 	}
 	if o.TLSMode > TLSEnforcing {
 		fault("TLSMode %d is unknown", o.TLSMode)

@@ -79,8 +79,10 @@ func (e *Engine) admit(c *conn, peer netip.Addr) bool {
 	return true
 }
 
-// locate tells the strangers where c is from, if that matters.
+// locate gives c the bucket of whom it is from, and tells the strangers where that is,
+// if it matters.
 func (e *Engine) locate(c *conn) {
+	c.bucket = e.buckets.join(c.remote().Addr())
 	if e.peers.limit > 0 {
 		e.strangers.locate(c, siteOf(c.remote().Addr()))
 	}

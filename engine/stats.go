@@ -18,6 +18,14 @@ type Stats struct {
 
 	RefusedPerAddress uint64 // connections closed on arrival, MaxConnectionsPerAddress being reached
 
+	// RequestsPerAddress: the addresses that it counts for now, connected or until
+	// lately; connections that wait because their address has asked too often; and
+	// requests that had to wait, or would have had to. Those behind one on its connection
+	// wait with it.
+	Addresses int
+	Slowed    int
+	TooFast   uint64
+
 	AcceptErrors uint64 // failures to accept or to hand over; each is followed by a pause
 	Panics       uint64 // panics in Opened, Serve and Closed
 	Frames       uint64 // frames given to Serve
@@ -63,6 +71,10 @@ func (e *Engine) Stats() Stats {
 		Accepted:          e.accepted.Load(),
 		Refused:           e.refused.Load(),
 		RefusedPerAddress: e.refusedPerAddress.Load(),
+
+		Addresses: int(e.buckets.size.Load()),
+		Slowed:    int(e.slowed.Load()),
+		TooFast:   e.tooFast.Load(),
 
 		AcceptErrors: e.acceptErrors.Load(),
 		Panics:       e.panics.Load(),

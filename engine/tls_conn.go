@@ -65,6 +65,8 @@ type tlsConn struct {
 	called  bool                       // the reader was interrupted, see callReaderLocked
 	waiting bool                       // in has an unfinished frame whose time runs
 	late    time.Duration              // since then
+	slow    bool                       // the reader waits for a token, see slow.go
+	lagged  time.Duration              // since then
 	hangUp  *time.Timer                // closes nc; nil unless c is to be closed
 }
 
@@ -178,6 +180,7 @@ func (t *tlsConn) serveAll() error {
 	m := (*inputMemory)(t.c)
 	for t.in.hasMore() && !t.choked.Load() {
 		if t.c.closing.Load() {
+			t.dropInput()
 			return nil
 		}
 		frame, err := t.in.next(m)
@@ -187,12 +190,25 @@ func (t *tlsConn) serveAll() error {
 		if frame == nil {
 			break
 		}
+		if t.c.bucket != nil && !t.payOrWait() {
+			t.dropInput()
+			return nil
+		}
 		t.serveFrame(frame)
 	}
 	t.reply()
 	err := t.in.keep(m, t.c.e.now(), !t.choked.Load())
 	t.publish()
 	return err
+}
+
+// dropInput forgets what has come in a turn of a connection that is being closed, and
+// what was buffered: nothing of it is served any more. The reader reads on until its
+// peer leaves.
+func (t *tlsConn) dropInput() {
+	t.in.drop((*inputMemory)(t.c))
+	t.in.forget()
+	t.publish()
 }
 
 // serveFrame gives one frame to the handler, and the replies to the writer if many
@@ -391,6 +407,9 @@ func (t *tlsConn) holds() (bytes int64, since time.Duration, ok, going bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	since, ok = t.late, t.waiting
+	if t.slow {
+		since, ok = t.lagged, true
+	}
 	if t.unsent.given > 0 && (!ok || t.unsent.owing < since) {
 		since, ok = t.unsent.owing, true
 	}

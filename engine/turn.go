@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/panjf2000/gnet/v2"
+import (
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+)
 
 // turn serves c what one read has brought, see fairness.go, and in the middle of
 // a large frame reads more, see large_frame.go. All replies leave in one write.
@@ -85,8 +89,12 @@ func (l *loop) write(c *conn) bool {
 }
 
 // serveAll serves the whole frames of a turn and keeps what is behind them. c may
-// become choked meanwhile, or have had its turn.
+// become choked or slow meanwhile, or have had its turn.
 func (l *loop) serveAll(c *conn, in *inbox) error {
+	var now time.Duration
+	if c.bucket != nil {
+		now = l.e.now()
+	}
 	for in.hasMore() {
 		switch {
 		case c.closing.Load():
@@ -96,6 +104,9 @@ func (l *loop) serveAll(c *conn, in *inbox) error {
 		case l.spent():
 			l.fallBehind(c)
 			return l.keepInput(c, in)
+		case c.bucket != nil && l.mustSlow(c, now):
+			l.slow(c)
+			return l.keepInput(c, in)
 		}
 		frame, err := in.next((*inputMemory)(c))
 		if err != nil {
@@ -103,6 +114,9 @@ func (l *loop) serveAll(c *conn, in *inbox) error {
 		}
 		if frame == nil {
 			break
+		}
+		if c.bucket != nil {
+			l.pay(c, now)
 		}
 		if b := in.alone(); b != nil && len(b.B) > smallBuffer {
 			err = l.serveLent(c, in, b)

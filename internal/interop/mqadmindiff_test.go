@@ -17,7 +17,7 @@ import (
 var ownKeys = []string{
 	"routeReadsOnLoop", "drainTimeSeconds", "addressServerPort", "addressServerList", "productNamesrvAddr",
 	"rocketmq.namesrv.domain", "rocketmq.namesrv.domain.subgroup",
-	"maxConnections", "maxConnectionsPerIp", "memoryBudget", "firstFrameTimeoutMillis", "frameTimeoutMillis",
+	"maxConnections", "maxConnectionsPerIp", "requestsPerSecondPerIp", "requestRateMode", "missDamping", "memoryBudget", "firstFrameTimeoutMillis", "frameTimeoutMillis",
 	"slowReaderTimeoutMillis", "maxPendingInputSize", "maxPendingOutputSize",
 	"maxTopics", "maxBrokers", "maxRouteEntries", "routeCacheBytes",
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",

@@ -13,7 +13,8 @@ import (
 // Runs      on the event loop; reads the published view, takes no lock
 // Java      ClientRequestProcessor#getRouteInfoByTopic, ZoneRouteRPCHook
 // Replies   SUCCESS + TopicRouteData | TOPIC_NOT_EXIST | SYSTEM_ERROR while not ready
-// Differs   a route filtered by zone keeps the JSON dialect the client asked for
+// Differs   a client that asks again and again for what is not there may have to wait;
+//           a route filtered by zone keeps the JSON dialect the client asked for
 
 func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	var h codec.GetRouteInfoRequestHeader
@@ -34,6 +35,7 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	}
 	body, ok := s.table.View().Route(h.Topic, &form)
 	if !ok {
+		s.noteMiss(r, cfg.MissDamping, h.Topic)
 		return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
 	}
 	return codec.Reply{Body: body}, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gonamesrv/codec"
+	"gonamesrv/engine"
 )
 
 // A Config is everything an operator can set. The zero Config is not usable:
@@ -59,6 +60,9 @@ type Config struct {
 
 	MaxConnections      int           // maxConnections; 0 means as many as there are file descriptors
 	MaxConnectionsPerIP int           // maxConnectionsPerIp, of an IPv4 address or a /64 of IPv6; 0 means no limit
+	RequestsPerIP       int           // requestsPerSecondPerIp, of an IPv4 address or a /64 of IPv6: those beyond it are served later; up to 10,000,000, 0 means no limit
+	MissDamping         string        // missDamping: off, monitor or enforce: a connection that asks more than 20 times a second for topics that are not there is answered 100 ms later; monitor only counts
+	RequestRateMode     string        // requestRateMode: enforce, or monitor, which only counts them
 	MemoryBudget        int64         // memoryBudget in bytes, for unfinished frames, queued requests and unread replies together; 0 means a quarter of the memory, 8 MiB to 4 GiB
 	FirstFrameTimeout   time.Duration // firstFrameTimeoutMillis: from the first byte of a connection to the end of its first frame
 	FrameTimeout        time.Duration // frameTimeoutMillis: the same for any later frame
@@ -174,6 +178,8 @@ func DefaultConfig() Config {
 		ServerChannelMaxIdle:                 120 * time.Second,
 		ShutdownWaitTime:                     30 * time.Second,
 		DrainTime:                            5 * time.Second,
+		RequestRateMode:                      modeEnforce,
+		MissDamping:                          modeMonitor,
 		FirstFrameTimeout:                    30 * time.Second,
 		FrameTimeout:                         60 * time.Second,
 		SlowReaderTimeout:                    60 * time.Second,
@@ -210,6 +216,13 @@ const maxPoolNums = 1 << 14
 const (
 	maxLoops         = 255
 	defaultHighWater = 64 << 10
+)
+
+// The modes of a measure against overload.
+const (
+	modeOff     = "off"
+	modeMonitor = "monitor" // counts what it would do
+	modeEnforce = "enforce"
 )
 
 // The bounds of frameMaxLength.
@@ -250,6 +263,8 @@ func (c Config) Validate() error {
 	atLeast("writeBufferLowWaterMark", c.WriteBufferLowWaterMark, 0)
 	atLeast("maxConnections", c.MaxConnections, 0)
 	atLeast("maxConnectionsPerIp", c.MaxConnectionsPerIP, 0)
+	atLeast("requestsPerSecondPerIp", c.RequestsPerIP, 0)
+	atMost("requestsPerSecondPerIp", c.RequestsPerIP, engine.MaxRequestsPerAddress)
 	atLeast("maxPendingInputSize", c.MaxPendingInput, 1)
 	atLeast("maxPendingOutputSize", c.MaxPendingOutput, 1)
 	faults = append(faults, c.frameFaults()...)

@@ -55,12 +55,15 @@ maxPendingOutputSize=67108864
 maxRouteEntries=0
 maxTopics=0
 memoryBudget=0
+missDamping=monitor
 needWaitForService=false
 notifyMinBrokerIdChanged=false
 orderMessageEnable=false
 productEnvName=center
 productNamesrvAddr=
 proxyProtocolTrusted=
+requestRateMode=enforce
+requestsPerSecondPerIp=0
 returnOrderTopicConfigToBroker=true
 rocketmq.namesrv.domain=jmenv.tbsite.net
 rocketmq.namesrv.domain.subgroup=nsaddr
@@ -380,12 +383,12 @@ func TestConfigKeys(t *testing.T) {
 		case "false":
 			value = "true"
 		}
-		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json"}[name]; words != "" {
+		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json", "requestRateMode": "monitor", "missDamping": "enforce"}[name]; words != "" {
 			value = words
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 82 {
+	if len(lines) != 85 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -22,6 +22,7 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 
+	"gonamesrv/codec"
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
 )
@@ -212,10 +213,17 @@ func runChild(mode string) {
 			os.Exit(1)
 		}
 	}
+	s.InDefaultPool(slowQuestion, func() codec.Reply { time.Sleep(slowTime); return codec.Reply{} })
 	fmt.Println("address", s.Addr())
 	fmt.Fprintln(os.Stderr, s.Run(context.Background()))
 	os.Exit(1)
 }
+
+// slowQuestion is one of operators that keeps a worker for slowTime, and no processor.
+const (
+	slowQuestion codec.RequestCode = 700
+	slowTime                       = 4 * time.Millisecond
+)
 
 // freeSignal is SIGUSR1, by number because Windows has none; these servers need
 // Linux, for /proc.

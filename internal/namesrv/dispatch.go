@@ -20,6 +20,7 @@ type request struct {
 
 	memory reservation // until it is answered; of those that a pool serves
 	change adminChange // what is logged of it, if the row wants that
+	damped bool        // the answer is sent later, see damper.go
 	late   *lateReply  // what Server.later has made of it; else nil
 }
 
@@ -37,7 +38,7 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 		s.dispatch.other.refuse(reasonStray) // we never ask over an accepted connection
 		return out
 	}
-	r.conn, r.row, r.seq, r.late = c, s.dispatch.of(r.cmd.Code), 0, nil
+	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), 0, nil, false
 	r.row.came(c)
 	if s.mustGo(&r.cmd) {
 		s.noteRefusedChange(r, errGoAway)
@@ -64,21 +65,25 @@ func (s *Server) taskOf(r *request) engine.Task {
 	}
 	seq := s.arrivals.Add(1)
 	r.seq = seq
-	return func(c engine.Conn, _ time.Duration, frame, out []byte) []byte {
-		return s.serveQueued(c, frame, out, seq)
+	return func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
+		return s.serveQueued(c, arrived, frame, out, seq)
 	}
 }
 
 // serveQueued answers a frame that waited in a pool. It has been decoded once
 // already; decoding the header again is cheaper than keeping it.
-func (s *Server) serveQueued(c engine.Conn, frame, out []byte, seq uint64) []byte {
+func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []byte, seq uint64) []byte {
 	r := requests.Get().(*request)
 	defer requests.Put(r)
 	if err := r.cmd.Decode(frame); err != nil {
 		return s.drop(c, out, err)
 	}
-	r.conn, r.row, r.seq, r.late = c, s.dispatch.of(r.cmd.Code), seq, nil
+	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), seq, nil, false
 	r.change = adminChange{}
+	if r.row.question && s.isOld(arrived) {
+		s.noteOld(r)
+		return s.answer(r, out, codec.Reply{}, errTooOld)
+	}
 	r.memory = reservation{budget: s.budget}
 	defer r.memory.release()
 	reply, err := r.row.handle(s, r)
@@ -94,6 +99,9 @@ func (s *Server) serveQueued(c engine.Conn, frame, out []byte, seq uint64) []byt
 func (s *Server) finish(r *request, out []byte, reply codec.Reply, err error) []byte {
 	if r.late != nil && (err == nil || !s.late.end(r.late)) {
 		return out
+	}
+	if r.damped {
+		return s.answerDamped(r, out, reply, err)
 	}
 	return s.answer(r, out, reply, err)
 }

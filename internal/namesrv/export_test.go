@@ -32,6 +32,16 @@ func (s *Server) StrayResponses() int64     { return s.refusedFor(reasonStray) }
 // SetClock gives the server, but not its engine, another clock. Before Run only.
 func (s *Server) SetClock(now func() time.Duration) { s.clock, s.started = engine.ClockOf(now), now() }
 
+// ShiftClock lets the server, but not its engine, live so much later: whatever has
+// waited has waited so much longer. Before Run only.
+func (s *Server) ShiftClock(d time.Duration) {
+	clock := s.clock
+	s.SetClock(func() time.Duration { return clock.Now() + d })
+}
+
+// IsOld reports whether a question that arrived then has waited too long.
+func (s *Server) IsOld(arrived time.Duration) bool { return s.isOld(arrived) }
+
 // SetSettled says for the clock whether brokers may be judged. Before Run only.
 func (s *Server) SetSettled(settled func() bool) { s.settled = settled }
 

@@ -21,6 +21,7 @@ func (s *Server) Opened(engine.Conn) {}
 // Java: BrokerHousekeepingService, which removes them in any case.
 func (s *Server) Closed(c engine.Conn, err error) {
 	s.late.leave(c.ID())
+	s.damper.forget(c.ID())
 	if s.draining.Load() || errors.Is(err, engine.ErrShutdown) {
 		return // it is us who leave
 	}

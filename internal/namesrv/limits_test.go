@@ -96,6 +96,13 @@ func TestLimitsAreKeys(t *testing.T) {
 		{"maxConnectionsPerIp", func(c *namesrv.Config) { c.MaxConnectionsPerIP = 1 }, func(t *testing.T, s *testServer) {
 			s.dial(t).MustClose()
 		}, func(s *testServer) uint64 { return s.EngineStats().RefusedPerAddress }},
+		{"requestsPerSecondPerIp", func(c *namesrv.Config) {
+			c.RequestsPerIP, c.ProxyProtocolTrusted = 1, "127.0.0.0/8"
+		}, func(t *testing.T, s *testServer) {
+			c := s.dial(t)
+			c.Write([]byte("PROXY TCP4 198.51.100.7 10.0.0.1 4711 9876\r\n"))
+			c.Write(slices.Repeat(c.Frame(beat()), 10))
+		}, func(s *testServer) uint64 { return uint64(s.EngineStats().Slowed) }},
 		{"firstFrameTimeoutMillis", func(c *namesrv.Config) { c.FirstFrameTimeout = time.Millisecond }, func(t *testing.T, s *testServer) {
 			c := s.dial(t)
 			c.Write(announce)
@@ -150,6 +157,8 @@ func TestLimitFaults(t *testing.T) {
 	cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.MemoryBudget = -1, -2, 1<<20
 	cfg.FirstFrameTimeout, cfg.FrameTimeout, cfg.SlowReaderTimeout = 0, -time.Second, 0
 	cfg.MaxPendingInput, cfg.MaxPendingOutput = 0, -1
+	cfg.RequestsPerIP, cfg.RequestRateMode = -7, "off"
+	cfg.MissDamping = "maybe"
 	cfg.MaxTopics, cfg.MaxBrokers, cfg.MaxRouteEntries, cfg.RouteCacheBytes = -1, -2, -3, -4
 	err := cfg.Validate()
 	if err == nil {
@@ -158,7 +167,7 @@ func TestLimitFaults(t *testing.T) {
 	for _, want := range []string{
 		"maxConnections is -1", "maxConnectionsPerIp is -2", "memoryBudget is 1048576, must be 0 or at least 8388608",
 		"firstFrameTimeoutMillis is 0s", "frameTimeoutMillis is -1s", "slowReaderTimeoutMillis is 0s",
-		"maxPendingInputSize is 0", "maxPendingOutputSize is -1",
+		"requestsPerSecondPerIp is -7, must be at least 0", `requestRateMode is "off", must be monitor or enforce`, `missDamping is "maybe", must be off, monitor or enforce`, "maxPendingInputSize is 0", "maxPendingOutputSize is -1",
 		"maxTopics is -1", "maxBrokers is -2", "maxRouteEntries is -3", "routeCacheBytes is -4",
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -258,4 +267,40 @@ func TestBadPeers(t *testing.T) {
 		st := s.EngineStats()
 		return st.HeldBytes == 0 && st.Open == 2 && s.Budget().Queued() == 0
 	})
+}
+
+// TestRequestRate sends 60 requests at once for an address that may send 20 a second.
+// All are answered, in their order, with both modes; to enforce it some have to wait.
+func TestRequestRate(t *testing.T) {
+	for _, mode := range []string{"monitor", "enforce"} {
+		t.Run(mode, func(t *testing.T) {
+			s := start(t, func(c *namesrv.Config) {
+				c.RequestsPerIP, c.RequestRateMode, c.ProxyProtocolTrusted = 20, mode, "127.0.0.0/8"
+			})
+			c := s.dial(t)
+			c.Write([]byte("PROXY TCP4 198.51.100.7 10.0.0.1 4711 9876\r\n"))
+			began := time.Now()
+			var all []byte
+			for range 60 {
+				all = append(all, c.Frame(beat())...)
+			}
+			c.Write(all)
+			for i := range 60 {
+				if reply := c.Read(); int(reply.Opaque) != i+1 {
+					t.Fatalf("reply %d is of %d", i+1, reply.Opaque)
+				}
+				if n := s.EngineStats().Slowed; mode == "monitor" && n > 0 {
+					t.Fatalf("%d connections wait", n)
+				}
+			}
+			took := time.Since(began)
+			st := s.EngineStats()
+			if waited := took > 900*time.Millisecond; mode == "enforce" && !waited || st.TooFast == 0 || st.Addresses != 1 {
+				t.Errorf("all are answered after %v, %d were too fast, of %d addresses", took, st.TooFast, st.Addresses)
+			}
+			if in := s.Snapshot().Limits.RequestsPerAddress; in != 20 {
+				t.Errorf("%d are in force, want 20", in)
+			}
+		})
+	}
 }

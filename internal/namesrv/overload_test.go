@@ -255,3 +255,21 @@ func TestOrderAcrossClasses(t *testing.T) {
 		return s.EngineStats().ClosedByPeer == 1 && s.Table().View().LiveCount() == 0
 	})
 }
+
+// TestTargets: a queue that does not get shorter takes nothing new of what is asked again
+// later. What brokers say of themselves, and what waits for the disk, is taken as long
+// as there is room.
+func TestTargets(t *testing.T) {
+	s := start(t, nil)
+	<-s.Ready()
+	var got []time.Duration
+	for _, l := range s.Snapshot().DefaultPool.InForce.Levels {
+		got = append(got, l.Target)
+	}
+	if want := []time.Duration{50 * time.Millisecond, 0, 200 * time.Millisecond, 0}; !slices.Equal(got, want) {
+		t.Errorf("the targets of liveness, change, admin and disk are %v, want %v", got, want)
+	}
+	if levels := s.Snapshot().ClientPool.InForce.Levels; len(levels) != 1 || levels[0].Target != 0 {
+		t.Errorf("the client pool has %+v, want no target", levels)
+	}
+}

@@ -39,6 +39,13 @@ func (k class) String() string { return classPlaces[k] }
 // urgent.
 const lessQueuedBytes = 32 << 20
 
+// How long a request of a class should wait at most. If for a second none has waited
+// for less, new ones are answered SYSTEM_BUSY until the queue is short again.
+const (
+	livenessTarget = 50 * time.Millisecond
+	adminTarget    = 200 * time.Millisecond
+)
+
 // pools are the bounded executors. A connection's requests keep their order
 // within a pool, whatever their classes.
 type pools struct {
@@ -50,7 +57,8 @@ type pools struct {
 // Java: NamesrvController#initiateThreadExecutors.
 //
 // Differs from Java: the queue of that size is for the changes; liveness, admin
-// and disk have smaller ones beside it. At most half of the workers serve
+// and disk have smaller ones beside it, and liveness and admin take nothing new while
+// theirs does not get shorter. At most half of the workers serve
 // admin and disk, and one of these disk. And what waits is bounded in bytes, too,
 // because a queue of 50,000 frames of 16 MiB each is not a bound. Both pools share
 // the half of the budget that is for queued work; route requests are small, and
@@ -75,9 +83,9 @@ func newPools(c *Config, b *engine.Budget, log *slog.Logger) *pools {
 			MaxBytes: 7 * eighth,
 			Budget:   b,
 			Levels: []engine.Level{
-				{Queue: quarter, MaxBytes: less},
-				{},
-				{Queue: quarter, MaxBytes: less, Workers: max(1, c.DefaultThreadPoolNums/2), Turn: 1},
+				{Queue: quarter, MaxBytes: less, Target: livenessTarget},
+				{}, // no target: after a restart the queue is seconds long, and all of it is needed
+				{Queue: quarter, MaxBytes: less, Workers: max(1, c.DefaultThreadPoolNums/2), Turn: 1, Target: adminTarget},
 				{Queue: quarter, MaxBytes: less, Workers: 1, Turn: 1},
 			},
 			Logger: log,

@@ -10,7 +10,8 @@ const (
 	reasonStray                      // an answer to what was never asked; dropped
 	reasonNotSupported               // no row serves the code
 	reasonGoAway                     // the server is about to end
-	reasonQueueFull                  // the queue, or the connection's share of it, is full
+	reasonQueueFull                  // the queue, or the connection's share of it, is full, or does not get shorter
+	reasonTooOld                     // a question has waited so long that its asker has given up
 	reasonNoMemory                   // the budget has no room for the request's body or its reply's
 	reasonTooManyLate                // too many requests wait to be answered later
 	reasonNotReady                   // routes are not given yet
@@ -35,6 +36,7 @@ var reasonNames = [numReasons]string{
 	reasonNotSupported: "notSupported",
 	reasonGoAway:       "goAway",
 	reasonQueueFull:    "queueFull",
+	reasonTooOld:       "tooOld",
 	reasonNoMemory:     "noMemory",
 	reasonTooManyLate:  "tooManyLate",
 	reasonNotReady:     "notReady",

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -102,6 +103,7 @@ func TestEveryReasonIsCounted(t *testing.T) {
 				g.release()
 			},
 		},
+		"tooOld": {row: "GET_BROKER_MEMBER_GROUP", prepare: func(s *namesrv.Server) { s.ShiftClock(time.Hour) }, provoke: do(group())},
 		"noMemory": {
 			row:    "GET_KVLIST_BY_NAMESPACE",
 			config: func(c *namesrv.Config) { c.MemoryBudget = 64 << 20 },

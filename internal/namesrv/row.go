@@ -16,12 +16,13 @@ type handler func(s *Server, r *request) (codec.Reply, error)
 // its own. New makes them; from Run on only their counters change. Whatever a
 // request must know about its code is a field here: every request has its row.
 type row struct {
-	code   codec.RequestCode // 0 of the row for all codes that have none
-	class  class
-	handle handler
-	serial bool     // requests are numbered as they come: request.seq
-	logged []string // the fields that the line of an admin change shows; nil: no such line
-	counts rowCounts
+	code     codec.RequestCode // 0 of the row for all codes that have none
+	class    class
+	handle   handler
+	question bool     // changes nothing: worth nothing when its asker has given up, see old.go
+	serial   bool     // requests are numbered as they come: request.seq
+	logged   []string // the fields that the line of an admin change shows; nil: no such line
+	counts   rowCounts
 }
 
 // servedRows returns a row for each request that is served, in ascending order.
@@ -33,27 +34,27 @@ func servedRows(cfg *Config) []*row {
 	}
 	return []*row{
 		{code: codec.ReqPutKVConfig, class: asDisk, handle: putKVConfig, logged: []string{"namespace", "key", "value"}},
-		{code: codec.ReqGetKVConfig, class: asAdmin, handle: getKVConfig},
+		{code: codec.ReqGetKVConfig, class: asAdmin, handle: getKVConfig, question: true},
 		{code: codec.ReqDeleteKVConfig, class: asDisk, handle: deleteKVConfig, logged: []string{"namespace", "key"}},
 		{code: codec.ReqRegisterBroker, class: asChange, handle: registerBroker, serial: true},
 		{code: codec.ReqUnregisterBroker, class: asChange, handle: unregisterBroker},
-		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic},
-		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo},
+		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic, question: true},
+		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo, question: true},
 		{code: codec.ReqWipeWritePermOfBroker, class: asAdmin, handle: wipeWritePermOfBroker, logged: []string{"brokerName"}},
-		{code: codec.ReqGetAllTopicListFromNameserver, class: asAdmin, handle: getAllTopicListFromNameserver},
+		{code: codec.ReqGetAllTopicListFromNameserver, class: asAdmin, handle: getAllTopicListFromNameserver, question: true},
 		{code: codec.ReqDeleteTopicInNamesrv, class: asAdmin, handle: deleteTopicInNamesrv, logged: []string{"topic", "clusterName"}},
 		{code: codec.ReqRegisterTopicInNamesrv, class: asChange, handle: registerTopicInNamesrv, logged: []string{"topic"}},
-		{code: codec.ReqGetKVListByNamespace, class: asAdmin, handle: getKVListByNamespace},
-		{code: codec.ReqGetTopicsByCluster, class: asAdmin, handle: getTopicsByCluster},
-		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs},
-		{code: codec.ReqGetUnitTopicList, class: asAdmin, handle: getUnitTopicList},
-		{code: codec.ReqGetHasUnitSubTopicList, class: asAdmin, handle: getHasUnitSubTopicList},
-		{code: codec.ReqGetHasUnitSubUnunitTopicList, class: asAdmin, handle: getHasUnitSubUnunitTopicList},
+		{code: codec.ReqGetKVListByNamespace, class: asAdmin, handle: getKVListByNamespace, question: true},
+		{code: codec.ReqGetTopicsByCluster, class: asAdmin, handle: getTopicsByCluster, question: true},
+		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs, question: true},
+		{code: codec.ReqGetUnitTopicList, class: asAdmin, handle: getUnitTopicList, question: true},
+		{code: codec.ReqGetHasUnitSubTopicList, class: asAdmin, handle: getHasUnitSubTopicList, question: true},
+		{code: codec.ReqGetHasUnitSubUnunitTopicList, class: asAdmin, handle: getHasUnitSubUnunitTopicList, question: true},
 		{code: codec.ReqUpdateNamesrvConfig, class: asDisk, handle: updateNamesrvConfig, logged: []string{}}, // its body says all
-		{code: codec.ReqGetNamesrvConfig, class: asAdmin, handle: getNamesrvConfig},
-		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion},
+		{code: codec.ReqGetNamesrvConfig, class: asAdmin, handle: getNamesrvConfig, question: true},
+		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion, question: true},
 		{code: codec.ReqAddWritePermOfBroker, class: asAdmin, handle: addWritePermOfBroker, logged: []string{"brokerName"}},
-		{code: codec.ReqGetBrokerMemberGroup, class: asLiveness, handle: getBrokerMemberGroup},
+		{code: codec.ReqGetBrokerMemberGroup, class: asLiveness, handle: getBrokerMemberGroup, question: true},
 		{code: codec.ReqBrokerHeartbeat, class: onLoop, handle: brokerHeartbeat},
 	}
 }
@@ -74,7 +75,7 @@ type dispatchTable struct {
 func newDispatchTable(cfg *Config) *dispatchTable {
 	t := &dispatchTable{other: &row{class: onLoop, handle: notSupported}}
 	if cfg.ClusterTest {
-		t.other = &row{class: asChange, handle: clusterTestRoute}
+		t.other = &row{class: asChange, handle: clusterTestRoute, question: true}
 	} else {
 		t.rows = servedRows(cfg)
 	}

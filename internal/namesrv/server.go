@@ -33,6 +33,7 @@ type Server struct {
 	engine      *engine.Engine
 	dispatch    *dispatchTable
 	late        lateReplies
+	damper      *damper
 	task        engine.Task   // serveQueued, for all but registrations
 	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
@@ -87,13 +88,16 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}
-	s.task = func(c engine.Conn, _ time.Duration, frame, out []byte) []byte { return s.serveQueued(c, frame, out, 0) }
+	s.task = func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
+		return s.serveQueued(c, arrived, frame, out, 0)
+	}
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
 	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()})
 	s.notifier = newNotifier(s)
+	s.damper = newDamper(s.budget)
 	if cfg.AddressServerPort != 0 {
 		if s.addresses, err = newAddressServer(&cfg, s); err != nil {
 			return nil, err
@@ -131,6 +135,8 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		Budget:                   s.budget,
 		MaxConnections:           cfg.MaxConnections,
 		MaxConnectionsPerAddress: cfg.MaxConnectionsPerIP,
+		RequestsPerAddress:       cfg.RequestsPerIP,
+		RequestsMonitor:          cfg.RequestRateMode == modeMonitor,
 		FirstFrameTimeout:        cfg.FirstFrameTimeout,
 		FrameTimeout:             cfg.FrameTimeout,
 		ChokedTime:               cfg.SlowReaderTimeout,

@@ -50,6 +50,7 @@ type Snapshot struct {
 	Table    route.Stats
 	KVConfig KVConfigStats
 	Notices  NoticeStats
+	Misses   MissStats
 
 	AddressServer httpserver.Stats // zero where it is off
 
@@ -90,8 +91,8 @@ type NoticeStats struct {
 type Setting struct{ Key, Value string }
 
 // Snapshot returns what the server looks like now. It takes no lock that a request
-// waits for on the event loop; the locks that it takes, those of the notices and of
-// the TLS connections, are held for a few dozen instructions. It costs what the
+// waits for on the event loop; the locks that it takes, those of the notices, of
+// misses and of the TLS connections, are held for a few dozen instructions. It costs what the
 // configuration costs to be written, less than 0.1 ms, however large the
 // tables are: BenchmarkSnapshot. Safe from any goroutine, before, while and after
 // the server runs.
@@ -109,6 +110,7 @@ func (s *Server) Snapshot() Snapshot {
 		Table:         s.table.Stats(),
 		KVConfig:      s.kv.stats(),
 		Notices:       s.notifier.stats(),
+		Misses:        s.damper.stats(),
 		Config:        cfg.settings(),
 	}
 	snap.RoutesGiven = (snap.State == StateServing || snap.State == StateDraining) && !s.mustWait(cfg)

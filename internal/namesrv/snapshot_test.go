@@ -63,6 +63,7 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 		"route requests": {nstest.Counters(&s.dispatch.of(codec.ReqGetRouteInfoByTopic).counts), 30},
 		"other requests": {nstest.Counters(&s.dispatch.other.counts), 30},
 		"arrivals":       {map[string]func(int64){"": func(n int64) { s.arrivals.Store(uint64(n)) }}, 1},
+		"misses":         {nstest.Counters(s.damper), 3},
 		"address server": {nstest.Counters(s.addresses.http), 3},
 		"clock":          {nstest.Counters(s.clock), 2},
 		"notices": {map[string]func(int64){
@@ -131,7 +132,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "KVConfig", "Notices", "AddressServer", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "KVConfig", "Notices", "Misses", "AddressServer", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)

@@ -1,0 +1,145 @@
+package namesrv
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gonamesrv/engine"
+)
+
+// TestMissCount counts the misses of one connection, so many in each second, and looks
+// how many answers are delayed.
+func TestMissCount(t *testing.T) {
+	for _, story := range []struct {
+		name         string
+		misses, want []int // by second
+	}{
+		{"few", []int{20, 20, 1, 20}, []int{0, 0, 0, 0}},
+		{"a loop, fast and then slowed down", []int{25, 10, 5, 5, 4, 20}, []int{5, 10, 5, 5, 4, 0}},
+		{"ends with a pause", []int{25, 0, 0, 20, 25}, []int{5, 0, 0, 0, 5}},
+	} {
+		var m missCount
+		start := time.Now()
+		for second, n := range story.misses {
+			delayed := 0
+			for i := range n {
+				many, first := m.miss(start.Add(time.Duration(second)*time.Second + time.Duration(i)*time.Millisecond))
+				if first && (i != manyMisses || !many) {
+					t.Errorf("%s: miss %d of second %d is the first too many", story.name, i, second)
+				}
+				if many {
+					delayed++
+				}
+			}
+			if delayed != story.want[second] {
+				t.Errorf("%s: second %d: %d of %d are delayed, want %d", story.name, second, delayed, n, story.want[second])
+			}
+		}
+	}
+}
+
+// A sink is a connection that notes what is sent to it, and when.
+type sink struct {
+	engine.Conn
+	began time.Time
+	dead  bool
+	mu    sync.Mutex
+	sent  []string
+	at    []time.Duration
+}
+
+func (c *sink) ID() uint64  { return 7 }
+func (c *sink) Alive() bool { return !c.dead }
+
+func (c *sink) Send(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sent, c.at = append(c.sent, string(b)), append(c.at, time.Since(c.began))
+}
+
+// TestDamper delays answers, one each millisecond, and as many as there is room for.
+// Each leaves 100 to 110 ms later, in its turn; when the server ends, all leave at once.
+func TestDamper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := engine.NewBudget(64 << 20)
+		d := newDamper(b)
+		c := &sink{began: time.Now()}
+		if d.delay(c, []byte("too early")) {
+			t.Error("an answer is delayed that nobody will send")
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		ended.Go(func() { d.run(ctx) })
+		synctest.Wait()
+		var want []string
+		for i := range 500 {
+			want = append(want, fmt.Sprint(i))
+			if !d.delay(c, fmt.Append(nil, i)) {
+				t.Fatalf("no room for answer %d", i)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !slices.Equal(c.sent, want) {
+			t.Errorf("sent: %q", c.sent)
+		}
+		for i, at := range c.at {
+			if late := at - time.Duration(i)*time.Millisecond; late < missDelay || late > missDelay+missRound {
+				t.Errorf("answer %d is sent after %v", i, late)
+			}
+		}
+		if d.delay(c, make([]byte, maxDelayedReply+1)) {
+			t.Error("a long answer is delayed")
+		}
+		c.sent = nil
+		n := 0
+		for ; n < 2*maxDelayed && d.delay(c, []byte("x")); n++ {
+		}
+		if st := d.stats(); n != maxDelayed || st.Waiting != maxDelayed || st.Delayed != maxDelayed+500 || st.NotDelayed != 3 {
+			t.Errorf("%d wait, want %d: %+v", n, maxDelayed, st)
+		}
+		stop()
+		ended.Wait()
+		if len(c.sent) != maxDelayed || d.stats().Waiting != 0 || b.Queued() != 0 {
+			t.Errorf("in the end %d are sent, %d wait, and %d bytes are reserved", len(c.sent), d.stats().Waiting, b.Queued())
+		}
+		if d.delay(c, []byte("too late")) {
+			t.Error("an answer is delayed that nobody will send")
+		}
+		small := newDamper(engine.NewBudget(8))
+		small.running = true
+		if small.delay(c, make([]byte, 5)) || !small.delay(c, make([]byte, 4)) {
+			t.Error("the budget does not count")
+		}
+	})
+}
+
+// TestMissesOfTheDead: a worker may serve a request whose connection is gone already.
+// Nothing of it is kept.
+func TestMissesOfTheDead(t *testing.T) {
+	d := newDamper(engine.NewBudget(0))
+	for _, dead := range []bool{false, true} {
+		d.miss(&sink{dead: dead})
+		if got, want := d.stats().Askers, map[bool]int{false: 1, true: 0}[dead]; got != want {
+			t.Errorf("dead: %v: %d connections are counted, want %d", dead, got, want)
+		}
+	}
+}
+
+// TestNormalMisses: nobody has to wait for what well-behaved peers ask.
+func TestNormalMisses(t *testing.T) {
+	for topic, want := range map[string]bool{
+		"TBW102": true, "AUTO_CREATE_TOPIC_KEY": true, "%RETRY%g": true, "%DLQ%g": true, "rmq_sys_SYNC_BROKER_MEMBER_a": true,
+		"T": false, "": false, "TBW1022": false, "x%RETRY%g": false, "%RETRY": false,
+	} {
+		if got := isNormalMiss([]byte(topic)); got != want {
+			t.Errorf("%s: %v, want %v", topic, got, want)
+		}
+	}
+}
