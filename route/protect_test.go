@@ -628,3 +628,122 @@ func BenchmarkScanProtected(b *testing.B) {
 		})
 	}
 }
+
+// TestCloses closes connections at some times, and looks half a second later.
+func TestCloses(t *testing.T) {
+	acting := func(_ int, r *Registration) { r.EnableActingMaster = true }
+	type outcome struct{ wait, held bool }
+	for name, c := range map[string]struct {
+		make   func(w *world) []*worldBroker
+		apart  int64 // milliseconds between two closes
+		before func(w *world)
+		want   []outcome
+	}{
+		"one of eight":  {make: func(w *world) []*worldBroker { return w.cluster("c", 8, nil)[:1] }, want: []outcome{{true, false}}},
+		"three of six":  {make: func(w *world) []*worldBroker { return w.cluster("c", 6, nil)[:3] }, want: []outcome{{true, true}, {true, true}, {true, true}}},
+		"three of nine": {make: func(w *world) []*worldBroker { return w.cluster("c", 9, nil)[:3] }, want: []outcome{{true, false}, {true, false}, {true, false}}},
+		"both of two":   {make: func(w *world) []*worldBroker { return w.cluster("c", 2, nil) }, want: []outcome{{true, false}, {true, false}}},
+		"slowly":        {make: func(w *world) []*worldBroker { return w.cluster("c", 4, nil) }, apart: 1500, want: []outcome{{true, false}, {true, false}, {true, false}, {true, false}}},
+		"one after the other": {
+			make: func(w *world) []*worldBroker { return w.cluster("c", 4, nil) }, apart: 400,
+			want: []outcome{{true, false}, {true, true}, {true, true}, {true, true}},
+		},
+		"masters of acting sets": {make: func(w *world) []*worldBroker { return w.sets(3, acting, false) }, want: []outcome{{}, {}, {}}},
+		"acting sets":            {make: func(w *world) []*worldBroker { w.sets(3, acting, false); return w.brokers }, want: []outcome{{}, {true, true}, {}, {true, true}, {}, {true, true}}},
+		"other sets":             {make: func(w *world) []*worldBroker { w.sets(2, nil, false); return w.brokers }, want: []outcome{{true, true}, {true, true}, {true, true}, {true, true}}},
+		"slaves of other sets":   {make: func(w *world) []*worldBroker { return w.sets(3, nil, true) }, want: []outcome{{true, false}, {true, false}, {true, false}}},
+		"after our pause": {
+			make:   func(w *world) []*worldBroker { return w.cluster("c", 8, nil)[:1] },
+			before: func(w *world) { w.pulse.PausedMillis += 130_000 }, want: []outcome{{true, true}},
+		},
+		"acting sets after our pause": {
+			make:   func(w *world) []*worldBroker { return w.sets(1, acting, false) },
+			before: func(w *world) { w.pulse.PausedMillis += 130_000 }, want: []outcome{{true, true}},
+		},
+		"while we hear nobody": {
+			make:   func(w *world) []*worldBroker { return w.cluster("c", 8, nil)[:1] },
+			before: func(w *world) { silence(w.brokers, true); w.pass(50) }, want: []outcome{{true, true}},
+		},
+		"off":     {make: func(w *world) []*worldBroker { w.policy.Mode = ProtectionOff; return w.cluster("c", 3, nil) }, want: []outcome{{}, {}, {}}},
+		"monitor": {make: func(w *world) []*worldBroker { w.policy.Mode = ProtectionMonitor; return w.cluster("c", 3, nil) }, want: []outcome{{}, {}, {}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, ProtectionOn)
+			closing := c.make(w)
+			w.pass(100)
+			if c.before != nil {
+				c.before(w)
+			}
+			got := make([]outcome, len(closing))
+			type wait struct {
+				at int64
+				i  int
+			}
+			var waits []wait
+			judge := func(until int64) {
+				for len(waits) > 0 && waits[0].at <= until {
+					i := waits[0].i
+					w.now = max(w.now, waits[0].at)
+					waits = waits[1:]
+					conn := closing[i].r.Conn
+					got[i].held, _ = w.p.CloseHeld(w.now, w.policy, w.pulse.PausedMillis, w.table.View(), w.table.BrokersOn(conn))
+					if got[i].held {
+						w.table.ForgetConn(conn)
+					} else {
+						w.table.ConnClosed(conn)
+					}
+				}
+			}
+			begin := w.now
+			for i, b := range closing {
+				at := begin + int64(i)*c.apart
+				judge(at)
+				w.now = at
+				got[i].wait = w.p.Closed(w.now, w.policy, w.pulse.PausedMillis, w.table.View(), w.table.BrokersOn(b.r.Conn))
+				if got[i].wait {
+					waits = append(waits, wait{at + 500, i})
+				} else {
+					w.table.ConnClosed(b.r.Conn)
+				}
+			}
+			judge(w.now + 10_000)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+			w.now += 10_000
+			w.p.pruneClosings(w.now)
+			if len(w.p.closings) != 0 || len(w.p.closed) != 0 {
+				t.Errorf("%d closes are remembered, of %d clusters", len(w.p.closings), len(w.p.closed))
+			}
+			if s := w.p.Stats(); w.policy.Mode == ProtectionMonitor && s.WouldHold.MassClose != 3 {
+				t.Errorf("stats %+v", s)
+			}
+		})
+	}
+}
+
+// TestProtectionStats shows each count in its own field.
+func TestProtectionStats(t *testing.T) {
+	p := NewProtection()
+	for c := range protectionCauses {
+		p.heldSum[c], p.wouldSum[c] = uint64(c), uint64(10+c)
+	}
+	p.released, p.ceilings = 30, 31
+	s := p.Stats()
+	if want := (HeldCounts{1, 2, 3, 4, 5, 6, 7}); s.Held != want {
+		t.Errorf("held %+v", s.Held)
+	}
+	if want := (HeldCounts{11, 12, 13, 14, 15, 16, 17}); s.WouldHold != want || s.Released != 30 || s.AtCeiling != 31 {
+		t.Errorf("stats %+v", s)
+	}
+	for i := range protectionStates {
+		var back ProtectionState
+		text, _ := ProtectionState(i).MarshalText()
+		if err := back.UnmarshalText(text); err != nil || int(back) != i {
+			t.Errorf("state %d is %q, read back %d: %v", i, text, back, err)
+		}
+	}
+	if new(ProtectionState).UnmarshalText([]byte("x")) == nil {
+		t.Error("there is a state x")
+	}
+}
