@@ -98,6 +98,11 @@ func (c *Clock) Settled() bool {
 	return !b.watched || now-b.at <= stride && b.reading(now) >= b.settled
 }
 
+// Paused returns for how long the process, or the machine, has stood still in all, for
+// 2 s and more each time. A pause counts once it has been noticed, 250 ms after its
+// end at the latest.
+func (c *Clock) Paused() time.Duration { return time.Duration(c.paused.Load()) }
+
 // reading returns what a clock shows after b.
 func (b *beat) reading(now time.Duration) time.Duration {
 	if b.watched {

@@ -122,7 +122,7 @@ func TestHeldBack(t *testing.T) {
 	}
 }
 
-func mustRegisterAt(t *testing.T, table *Table, nowMillis int64, r *Registration) {
+func mustRegisterAt(t testing.TB, table *Table, nowMillis int64, r *Registration) {
 	t.Helper()
 	if _, err := table.RegisterBroker(nowMillis, r); err != nil {
 		t.Fatal(err)

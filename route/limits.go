@@ -388,7 +388,7 @@ func (t *Table) refuse(nowMillis int64, s *brokerSet, l *liveBroker, r *Registra
 	if l == nil {
 		return why
 	}
-	l.lastUpdate.Store(nowMillis)
+	l.hear(nowMillis)
 	if s == nil || l.conn == r.Conn {
 		return why
 	}

@@ -68,7 +68,8 @@ func (l *LiveInfo) trieKey() string { return l.key }
 // fields, and key, which never changes.
 type liveBroker struct {
 	key           BrokerKey
-	lastUpdate    atomic.Int64 // milliseconds; heartbeats store it without the lock
+	lastUpdate    atomic.Int64 // milliseconds; heartbeats set it without the lock, by hear
+	interval      atomic.Int64 // between its signs of life, milliseconds; 0 until there were two
 	suspected     atomic.Int64 // suspicion of a lastUpdate; it is void with another
 	timeoutMillis int64
 
@@ -260,7 +261,7 @@ func (t *Table) expire(l *liveBroker, deadline int64) {
 func (t *Table) Heartbeat(nowMillis int64, cluster, addr []byte) bool {
 	li, ok := t.View().Live(cluster, addr)
 	if ok {
-		li.live.lastUpdate.Store(nowMillis)
+		li.live.hear(nowMillis)
 	}
 	return ok
 }
@@ -278,7 +279,7 @@ func (t *Table) RegistrationMissed(nowMillis int64, cluster, addr []byte, seq ui
 	if !ok {
 		return
 	}
-	li.live.lastUpdate.Store(nowMillis)
+	li.live.hear(nowMillis)
 	li.live.miss(seq)
 }
 

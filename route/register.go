@@ -123,7 +123,7 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	if t.links[linkKey{m, l}] == nil || !m.saidBy(r) {
 		return RegisterResult{}, false
 	}
-	l.lastUpdate.Store(nowMillis)
+	l.hear(nowMillis)
 	l.caughtUp(r.Seq, a.full)
 	if l.conn != r.Conn || l.peer != r.Peer {
 		t.bind(l, r.Conn)
@@ -418,7 +418,11 @@ func (m *member) saidBy(r *Registration) bool {
 
 // keepAlive makes l the live entry of the broker of r.
 func (t *Table) keepAlive(nowMillis int64, l *liveBroker, r *Registration) {
-	l.lastUpdate.Store(nowMillis)
+	if l.info == nil {
+		l.lastUpdate.Store(nowMillis) // nothing is known of a time before
+	} else {
+		l.hear(nowMillis)
+	}
 	l.timeoutMillis = r.TimeoutMillis
 	l.haServerAddr = r.HAServerAddr
 	t.expire(l, l.deadlineMillis())

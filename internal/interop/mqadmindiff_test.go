@@ -21,6 +21,7 @@ var ownKeys = []string{
 	"slowReaderTimeoutMillis", "maxPendingInputSize", "maxPendingOutputSize",
 	"maxTopics", "maxBrokers", "maxRouteEntries", "routeCacheBytes",
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",
+	"selfProtection", "selfProtectionMaxSeconds", "closeHoldMillis",
 	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
 }
 

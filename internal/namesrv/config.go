@@ -74,6 +74,17 @@ type Config struct {
 	MaxRouteEntries     int           // maxRouteEntries: broker names of all topics, filter servers, static mappings and their queues; 0 means one per 256 bytes of memory, 100,000 to 16,000,000
 	RouteCacheBytes     int64         // routeCacheBytes: encoded routes that are kept; what finds no room is encoded when asked for. 0 means an eighth of the memory, 8 MiB to 2 GiB
 
+	// SelfProtection (selfProtection, not a Java key) says what becomes of brokers when
+	// many of a cluster fall silent at once, or lose their connections: off removes them
+	// as Java does, monitor too, and counts those that it would have held back, on holds
+	// them back. SelfProtectionMax (selfProtectionMaxSeconds, not a Java key) is for how
+	// long a broker is, beyond its timeout; 0 is as long as it takes. CloseHold
+	// (closeHoldMillis, not a Java key) is how long the end of a broker's connection waits
+	// for those of others before it counts, with selfProtection=on only: 0 to 2,000 ms.
+	SelfProtection    string
+	SelfProtectionMax time.Duration
+	CloseHold         time.Duration
+
 	// RouteReadsOnLoop (routeReadsOnLoop, not a Java key) answers route requests
 	// on the event loop. Off sends them through the client pool, as Java does.
 	RouteReadsOnLoop bool
@@ -185,6 +196,9 @@ func DefaultConfig() Config {
 		SlowReaderTimeout:                    60 * time.Second,
 		MaxPendingInput:                      4 << 20,
 		MaxPendingOutput:                     64 << 20,
+		SelfProtection:                       "monitor",
+		SelfProtectionMax:                    300 * time.Second,
+		CloseHold:                            500 * time.Millisecond,
 		RouteReadsOnLoop:                     true,
 		FrameMaxLength:                       codec.MaxFrameLength,
 		ProductEnvName:                       "center",
@@ -296,6 +310,12 @@ func (c Config) Validate() error {
 		if timeout.value <= 0 {
 			faults = append(faults, fmt.Errorf("namesrv: %s is %v, must be positive", timeout.key, timeout.value))
 		}
+	}
+	if c.SelfProtectionMax < 0 {
+		faults = append(faults, fmt.Errorf("namesrv: selfProtectionMaxSeconds is %v, must not be negative", c.SelfProtectionMax))
+	}
+	if c.CloseHold < 0 || c.CloseHold > mostCloseHold {
+		faults = append(faults, fmt.Errorf("namesrv: closeHoldMillis is %v, must be from 0 to %v", c.CloseHold, mostCloseHold))
 	}
 	faults = append(faults, c.addressServerFaults()...)
 	faults = append(faults, c.clusterTestFaults()...)

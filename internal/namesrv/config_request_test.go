@@ -25,6 +25,7 @@ addressServerPort=0
 bindAddress=127.0.0.1
 clientRequestThreadPoolNums=8
 clientRequestThreadPoolQueueCapacity=50000
+closeHoldMillis=500
 clusterTest=false
 configBlackList=configBlackList;configStorePath;kvConfigPath
 configStorePath=
@@ -70,6 +71,8 @@ rocketmq.namesrv.domain.subgroup=nsaddr
 routeCacheBytes=0
 routeReadsOnLoop=true
 scanNotActiveBrokerInterval=5000
+selfProtection=monitor
+selfProtectionMaxSeconds=300
 serverAsyncSemaphoreValue=64
 serverCallbackExecutorThreads=0
 serverChannelMaxIdleTimeSeconds=120
@@ -383,12 +386,15 @@ func TestConfigKeys(t *testing.T) {
 		case "false":
 			value = "true"
 		}
-		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json", "requestRateMode": "monitor", "missDamping": "enforce"}[name]; words != "" {
+		if words := map[string]string{
+			"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json",
+			"requestRateMode": "monitor", "missDamping": "enforce", "selfProtection": "on",
+		}[name]; words != "" {
 			value = words
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 85 {
+	if len(lines) != 88 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

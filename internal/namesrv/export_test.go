@@ -45,6 +45,10 @@ func (s *Server) IsOld(arrived time.Duration) bool { return s.isOld(arrived) }
 // SetSettled says for the clock whether brokers may be judged. Before Run only.
 func (s *Server) SetSettled(settled func() bool) { s.settled = settled }
 
+// AfterHold gives closed connections that wait to f, which is to call what it is given
+// when they have waited. Before Run only.
+func (s *Server) AfterHold(f func(time.Duration, func())) { s.afterHold = f }
+
 // SetWall gives the server another wall clock. Before Run only.
 func (s *Server) SetWall(now func() time.Time) { s.wall = now }
 

@@ -8,14 +8,13 @@ import (
 	"time"
 
 	"gonamesrv/engine"
-	"gonamesrv/route"
 )
 
 // Opened implements engine.Handler.
 func (s *Server) Opened(engine.Conn) {}
 
 // Closed removes the brokers of a connection that its peer or the network has
-// ended, after every request of that connection which is still in the pool: none
+// ended (peerClosed says when), after every request of that connection which is still in the pool: none
 // can bring them back. One that we have closed says nothing of its brokers: they
 // live on until they are silent for too long.
 // Java: BrokerHousekeepingService, which removes them in any case.
@@ -30,7 +29,7 @@ func (s *Server) Closed(c engine.Conn, err error) {
 			return // no broker has ever registered over it
 		}
 		if engine.PeerLeft(err) {
-			s.table.ConnClosed(c.ID())
+			s.peerClosed(c)
 		} else if n := s.table.ForgetConn(c.ID()); n > 0 {
 			s.logLimited(slog.LevelInfo, "connection closed by us, its brokers stay", func() []any {
 				return []any{"conn", c.ID(), "remote", c.RemoteAddr(), "brokers", n, "err", clip(err.Error())}
@@ -62,8 +61,9 @@ func (s *Server) scan(ctx context.Context) {
 // connection's own requests: so no registration can come between the decision and
 // the close, and those that wait are heard first.
 func (s *Server) scanOnce(nowMillis int64) {
-	due := s.table.Due(nowMillis) // all of them leave: here is where some may be held back
-	for _, b := range s.table.Remove(due, route.BrokerExpired) {
+	expired, events := s.table.Scan(nowMillis, s.protection, s.config().protectionPolicy(), s.pulse())
+	s.logProtection(events)
+	for _, b := range expired {
 		c := s.brokerConns.get(b.Conn)
 		if c == nil {
 			continue

@@ -37,6 +37,8 @@ type Server struct {
 	task        engine.Task   // serveQueued, for all but registrations
 	arrivals    atomic.Uint64 // registrations that have come
 	brokerConns brokerConns
+	protection  *route.Protection
+	afterHold   func(time.Duration, func()) // time.AfterFunc; tests have their own
 	notifier    *notifier
 	listing     sync.Mutex     // held while a list of topics is made
 	addresses   *addressServer // nil when it is off
@@ -96,6 +98,8 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
 	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()})
+	s.protection = route.NewProtection()
+	s.afterHold = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
 	s.notifier = newNotifier(s)
 	s.damper = newDamper(s.budget)
 	if cfg.AddressServerPort != 0 {

@@ -175,3 +175,11 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+// Reset ends the connection with a reset, not with the end of its stream.
+func (c *Client) Reset() {
+	if tcp, ok := c.conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	c.conn.Close()
+}
