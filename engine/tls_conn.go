@@ -180,6 +180,7 @@ func (t *tlsConn) serveAll() error {
 		if t.c.closing.Load() {
 			return nil
 		}
+		t.c.e.showNext(&t.in)
 		frame, err := t.in.next(m)
 		if err != nil {
 			return err
