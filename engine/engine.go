@@ -28,6 +28,7 @@ const abandonAfter = time.Second
 type Engine struct {
 	o      Options // with defaults
 	h      Handler
+	ahead  Preparer // h, nil if it is none
 	bufs   buffers
 	client *gnet.Client
 	loops  []*loop
@@ -97,6 +98,7 @@ func New(h Handler, o Options) (*Engine, error) {
 		stop:  make(chan struct{}),
 		fatal: make(chan error, 1),
 	}
+	e.ahead, _ = h.(Preparer)
 	e.tickEvery = e.o.tick
 	e.inboxLimits = inboxLimits{
 		split: e.o.Split, maxFrame: e.o.MaxFrame, ahead: e.o.ChokedInput,

@@ -52,6 +52,24 @@ type Handler interface {
 	Closed(c Conn, err error)
 }
 
+// A Preparer is a Handler that wants to know what it will serve. If it waits for
+// memory with each request, it can wait for that of many at the same time.
+type Preparer interface {
+	Handler
+
+	// Prepare shows bytes that have come and that Serve was not called for yet. They
+	// begin with a frame, but may end in the middle of one, and nobody has looked at
+	// them: not even the SplitFunc. Serve may never be called for them, since the
+	// connection may be closed meanwhile. Frames of more than a few KiB are seldom shown.
+	//
+	// It returns how many of the bytes it has seen. Once these are served, it is shown
+	// what is behind them. Whoever has no use for any returns len(next), and is
+	// asked again in another turn.
+	//
+	// next is borrowed until Prepare returns, and may be read only.
+	Prepare(next []byte) int
+}
+
 // A Conn is one accepted connection of an [Engine]; there are no others. All
 // methods are safe from any goroutine, also after the connection has died.
 type Conn interface {

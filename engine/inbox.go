@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/valyala/bytebufferpool"
@@ -44,8 +45,9 @@ type inboxLimits struct {
 //	room, fill what a read has brought straight into the buffer of a frame, or
 //	reopen     what was buffered while the connection was not served,
 //
-// then next until it yields nothing or the driver has had enough, then keep. While the
-// driver does not serve the connection, it calls buffer instead.
+// then next until it yields nothing or the driver has had enough, then keep. peek and
+// saw may come before any next. While the driver does not serve the connection, it calls
+// buffer instead.
 //
 // Frames are served from where they are read to. Only what is left at the end of a
 // turn is copied, into a buffer of the inbox. That grows with the bytes that have
@@ -68,6 +70,7 @@ type inbox struct {
 	began   time.Duration              // when the frame that buf begins was first seen
 
 	todo  []byte // within a turn: what next has yet to cut
+	shown int    // so many bytes at the front of todo were seen already
 	whole frameState
 }
 
@@ -176,7 +179,9 @@ func (in *inbox) reopen() {
 func (in *inbox) hasMore() bool { return in.whole == complete || len(in.todo) > 0 }
 
 // forget gives up a turn that was not kept, of an inbox with nothing buffered.
-func (in *inbox) forget() { in.todo, in.need, in.waiting, in.whole = nil, 0, false, fragment }
+func (in *inbox) forget() {
+	in.todo, in.shown, in.need, in.waiting, in.whole = nil, 0, 0, false, fragment
+}
 
 // next returns the next whole frame, nil if there is none. The frame may be read
 // until the next call of any method. The error wraps ErrMalformed.
@@ -201,8 +206,21 @@ func (in *inbox) next(m memory) ([]byte, error) {
 		return nil, nil
 	}
 	in.todo, in.waiting, in.spoke = data[n:], false, true
+	in.shown = max(in.shown-n, 0)
 	return data[:n:n], nil
 }
+
+// peek returns what next is going to cut now, nil if something else comes first: a
+// frame in buf, or what was seen before. It takes nothing. saw says how many of these
+// bytes were seen; whatever that number is, only what peek returns depends on it.
+func (in *inbox) peek() []byte {
+	if in.shown > 0 || in.whole == complete {
+		return nil
+	}
+	return slices.Clip(in.todo)
+}
+
+func (in *inbox) saw(n int) { in.shown = n }
 
 // alone returns the buffer of the frame that next has just yielded if the frame
 // is all that is in it, else nil.
@@ -247,7 +265,7 @@ func (in *inbox) keep(m memory, now time.Duration, served bool) error {
 		in.need, in.waiting = 0, false
 	}
 	rest, how := in.todo, in.whole
-	in.todo, in.whole = nil, fragment
+	in.todo, in.shown, in.whole = nil, 0, fragment
 	var err error
 	switch {
 	case how == spread:

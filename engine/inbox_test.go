@@ -454,7 +454,15 @@ func (s *streamModel) turn(rt *rapid.T, m *testMemory, in *inbox, now time.Durat
 		}
 	}
 	most := rapid.SampledFrom([]int{1000, 1000, 0, 1, 3}).Draw(rt, "most")
+	if in.whole != complete && !bytes.Equal(in.peek(), in.todo) {
+		rt.Fatal("peek does not begin with the turn")
+	}
+	unseen := s.done // where in the stream peek goes on
+	peeking := rapid.Bool().Draw(rt, "peeking")
 	for range most {
+		if peeking {
+			unseen = s.peek(rt, in, unseen)
+		}
 		frame, err := in.next(m)
 		if err != nil {
 			return err
@@ -491,6 +499,28 @@ func (s *streamModel) turn(rt *rapid.T, m *testMemory, in *inbox, now time.Durat
 		s.served = false
 	}
 	return in.keep(m, now, s.served)
+}
+
+// peek peeks, and returns where in the stream it goes on: behind what it saw, once that
+// was yielded.
+func (s *streamModel) peek(rt *rapid.T, in *inbox, unseen int) int {
+	got := in.peek()
+	if len(got) == 0 {
+		return unseen
+	}
+	from := s.done
+	if from < unseen {
+		rt.Fatalf("peek shows byte %d again, it was to go on from %d", from, unseen)
+	}
+	if !bytes.Equal(got, s.stream[from:s.fed]) {
+		rt.Fatalf("peek shows %d bytes, want the %d from %d on, or others", len(got), s.fed-from, from)
+	}
+	if cap(got) > len(got) {
+		rt.Fatal("what peek shows can be appended to")
+	}
+	n := rapid.IntRange(-1, len(got)+1).Draw(rt, "seen")
+	in.saw(n)
+	return from + min(max(n, 0), len(got))
 }
 
 // check compares in with the model between turns.

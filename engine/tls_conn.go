@@ -183,6 +183,7 @@ func (t *tlsConn) serveAll() error {
 			t.dropInput()
 			return nil
 		}
+		t.c.e.showNext(&t.in)
 		frame, err := t.in.next(m)
 		if err != nil {
 			return err

@@ -108,6 +108,7 @@ func (l *loop) serveAll(c *conn, in *inbox) error {
 			l.slow(c)
 			return l.keepInput(c, in)
 		}
+		l.e.showNext(in)
 		frame, err := in.next((*inputMemory)(c))
 		if err != nil {
 			return err
@@ -128,6 +129,16 @@ func (l *loop) serveAll(c *conn, in *inbox) error {
 		}
 	}
 	return l.keepInput(c, in)
+}
+
+// showNext shows the handler what comes next, if it wants to know.
+func (e *Engine) showNext(in *inbox) {
+	if e.ahead == nil {
+		return
+	}
+	if next := in.peek(); len(next) > 0 {
+		in.saw(e.ahead.Prepare(next))
+	}
 }
 
 // serve gives one frame to the handler and writes early if many replies have

@@ -23,15 +23,9 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	if s.mustWait(cfg) {
 		return codec.Reply{}, &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
 	}
-	form := route.RouteForm{Acting: cfg.SupportActingMaster}
-	if r.cmd.Version >= codec.V4_9_4 || h.AcceptStandardJSONOnly {
-		form.Dialect = codec.DialectStrict
-	}
+	form := routeForm(cfg, &r.cmd, &h)
 	if cfg.OrderMessageEnable {
 		form.OrderTopicConf, form.HasOrderTopicConf = s.kv.get(orderTopicConfig, string(h.Topic))
-	}
-	if h.ZoneMode && !isBlank(h.ZoneName) {
-		form.InZone, form.Zone = true, h.ZoneName
 	}
 	body, ok := s.table.View().Route(h.Topic, &form)
 	if !ok {
@@ -39,6 +33,19 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 		return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
 	}
 	return codec.Reply{Body: body}, nil
+}
+
+// routeForm returns the form in which a route is asked for, the order configuration
+// left out. It borrows from h.
+func routeForm(cfg *Config, cmd *codec.Command, h *codec.GetRouteInfoRequestHeader) route.RouteForm {
+	form := route.RouteForm{Acting: cfg.SupportActingMaster}
+	if cmd.Version >= codec.V4_9_4 || h.AcceptStandardJSONOnly {
+		form.Dialect = codec.DialectStrict
+	}
+	if h.ZoneMode && !isBlank(h.ZoneName) {
+		form.InZone, form.Zone = true, h.ZoneName
+	}
+	return form
 }
 
 // isBlank reports whether b has nothing but white space.
