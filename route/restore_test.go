@@ -3,9 +3,8 @@ package route
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
-	"reflect"
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -39,25 +38,14 @@ func TestRestoredIsTheSame(t *testing.T) {
 			rt.Fatal(d)
 		}
 		again := restored.View().Save(h.now + age)
-		forgetNumbers(saved)
-		forgetNumbers(again)
 		for i := range saved.Lives {
 			l := &saved.Lives[i]
 			l.SilentMillis = max(l.SilentMillis+age, 1)
 			l.Confirmed = false
 		}
-		again.AtMillis, again.Edition = saved.AtMillis, saved.Edition
-		if !reflect.DeepEqual(saved, again) {
+		if !maps.Equal(saved.lines(), again.lines()) { // numbers may be others
 			rt.Fatalf("saved again\n got %+v\nwant %+v", again, saved)
 		}
-	})
-}
-
-// forgetNumbers puts the parts of s in an order that does not depend on what numbers
-// they had in the Table.
-func forgetNumbers(s *Saved) {
-	slices.SortFunc(s.Mappings, func(a, b SavedMapping) int {
-		return slices.Compare([]string{s.Topics[a.Topic].Name, a.BrokerName}, []string{s.Topics[b.Topic].Name, b.BrokerName})
 	})
 }
 
