@@ -22,6 +22,7 @@ var ownKeys = []string{
 	"maxTopics", "maxBrokers", "maxRouteEntries", "routeCacheBytes",
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",
 	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
+	"warmStart", "routeSnapshotPath", "warmStartIdentity", "warmStartMaxAgeSeconds", "warmStartLoadMillis",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS

@@ -33,6 +33,9 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 		form.InZone, form.Zone = true, h.ZoneName
 	}
 	body, ok := s.table.View().Route(h.Topic, &form)
+	if !ok && s.mayMiss(cfg) {
+		return codec.Reply{}, &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
+	}
 	if !ok {
 		return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
 	}

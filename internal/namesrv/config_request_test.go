@@ -66,6 +66,7 @@ rocketmq.namesrv.domain=jmenv.tbsite.net
 rocketmq.namesrv.domain.subgroup=nsaddr
 routeCacheBytes=0
 routeReadsOnLoop=true
+routeSnapshotPath=
 scanNotActiveBrokerInterval=5000
 serverAsyncSemaphoreValue=64
 serverCallbackExecutorThreads=0
@@ -101,6 +102,10 @@ useEpollNativeSelector=false
 `
 
 const laterKeysText = `waitSecondsForService=45
+warmStart=on
+warmStartIdentity=
+warmStartLoadMillis=10000
+warmStartMaxAgeSeconds=900
 writeBufferHighWaterMark=0
 writeBufferLowWaterMark=0
 `
@@ -380,12 +385,12 @@ func TestConfigKeys(t *testing.T) {
 		case "false":
 			value = "true"
 		}
-		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json"}[name]; words != "" {
+		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json", "warmStart": "shadow"}[name]; words != "" {
 			value = words
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 82 {
+	if len(lines) != 87 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config
