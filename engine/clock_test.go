@@ -286,6 +286,10 @@ var clockReads = map[string]string{
 	"internal/namesrv/cluster_test_mode.go nameServers": "the age of a list, monotonic",
 	"internal/namesrv/cluster_test_mode.go known":       "the age of a list, monotonic",
 	"internal/namesrv/cluster_test_mode.go ask":         "deadline of a socket",
+	"internal/namesrv/route_snapshot_file.go stamp":     "what is shown, and ages a file over a restart of the machine",
+	"internal/namesrv/route_snapshot_file.go ageOf":     "the age of a file over a restart of the machine",
+	"internal/namesrv/route_snapshot_keeper.go write":   "what is shown",
+	"internal/namesrv/route_snapshot_load.go putAside":  "what is shown",
 	"internal/namesrv/tls_reload.go logCertificate":     "certificates are dated",
 	"internal/namesrv/tls_context.go selfSigned":        "certificates are dated",
 }

@@ -86,6 +86,7 @@ func TestU04_testGetProperties(t *testing.T) {
 	cfg, notes, err := configure(f, noEnv, &stdout)
 	want := namesrv.DefaultConfig()
 	want.KVConfigPath = filepath.Join(homeDir(noEnv), "namesrv", "kvConfig.json")
+	want.RouteSnapshotPath = filepath.Join(homeDir(noEnv), "namesrv", "routes.snap")
 	want.ConfigStorePath = filepath.Join(homeDir(noEnv), "namesrv", "namesrv.properties")
 	if err != nil || len(notes) > 0 || !reflect.DeepEqual(cfg, want) {
 		t.Errorf("the configuration is %+v, %v, want\n%+v", cfg, err, want)

@@ -28,6 +28,9 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 		form.OrderTopicConf, form.HasOrderTopicConf = s.kv.get(orderTopicConfig, string(h.Topic))
 	}
 	body, ok := s.table.View().Route(h.Topic, &form)
+	if !ok && s.mayMiss(cfg) {
+		return codec.Reply{}, &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
+	}
 	if !ok {
 		s.noteMiss(r, cfg.MissDamping, h.Topic)
 		return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}

@@ -229,6 +229,7 @@ func (s *Server) changeTopic(r *request, topic []byte, change func()) {
 	r.change.was(topicValue(v, before))
 	change()
 	v = s.table.View()
+	s.keeper.changed(v.Edition())
 	after, _ := v.Topic(topic)
 	r.change.is(topicValue(v, after), after != before)
 }
@@ -264,6 +265,7 @@ func (s *Server) changeWritePerm(r *request, brokerName string, writable bool) i
 		change = s.table.AddWritePerm
 	}
 	c := change(brokerName)
+	s.keeper.changed(s.table.View().Edition())
 	value := func(n int) slog.Value { return slog.GroupValue(slog.Int("topics", c.Topics), slog.Int("writable", n)) }
 	r.change.was(value(c.Before))
 	r.change.is(value(c.After), c.Changed)

@@ -29,6 +29,9 @@ var errEngineStuck = errors.New("namesrv: the engine does not stop")
 func (s *Server) components(e *engineComponent) *component.List {
 	l := component.NewList(s.log)
 	l.Add("files", component.Func{OnStop: func(context.Context) { s.releaseFiles() }})
+	if s.keeper != nil {
+		l.AddSlow("snapshot keeper", s.keeper, func() time.Duration { return keeperTime })
+	}
 	l.Add("notifier", s.notifier)
 	l.AddSlow("pools", component.Func{OnStart: s.startPools, OnStop: s.stopPools},
 		func() time.Duration { return poolsTime + component.StopTime })

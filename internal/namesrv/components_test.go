@@ -24,6 +24,7 @@ func everythingOn(t *testing.T, log io.Writer) *Server {
 	cfg := DefaultConfig()
 	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
 	cfg.KVConfigPath = filepath.Join(t.TempDir(), "kvConfig.json")
+	cfg.RouteSnapshotPath = filepath.Join(t.TempDir(), "routes.snap")
 	cfg.AddressServerPort, cfg.AddressServerList = 1, "10.0.0.1:9876"
 	cfg.ClusterTest, cfg.ProductNamesrvAddr = true, "127.0.0.1:1"
 	s, err := New(cfg, slog.New(slog.NewTextHandler(log, nil)))
@@ -49,6 +50,9 @@ func wantNothingLeft(t *testing.T, s *Server) {
 	}
 	if s.kv.file.held != nil {
 		t.Error("the file of the KV config is still locked")
+	}
+	if s.keeper.file.held != nil {
+		t.Error("the file of the routes is still locked")
 	}
 	if s.product.ctx.Err() == nil || s.notifier.ctx.Err() == nil {
 		t.Error("something may still be asked or sent")

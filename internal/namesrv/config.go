@@ -140,6 +140,15 @@ type Config struct {
 	LogFileSize    int    // logFileMaxMegabytes, from 1 to 65536, in MiB: when the file is set aside and another one begun
 	LogFileBackups int    // logFileMaxBackups, from 1 to 10000: how many are kept that were set aside
 
+	// The routes that outlive a restart. None has a key in Java, where a name server
+	// starts with none.
+
+	WarmStart         string        // warmStart: off, shadow or on. On keeps a snapshot of the routes and begins with it; shadow keeps it, and only says what it would have been good for
+	RouteSnapshotPath string        // routeSnapshotPath: the file of the snapshot; "" turns warmStart off
+	WarmStartIdentity string        // warmStartIdentity, at most 255 bytes: whose snapshot it must be; "" means host name and listenPort, host:port
+	WarmStartMaxAge   time.Duration // warmStartMaxAgeSeconds, positive: a snapshot that was last known to be right longer ago is not used
+	WarmStartLoadTime time.Duration // warmStartLoadMillis, positive: how long reading it may hold up the start
+
 	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
 	// comes from it is to be changed, so the properties file is not told of them.
 	JavaOptions []string
@@ -211,6 +220,9 @@ func DefaultConfig() Config {
 		LogFormat:                            "text",
 		LogFileSize:                          100,
 		LogFileBackups:                       10,
+		WarmStart:                            warmStartOn,
+		WarmStartMaxAge:                      900 * time.Second,
+		WarmStartLoadTime:                    10 * time.Second,
 		Unused: UnusedConfig{
 			UnRegisterBrokerQueue:        3000,
 			ServerWorkerThreads:          8,
@@ -320,6 +332,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.addressServerFaults()...)
 	faults = append(faults, c.clusterTestFaults()...)
 	faults = append(faults, c.logFaults()...)
+	faults = append(faults, c.warmStartFaults()...)
 	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {
 		faults = append(faults, err)
 	}

@@ -70,6 +70,7 @@ rocketmq.namesrv.domain=jmenv.tbsite.net
 rocketmq.namesrv.domain.subgroup=nsaddr
 routeCacheBytes=0
 routeReadsOnLoop=true
+routeSnapshotPath=
 scanNotActiveBrokerInterval=5000
 selfProtection=monitor
 selfProtectionMaxSeconds=300
@@ -107,6 +108,10 @@ useEpollNativeSelector=false
 `
 
 const laterKeysText = `waitSecondsForService=45
+warmStart=on
+warmStartIdentity=
+warmStartLoadMillis=10000
+warmStartMaxAgeSeconds=900
 writeBufferHighWaterMark=0
 writeBufferLowWaterMark=0
 `
@@ -388,13 +393,13 @@ func TestConfigKeys(t *testing.T) {
 		}
 		if words := map[string]string{
 			"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json",
-			"requestRateMode": "monitor", "missDamping": "enforce", "selfProtection": "on",
+			"requestRateMode": "monitor", "missDamping": "enforce", "selfProtection": "on", "warmStart": "shadow",
 		}[name]; words != "" {
 			value = words
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 88 {
+	if len(lines) != 93 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -41,7 +41,7 @@ func startLeaving(t *testing.T, change func(*namesrv.Config), prepare ...func(*n
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	l.testServer = &testServer{s, s.Addr().String()}
+	l.testServer = &testServer{Server: s, addr: s.Addr().String()}
 	var ctx context.Context
 	ctx, l.leave = context.WithCancel(context.Background())
 	go func() { l.ended <- s.Run(ctx) }()

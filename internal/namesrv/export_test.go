@@ -3,6 +3,7 @@ package namesrv
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -261,3 +262,30 @@ func (s *Server) AnswerLaterWhen(code codec.RequestCode, gone, wait func()) {
 		return codec.Reply{}, err
 	})
 }
+
+// SetBoot gives the keeper of the routes another run of the machine. Before Run only.
+func (s *Server) SetBoot(boot func() (id string, d time.Duration)) { s.keeper.boot = boot }
+
+// BetweenPieces calls f before each piece of a snapshot. Before Run only.
+func (s *Server) BetweenPieces(f func()) { s.keeper.between = f }
+
+// OnReadRoutes calls f before a snapshot is read. Before Run only.
+func (s *Server) OnReadRoutes(f func()) { s.keeper.reading = f }
+
+// WriteRoutes writes the snapshot now, for a server that does not run.
+func (s *Server) WriteRoutes() error {
+	s.keeper.write(nil, becauseChanged)
+	if why := s.keeper.stats().Write.Failing; why != "" {
+		return errors.New(why)
+	}
+	return nil
+}
+
+// LoadRoutes reads the snapshot now, for a server that does not run.
+func (s *Server) LoadRoutes() RouteLoadStats {
+	_ = s.keeper.load(context.Background())
+	return s.keeper.stats().Load
+}
+
+// ReleaseRoutes lets another process write the snapshot.
+func (s *Server) ReleaseRoutes() { s.keeper.file.release() }

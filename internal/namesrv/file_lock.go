@@ -25,6 +25,10 @@ type fileLock struct {
 	path string
 	log  *slog.Logger
 	held *flock.Flock // nil if not held
+
+	// alone says, while it is held, that nobody else can have it: not so where the
+	// file system knows no locks.
+	alone bool
 }
 
 // take takes the lock unless it is held already. It creates folders, and removes
@@ -40,6 +44,7 @@ func (l *fileLock) take() error {
 	}
 	lock := flock.New(path+lockSuffix, flock.SetPermissions(0o644))
 	ok, err := lock.TryLock()
+	l.alone = err == nil && ok
 	switch {
 	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
 		l.log.Warn("file cannot be locked, nobody notices if another process writes it too", "file", l.path, "err", err)

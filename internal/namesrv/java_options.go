@@ -70,7 +70,7 @@ func (c *Config) takeJavaOption(name, value string) (known bool, err error) {
 	case "user.home":
 		if value != "" {
 			c.SetHome(value)
-			c.JavaOptions = append(c.JavaOptions, "kvConfigPath", "configStorePath")
+			c.JavaOptions = append(c.JavaOptions, "kvConfigPath", "configStorePath", "routeSnapshotPath")
 		}
 		return true, nil
 	case "rocketmq.serialize.type":
@@ -110,6 +110,7 @@ func looksLikeOurs(name string) bool {
 func (c *Config) SetHome(home string) {
 	if home != "" {
 		c.KVConfigPath = filepath.Join(home, "namesrv", "kvConfig.json")
+		c.RouteSnapshotPath = besideKVConfig(c.KVConfigPath)
 		c.ConfigStorePath = filepath.Join(home, "namesrv", "namesrv.properties")
 	}
 }

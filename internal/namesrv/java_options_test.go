@@ -25,13 +25,14 @@ func TestJavaOptions(t *testing.T) {
 	}
 	want := DefaultConfig()
 	want.KVConfigPath, want.ConfigStorePath = filepath.FromSlash("/srv/mq/namesrv/kvConfig.json"), filepath.FromSlash("/srv/mq/namesrv/namesrv.properties")
+	want.RouteSnapshotPath = filepath.FromSlash("/srv/mq/namesrv/routes.snap")
 	want.RocketMQHome, want.SerializeType, want.FrameMaxLength = "/opt/rocketmq", codec.SerializeRocketMQ, 32<<20
 	want.ServerSocketSndBufSize, want.ServerSocketRcvBufSize, want.Unused.ServerSocketBacklog = 1, 2, 3
 	want.WriteBufferHighWaterMark, want.WriteBufferLowWaterMark = 5, 4
 	want.ProductNamesrvAddr, want.NamesrvDomain, want.NamesrvDomainSubgroup = "a:1;b:2", "example.org", "sub"
 	want.TLS.ServerMode, want.TLS.ClientEnable, want.TLS.ServerNeedClientAuth = "disabled", true, "require"
 	want.JavaOptions = []string{
-		"kvConfigPath", "configStorePath", "rocketmqHome", "frameMaxLength", "serverSocketSndBufSize", "serverSocketRcvBufSize",
+		"kvConfigPath", "configStorePath", "routeSnapshotPath", "rocketmqHome", "frameMaxLength", "serverSocketSndBufSize", "serverSocketRcvBufSize",
 		"serverSocketBacklog", "writeBufferHighWaterMark", "writeBufferLowWaterMark", "productNamesrvAddr", "rocketmq.namesrv.domain",
 		"rocketmq.namesrv.domain.subgroup", "tls.server.mode", "tls.enable", "tls.server.need.client.auth",
 	}

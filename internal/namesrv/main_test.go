@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv("NAMESRV_KV_CHILD"); file != "" {
 		writeKVUntilKilled(file)
 	}
+	if file := os.Getenv("NAMESRV_ROUTES_CHILD"); file != "" {
+		writeRoutesUntilKilled(file)
+	}
 	namesrv.BePatient()
 	// gnet starts the goroutines of a pool when it is imported.
 	// gnet keeps the goroutines that take connections for 10 s.
@@ -31,7 +34,8 @@ func TestMain(m *testing.M) {
 // A testServer is a server on a free port of the loopback.
 type testServer struct {
 	*namesrv.Server
-	addr string
+	addr    string
+	clients testing.TB // whose end is that of the clients; nil is who dials
 }
 
 // start runs a server until the test ends; the table must then be in order.
@@ -75,11 +79,14 @@ func startWithLog(t testing.TB, change func(*namesrv.Config), log *slog.Logger, 
 			t.Error("Run does not return")
 		}
 	})
-	return &testServer{s, s.Addr().String()}
+	return &testServer{Server: s, addr: s.Addr().String()}
 }
 
 func (s *testServer) dial(t testing.TB) *nstest.Client {
 	t.Helper()
+	if s.clients != nil {
+		t = s.clients
+	}
 	return nstest.Dial(t, s.addr)
 }
 

@@ -144,6 +144,11 @@ var configKeys = append([]configKey{
 	restart(wordKey("logFormat", []string{"text", "json"}, func(c *Config) *string { return &c.LogFormat })),
 	restart(intKey("logFileMaxMegabytes", func(c *Config) *int { return &c.LogFileSize })),
 	restart(intKey("logFileMaxBackups", func(c *Config) *int { return &c.LogFileBackups })),
+	restart(wordKey("warmStart", []string{warmStartOff, warmStartShadow, warmStartOn}, func(c *Config) *string { return &c.WarmStart })),
+	never(stringKey("routeSnapshotPath", func(c *Config) *string { return &c.RouteSnapshotPath })),
+	restart(stringKey("warmStartIdentity", func(c *Config) *string { return &c.WarmStartIdentity })),
+	restart(durationKey("warmStartMaxAgeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.WarmStartMaxAge })),
+	restart(durationKey("warmStartLoadMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.WarmStartLoadTime })),
 }, tlsKeys...)
 
 func live(k configKey) configKey    { k.update = updateLive; return k }
@@ -220,6 +225,9 @@ func (c *Config) LoadProperties(file string) (notes []Note, err error) {
 			}
 		}
 		taken[f.Name] = true
+	}
+	if taken["kvConfigPath"] && !taken["routeSnapshotPath"] {
+		c.RouteSnapshotPath = besideKVConfig(c.KVConfigPath)
 	}
 	c.Unknown = withFields(c.Unknown, others)
 	c.JavaOptions = slices.DeleteFunc(slices.Clone(c.JavaOptions), func(name string) bool { return taken[name] })

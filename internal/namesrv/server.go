@@ -27,7 +27,9 @@ type Server struct {
 	blackList   map[string]bool        // keys that UPDATE_NAMESRV_CONFIG must not change
 	kv          *kvConfig
 	log         *slog.Logger
-	table       *route.Table
+	table       *route.Table   // Start of the keeper may replace it, before anybody is served
+	replacing   sync.Mutex     // held meanwhile, and by those who read it before they are served
+	keeper      *routeKeeper   // nil when it is off
 	budget      *engine.Budget // what peers may make us hold
 	pools       *pools         // made before ready is closed
 	engine      *engine.Engine
@@ -97,7 +99,8 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
-	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()})
+	s.table = route.New(s.routeOptions())
+	s.keeper = newRouteKeeper(s, &cfg)
 	s.protection = route.NewProtection()
 	s.afterHold = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
 	s.notifier = newNotifier(s)
@@ -115,6 +118,12 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	return s, nil
 }
 
+// routeOptions is the table's part of the configuration.
+func (s *Server) routeOptions() route.Options {
+	cfg := s.config()
+	return route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()}
+}
+
 // engineOptions is the engine's part of a configuration.
 func (s *Server) engineOptions(cfg *Config) engine.Options {
 	trusted, _ := parseTrusted(cfg.ProxyProtocolTrusted) // validated
@@ -129,7 +138,10 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 		SendBuffer:  cfg.ServerSocketSndBufSize,
 		RecvBuffer:  cfg.ServerSocketRcvBufSize,
 		Drain:       s.drain,
-		Started:     sync.OnceFunc(func() { close(s.ready) }),
+		Started: sync.OnceFunc(func() {
+			s.table.Serving(s.nowMillis())
+			close(s.ready)
+		}),
 
 		TLSMode:          cfg.TLS.mode(),
 		TLSConfig:        s.tls.server.Load,
@@ -216,6 +228,7 @@ func (s *Server) releaseFiles() {
 // the other, in the order of the changes.
 func (s *Server) onEvent(e route.Event) {
 	s.logEvent(e)
+	s.keeper.noteEvent(e)
 	if e.Kind == route.MinBrokerIDChanged && s.config().NotifyMinBrokerIDChanged {
 		s.notifier.post(e.BrokerName, e.MinID)
 	}

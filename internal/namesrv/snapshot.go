@@ -48,6 +48,7 @@ type Snapshot struct {
 	Requests      []RequestStats // in ascending order of their codes, all that have none last
 
 	Table    route.Stats
+	Routes   RouteSnapshotStats // over a restart
 	KVConfig KVConfigStats
 	Notices  NoticeStats
 	Misses   MissStats
@@ -102,7 +103,7 @@ type Setting struct{ Key, Value string }
 // tables are: BenchmarkSnapshot. Safe from any goroutine, before, while and after
 // the server runs.
 func (s *Server) Snapshot() Snapshot {
-	cfg := s.config()
+	cfg, table := s.config(), s.tableNow()
 	snap := Snapshot{
 		Version:       Version(),
 		State:         s.state(),
@@ -112,13 +113,15 @@ func (s *Server) Snapshot() Snapshot {
 		QueuedBytes:   s.budget.Queued(),
 		Registrations: s.arrivals.Load(),
 		Requests:      s.dispatch.snapshot(),
-		Table:         s.table.Stats(),
+		Table:         table.Stats(),
+		Routes:        s.keeper.stats(),
 		KVConfig:      s.kv.stats(),
 		Notices:       s.notifier.stats(),
 		Misses:        s.damper.stats(),
 		Protection:    s.protection.Stats(),
 		Config:        cfg.settings(),
 	}
+	snap.Routes.Warmth = table.Warmth()
 	snap.RoutesGiven = (snap.State == StateServing || snap.State == StateDraining) && !s.mustWait(cfg)
 	if s.hasServed() {
 		for _, addr := range s.Addrs() {
@@ -159,10 +162,25 @@ func (s *Server) hasServed() bool {
 }
 
 // mustWait reports whether routes are not given yet, because brokers may not have
-// registered again after a start. In cluster-test mode nobody waits.
+// registered again after a start. In cluster-test mode nobody waits, nor does
+// anybody when the server goes on with the routes of the process before.
 // Java: ClientRequestProcessor, needWaitForService.
 func (s *Server) mustWait(cfg *Config) bool {
+	return s.inWaitTime(cfg) && !s.keeper.isOpen()
+}
+
+// inWaitTime reports whether the time has not passed yet that needWaitForService
+// gives brokers to register again.
+func (s *Server) inWaitTime(cfg *Config) bool {
 	return cfg.NeedWaitForService && s.product == nil && s.clock.Now()-s.started < time.Duration(cfg.WaitSecondsForService)*time.Second
+}
+
+// tableNow returns the table, also to those who come before the server has one to
+// stay with.
+func (s *Server) tableNow() *route.Table {
+	s.replacing.Lock()
+	defer s.replacing.Unlock()
+	return s.table
 }
 
 func (k *kvConfig) stats() KVConfigStats {

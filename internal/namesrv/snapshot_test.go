@@ -22,6 +22,7 @@ import (
 var notCounters = map[string]string{
 	"engine.drainDue":   "what a drain has left to do, for itself",
 	"engine.lastAccept": "a time",
+	"keeper.urgent":     "the number of a View",
 	"bufs.":             "free memory that is kept",
 	"Log.":              "a time, and lines held back: the next line says how many",
 	"Logs[":             "the same",
@@ -65,6 +66,7 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 		"arrivals":       {map[string]func(int64){"": func(n int64) { s.arrivals.Store(uint64(n)) }}, 1},
 		"misses":         {nstest.Counters(s.damper), 3},
 		"address server": {nstest.Counters(s.addresses.http), 3},
+		"keeper":         {nstest.Counters(s.keeper), 4},
 		"clock":          {nstest.Counters(s.clock), 2},
 		"notices": {map[string]func(int64){
 			"sent":       func(n int64) { s.notifier.counts.sent = n },
@@ -132,7 +134,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Routes", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)

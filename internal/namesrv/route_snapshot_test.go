@@ -1,0 +1,553 @@
+package namesrv_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/namesrv"
+	"gonamesrv/internal/nstest"
+	"gonamesrv/route"
+)
+
+// keepRoutes keeps the routes in file.
+func keepRoutes(file string) func(*namesrv.Config) {
+	return func(c *namesrv.Config) { c.RouteSnapshotPath = file }
+}
+
+// lifetime runs a server for as long as f does. Its connections outlive it: a broker
+// that hangs up before is not there at the end.
+func lifetime(t *testing.T, change func(*namesrv.Config), f func(t *testing.T, s *testServer, log *logText), prepare ...func(*namesrv.Server)) {
+	t.Helper()
+	long := t
+	t.Run("lifetime", func(t *testing.T) {
+		s, log := startLogging(t, change, prepare...)
+		<-s.Ready()
+		s.clients = long
+		f(t, s, log)
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+// registerAB registers two brokers and a slave.
+func registerAB(t *testing.T, c *nstest.Client) {
+	t.Helper()
+	b := nstest.Broker{Cluster: "C", Name: "b", Addr: "10.0.0.3:10911", Counter: 7, Topics: []string{"T", "V"}}
+	for _, b := range []nstest.Broker{brokerA, slaveA, b} {
+		wantCode(t, c.Do(b.Register()), codec.RespSuccess, "")
+	}
+}
+
+// askVersion asks whether a broker has what its data version says.
+func askVersion(c *nstest.Client, addr string, version []byte) (ours []byte, changed string) {
+	r := nstest.Request(codec.ReqQueryDataVersion, "brokerName", "x", "brokerAddr", addr, "clusterName", "C", "brokerId", "0")
+	r.Body = version
+	reply := c.Do(r)
+	value, _ := reply.Ext.Get("changed")
+	return bytes.Clone(reply.Body), string(value)
+}
+
+// questions are what must be answered the same after a restart.
+func questions() []*codec.Command {
+	strict := nstest.Route("T")
+	strict.Version = codec.V4_9_4
+	return []*codec.Command{
+		nstest.Route("T"), strict, nstest.Route("U"), nstest.Route("V"), nstest.Route("none"),
+		nstest.Request(codec.ReqGetBrokerClusterInfo), nstest.Request(codec.ReqGetAllTopicListFromNameserver),
+	}
+}
+
+func answers(c *nstest.Client) (all []string) {
+	for _, q := range questions() {
+		reply := c.Do(q)
+		all = append(all, fmt.Sprint(reply.Code, string(reply.Remark), string(reply.Body)))
+	}
+	return all
+}
+
+// TestRoutesOutliveARestart stops a server and starts it again. It answers as
+// before, byte for byte, and says of no broker that it has changed. Who is not heard
+// of leaves when its window ends, who is stays.
+func TestRoutesOutliveARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	var before []string
+	var version []byte
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, log *logText) {
+		if !log.has("starts without routes, there is no snapshot of them") {
+			t.Errorf("the log is %s", log)
+		}
+		c := s.dial(t)
+		registerAB(t, c)
+		before = answers(c)
+		version, _ = askVersion(c, brokerA.Addr, nil)
+	})
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, log *logText) {
+		if !log.has(`msg="starts with the routes of its snapshot" file=` + file + " brokers=3 topics=3 age=") {
+			t.Errorf("the log is %s", log)
+		}
+		c := s.dial(t)
+		for i, got := range answers(c) {
+			if got != before[i] {
+				t.Errorf("answer %d is\n%s, before\n%s", i, got, before[i])
+			}
+		}
+		snap := s.Snapshot().Routes
+		if snap.Mode != "on" || snap.Load.Result != "restored" || snap.Load.Brokers != 3 || snap.Warmth.Restored != 3 || snap.Warmth.Known != 3 {
+			t.Errorf("it shows %+v", snap)
+		}
+		if len(version) == 0 {
+			t.Fatal("no data version")
+		}
+		if ours, changed := askVersion(c, brokerA.Addr, version); changed != "false" || !bytes.Equal(ours, version) {
+			t.Errorf("322 says changed=%s, %s", changed, ours)
+		}
+		if w := s.Snapshot().Routes.Warmth; w.Confirmed != 1 || w.Restored != 2 {
+			t.Errorf("after one was confirmed it shows %+v", w)
+		}
+		s.ScanIn(119 * time.Second)
+		if n := s.Table().View().LiveCount(); n != 3 {
+			t.Errorf("%d live before the end of the window", n)
+		}
+		wantCode(t, c.Do(slaveA.Register()), codec.RespSuccess, "")
+		s.ScanIn(119 * time.Second)
+		if n := s.Table().View().LiveCount(); n != 3 {
+			t.Errorf("%d live before the end of the window", n)
+		}
+	})
+}
+
+// TestSilentRestoredBroker: with a clock of its own, a broker leaves at the end of
+// its window unless it is heard of.
+func TestSilentRestoredBroker(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, _ *logText) { registerAB(t, s.dial(t)) })
+	var now atomic.Int64
+	now.Store(int64(time.Hour))
+	clock := func(s *namesrv.Server) { s.SetClock(func() time.Duration { return time.Duration(now.Load()) }) }
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, _ *logText) {
+		c := s.dial(t)
+		now.Add(int64(119 * time.Second))
+		wantCode(t, c.Do(brokerA.Register()), codec.RespSuccess, "")
+		s.ScanIn(0)
+		if n := s.Table().View().LiveCount(); n != 3 {
+			t.Errorf("%d live after 119 s", n)
+		}
+		now.Add(int64(2 * time.Second))
+		s.ScanIn(0)
+		v := s.Table().View()
+		if _, ok := v.Live([]byte("C"), []byte(brokerA.Addr)); !ok || v.LiveCount() != 1 {
+			t.Errorf("%d live after 121 s, the one that was heard of: %v", v.LiveCount(), ok)
+		}
+		if w := s.Snapshot().Routes.Warmth; w.Gone != 2 {
+			t.Errorf("it shows %+v", w)
+		}
+	}, clock)
+}
+
+// TestAdminChangesOutliveARestart: what an operator has changed is not undone.
+func TestAdminChangesOutliveARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	var before []string
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, _ *logText) {
+		c := s.dial(t)
+		registerAB(t, c)
+		wantCode(t, c.Do(nstest.Request(codec.ReqWipeWritePermOfBroker, "brokerName", "a")), codec.RespSuccess, "")
+		wantCode(t, c.Do(nstest.Request(codec.ReqDeleteTopicInNamesrv, "topic", "V")), codec.RespSuccess, "")
+		before = answers(c)
+	})
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, _ *logText) {
+		for i, got := range answers(s.dial(t)) {
+			if got != before[i] {
+				t.Errorf("answer %d is\n%s, before\n%s", i, got, before[i])
+			}
+		}
+	})
+}
+
+// TestSnapshotWhileServing does not wait for the end: a broker that has come is in
+// the file soon, and so is what an operator has changed.
+func TestSnapshotWhileServing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	s, _ := startLogging(t, keepRoutes(file))
+	c := s.dial(t)
+	shown := func() *route.Saved {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return &route.Saved{}
+		}
+		_, saved, err := route.ReadSnapshot(text, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return saved
+	}
+	registerAB(t, c)
+	nstest.Eventually(t, "three brokers in the file", func() bool { return len(shown().Lives) == 3 })
+	wantCode(t, c.Do(nstest.Request(codec.ReqDeleteTopicInNamesrv, "topic", "V")), codec.RespSuccess, "")
+	nstest.Eventually(t, "no topic V", func() bool { return len(shown().Topics) == 2 })
+	nstest.Eventually(t, "two writes", func() bool { return s.Snapshot().Routes.Write.Writes > 1 })
+	w := s.Snapshot().Routes.Write
+	if w.Writes < 2 || w.Reason != "broker or topic" || w.Bytes == 0 || w.Written.IsZero() || w.WriteFailures != 0 || w.Failing != "" {
+		t.Errorf("it shows %+v", w)
+	}
+}
+
+// idleServer is a server that does not run, which has brokers and keeps them.
+func idleServer(t *testing.T, change func(*namesrv.Config), prepare ...func(*namesrv.Server)) (*namesrv.Server, *logText) {
+	t.Helper()
+	cfg := namesrv.DefaultConfig()
+	change(&cfg)
+	log := &logText{}
+	s, err := namesrv.New(cfg, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range prepare {
+		p(s)
+	}
+	t.Cleanup(func() { s.ReleaseFiles(); s.ReleaseRoutes() })
+	return s, log
+}
+
+// registerSome registers brokers in a server that does not run, each of n topics.
+func registerSome(s *namesrv.Server, brokers, n int, counter int64) error {
+	for i := range brokers {
+		var topics []string
+		for j := range n {
+			topics = append(topics, fmt.Sprintf("topic-%d-%d", j, counter%7))
+		}
+		b := nstest.Broker{Cluster: "C", Name: fmt.Sprint("b", i), Addr: fmt.Sprintf("10.0.0.%d:10911", i), Counter: counter, Topics: topics}
+		r := b.Register()
+		var body codec.RegisterBrokerBody
+		if err := body.Decode(r.Body, r.Version, false, 0); err != nil {
+			return err
+		}
+		_, err := s.Table().RegisterBroker(0, &route.Registration{
+			RegistrationHeader: route.RegistrationHeader{Cluster: b.Cluster, BrokerName: b.Name, BrokerAddr: b.Addr, TimeoutMillis: 120_000},
+			Body:               &body,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bootAt is a run of the machine.
+func bootAt(id string, d time.Duration) func(*namesrv.Server) {
+	return func(s *namesrv.Server) { s.SetBoot(func() (string, time.Duration) { return id, d }) }
+}
+
+// TestSnapshotRefused has a file that is good, and its backup, and then something
+// wrong with the one, the other or both. The server starts in any case, with what
+// is right or without.
+func TestSnapshotRefused(t *testing.T) {
+	at := func(wall time.Time) func(*namesrv.Server) {
+		return func(s *namesrv.Server) { s.SetWall(func() time.Time { return wall }) }
+	}
+	wall := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	flip := func(i int) func(*testing.T, string) {
+		return func(t *testing.T, file string) {
+			text := []byte(readFile(t, file))
+			if i < 0 {
+				i += len(text)
+			}
+			text[i] ^= 0x10
+			writeFile(t, file, string(text))
+		}
+	}
+	remove := func(t *testing.T, file string) {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same, next := bootAt("one", time.Hour+20*time.Second), bootAt("two", time.Minute)
+	none := func(*testing.T, string) {}
+	for name, c := range map[string]struct {
+		file, backup func(*testing.T, string)
+		prepare      []func(*namesrv.Server)
+		config       func(*namesrv.Config)
+		result, why  string
+		files        string // what is left beside the lock
+	}{
+		"good":                      {none, none, []func(*namesrv.Server){same, at(wall)}, nil, "restored", "", "routes.snap routes.snap.bak"},
+		"wall clock set":            {none, none, []func(*namesrv.Server){same, at(wall.Add(-time.Hour))}, nil, "restored", "", "routes.snap routes.snap.bak"},
+		"after a reboot":            {none, none, []func(*namesrv.Server){next, at(wall.Add(time.Minute))}, nil, "restored", "", "routes.snap routes.snap.bak"},
+		"no file":                   {remove, remove, []func(*namesrv.Server){same, at(wall)}, nil, "none", "", ""},
+		"too old":                   {none, none, []func(*namesrv.Server){bootAt("one", time.Hour+901*time.Second), at(wall)}, nil, "refused", "it was last known to be right 15m1s ago, 15m0s is the most", "routes.snap.bak.refused routes.snap.refused"},
+		"not too old":               {none, none, []func(*namesrv.Server){bootAt("one", time.Hour+899*time.Second), at(wall)}, nil, "restored", "", "routes.snap routes.snap.bak"},
+		"too old by its key":        {none, none, []func(*namesrv.Server){same, at(wall)}, func(c *namesrv.Config) { c.WarmStartMaxAge = 10 * time.Second }, "refused", "it was last known", "routes.snap.bak.refused routes.snap.refused"},
+		"1970 at boot":              {none, none, []func(*namesrv.Server){next, at(time.Unix(60, 0))}, nil, "refused", "its age is not known", "routes.snap.bak.refused routes.snap.refused"},
+		"other identity":            {none, none, []func(*namesrv.Server){same, at(wall)}, func(c *namesrv.Config) { c.WarmStartIdentity = "other" }, "refused", `it is of "me", this is "other"`, "routes.snap.bak.refused routes.snap.refused"},
+		"other port":                {none, none, []func(*namesrv.Server){same, at(wall)}, func(c *namesrv.Config) { c.WarmStartIdentity = "" }, "refused", ":9876", "routes.snap.bak.refused routes.snap.refused"},
+		"other major":               {flip(8), none, []func(*namesrv.Server){same, at(wall)}, nil, "restored", "", "routes.snap.bak routes.snap.refused"},
+		"flipped":                   {flip(4200), none, []func(*namesrv.Server){same, at(wall)}, nil, "restored", "", "routes.snap.bak routes.snap.refused"},
+		"flipped, and the backup":   {flip(4200), flip(-1), []func(*namesrv.Server){same, at(wall)}, nil, "refused", "route: snapshot is damaged", "routes.snap.bak.refused routes.snap.refused"},
+		"truncated":                 {func(t *testing.T, file string) { writeFile(t, file, readFile(t, file)[:4100]) }, none, []func(*namesrv.Server){same, at(wall)}, nil, "restored", "", "routes.snap.bak routes.snap.refused"},
+		"blank":                     {func(t *testing.T, file string) { writeFile(t, file, "") }, none, []func(*namesrv.Server){same, at(wall)}, nil, "restored", "", "routes.snap.bak routes.snap.refused"},
+		"killed between two names":  {remove, none, []func(*namesrv.Server){same, at(wall)}, nil, "restored", "", "routes.snap.bak"},
+		"more than the limits":      {none, none, []func(*namesrv.Server){same, at(wall)}, func(c *namesrv.Config) { c.MaxTopics = 10 }, "refused", "topics", "routes.snap.bak.refused routes.snap.refused"},
+		"good, but a folder":        {func(t *testing.T, file string) { remove(t, file); mkdir(t, file) }, none, []func(*namesrv.Server){same, at(wall)}, nil, "restored", "", "routes.snap routes.snap.bak"},
+		"one torn stamp":            {flip(3072 + 5), none, []func(*namesrv.Server){same, at(wall)}, nil, "restored", "", "routes.snap routes.snap.bak"},
+		"good, with nobody in them": {func(t *testing.T, file string) { writeEmpty(t, file, wall) }, none, []func(*namesrv.Server){same, at(wall)}, nil, "empty", "it has no brokers", "routes.snap routes.snap.bak"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "routes.snap")
+			config := func(c *namesrv.Config) { c.RouteSnapshotPath, c.WarmStartIdentity = file, "me" }
+			former, _ := idleServer(t, config, bootAt("one", time.Hour), at(wall))
+			for i := range int64(2) {
+				if err := registerSome(former, 2, 20, i); err != nil {
+					t.Fatal(err)
+				}
+				if err := former.WriteRoutes(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			former.ReleaseRoutes()
+			c.file(t, file)
+			c.backup(t, file+".bak")
+			s, log := idleServer(t, func(cfg *namesrv.Config) {
+				config(cfg)
+				if c.config != nil {
+					c.config(cfg)
+				}
+			}, c.prepare...)
+			got := s.LoadRoutes()
+			if got.Result != c.result || !strings.Contains(got.Why, c.why) {
+				t.Errorf("it is %+v, want %s, %s", got, c.result, c.why)
+			}
+			if n := s.Table().View().LiveCount(); (n == 2) != (c.result == "restored") || n != 2 && n != 0 {
+				t.Errorf("%d live", n)
+			}
+			if strings.Contains(c.files, "refused") != log.has("level=WARN msg=\"snapshot of the routes refused\"") && name != "good, but a folder" {
+				t.Errorf("the log is %s", log)
+			}
+			want := append(strings.Fields(c.files), "routes.snap.lock")
+			slices.Sort(want)
+			wantFiles(t, dir, want...)
+		})
+	}
+}
+
+func mkdir(t *testing.T, dir string) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writeEmpty writes a whole snapshot of tables without brokers.
+func writeEmpty(t *testing.T, file string, wall time.Time) {
+	var b bytes.Buffer
+	h := &route.SnapshotHeader{Identity: "me", Stamp: route.SnapshotStamp{Number: 1, WallMillis: wall.UnixMilli(), BootID: "one", BoottimeNanos: int64(time.Hour)}}
+	if _, err := route.WriteSnapshot(&b, h, route.New(route.Options{}).View(), 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, b.String())
+}
+
+// TestSnapshotTakesTooLong abandons what takes too long to read, whole.
+func TestSnapshotTakesTooLong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, _ *logText) { registerAB(t, s.dial(t)) })
+	slow := make(chan struct{})
+	lifetime(t, func(c *namesrv.Config) { c.RouteSnapshotPath, c.WarmStartLoadTime = file, time.Millisecond }, func(t *testing.T, s *testServer, log *logText) {
+		if got := s.Snapshot().Routes.Load.Result; got != "abandoned" || s.Table().View().LiveCount() != 0 || !log.has("starts without routes, reading their snapshot takes too long") {
+			t.Errorf("it is %s, %d live, the log is %s", got, s.Table().View().LiveCount(), log)
+		}
+		close(slow)
+	}, func(s *namesrv.Server) { s.OnReadRoutes(func() { <-slow }) })
+}
+
+// TestSnapshotOfTwoServers: the second with the same file neither reads nor writes it,
+// says so once, and writes it when the first has ended.
+func TestSnapshotOfTwoServers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, _ *logText) { registerAB(t, s.dial(t)) })
+	long := t
+	var second *testServer
+	var log *logText
+	lifetime(t, keepRoutes(file), func(t *testing.T, first *testServer, _ *logText) {
+		before := readFile(t, file)
+		second, log = startLogging(long, keepRoutes(file))
+		<-second.Ready()
+		if got := second.Snapshot().Routes.Load.Result; got != "in use" || second.Table().View().LiveCount() != 0 || !log.has("snapshot of the routes is neither read nor written") {
+			t.Errorf("it is %s, the log is %s", got, log)
+		}
+		wantCode(t, second.dial(t).Do(nstest.Broker{Cluster: "C", Name: "c", Addr: "10.0.0.9:10911", Counter: 1, Topics: []string{"T", "U"}}.Register()), codec.RespSuccess, "")
+		nstest.Eventually(t, "it has tried twice", func() bool { return second.Snapshot().Routes.Write.WriteFailures > 1 })
+		if w := second.Snapshot().Routes.Write; w.Writes != 0 || !strings.Contains(w.Failing, "another process writes") {
+			t.Errorf("it shows %+v", w)
+		}
+		if readFile(t, file) != before && first.Snapshot().Routes.Write.Writes == 0 {
+			t.Error("the second has written")
+		}
+		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+			t.Errorf("%d warnings: %s", n, log)
+		}
+	})
+	nstest.Eventually(t, "the second writes", func() bool { return second.Snapshot().Routes.Write.Writes > 0 })
+	if !log.has("snapshot of the routes is written by this process from now on") {
+		t.Errorf("the log is %s", log)
+	}
+}
+
+// TestSnapshotCannotBeWritten: there is no folder, and none can be made. The server
+// serves, says so, goes on trying, and writes when it can.
+func TestSnapshotCannotBeWritten(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "folder")
+	writeFile(t, dir, "in its place")
+	s, log := startLogging(t, keepRoutes(filepath.Join(dir, "routes.snap")))
+	c := s.dial(t)
+	registerAB(t, c)
+	nstest.Eventually(t, "it has tried three times", func() bool { return s.Snapshot().Routes.Write.WriteFailures > 2 })
+	if reply := c.Do(nstest.Route("T")); codec.ResponseCode(reply.Code) != codec.RespSuccess {
+		t.Errorf("answered %v", reply.Code)
+	}
+	if n := strings.Count(log.String(), "snapshot of the routes cannot be written"); n != 1 {
+		t.Errorf("%d lines in the first minute: %s", n, log)
+	}
+	if w := s.Snapshot().Routes.Write; w.Failing == "" || w.Writes != 0 || w.Age != 0 {
+		t.Errorf("it shows %+v", w)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	nstest.Eventually(t, "it is written", func() bool { return s.Snapshot().Routes.Write.Writes > 0 })
+	if w := s.Snapshot().Routes.Write; w.Failing != "" || !log.has("snapshot of the routes is written") {
+		t.Errorf("it shows %+v", w)
+	}
+}
+
+// TestDrainWritesRoutes: what has changed while a snapshot was written, and the
+// server was told to end, is in the file.
+func TestDrainWritesRoutes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	late := nstest.Broker{Cluster: "C", Name: "late", Addr: "10.0.0.9:10911", Counter: 1, Topics: []string{"late", "later"}}
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, _ *logText) {
+		c := s.dial(t)
+		registerAB(t, c)
+		wantCode(t, c.Do(late.Register()), codec.RespSuccess, "")
+	})
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, saved, err := route.ReadSnapshot(text, 0)
+	if err != nil || len(saved.Lives) != 4 || h.Reason != "drain" && h.Reason != "end" {
+		t.Errorf("%+v, %+v, %v", h, saved, err)
+	}
+}
+
+// TestShadow begins without routes, and compares.
+func TestShadow(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, _ *logText) { registerAB(t, s.dial(t)) })
+	var now atomic.Int64
+	clock := func(s *namesrv.Server) { s.SetClock(func() time.Duration { return time.Duration(now.Load()) }) }
+	shadow := func(c *namesrv.Config) { c.RouteSnapshotPath, c.WarmStart = file, "shadow" }
+	lifetime(t, shadow, func(t *testing.T, s *testServer, log *logText) {
+		snap := s.Snapshot().Routes
+		if snap.Load.Result != "shadow" || snap.Load.Brokers != 3 || s.Table().View().LiveCount() != 0 || !log.has("warmStart is shadow; its snapshot could be used") {
+			t.Errorf("it shows %+v, the log is %s", snap, log)
+		}
+		c := s.dial(t)
+		wantCode(t, c.Do(brokerA.Register()), codec.RespSuccess, "")
+		now.Add(int64(121 * time.Second))
+		wantCode(t, c.Do(slaveA.Register()), codec.RespSuccess, "") // wakes it
+		nstest.Eventually(t, "it has compared", func() bool { return log.has("snapshot of the routes compared") })
+		want := namesrv.RouteShadowStats{Brokers: namesrv.ShadowCount{Right: 2, Stale: 1}, Rows: namesrv.ShadowCount{Right: 2, Stale: 2}}
+		if got := s.Snapshot().Routes.Shadow; got != want {
+			t.Errorf("it shows %+v, want %+v", got, want)
+		}
+	}, clock)
+}
+
+// TestWarmStartOff touches no file.
+func TestWarmStartOff(t *testing.T) {
+	dir := t.TempDir()
+	off := func(c *namesrv.Config) { c.RouteSnapshotPath, c.WarmStart = filepath.Join(dir, "routes.snap"), "off" }
+	lifetime(t, off, func(t *testing.T, s *testServer, _ *logText) {
+		registerAB(t, s.dial(t))
+		if snap := s.Snapshot().Routes; snap.Mode != "off" || snap.Load.Result != "off" {
+			t.Errorf("it shows %+v", snap)
+		}
+	})
+	wantFiles(t, dir)
+}
+
+// TestGateOfAWarmStart: needWaitForService keeps nobody waiting who asks for what was
+// restored; in shadow mode it does until nearly all are there again.
+func TestGateOfAWarmStart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	wait := func(c *namesrv.Config) {
+		c.RouteSnapshotPath, c.NeedWaitForService, c.WaitSecondsForService = file, true, 3600
+	}
+	code := func(c *nstest.Client, topic string) codec.ResponseCode {
+		return codec.ResponseCode(c.Do(nstest.Route(topic)).Code)
+	}
+	lifetime(t, wait, func(t *testing.T, s *testServer, _ *logText) {
+		c := s.dial(t)
+		registerAB(t, c)
+		if got := code(c, "T"); got != codec.RespSystemError || s.Snapshot().RoutesGiven {
+			t.Errorf("at the first start answered %v", got)
+		}
+	})
+	lifetime(t, wait, func(t *testing.T, s *testServer, _ *logText) {
+		c := s.dial(t)
+		if known, unknown := code(c, "T"), code(c, "none"); known != codec.RespSuccess || unknown != codec.RespSystemError || !s.Snapshot().RoutesGiven {
+			t.Errorf("after a warm start answered %v, of an unknown topic %v", known, unknown)
+		}
+		for _, addr := range []string{brokerA.Addr, slaveA.Addr, "10.0.0.3:10911"} {
+			version, _ := askVersion(c, addr, nil)
+			if _, changed := askVersion(c, addr, version); changed != "false" {
+				t.Errorf("%s: changed=%s", addr, changed)
+			}
+		}
+		if unknown := code(c, "none"); unknown != codec.RespTopicNotExist {
+			t.Errorf("once all are confirmed: of an unknown topic answered %v", unknown)
+		}
+	})
+	lifetime(t, func(c *namesrv.Config) { wait(c); c.WarmStart = "shadow" }, func(t *testing.T, s *testServer, _ *logText) {
+		c := s.dial(t)
+		wantCode(t, c.Do(brokerA.Register()), codec.RespSuccess, "")
+		if got := code(c, "T"); got != codec.RespSystemError {
+			t.Errorf("one of three is there: answered %v", got)
+		}
+		registerAB(t, c)
+		nstest.Eventually(t, "routes are given", func() bool { return code(c, "T") == codec.RespSuccess })
+	})
+}
+
+// TestRouteSnapshotBesideKVConfig: who moves the KV config moves the snapshot, unless
+// it has a place of its own. Nobody who tests a server writes into a home folder.
+func TestRouteSnapshotBesideKVConfig(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                       filepath.FromSlash("/home/x/namesrv/routes.snap"),
+		"kvConfigPath=/srv/a/kv": filepath.FromSlash("/srv/a/routes.snap"),
+		"kvConfigPath=":          "",
+		"routeSnapshotPath=":     "",
+		"routeSnapshotPath=/r\nkvConfigPath=/srv/a/kv": "/r",
+		"kvConfigPath=/srv/a/kv\nrouteSnapshotPath=/r": "/r",
+		"kvConfigPath=\nrouteSnapshotPath=/r":          "/r",
+	} {
+		cfg := namesrv.DefaultConfig()
+		cfg.SetHome(filepath.FromSlash("/home/x"))
+		if _, err := cfg.LoadProperties(writeProperties(t, text)); err != nil || cfg.RouteSnapshotPath != want {
+			t.Errorf("%q: %s, %v, want %s", text, cfg.RouteSnapshotPath, err, want)
+		}
+	}
+	if cfg := namesrv.DefaultConfig(); cfg.RouteSnapshotPath != "" {
+		t.Errorf("by default it is %s", cfg.RouteSnapshotPath)
+	}
+}
