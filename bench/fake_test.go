@@ -22,6 +22,8 @@ type fakeServer struct {
 	// change may spoil a reply; false keeps it back.
 	change func(req *codec.Command, reply *codec.Reply) bool
 	before func(req *codec.Command) // told of each request, nil tells nobody
+	closed func()                   // told of each connection that ends, nil tells nobody
+	hangUp func(frame []byte) bool  // whether to close the connection instead of an answer; nil never does
 	stall  sync.RWMutex             // locked: nobody is served
 
 	mu      sync.Mutex // guards the following fields
@@ -71,6 +73,9 @@ func (f *fakeServer) serve(c net.Conn) {
 	f.streams = append(f.streams, sent)
 	f.mu.Unlock()
 	in := bufio.NewReader(c)
+	if f.closed != nil {
+		defer f.closed()
+	}
 	for {
 		var head [4]byte
 		if _, err := io.ReadFull(in, head[:]); err != nil {
@@ -83,6 +88,9 @@ func (f *fakeServer) serve(c net.Conn) {
 		f.mu.Lock()
 		sent.Write(frame)
 		f.mu.Unlock()
+		if f.hangUp != nil && f.hangUp(frame) {
+			return
+		}
 		f.stall.RLock()
 		out := f.answer(frame)
 		f.stall.RUnlock()
