@@ -131,8 +131,13 @@ func (p *paced) registration() request {
 	return request{
 		code: codeRegisterBroker, version: versionNew,
 		ext: [][2]string{
-			{"brokerAddr", p.addr}, {"brokerId", "0"}, {"brokerName", p.name}, {"clusterName", cluster}, {"haServerAddr", p.addr},
-			{"compressed", "false"}, {"bodyCrc32", "0"},
+			{"brokerAddr", p.addr},
+			{"brokerId", "0"},
+			{"brokerName", p.name},
+			{"clusterName", cluster},
+			{"haServerAddr", p.addr},
+			{"compressed", "false"},
+			{"bodyCrc32", "0"},
 		},
 		body: fmt.Appendf(nil, `{"filterServerList":[],"topicConfigSerializeWrapper":{"dataVersion":%s,"topicConfigTable":{%s}}}`, dv, strings.Join(table, ",")),
 	}

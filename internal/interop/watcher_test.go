@@ -256,7 +256,7 @@ type front struct {
 
 	mu         sync.Mutex
 	conns      map[net.Conn]bool
-	registered map[string]time.Time // by broker name: when the last registration went through
+	registered map[string][]time.Time // by broker name: when registrations went through
 }
 
 func startFront(t *testing.T, upstream string) *front {
@@ -265,7 +265,7 @@ func startFront(t *testing.T, upstream string) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{ln: ln, upstream: upstream, conns: map[net.Conn]bool{}, registered: map[string]time.Time{}}
+	f := &front{ln: ln, upstream: upstream, conns: map[net.Conn]bool{}, registered: map[string][]time.Time{}}
 	go func() {
 		for {
 			c, err := ln.Accept()
@@ -300,17 +300,21 @@ func resetConn(c net.Conn) {
 	c.Close()
 }
 
-// since returns the names of the brokers that have registered since a moment.
-func (f *front) since(moment time.Time) (names []string) {
+// since returns how many brokers have registered since a moment, and when the
+// last of them did so for the first time.
+func (f *front) since(moment time.Time) (brokers int, last time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for name, at := range f.registered {
-		if at.After(moment) {
-			names = append(names, name)
+	for _, times := range f.registered {
+		i := slices.IndexFunc(times, func(at time.Time) bool { return at.After(moment) })
+		if i < 0 {
+			continue
+		}
+		if brokers++; times[i].After(last) {
+			last = times[i]
 		}
 	}
-	slices.Sort(names)
-	return names
+	return brokers, last
 }
 
 func (f *front) relay(down net.Conn) {
@@ -350,7 +354,7 @@ func (f *front) relay(down net.Conn) {
 		mu.Unlock()
 		if ok && head.Code == replySuccess {
 			f.mu.Lock()
-			f.registered[name] = time.Now()
+			f.registered[name] = append(f.registered[name], time.Now())
 			f.mu.Unlock()
 		}
 	})
