@@ -43,7 +43,7 @@ const toldOften = 50
 func startLoser(t *testing.T, lose func(*codec.Reply)) *loser {
 	l := &loser{lose: lose, enough: make(chan struct{})}
 	var once sync.Once
-	l.fakeServer = startFake(t, func(req *codec.Command, reply *codec.Reply) bool {
+	change := func(req *codec.Command, reply *codec.Reply) bool {
 		if !isLoad(req) || !l.event.Load() || l.told.Load() >= toldOften {
 			return true
 		}
@@ -52,13 +52,16 @@ func startLoser(t *testing.T, lose func(*codec.Reply)) *loser {
 		}
 		l.lose(reply)
 		return true
-	})
-	l.before = func(req *codec.Command) {
-		if req.Code == codec.ReqRegisterBroker && l.event.Load() {
-			<-l.enough // nobody is back before the loss was seen
-		}
 	}
-	l.closed = func() { l.event.Store(true) }
+	l.fakeServer = startFakeWith(t, func(f *fakeServer) {
+		f.change = change
+		f.before = func(req *codec.Command) {
+			if req.Code == codec.ReqRegisterBroker && l.event.Load() {
+				<-l.enough // nobody is back before the loss was seen
+			}
+		}
+		f.closed = func() { l.event.Store(true) }
+	})
 	return l
 }
 
@@ -101,10 +104,9 @@ func TestMassCloseCounts(t *testing.T) {
 // connections; the others go on.
 func TestPartitionIsSilent(t *testing.T) {
 	const away = 3 * time.Second
-	f := startFake(t, nil)
 	var mu sync.Mutex
 	last, gap := map[string]time.Time{}, map[string]time.Duration{}
-	f.before = func(req *codec.Command) {
+	before := func(req *codec.Command) {
 		if req.Code != codec.ReqRegisterBroker {
 			return
 		}
@@ -117,6 +119,7 @@ func TestPartitionIsSilent(t *testing.T) {
 		}
 		last[string(name)] = now
 	}
+	f := startFakeWith(t, func(f *fakeServer) { f.before = before })
 	res := run(t, scenario(t, "partition", "away", away.String(), "period", "100ms", "share", "100", "brokers", "2"), at(f.addr))
 	for name, g := range gap {
 		if g < away/3 {
@@ -143,10 +146,9 @@ func TestPartitionIsSilent(t *testing.T) {
 // TestRegularComesBack: a broker whose connection the server has closed registers
 // again over a new one, in the same period.
 func TestRegularComesBack(t *testing.T) {
-	f := startFake(t, nil)
 	var registered atomic.Int64
 	hungUp := make(chan struct{})
-	f.hangUp = func(frame []byte) bool {
+	hangUp := func(frame []byte) bool {
 		var req codec.Command
 		if req.Decode(frame) != nil || req.Code != codec.ReqRegisterBroker || registered.Add(1) != 8 {
 			return false
@@ -154,11 +156,12 @@ func TestRegularComesBack(t *testing.T) {
 		close(hungUp)
 		return true
 	}
-	f.before = func(req *codec.Command) {
+	before := func(req *codec.Command) {
 		if req.Code == codec.ReqQueryDataVersion { // asked in the end
 			<-hungUp
 		}
 	}
+	f := startFakeWith(t, func(f *fakeServer) { f.hangUp, f.before = hangUp, before })
 	res := run(t, scenario(t, "partition", "away", "1ms", "period", "100ms", "share", "1"), at(f.addr))
 	if res.Survival.RegistrationsMissed > 0 || registered.Load() < 9 {
 		t.Errorf("%d of %d registrations failed", res.Survival.RegistrationsMissed, registered.Load())

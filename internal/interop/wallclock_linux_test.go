@@ -105,12 +105,9 @@ func TestTrialWallClock(t *testing.T) {
 	program := buildSteppingNamesrv(t, dir)
 	library, offset := fakeTime(), filepath.Join(dir, "offset")
 	writeFile(t, offset, "+0\n")
-	forward := time.Now().Add(2 * time.Minute).Truncate(time.Second)
-	back := forward.Add(2 * time.Minute)
 	all := contenders(t, dir, func(n *namesrv) {
 		if n.java == "" {
 			n.program = program
-			n.env = []string{fmt.Sprintf("WALL_STEPS=%d:3600,%d:-3600", forward.Unix(), back.Unix())}
 			return
 		}
 		n.env = []string{
@@ -122,15 +119,21 @@ func TestTrialWallClock(t *testing.T) {
 		t.Log("libfaketime is not installed: only ours is on trial")
 		all = all[:1]
 	}
-	for _, c := range all {
+	for _, c := range all[1:] {
 		c.start(t)
 	}
+	// Ours starts last: it has to know when.
+	forward := time.Now().Add(soon + 90*time.Second).Truncate(time.Second)
+	back := forward.Add(100 * time.Second)
+	all[0].env = []string{fmt.Sprintf("WALL_STEPS=%d:3600,%d:-3600", forward.Unix(), back.Unix())}
+	all[0].start(t)
 	topics, of := pacedTopics(pacedBrokers)
 	fleet := startPaced(t, pacedBrokers, realPeriod, topics, addresses(all), func(int) func(string) (net.Conn, error) { return dialPlain })
 	for _, c := range all {
 		c.w = watch(t, c.addr(), dialPlain, 200, of)
 	}
 	whole(t, all, soon)
+	t.Logf("%v until the first step", time.Until(forward))
 	if time.Until(forward) < settled {
 		t.Fatalf("the servers took too long to start")
 	}
