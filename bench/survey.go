@@ -14,7 +14,8 @@ import (
 // keeps the route it has; one that is told of fewer brokers drops the others.
 type survey struct {
 	begun      atomic.Int64 // in the run's nanoseconds; 0 while nothing is noted
-	firstWhole atomic.Int64 // when the first whole route came
+	back       atomic.Int64 // what leaves from then on is answered after the server was away
+	firstWhole atomic.Int64 // when the first whole route came of what left after back
 	first      atomic.Int64 // when the first came that was missing or shrunken
 	last       atomic.Int64 // and the last
 }
@@ -26,7 +27,11 @@ func (s *survey) covers(since int64) bool {
 }
 
 // whole notes a route that was as it should be.
-func (s *survey) whole(now int64) { s.firstWhole.CompareAndSwap(0, now) }
+func (s *survey) whole(since, now int64) {
+	if back := s.back.Load(); back > 0 && since >= back {
+		s.firstWhole.CompareAndSwap(0, now)
+	}
+}
 
 // lacking notes a reply that lacked brokers.
 func (s *survey) lacking(now int64) {
@@ -59,7 +64,7 @@ func (t *topic) survey(route *codec.TopicRouteData, since int64) (errorKind stri
 		return ""
 	}
 	if len(route.BrokerDatas) >= len(t.brokers) {
-		f.survey.whole(f.now())
+		f.survey.whole(since, f.now())
 		return ""
 	}
 	t.shrunk.Store(true)

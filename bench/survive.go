@@ -61,13 +61,11 @@ func (r *run) through(ctx context.Context, e event) error {
 	return ctx.Err()
 }
 
-// away notes that the server answers nothing from now on. What it has answered
-// before does not belong to the event.
+// away notes that the server answers nothing and is about to come back. What
+// came before was on its way when it left.
 func (r *run) away() {
 	r.wasAway = true
-	r.fleet.survey.begun.Store(r.d.now())
-	r.d.each(func(*worker) {}) // they have judged all that it had answered
-	r.fleet.survey.firstWhole.Store(0)
+	r.fleet.survey.back.Store(r.d.now())
 }
 
 // recovered waits until every broker has registered after a moment, and every
@@ -96,8 +94,8 @@ func planPause(r *run) error {
 		if err := r.opt.Server.Pause(); err != nil {
 			return fmt.Errorf("stop the server: %w", err)
 		}
-		r.away()
 		slept := sleep(ctx, time.Duration(r.p.Away))
+		r.away()
 		if err := r.opt.Server.Resume(); err != nil {
 			return fmt.Errorf("let the server go on: %w", err)
 		}
