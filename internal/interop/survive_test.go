@@ -254,6 +254,41 @@ func TestTrialMassClose(t *testing.T) {
 	}
 }
 
+// TestTrialPause stops the servers for 130 s under eight brokers that give up an
+// answer after 24 s and come with a new connection each period: when the servers
+// go on they read all that was sent, and what was closed.
+func TestTrialPause(t *testing.T) {
+	needTrials(t)
+	t.Parallel()
+	all := contenders(t, workDir(t), nil)
+	for _, c := range all {
+		c.start(t)
+	}
+	topics, of := pacedTopics(pacedBrokers)
+	fleet := startPaced(t, pacedBrokers, realPeriod, topics, addresses(all), func(int) func(string) (net.Conn, error) { return dialPlain })
+	for _, c := range all {
+		c.w = watch(t, c.addr(), dialPlain, 200, of)
+	}
+	whole(t, all, soon)
+	time.Sleep(settled)
+	for _, c := range all {
+		c.signal(t, syscall.SIGSTOP)
+	}
+	time.Sleep(130 * time.Second)
+	began := time.Now()
+	for _, c := range all {
+		c.w.begin()
+		c.signal(t, syscall.SIGCONT)
+	}
+	time.Sleep(realPeriod / 3) // after a scan
+	waitRegistered(t, fleet, all, time.Now())
+	whole(t, all, 4*realPeriod)
+	for _, c := range all {
+		s := c.w.end()
+		c.report(t, "SIGSTOP 130 s, SIGCONT, eight brokers", began, s, s.notFound+s.shrunken == 0, "")
+	}
+}
+
 // waitRegistered waits until each broker has registered with each server since
 // a moment.
 func waitRegistered(t *testing.T, fleet []*paced, all []*contender, since time.Time) {
