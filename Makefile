@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build run test test-one-cpu test-race fuzz bench bench-smoke bench-results profile-storm lint files interop soak clean help
+.PHONY: all build run test test-one-cpu test-race fuzz bench bench-smoke bench-results profile-storm lint files interop trials soak clean help
 
 all: test lint ## test and lint
 
@@ -54,6 +54,9 @@ files: ## write docs/FILES.md, the map of all files, anew; new files get a row w
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m .
+
+trials: ## ours beside Java while servers, brokers and networks fail: a table (15 minutes; needs root for namespaces, libfaketime for the clock)
+	GONAMESRV_TRIALS=1 GONAMESRV_INTEROP_RACE=0 $(GO) -C internal/interop test -tags interop -count=1 -v -timeout 60m -parallel 8 -run TestTrial .
 
 soak: ## everything at once for SOAKTIME (10m): nothing may leak, no route may be lost
 	$(GO) test -tags soak -count=1 -v -timeout 0 ./internal/soak/ -args -time $(SOAKTIME)

@@ -18,6 +18,7 @@ import (
 type caller struct {
 	mu     sync.Mutex // guards the following fields
 	conn   net.Conn
+	within time.Duration // bounds each answer
 	in     *bufio.Reader
 	opaque int32
 	out    []byte
@@ -40,7 +41,7 @@ func dialCaller(ctx context.Context, address string) (*caller, error) {
 
 // newCaller uses a connection, with a read buffer of so many bytes.
 func newCaller(conn net.Conn, buffer int) *caller {
-	return &caller{conn: conn, in: bufio.NewReaderSize(conn, buffer), opaque: firstNumber}
+	return &caller{conn: conn, in: bufio.NewReaderSize(conn, buffer), opaque: firstNumber, within: callTimeout}
 }
 
 func (c *caller) close() { c.conn.Close() }
@@ -52,7 +53,7 @@ func (c *caller) do(encode func(dst []byte, opaque int32) []byte, check func(*co
 	defer c.mu.Unlock()
 	c.opaque++
 	c.out = encode(c.out[:0], c.opaque)
-	c.conn.SetDeadline(time.Now().Add(callTimeout))
+	c.conn.SetDeadline(time.Now().Add(c.within))
 	if _, err := c.conn.Write(c.out); err != nil {
 		return "", err
 	}
@@ -63,6 +64,34 @@ func (c *caller) do(encode func(dst []byte, opaque int32) []byte, check func(*co
 		return fmt.Sprintf("is no answer: opaque %d and flag %d, asked with %d", c.cmd.Opaque, c.cmd.Flag, c.opaque), nil
 	}
 	return check(&c.cmd), nil
+}
+
+// pipeline sends n requests at once and hands each reply to check. It fails
+// unless all replies come, in whatever order.
+func (c *caller) pipeline(n int, encode func(i int, dst []byte, opaque int32) []byte, check func(i int, cmd *codec.Command)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := c.opaque + 1
+	c.out = c.out[:0]
+	for i := range n {
+		c.opaque++
+		c.out = encode(i, c.out, c.opaque)
+	}
+	c.conn.SetDeadline(time.Now().Add(c.within))
+	if _, err := c.conn.Write(c.out); err != nil {
+		return err
+	}
+	for range n {
+		if err := c.read(); err != nil {
+			return err
+		}
+		i := int(c.cmd.Opaque - first)
+		if i < 0 || i >= n || !c.cmd.Flag.IsResponse() {
+			return fmt.Errorf("no answer: opaque %d and flag %d, asked with %d to %d", c.cmd.Opaque, c.cmd.Flag, first, c.opaque)
+		}
+		check(i, &c.cmd)
+	}
+	return nil
 }
 
 // read reads one frame.

@@ -89,6 +89,7 @@ func (t *topic) check(c *codec.Command, since, _ int64) (errorKind, wrong string
 		if moving == 0 {
 			return "", ""
 		}
+		t.surveyMissing(since)
 		return ErrorNotReady, ""
 	}
 	if kind, wrong := wantCode(c, codec.RespSuccess); kind+wrong != "" {
@@ -100,6 +101,9 @@ func (t *topic) check(c *codec.Command, since, _ int64) (errorKind, wrong string
 	}
 	if wrong := t.checkRoute(&route, since); wrong != "" {
 		return "", wrong
+	}
+	if kind := t.survey(&route, since); kind != "" {
+		return kind, ""
 	}
 	if moving == 0 && generation == t.fleet.generation.Load() {
 		t.known.Store(&knownBody{generation, bytes.Clone(c.Body)})

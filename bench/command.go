@@ -77,6 +77,24 @@ func (c *Command) Kill() error {
 	return nil
 }
 
+// Pause stops the process until Resume.
+func (c *Command) Pause() error {
+	if c.cmd == nil {
+		return errNotStarted
+	}
+	return pauseProcess(c.cmd.Process)
+}
+
+// Resume lets the process go on.
+func (c *Command) Resume() error {
+	if c.cmd == nil {
+		return errNotStarted
+	}
+	return resumeProcess(c.cmd.Process)
+}
+
+var errNotStarted = errors.New("the server was not started")
+
 // Target describes the process.
 func (c *Command) Target() Target {
 	t := Target{Name: c.Name, Address: c.Address, Command: c.Argv}

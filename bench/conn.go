@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"math/rand/v2"
 
 	"github.com/panjf2000/gnet/v2"
@@ -71,7 +72,7 @@ func (c *conn) put(s slot) {
 	}
 }
 
-func (c *conn) full() bool { return c.unanswered >= maxUnanswered }
+func (c *conn) full() bool { return c.unanswered >= cmp.Or(c.lane.stream.most, maxUnanswered) }
 
 // grow doubles the slots until each request under way has a slot of its own.
 func (c *conn) grow() {

@@ -22,6 +22,8 @@ type fakeServer struct {
 	// change may spoil a reply; false keeps it back.
 	change func(req *codec.Command, reply *codec.Reply) bool
 	before func(req *codec.Command) // told of each request, nil tells nobody
+	closed func()                   // told of each connection that ends, nil tells nobody
+	hangUp func(frame []byte) bool  // whether to close the connection instead of an answer; nil never does
 	stall  sync.RWMutex             // locked: nobody is served
 
 	mu      sync.Mutex // guards the following fields
@@ -32,11 +34,18 @@ type fakeServer struct {
 
 func startFake(t testing.TB, change func(req *codec.Command, reply *codec.Reply) bool) *fakeServer {
 	t.Helper()
+	return startFakeWith(t, func(f *fakeServer) { f.change = change })
+}
+
+// startFakeWith starts one that set has told what to do.
+func startFakeWith(t testing.TB, set func(f *fakeServer)) *fakeServer {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fakeServer{addr: l.Addr().String(), change: change, routes: map[string][]codec.BrokerData{}, dv: map[string]codec.DataVersion{}}
+	f := &fakeServer{addr: l.Addr().String(), routes: map[string][]codec.BrokerData{}, dv: map[string]codec.DataVersion{}}
+	set(f)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var conns []net.Conn
@@ -71,6 +80,9 @@ func (f *fakeServer) serve(c net.Conn) {
 	f.streams = append(f.streams, sent)
 	f.mu.Unlock()
 	in := bufio.NewReader(c)
+	if f.closed != nil {
+		defer f.closed()
+	}
 	for {
 		var head [4]byte
 		if _, err := io.ReadFull(in, head[:]); err != nil {
@@ -80,9 +92,14 @@ func (f *fakeServer) serve(c net.Conn) {
 		if _, err := io.ReadFull(in, frame[4:]); err != nil {
 			return
 		}
-		f.mu.Lock()
-		sent.Write(frame)
-		f.mu.Unlock()
+		if !keepsAlive(sent.Bytes(), frame) {
+			f.mu.Lock()
+			sent.Write(frame)
+			f.mu.Unlock()
+		}
+		if f.hangUp != nil && f.hangUp(frame) {
+			return
+		}
 		f.stall.RLock()
 		out := f.answer(frame)
 		f.stall.RUnlock()
@@ -90,6 +107,16 @@ func (f *fakeServer) serve(c net.Conn) {
 			return
 		}
 	}
+}
+
+// keepsAlive reports whether a connection that registered brokers speaks for
+// them, which it does every 20 s: a run that takes longer on a busy machine
+// sends more of that.
+func keepsAlive(before, frame []byte) bool {
+	var first, c codec.Command
+	n, err := codec.SplitFrame(before)
+	return err == nil && n > 0 && n <= len(before) && first.Decode(before[:n]) == nil && first.Code == codec.ReqRegisterBroker &&
+		c.Decode(frame) == nil && c.Code == codec.ReqQueryDataVersion
 }
 
 func (f *fakeServer) answer(frame []byte) []byte {

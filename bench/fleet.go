@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 
 	"gonamesrv/codec"
 )
@@ -29,6 +30,9 @@ type fleet struct {
 	// generation counts changes of the brokers' states. A reply that was checked in
 	// full is not checked again as long as the generation is the same.
 	generation atomic.Uint64
+	now        func() int64 // the run's time
+	disturbed  atomic.Bool  // brokers do not become brokerThere by registering
+	survey     survey
 }
 
 // A broker is one master. One connection at a time sends for it.
@@ -40,6 +44,8 @@ type broker struct {
 
 	state atomic.Int32
 	since atomic.Int64 // when state came to be, in the run's nanoseconds
+
+	leftOut atomic.Bool // the survey saw a route without it
 }
 
 // The states of a broker, as far as the run can know. While it comes or goes a
@@ -57,6 +63,8 @@ type topic struct {
 	request *template
 	fleet   *fleet
 	known   atomic.Pointer[knownBody]
+
+	lost, shrunk atomic.Bool // the survey saw no route of it, or one that lacks brokers
 }
 
 // topicsOfItsOwn are topics that a broker registers beside its share of the load.
@@ -78,6 +86,7 @@ func newFleet(p Params, seed uint64, longNames bool) *fleet {
 			addr: fmt.Sprintf("127.%d.%d.%d:10911", 100+i>>16, i>>8&255, i&255),
 		}
 		b.counter.Store(firstNumber)
+		b.timeoutMillis = time.Duration(p.BrokerTimeout).Milliseconds()
 		f.brokers = append(f.brokers, b)
 	}
 	if p.Brokers == 0 || p.Topics == 0 {

@@ -70,7 +70,7 @@ func scenario(t testing.TB, name string, params ...string) bench.Scenario {
 	sc := k.Scenario()
 	small := []string{
 		"brokers", "6", "topics", "12", "brokers-per-topic", "2", "connections", "4", "registrars", "3", "rate", "500", "steps", "2",
-		"slow-readers", "2", "warmup", "20ms", "duration", "200ms", "timeout", "2m",
+		"slow-readers", "2", "warmup", "20ms", "duration", "200ms", "timeout", "2m", "period", "300ms", "away", "200ms", "producers", "5",
 	}
 	for i := 0; i+1 < len(small); i += 2 {
 		for _, key := range k.Keys() {

@@ -33,6 +33,11 @@ type Params struct {
 	Code            string   `json:"code,omitempty" about:"of heartbeats: 904, 322 or both"`
 	Oneway          bool     `json:"oneway,omitempty" about:"heartbeats want no answer"`
 	Hz              float64  `json:"hz,omitempty" about:"heartbeats of each broker per second"`
+	Period          Duration `json:"period,omitempty" about:"each broker registers so often, over a connection of its own; 0 in restart: all register when the server is back"`
+	Away            Duration `json:"away,omitempty" about:"how long the server stands still, or brokers are silent or stay away"`
+	Share           float64  `json:"share,omitempty" about:"percent of the brokers that fall silent"`
+	BrokerTimeout   Duration `json:"broker-timeout,omitempty" about:"heartbeat timeout that brokers ask for, of servers since 5.0; 0 leaves it to the server: two minutes"`
+	Producers       int      `json:"producers,omitempty" about:"producers whose topic does not exist"`
 	Death           string   `json:"death,omitempty" about:"how brokers die: close, kill, silence or all"`
 	Steps           int      `json:"steps,omitempty" about:"steps in which the connections are opened"`
 	Timeout         Duration `json:"timeout,omitempty" about:"how long to wait for last answers and for milestones"`

@@ -24,6 +24,10 @@ type keeper struct {
 
 // preload registers every broker.
 func (r *run) preload(ctx context.Context) error {
+	if len(r.regulars) > 0 {
+		r.enterStage("preload", 0, len(r.regulars))
+		return r.registerRegulars(ctx)
+	}
 	n := min(len(r.regs), maxKeepers)
 	for i := range n {
 		k := &keeper{}
@@ -74,6 +78,11 @@ func (k *keeper) register(ctx context.Context, r *run) error {
 	return nil
 }
 
+// A refusal is an answer that is not the one to a registration.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
 // callOver registers a broker, all parts, and waits for the answers.
 func (r *registered) callOver(c *caller) error {
 	r.restart()
@@ -88,7 +97,7 @@ func (r *registered) callOver(c *caller) error {
 			return fmt.Errorf("register %s: %w", r.b.name, err)
 		}
 		if wrong != "" {
-			return fmt.Errorf("register %s: %s", r.b.name, wrong)
+			return fmt.Errorf("register %s: %w", r.b.name, refusal(wrong))
 		}
 		if last {
 			r.b.counter.Store(counter)
@@ -101,6 +110,9 @@ func (r *registered) callOver(c *caller) error {
 // is called. It asks for data versions, which each server since 4.3 takes for a
 // sign of life. It ignores the answers; verify checks data versions in the end.
 func (r *run) keepAlive() (stop func()) {
+	if len(r.regulars) > 0 {
+		return r.keepRegulars()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -221,6 +233,9 @@ func (r *run) allGone(c *caller) bool {
 }
 
 func (r *run) closeKeepers() {
+	for _, b := range r.regulars {
+		b.close(false)
+	}
 	for _, k := range r.keepers {
 		if k.caller != nil {
 			k.close()

@@ -37,6 +37,9 @@ type Result struct {
 	Milestones []Milestone `json:"milestones,omitempty"`
 	// Steps are what a scenario that goes in steps saw at each.
 	Steps []Step `json:"steps,omitempty"`
+	// Survival is what became of routes in a scenario that does something to the
+	// server or to its brokers.
+	Survival *Survival `json:"survival,omitempty"`
 
 	Server    Process  `json:"server"`    // all zero when no process id was given
 	Generator Process  `json:"generator"` // this process
@@ -121,11 +124,12 @@ const (
 	ErrorUnanswered = "unanswered" // no answer by the end of the run
 	ErrorConnect    = "connect"    // no connection to send on
 	ErrorOverrun    = "overrun"    // not sent: too many unanswered requests already
-	ErrorNotReady   = "notReady"   // an answer that is right only while routes come back: see restart
+	ErrorNotReady   = "notReady"   // no route of a topic whose brokers come or go
+	ErrorShrunken   = "shrunken"   // a route of fewer brokers than before, though none has gone: see Survival
 )
 
 // ErrorKinds lists all keys of Operation.Errors, in the order to show them.
-var ErrorKinds = []string{ErrorBusy, ErrorClosed, ErrorUnanswered, ErrorConnect, ErrorOverrun, ErrorNotReady}
+var ErrorKinds = []string{ErrorBusy, ErrorClosed, ErrorUnanswered, ErrorConnect, ErrorOverrun, ErrorNotReady, ErrorShrunken}
 
 // Bytes counts the bytes of whole frames.
 type Bytes struct {
@@ -172,6 +176,40 @@ type Step struct {
 	BytesPerConnection float64 `json:"bytesPerConnection"`
 	FDs                int     `json:"fds"`
 	Latency            Latency `json:"latency"` // of probes at this step
+}
+
+// A Survival is what became of routes while something happened to the server or
+// its brokers, from that moment until every route was whole again. No broker
+// left, as far as clients can know. Lookups are those of the readers.
+type Survival struct {
+	Event   string `json:"event"` // the name of its phase
+	Lookups uint64 `json:"lookups"`
+
+	// Failed lookups got no route, for one of the four reasons below. A client
+	// keeps the route it has.
+	Failed     uint64 `json:"failed"`
+	Unreached  uint64 `json:"unreached"`  // no connection, or it closed: the server was away
+	NotFound   uint64 `json:"notFound"`   // TOPIC_NOT_EXIST
+	Refused    uint64 `json:"refused"`    // SYSTEM_BUSY
+	Unanswered uint64 `json:"unanswered"` // or not sent, as too many were unanswered
+	// Shrunken routes name fewer brokers than before, with SUCCESS. A client
+	// drops the others.
+	Shrunken uint64 `json:"shrunken"`
+	// Late are right routes after more than 3 s, when Java clients have given up.
+	Late uint64 `json:"late"`
+
+	Topics         int `json:"topics"`         // all there are
+	TopicsLost     int `json:"topicsLost"`     // a lookup of it was NotFound
+	TopicsShrunken int `json:"topicsShrunken"` // a route of it was shrunken
+	Brokers        int `json:"brokers"`        // all there are
+	BrokersLeftOut int `json:"brokersLeftOut"` // a route that should name it did not
+	// Seconds after the event began when the first and the last route came that
+	// was missing or shrunken; both 0 when none was.
+	LackingFrom float64 `json:"lackingFrom"`
+	LackingTo   float64 `json:"lackingTo"`
+	// RegistrationsMissed counts registrations of the whole run that had no
+	// success, where brokers register on their period.
+	RegistrationsMissed uint64 `json:"registrationsMissed"`
 }
 
 // A Process is what the system says of one process, over the measured time.
@@ -224,7 +262,7 @@ type Options struct {
 	Workers     int  // event loops of the generator; 0 is 1
 	AllowRemote bool // load targets that are not on loopback
 	Commit      string
-	Server      Server        // what `restart` kills and starts; nil refuses that scenario
+	Server      Server        // what `restart` kills and starts and `pause` stops; nil refuses those scenarios
 	CeilingFor  time.Duration // how long to measure the ceiling; 0 leaves it out
 	StartEcho   EchoStarter   // nil runs the echo server inside this process
 
@@ -233,12 +271,16 @@ type Options struct {
 	Floor bool
 }
 
-// A Server is a server process that a scenario may kill and start again.
+// A Server is a server process that a scenario may kill and start again, or
+// stop for a while.
 type Server interface {
 	// Start starts the process and returns when it accepts connections.
 	Start(ctx context.Context) error
 	// Kill ends the process at once (SIGKILL) and returns when it is gone.
 	Kill() error
+	// Pause stops the process (SIGSTOP) and Resume lets it go on (SIGCONT).
+	Pause() error
+	Resume() error
 	// Target is valid after Start; its PID changes with each.
 	Target() Target
 }

@@ -28,22 +28,28 @@ type run struct {
 	fleet   *fleet
 	regs    []*registered // by broker
 	keepers []*keeper
-	ops     []operation
-	streams []*stream
-	parts   []part
-	ceiling *stream // what the ceiling is measured with; nil leaves it out
-	d       *driver
-	meter   meter
-	own     meter
-	watch   watch
-	res     *Result
-	ready   atomic.Int64             // brokers that keepers have registered
-	keepMu  sync.Mutex               // held while keepers are used
-	stage   atomic.Pointer[Progress] // its Elapsed is unset
-	staged  atomic.Int64             // when the stage began
-	milMu   sync.Mutex               // guards the following fields
-	marks   []Milestone
-	steps   []Step
+	// regulars are all brokers, where each registers on its own; else keepers do.
+	regulars    []*regular
+	ops         []operation
+	streams     []*stream
+	parts       []part
+	ceiling     *stream // what the ceiling is measured with; nil leaves it out
+	d           *driver
+	meter       meter
+	own         meter
+	watch       watch
+	res         *Result
+	ready       atomic.Int64             // brokers that keepers have registered
+	keepMu      sync.Mutex               // held while keepers are used
+	stage       atomic.Pointer[Progress] // its Elapsed is unset
+	staged      atomic.Int64             // when the stage began
+	event       string                   // that the run is about; "" is none
+	begun       int64                    // when it began
+	stopKeeping func()                   // ends what keeps brokers alive beside the load
+	wasAway     bool                     // the server was, in that event
+	milMu       sync.Mutex               // guards the following fields
+	marks       []Milestone
+	steps       []Step
 }
 
 // A part is one measured phase.
@@ -65,7 +71,7 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 		return nil, err
 	}
 	if kind.NeedsServer && opt.Server == nil {
-		return nil, fmt.Errorf("%s: needs a server that it may kill and start", kind.Name)
+		return nil, fmt.Errorf("%s: needs a server that it may kill and start, or stop", kind.Name)
 	}
 	if opt.Floor && !kind.onFloor() {
 		return nil, fmt.Errorf("%s: means nothing to a server that only echoes", kind.Name)
@@ -118,6 +124,7 @@ func (r *run) all(ctx context.Context) error {
 	r.res.Started = time.Now()
 	r.d = newDriver(r.opt.Target.Address, r.opt.Seed)
 	r.fleet = newFleet(r.p, r.opt.Seed, r.kind.longNames)
+	r.fleet.now = r.d.now
 	r.enterStage("preload", 0, len(r.fleet.brokers))
 	for _, b := range r.fleet.brokers {
 		if ctx.Err() != nil {
@@ -137,9 +144,9 @@ func (r *run) all(ctx context.Context) error {
 		return fmt.Errorf("preload: %w", err)
 	}
 	r.res.PreloadSeconds = time.Since(r.res.Started).Seconds()
-	stopKeeping := r.keepAlive()
+	r.stopKeeping = r.keepAlive()
 	err := r.load(ctx)
-	stopKeeping()
+	r.stopKeeping()
 	if err == nil {
 		r.assemble()
 		err = r.measureCeiling(ctx)
@@ -201,6 +208,7 @@ func (r *run) load(ctx context.Context) error {
 	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	if !r.opt.Floor {
+		r.stopKeeping()
 		r.verify(quiet)
 		r.unregister(quiet)
 	}
@@ -313,6 +321,9 @@ func (r *run) assemble() {
 		res.Series = res.Series[:whole] // the last one was cut short
 	}
 	res.Milestones, res.Steps = r.marks, r.steps
+	if r.event != "" {
+		res.Survival = r.survival()
+	}
 	r.processes()
 	r.judge()
 }

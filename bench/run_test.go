@@ -43,6 +43,10 @@ func TestScenarios(t *testing.T) {
 		{"connections", []string{"connections", "40", "duration", "1ms"}, []string{"steps/route"}},
 		{"slowreader", nil, []string{"undisturbed/route", "slow readers/route", "slow readers/asked and not read"}},
 		{"mixed", []string{"pause-up-to", "20ms", "hz", "20"}, []string{"measured/route", "measured/miss", "measured/heartbeat", "measured/register"}},
+		{"massclose", nil, []string{"before/route", "after/route"}},
+		{"partition", nil, []string{"before/route", "partition/route", "after/route"}},
+		{"returning", []string{"away", "20ms"}, []string{"before/route", "returning/register (returned)", "after/route"}},
+		{"misses", nil, []string{"quiet/route", "misses/route", "misses/miss", "misses/miss TBW102"}},
 		{"jmh-a", nil, []string{"measured/register"}},
 		{"jmh-b", nil, []string{"measured/register"}},
 		{"jmh-c", nil, []string{"measured/register"}},
@@ -68,9 +72,13 @@ func TestScenarios(t *testing.T) {
 // TestAllKindsAreTested makes sure that no scenario is left out above; restart
 // and the silent deaths have tests of their own.
 func TestAllKindsAreTested(t *testing.T) {
-	text, err := os.ReadFile("run_test.go")
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, file := range []string{"run_test.go", "survive_test.go"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, b...)
 	}
 	for _, k := range bench.Kinds() {
 		if !strings.Contains(string(text), `{"`+k.Name+`"`) && !strings.Contains(string(text), `scenario(t, "`+k.Name+`"`) {
@@ -118,21 +126,23 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// TestRestart kills a server under load and waits until all routes are back.
-func TestRestart(t *testing.T) {
+// startProcess starts our own server in a process of its own.
+func startProcess(t *testing.T) (*bench.Command, bench.Options) {
+	t.Helper()
 	addr := freeAddress(t)
 	server := &bench.Command{Name: "own", Argv: []string{"env", "BENCH_TEST_SERVER=" + addr, os.Args[0]}, Address: addr}
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Kill() })
-	first := server.Target().PID
 	opt := at(addr)
 	opt.Server, opt.Target = server, server.Target()
-	res := run(t, scenario(t, "restart"), opt)
-	if server.Target().PID == first || res.Target.PID != server.Target().PID {
-		t.Errorf("process is %d, was %d, the result says %d", server.Target().PID, first, res.Target.PID)
-	}
+	return server, opt
+}
+
+// wantMilestones looks whether these came, with times that do not fall.
+func wantMilestones(t *testing.T, res *bench.Result, want ...string) {
+	t.Helper()
 	var names []string
 	for i, m := range res.Milestones {
 		names = append(names, m.Name)
@@ -140,8 +150,30 @@ func TestRestart(t *testing.T) {
 			t.Errorf("milestone %+v", m)
 		}
 	}
-	if want := []string{"server accepts connections", "every broker registered", "every route back"}; !slices.Equal(names, want) {
+	slices.Sort(names)
+	slices.Sort(want)
+	if !slices.Equal(names, want) {
 		t.Errorf("milestones are %q, want %q", names, want)
+	}
+}
+
+// TestRestart kills a server under load and waits until all routes are back.
+func TestRestart(t *testing.T) {
+	for _, period := range []string{"0s", "500ms"} {
+		t.Run("period "+period, func(t *testing.T) { testRestart(t, period) })
+	}
+}
+
+func testRestart(t *testing.T, period string) {
+	server, opt := startProcess(t)
+	first := server.Target().PID
+	res := run(t, scenario(t, "restart", "period", period), opt)
+	if server.Target().PID == first || res.Target.PID != server.Target().PID {
+		t.Errorf("process is %d, was %d, the result says %d", server.Target().PID, first, res.Target.PID)
+	}
+	wantMilestones(t, res, "server accepts connections", "first whole route", "every broker registered", "every route back")
+	if v := res.Survival; v == nil || v.Event != "restart" || v.Lookups == 0 || v.Failed != v.Unreached+v.NotFound+v.Refused+v.Unanswered {
+		t.Errorf("survival is %+v", v)
 	}
 	if res.Server.RSS == 0 || res.Server.Threads == 0 || res.Server.FDs == 0 {
 		t.Errorf("nothing is known of the process: %+v", res.Server)
@@ -151,11 +183,13 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestRestartNeedsServer refuses to kill what it cannot start.
+// TestRestartNeedsServer refuses to kill or stop what it cannot start.
 func TestRestartNeedsServer(t *testing.T) {
-	_, err := bench.Run(t.Context(), scenario(t, "restart"), at("127.0.0.1:1"), nil)
-	if err == nil || !strings.Contains(err.Error(), "kill and start") {
-		t.Errorf("error is %v", err)
+	for _, kind := range []string{"restart", "pause"} {
+		_, err := bench.Run(t.Context(), scenario(t, kind), at("127.0.0.1:1"), nil)
+		if err == nil || !strings.Contains(err.Error(), "kill and start, or stop") {
+			t.Errorf("%s: error is %v", kind, err)
+		}
 	}
 }
 

@@ -17,7 +17,8 @@ type Kind struct {
 	// all have: warmup, duration, requests, timeout, header.
 	Uses     []string
 	Defaults Params
-	// NeedsServer says that it kills and starts the server: Options.Server.
+	// NeedsServer says that it kills and starts or stops the server:
+	// Options.Server.
 	NeedsServer bool
 
 	longNames bool
@@ -30,6 +31,7 @@ var (
 	layout   = []string{"brokers", "topics", "brokers-per-topic", "form"}
 	readers  = []string{"connections", "depth", "rate"}
 	changing = []string{"bump", "changed"}
+	living   = []string{"period", "broker-timeout"} // brokers that register on their own
 )
 
 func uses(groups ...any) (names []string) {
@@ -59,6 +61,15 @@ var jmh = Params{Brokers: 32, Topics: 40_000, BrokersPerTopic: 8, Registrars: 32
 
 func jmhWith(change func(*Params)) Params {
 	p := jmh
+	change(&p)
+	return p
+}
+
+// livingWith are 8 brokers, four of which have each topic.
+func livingWith(change func(*Params)) Params {
+	p := Params{
+		Brokers: 8, Topics: 1000, BrokersPerTopic: 4, Connections: 16, Rate: 2000, Period: Duration(30 * time.Second), Timeout: Duration(time.Minute),
+	}
 	change(&p)
 	return p
 }
@@ -97,10 +108,34 @@ var kinds = []*Kind{
 	},
 	{
 		Name: "restart", About: "the server is killed and started under full load: when is every route back?",
-		Uses:        uses(layout, readers),
+		Uses:        uses(layout, readers, "period"),
 		Defaults:    Params{Brokers: 32, Topics: 10_000, BrokersPerTopic: 2, Connections: 16, Rate: 2000, Timeout: Duration(time.Minute)},
 		NeedsServer: true,
 		plan:        planRestart,
+	},
+	{
+		Name: "pause", About: "the server stands still for a while (SIGSTOP), and goes on: which routes does it lose?",
+		Uses: uses(layout, readers, living, "away"), Defaults: livingWith(func(p *Params) { p.Away = Duration(130 * time.Second) }),
+		NeedsServer: true, check: checkPeriod, plan: planPause,
+	},
+	{
+		Name: "massclose", About: "all connections of brokers are reset at once, and brokers come back on their period",
+		Uses: uses(layout, readers, living), Defaults: livingWith(func(*Params) {}), check: checkPeriod, plan: planMassClose,
+	},
+	{
+		Name: "partition", About: "some brokers are not heard for a while, and their connections stay open",
+		Uses: uses(layout, readers, living, "away", "share"), Defaults: livingWith(func(p *Params) { p.Away, p.Share = Duration(200*time.Second), 50 }),
+		check: checkPartition, plan: planPartition,
+	},
+	{
+		Name: "returning", About: "every other broker closes its connection and returns with all its topics, over and over",
+		Uses:     uses(layout, readers, "away"),
+		Defaults: Params{Brokers: 8, Topics: 8000, BrokersPerTopic: 2, Connections: 16, Rate: 2000, Away: Duration(time.Second)},
+		plan:     planReturning,
+	},
+	{
+		Name: "misses", About: "producers ask for topics that do not exist, and for TBW102, as fast as they are answered, while others read",
+		Uses: uses(layout, readers, "producers"), Defaults: Params{Connections: 16, Rate: 2000, Producers: 50}, plan: planMisses,
 	},
 	{
 		Name: "connections", About: "idle connections, opened in steps: memory of each",
@@ -258,8 +293,8 @@ func (p *Params) validate(k *Kind) error {
 	switch {
 	case p.Duration <= 0:
 		return fmt.Errorf("duration is %v, it must be more than 0", time.Duration(p.Duration))
-	case p.Warmup < 0 || p.Timeout <= 0 || p.PauseUpTo < 0:
-		return fmt.Errorf("warmup, timeout and pause-up-to must not be negative, and timeout not 0")
+	case p.Warmup < 0 || p.Timeout <= 0 || p.PauseUpTo < 0 || p.Away < 0 || p.Period < 0 || p.BrokerTimeout < 0:
+		return fmt.Errorf("warmup, timeout, pause-up-to, away, period and broker-timeout must not be negative, and timeout not 0")
 	case p.Rate < 0 || p.Rate > 1e8:
 		return fmt.Errorf("rate is %g, it must be from 0 (a closed loop) to 1e8", p.Rate)
 	case p.Requests < 0:
@@ -286,6 +321,7 @@ func (p *Params) validate(k *Kind) error {
 		within("registrars", p.Registrars, 1, p.Brokers),
 		within("slow-readers", p.SlowReaders, 1, maxConnections),
 		within("steps", p.Steps, 1, 1000),
+		within("producers", p.Producers, 1, maxConnections),
 	} {
 		if err != nil {
 			return err

@@ -120,7 +120,7 @@ func (r *registered) check(c *codec.Command, _, arg int64) (errorKind, wrong str
 		return "", ""
 	}
 	r.b.counter.Store(arg)
-	if r.b.state.Load() != brokerThere {
+	if r.b.state.Load() != brokerThere && !r.f.disturbed.Load() {
 		r.f.set(r.b, brokerThere, r.now())
 	}
 	if r.once != nil {

@@ -33,6 +33,7 @@ type stream struct {
 	connections int
 	rate        float64       // requests per second of all connections; 0 is a closed loop
 	depth       int           // of a closed loop
+	most        int           // unanswered requests of a connection of an open loop; 0 is maxUnanswered
 	pause       time.Duration // a closed loop rests up to so long between two requests
 	requests    int           // in all; 0 knows no end
 	from        int           // the phase that starts it

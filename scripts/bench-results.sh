@@ -65,6 +65,10 @@ bench heartbeat since5 heartbeat --brokers 5000 --topics 5000 --connections 5000
 bench heartbeat-322 none heartbeat --brokers 5000 --topics 5000 --connections 5000 --code 322
 bench churn none churn
 bench restart none restart
+bench restart-period none restart --period 30s
+bench massclose none massclose
+bench returning none returning
+bench misses none misses
 bench connections none connections
 bench slowreader none slowreader
 bench mixed none mixed --code 322

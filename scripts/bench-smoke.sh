@@ -30,6 +30,12 @@ smoke register --duration 1s --changed 1 --form compressed
 smoke storm --topics 4000 --connections 4 --rate 500 --duration 2s
 smoke churn --duration 8s --rate 500
 smoke restart --topics 2000 --rate 500 --duration 1s
+smoke restart --topics 2000 --rate 500 --duration 1s --period 1s
+smoke pause --rate 500 --duration 1s --period 1s --away 1s
+smoke massclose --rate 500 --duration 1s --period 1s
+smoke partition --rate 500 --duration 1s --period 1s --away 2s
+smoke returning --rate 500 --duration 1s --away 200ms
+smoke misses --rate 500 --duration 1s
 smoke connections --connections 1000 --steps 2 --duration 200ms
 smoke slowreader --slow-readers 4 --rate 500 --duration 3s
 smoke mixed --rate 1000 --duration 2s

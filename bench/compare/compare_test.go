@@ -30,6 +30,8 @@ type fakeServer struct {
 
 func (f *fakeServer) Start(context.Context) error { return nil }
 func (f *fakeServer) Kill() error                 { return nil }
+func (f *fakeServer) Pause() error                { return nil }
+func (f *fakeServer) Resume() error               { return nil }
 func (f *fakeServer) Target() bench.Target {
 	return bench.Target{Name: f.name, Address: "127.0.0.1:1", PID: 7}
 }
@@ -362,4 +364,23 @@ func TestPhaseFigures(t *testing.T) {
 	if _, ok := got[": never s"]; ok {
 		t.Error("a milestone that was not reached is a figure")
 	}
+}
+
+// TestZeroFigures: nothing lost is a figure, and no ratio is taken to it.
+func TestZeroFigures(t *testing.T) {
+	turn := func(server int, shrunken uint64) Turn {
+		res := fakeResult(100)
+		res.OK, res.Survival = true, &bench.Survival{Event: "restart", Shrunken: shrunken}
+		return Turn{Server: server, Round: 1, Result: res}
+	}
+	for _, f := range figuresOf(2, 0, []Turn{turn(0, 0), turn(1, 7)}) {
+		if f.Name != "shrunken routes" {
+			continue
+		}
+		if f.Servers[0].Value.N != 1 || f.Servers[0].Value.Max != 0 || f.Servers[1].Value.Median != 7 || f.Servers[1].Ratio.N != 0 {
+			t.Errorf("figure is %+v", f)
+		}
+		return
+	}
+	t.Error("shrunken routes are no figure")
 }

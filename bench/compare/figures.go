@@ -68,6 +68,21 @@ func valuesOf(r *Turn) []value {
 			add("", m.Name, "s", false, m.Seconds)
 		}
 	}
+	if s := res.Survival; s != nil { // none of these is the best there can be
+		for _, f := range []struct {
+			name string
+			n    uint64
+		}{
+			{"failed lookups", s.Failed},
+			{"lookups of topics not found", s.NotFound},
+			{"shrunken routes", s.Shrunken},
+			{"topics lost", uint64(s.TopicsLost)},
+			{"topics shrunken", uint64(s.TopicsShrunken)},
+			{"brokers left out", uint64(s.BrokersLeftOut)},
+		} {
+			out = append(out, value{s.Event, f.name, "", false, float64(f.n)})
+		}
+	}
 	if n := len(res.Steps); n > 0 {
 		add("", "memory per connection", "B", false, res.Steps[n-1].BytesPerConnection)
 	}
@@ -126,7 +141,7 @@ func figuresOf(servers, base int, runs []Turn) []Figure {
 					continue
 				}
 				values = append(values, v)
-				if b, ok := byRound[i][[2]int{base, round}]; ok {
+				if b, ok := byRound[i][[2]int{base, round}]; ok && b != 0 {
 					ratios = append(ratios, v/b)
 				}
 			}

@@ -182,6 +182,20 @@ func (s *Server) Kill() error {
 	return nil
 }
 
+// Pause stops the process, and what it has started, until Resume. It does not
+// stop a server that ran before us.
+func (s *Server) Pause() error { return s.stop(pauseGroup) }
+
+// Resume lets it go on.
+func (s *Server) Resume() error { return s.stop(resumeGroup) }
+
+func (s *Server) stop(signal func(*exec.Cmd) error) error {
+	if s.runsAlready() || s.cmd == nil {
+		return fmt.Errorf("%s: was not started here and is not stopped here", s.spec.Name)
+	}
+	return signal(s.cmd)
+}
+
 // stopWithin is how long a server may take to end when it is asked to; shorter
 // in a test.
 var stopWithin = 10 * time.Second

@@ -80,6 +80,10 @@ func sample(t testing.TB, slow int64) *bench.Result {
 		Milestones: []bench.Milestone{
 			{Name: "every broker registered again", Since: "storm", Seconds: 0.75, Reached: true}, {Name: "every route back", Since: "kill", Seconds: 10},
 		},
+		Survival: &bench.Survival{
+			Event: "storm", Lookups: 6000, Failed: 40, Unreached: 10, NotFound: 20, Refused: 7, Unanswered: 3, Shrunken: 1500, Late: 1,
+			Topics: 1000, TopicsLost: 15, TopicsShrunken: 1000, Brokers: 8, BrokersLeftOut: 4, LackingFrom: 0.25, LackingTo: 2.5, RegistrationsMissed: 2,
+		},
 		Steps:     []bench.Step{{Connections: 100, Seconds: 0.2, RSS: 20e6, BytesPerConnection: 4096, FDs: 110}, {Connections: 20_000, Seconds: 2, RSS: 90e6, BytesPerConnection: 3500, FDs: 20_010}},
 		Server:    bench.Process{CPUSeconds: 2.1, CPUUserSeconds: 1.5, CPUSystemSeconds: 0.6, CPUSecondsPerMillion: 1.7 * float64(slow), RSS: 40e6, PeakRSS: 50e6, Threads: 9, FDs: 55},
 		Generator: bench.Process{CPUSeconds: 3, CPUSecondsPerMillion: 2.4, RSS: 80e6, PeakRSS: 81e6, Threads: 8, FDs: 60},

@@ -106,6 +106,9 @@ func resultSheet(r *bench.Result) Sheet {
 	if t := disturbanceTable(r); len(t.Rows) > 0 {
 		s.Tables = append(s.Tables, t)
 	}
+	if r.Survival != nil {
+		s.Tables = append(s.Tables, survivalTable(r.Survival))
+	}
 	s.Tables = append(s.Tables, processTable(r))
 	if len(r.Milestones) > 0 {
 		s.Tables = append(s.Tables, milestoneTable(r))
@@ -347,6 +350,40 @@ func processTable(r *bench.Result) Table {
 	add("generator", r.Generator, r.MeasuredSeconds, true)
 	if c := r.Ceiling; c != nil && !c.SameProcess && c.ServerPerMillion > 0 {
 		t.Rows = append(t.Rows, []string{"server that only echoes (ceiling)", "", "", "", "", digits(c.ServerPerMillion) + " s", "", "", "", ""})
+	}
+	return t
+}
+
+func survivalTable(v *bench.Survival) Table {
+	t := Table{
+		Title: "Routes during " + v.Event, Left: 1, Head: []string{"what readers got", "how many", "of", ""},
+		Note: "Failed: no route, so a client keeps the one it has. Shrunken: success, with fewer brokers than before, so a client drops the others. " +
+			"Late: right, after more than 3 s.",
+	}
+	add := func(what string, n, of uint64) {
+		part := ""
+		if of > 0 && n > 0 {
+			part = percent(float64(n) / float64(of))
+		}
+		t.Rows = append(t.Rows, []string{what, count(n), count(of), part})
+	}
+	add("failed lookups", v.Failed, v.Lookups)
+	add("  server not reached", v.Unreached, v.Lookups)
+	add("  topic not found", v.NotFound, v.Lookups)
+	add("  refused: busy", v.Refused, v.Lookups)
+	add("  not answered", v.Unanswered, v.Lookups)
+	add("shrunken routes", v.Shrunken, v.Lookups)
+	add("late routes", v.Late, v.Lookups)
+	add("topics lost", uint64(v.TopicsLost), uint64(v.Topics))
+	add("topics shrunken", uint64(v.TopicsShrunken), uint64(v.Topics))
+	add("brokers left out", uint64(v.BrokersLeftOut), uint64(v.Brokers))
+	if v.RegistrationsMissed > 0 {
+		t.Rows = append(t.Rows, []string{"registrations without success", count(v.RegistrationsMissed), "", ""})
+	}
+	if v.LackingTo > 0 {
+		t.Rows = append(t.Rows,
+			[]string{"first route missing or shrunken", micros(v.LackingFrom * 1e6), "", ""},
+			[]string{"last route missing or shrunken", micros(v.LackingTo * 1e6), "", ""})
 	}
 	return t
 }

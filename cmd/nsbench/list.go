@@ -33,7 +33,7 @@ func newListCommand() *cobra.Command {
 				fmt.Fprintf(w, "--%s\t%s\t%s\n", key, p.Get(key), bench.AboutParam(key))
 			}
 			if k.NeedsServer {
-				fmt.Fprintf(w, "\n%s kills and starts the server: give its command after --\n", strings.ToUpper(k.Name[:1])+k.Name[1:])
+				fmt.Fprintf(w, "\n%s kills or stops the server: give its command after --\n", strings.ToUpper(k.Name[:1])+k.Name[1:])
 			}
 			return w.Flush()
 		},

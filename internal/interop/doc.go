@@ -48,8 +48,24 @@
 //	                                    our replies must say what route says, and
 //	                                    a step that differs names the difference
 //
+// The trials (trials_test.go, survive_test.go, wallclock_linux_test.go) say what
+// becomes of routes when something happens: name servers are killed, stand
+// still, lose all connections or half of their brokers, their clock steps.
+// Ours and Java's stand beside each other, with the same brokers, under the
+// eyes of a watcher that tells lookups that fail from routes that are shrunken
+// (watcher_test.go). Brokers are real ones, or paced ones (paced_test.go) where
+// eight of them are needed. They print a table. They take a quarter of an hour,
+// so only "make trials" runs them. Network namespaces (netns_linux_test.go) take
+// root; what cannot be made is skipped with a reason.
+//
 // Environment:
 //
+//	GONAMESRV_TRIALS             1 runs the trials
+//	GONAMESRV_TRIALS_CONF        further configuration of our server in them,
+//	                             such as "warmStart=on,selfProtection=on"
+//	GONAMESRV_TRIALS_GOALS       1: a trial fails when ours misses its goal
+//	GONAMESRV_TRIALS_JAVA        versions beside ours; default 5.5.0,4.9.7
+//	GONAMESRV_TRIALS_OUT         file that receives the table, in Markdown
 //	GONAMESRV_INTEROP_HISTORIES  how many random histories per setup; default 100
 //	GONAMESRV_INTEROP_SEED       from which they are drawn; default 1
 //	GONAMESRV_INTEROP_REFERENCE  a RocketMQ version, for example 5.5.0: the

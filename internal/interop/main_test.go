@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("interop: all tests are skipped:", missing)
 	}
 	code := m.Run()
+	printTrials()
 	if suiteDir != "" {
 		os.RemoveAll(suiteDir)
 	}

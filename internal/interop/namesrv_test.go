@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,6 +46,10 @@ type namesrv struct {
 	port  int
 
 	binary bool // it writes binary headers: serialize type ROCKETMQ
+
+	program string   // of ours, in place of the usual one
+	under   []string // what runs its command
+	env     []string // of the process, beside the usual
 }
 
 func (n *namesrv) addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
@@ -114,10 +119,10 @@ func (n *namesrv) launch(t *testing.T) {
 	if n.java != "" {
 		argv = newJVM(t, n.java, n.dir).argv(t, "", serverMemory, "org.apache.rocketmq.namesrv.NamesrvStartup", "-c", n.conf)
 	} else {
-		argv = []string{buildNamesrv(t), "-c", n.conf}
+		argv = []string{cmp.Or(n.program, buildNamesrv(t)), "-c", n.conf}
 	}
-	env := []string{"ROCKETMQ_HOME=" + n.dir, "HOME=" + n.dir, "ROCKETMQ_SERIALIZE_TYPE=" + n.serializeType()}
-	n.process = startProcess(t, n.owner, "the name server", n.dir, env, argv...)
+	env := append([]string{"ROCKETMQ_HOME=" + n.dir, "HOME=" + n.dir, "ROCKETMQ_SERIALIZE_TYPE=" + n.serializeType()}, n.env...)
+	n.process = startProcess(t, n.owner, "the name server", n.dir, env, slices.Concat(n.under, argv)...)
 	p := n.process
 	if n.java == "" {
 		n.owner.Cleanup(func() {
