@@ -357,6 +357,14 @@ func (w *Warmth) Coverage() float64 {
 	return float64(w.Confirmed) / float64(w.Known)
 }
 
+// IsWarmingUp reports whether a broker that was restored is neither confirmed nor
+// gone: it may have topics that nobody has been told of. It takes no lock, and costs
+// the same however many brokers there are.
+func (t *Table) IsWarmingUp() bool {
+	c := t.warm
+	return c != nil && int(c.confirmed.Load()+c.gone.Load()) < len(c.lives)
+}
+
 // Warmth returns the counters. It takes no lock. It looks at each live entry that
 // was restored, as long as one of them is neither confirmed nor gone, and at each
 // broker set. Safe from any goroutine.

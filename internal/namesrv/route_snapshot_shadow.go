@@ -144,9 +144,5 @@ func (k *routeKeeper) isOpen() bool { return k != nil && k.open.Load() }
 // long as needWaitForService makes clients wait, they are not told that there is no
 // such topic.
 func (s *Server) mayMiss(cfg *Config) bool {
-	if !s.inWaitTime(cfg) || !s.keeper.isOpen() {
-		return false
-	}
-	w := s.table.Warmth()
-	return w.Restored+w.Heard > 0
+	return s.inWaitTime(cfg) && s.keeper.isOpen() && s.table.IsWarmingUp()
 }
