@@ -285,6 +285,7 @@ var clockReads = map[string]string{
 	"internal/namesrv/cluster_test_mode.go nameServers": "the age of a list, monotonic",
 	"internal/namesrv/cluster_test_mode.go known":       "the age of a list, monotonic",
 	"internal/namesrv/cluster_test_mode.go ask":         "deadline of a socket",
+	"internal/namesrv/horizons.go use":                  "what is shown",
 	"internal/namesrv/tls_reload.go logCertificate":     "certificates are dated",
 	"internal/namesrv/tls_context.go selfSigned":        "certificates are dated",
 }

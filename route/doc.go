@@ -84,6 +84,9 @@
 // the first reader and lives with its TopicEntry; a hash index leads to it without
 // the trie and the entry (View.Route).
 //
+// Groups of clients may be told other addresses than brokers register (horizon.go,
+// rewrite.go): what is encoded for them lives with the TopicEntry too.
+//
 // Strangers decide what is put in, so the tables are bounded (limits.go), and so
 // is what is kept of encoded routes (body_cache.go).
 //

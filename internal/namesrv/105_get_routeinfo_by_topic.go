@@ -12,8 +12,10 @@ import (
 // Asked by  producers and consumers, at start and then every 30 s; brokers too
 // Runs      on the event loop; reads the published view, takes no lock
 // Java      ClientRequestProcessor#getRouteInfoByTopic, ZoneRouteRPCHook
-// Replies   SUCCESS + TopicRouteData | TOPIC_NOT_EXIST | SYSTEM_ERROR while not ready
-// Differs   a route filtered by zone keeps the JSON dialect the client asked for
+// Replies   SUCCESS + TopicRouteData | TOPIC_NOT_EXIST | SYSTEM_ERROR while not ready,
+//           or where a horizon refuses
+// Differs   a route filtered by zone keeps the JSON dialect the client asked for;
+//           clients of a horizon are told other addresses
 
 func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	var h codec.GetRouteInfoRequestHeader
@@ -22,8 +24,24 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	if s.mustWait(cfg) {
 		return codec.Reply{}, &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
 	}
+	form := s.routeForm(cfg, r.cmd.Version, &h)
+	if horizon := s.horizonOf(r); horizon != nil {
+		if told, body, err := s.routeAs(horizon, cfg.HorizonMode, h.Topic, &form); told {
+			return codec.Reply{Body: body}, err
+		}
+	}
+	body, ok := s.table.View().Route(h.Topic, &form)
+	if !ok {
+		return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
+	}
+	return codec.Reply{Body: body}, nil
+}
+
+// routeForm is in which form a client of a version wants a route. The header is
+// borrowed.
+func (s *Server) routeForm(cfg *Config, version int32, h *codec.GetRouteInfoRequestHeader) route.RouteForm {
 	form := route.RouteForm{Acting: cfg.SupportActingMaster}
-	if r.cmd.Version >= codec.V4_9_4 || h.AcceptStandardJSONOnly {
+	if version >= codec.V4_9_4 || h.AcceptStandardJSONOnly {
 		form.Dialect = codec.DialectStrict
 	}
 	if cfg.OrderMessageEnable {
@@ -32,11 +50,7 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	if h.ZoneMode && !isBlank(h.ZoneName) {
 		form.InZone, form.Zone = true, h.ZoneName
 	}
-	body, ok := s.table.View().Route(h.Topic, &form)
-	if !ok {
-		return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
-	}
-	return codec.Reply{Body: body}, nil
+	return form
 }
 
 // isBlank reports whether b has nothing but white space.

@@ -16,7 +16,7 @@ import (
 
 // wordKeys are the keys that are one of a few words, and one that is none of them.
 var wordKeys = map[string]string{
-	"tls.server.mode": "enforced", "tls.server.need.client.auth": "required", "logLevel": "loud", "logFormat": "xml",
+	"tls.server.mode": "enforced", "tls.server.need.client.auth": "required", "logLevel": "loud", "logFormat": "xml", "horizonMode": "watch",
 }
 
 // unparsable returns values that a key cannot have, "number", "word", "truth" or
@@ -177,6 +177,8 @@ func TestWordsInTheConfiguration(t *testing.T) {
 				cfg.LogLevel = word
 			case "logFormat":
 				cfg.LogFormat = word
+			case "horizonMode":
+				cfg.HorizonMode = word
 			default:
 				t.Fatalf("%s is not in this test", k.name)
 			}

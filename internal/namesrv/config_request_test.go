@@ -40,6 +40,9 @@ firstFrameTimeoutMillis=30000
 frameMaxLength=16777216
 frameTimeoutMillis=60000
 handshakeTimeoutSeconds=10
+horizonCacheBytes=0
+horizonFile=
+horizonMode=on
 kvConfigPath=
 listenPort=0
 logFile=
@@ -380,12 +383,12 @@ func TestConfigKeys(t *testing.T) {
 		case "false":
 			value = "true"
 		}
-		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json"}[name]; words != "" {
+		if words := map[string]string{"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json", "horizonMode": "monitor"}[name]; words != "" {
 			value = words
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 82 {
+	if len(lines) != 85 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -20,9 +20,19 @@ type row struct {
 	class  class
 	handle handler
 	serial bool     // requests are numbered as they come: request.seq
+	who    who      // what a request says of its sender
 	logged []string // the fields that the line of an admin change shows; nil: no such line
 	counts rowCounts
 }
+
+// A who is what a request of a row says of its sender.
+type who uint8
+
+const (
+	isAnybody        who = iota
+	isBroker             // only brokers send it
+	asksForAddresses     // and is told those of its horizon, unless it is a broker
+)
 
 // servedRows returns a row for each request that is served, in ascending order.
 // Java: NamesrvController#registerProcessor, DefaultRequestProcessor#processRequest.
@@ -35,26 +45,26 @@ func servedRows(cfg *Config) []*row {
 		{code: codec.ReqPutKVConfig, class: asDisk, handle: putKVConfig, logged: []string{"namespace", "key", "value"}},
 		{code: codec.ReqGetKVConfig, class: asAdmin, handle: getKVConfig},
 		{code: codec.ReqDeleteKVConfig, class: asDisk, handle: deleteKVConfig, logged: []string{"namespace", "key"}},
-		{code: codec.ReqRegisterBroker, class: asChange, handle: registerBroker, serial: true},
-		{code: codec.ReqUnregisterBroker, class: asChange, handle: unregisterBroker},
-		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic},
-		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo},
+		{code: codec.ReqRegisterBroker, class: asChange, handle: registerBroker, serial: true, who: isBroker},
+		{code: codec.ReqUnregisterBroker, class: asChange, handle: unregisterBroker, who: isBroker},
+		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic, who: asksForAddresses},
+		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo, who: asksForAddresses},
 		{code: codec.ReqWipeWritePermOfBroker, class: asAdmin, handle: wipeWritePermOfBroker, logged: []string{"brokerName"}},
 		{code: codec.ReqGetAllTopicListFromNameserver, class: asAdmin, handle: getAllTopicListFromNameserver},
 		{code: codec.ReqDeleteTopicInNamesrv, class: asAdmin, handle: deleteTopicInNamesrv, logged: []string{"topic", "clusterName"}},
 		{code: codec.ReqRegisterTopicInNamesrv, class: asChange, handle: registerTopicInNamesrv, logged: []string{"topic"}},
 		{code: codec.ReqGetKVListByNamespace, class: asAdmin, handle: getKVListByNamespace},
 		{code: codec.ReqGetTopicsByCluster, class: asAdmin, handle: getTopicsByCluster},
-		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs},
+		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs, who: asksForAddresses},
 		{code: codec.ReqGetUnitTopicList, class: asAdmin, handle: getUnitTopicList},
 		{code: codec.ReqGetHasUnitSubTopicList, class: asAdmin, handle: getHasUnitSubTopicList},
 		{code: codec.ReqGetHasUnitSubUnunitTopicList, class: asAdmin, handle: getHasUnitSubUnunitTopicList},
 		{code: codec.ReqUpdateNamesrvConfig, class: asDisk, handle: updateNamesrvConfig, logged: []string{}}, // its body says all
 		{code: codec.ReqGetNamesrvConfig, class: asAdmin, handle: getNamesrvConfig},
-		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion},
+		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion, who: isBroker},
 		{code: codec.ReqAddWritePermOfBroker, class: asAdmin, handle: addWritePermOfBroker, logged: []string{"brokerName"}},
 		{code: codec.ReqGetBrokerMemberGroup, class: asLiveness, handle: getBrokerMemberGroup},
-		{code: codec.ReqBrokerHeartbeat, class: onLoop, handle: brokerHeartbeat},
+		{code: codec.ReqBrokerHeartbeat, class: onLoop, handle: brokerHeartbeat, who: isBroker},
 	}
 }
 

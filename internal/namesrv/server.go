@@ -41,6 +41,7 @@ type Server struct {
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
+	horizons    *horizonKeeper
 	ran         atomic.Bool   // Run was called
 	ready       chan struct{} // closed when peers are served
 	draining    atomic.Bool   // the server was told to end
@@ -87,12 +88,19 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}
+	if s.horizons, err = newHorizonKeeper(cfg.HorizonFile, log, func() time.Time { return s.wall() }); err != nil {
+		return nil, err
+	}
+	if cfg.ClusterTest && cfg.HorizonFile != "" {
+		log.Warn("horizons are not used in cluster-test mode", "horizonFile", cfg.HorizonFile)
+	}
 	s.task = func(c engine.Conn, _ time.Duration, frame, out []byte) []byte { return s.serveQueued(c, frame, out, 0) }
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
-	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()})
+	s.table = route.New(route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes(), HorizonCacheBytes: cfg.horizonCacheBytes()})
+	s.horizons.swap = s.table.SweepHorizons
 	s.notifier = newNotifier(s)
 	if cfg.AddressServerPort != 0 {
 		if s.addresses, err = newAddressServer(&cfg, s); err != nil {
@@ -216,11 +224,12 @@ func (s *Server) onEvent(e route.Event) {
 func (s *Server) OnUpdate(f func(Config)) { s.onUpdate = append(s.onUpdate, f) }
 
 // Reload reads again what can be read again while serving, if it has changed:
-// certificates. It returns at once. Before Run it has no effect, and need not:
+// certificates, the horizon file. It returns at once. Before Run it has no effect, and need not:
 // everything was just read.
 func (s *Server) Reload() {
 	s.log.Info("reload asked for")
 	s.tls.reloadSoon()
+	s.horizons.reloadSoon()
 }
 
 // config returns the configuration as it is now; it is read, never changed.

@@ -48,6 +48,7 @@ type Snapshot struct {
 	Requests      []RequestStats // in ascending order of their codes, all that have none last
 
 	Table    route.Stats
+	Horizons HorizonsStats
 	KVConfig KVConfigStats
 	Notices  NoticeStats
 
@@ -107,6 +108,7 @@ func (s *Server) Snapshot() Snapshot {
 		Registrations: s.arrivals.Load(),
 		Requests:      s.dispatch.snapshot(),
 		Table:         s.table.Stats(),
+		Horizons:      s.horizons.snapshot(),
 		KVConfig:      s.kv.stats(),
 		Notices:       s.notifier.stats(),
 		Config:        cfg.settings(),
