@@ -41,7 +41,7 @@ type conn struct {
 	id      uint64
 	peer    netip.AddrPort
 	local   unique.Handle[netip.AddrPort] // there are few, each for many connections
-	claimed *netip.AddrPort               // by a PROXY header, nil if there was none; constant once Opened was called
+	claimed *proxyClaim                   // by a PROXY header, nil if there was none; constant once Opened was called
 	e       *Engine
 	loop    *loop // set before Opened, then constant
 
@@ -93,7 +93,14 @@ func (c *conn) Claimed() netip.AddrPort {
 	if c.claimed == nil {
 		return netip.AddrPort{}
 	}
-	return *c.claimed
+	return c.claimed.source
+}
+
+func (c *conn) ProxyTLVs() []byte {
+	if c.claimed == nil {
+		return nil
+	}
+	return c.claimed.tlvs
 }
 
 // isDead reports whether c is deaf. Under mu the answer holds until mu is unlocked.
@@ -104,7 +111,7 @@ func (c *conn) remote() netip.AddrPort {
 	if c.claimed == nil {
 		return c.peer
 	}
-	return *c.claimed
+	return c.claimed.source
 }
 
 func (c *conn) Value() any {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/tls"
 	"net"
 	"net/netip"
@@ -8,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/pires/go-proxyproto"
 )
 
 // addrPort is the address of one end of a test's socket.
@@ -50,6 +53,43 @@ func TestConnAddresses(t *testing.T) {
 			c.Close()
 			eventually(t, "closed", func() bool { return s.Stats().Open == 0 })
 			check("closed")
+		})
+	}
+}
+
+// The fields of a PROXY header by which balancers name an endpoint are kept, up to a bound;
+// others are not, nor any that cannot be read.
+func TestConnProxyTLVs(t *testing.T) {
+	tlv := func(kind byte, n int) proxyproto.TLV {
+		return proxyproto.TLV{Type: proxyproto.PP2Type(kind), Value: bytes.Repeat([]byte{kind}, n)}
+	}
+	raw := func(tlvs ...proxyproto.TLV) string {
+		b, _ := proxyproto.JoinTLVs(tlvs)
+		return string(b)
+	}
+	broken := proxyHeader(t, 2, "203.0.113.9:4711", tlv(0xEA, 5))
+	broken[len(broken)-6]++ // the length of the field is that of more than there is
+	for name, tt := range map[string]struct {
+		header []byte
+		want   string
+	}{
+		"none":             {proxyHeader(t, 2, "203.0.113.9:4711"), ""},
+		"version 1":        {proxyHeader(t, 1, "203.0.113.9:4711"), ""},
+		"no header":        {nil, ""},
+		"some":             {proxyHeader(t, 2, "203.0.113.9:4711", tlv(0x01, 4), tlv(0xEA, 5), tlv(0x30, 9), tlv(0x02, 7), tlv(0xE0, 8)), raw(tlv(0xEA, 5), tlv(0x02, 7), tlv(0xE0, 8))},
+		"as many as fit":   {proxyHeader(t, 2, "203.0.113.9:4711", tlv(0xEA, 253)), raw(tlv(0xEA, 253))},
+		"one is too large": {proxyHeader(t, 2, "203.0.113.9:4711", tlv(0xEA, 254), tlv(0xEE, 5)), raw(tlv(0xEE, 5))},
+		"cannot be read":   {broken, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conns := make(chan Conn, 1)
+			s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, withProxy)
+			c := s.dial()
+			c.send(append(tt.header, textFrame("x")...))
+			c.want("x")
+			if got := string((<-conns).ProxyTLVs()); got != tt.want {
+				t.Errorf("TLVs are %q, want %q", got, tt.want)
+			}
 		})
 	}
 }

@@ -90,6 +90,13 @@ type Conn interface {
 	// [Options.ProxyTrusted]. It is not valid if the peer has said nothing.
 	Claimed() netip.AddrPort
 
+	// ProxyTLVs returns fields of the PROXY header by which the peer has said whom it
+	// speaks for, as they were there: type, two bytes of length, value. Kept are
+	// those that balancers of clouds send (types 0xE0 to 0xEF) and the name that the
+	// client has asked for (0x02), up to 256 bytes in all; one that would be beyond
+	// that is left out. nil if there are none. They may be read only.
+	ProxyTLVs() []byte
+
 	// Local returns the address that the peer has connected to. It is not valid
 	// if the system has not told.
 	Local() netip.AddrPort

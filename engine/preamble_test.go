@@ -355,9 +355,9 @@ func FuzzProxyHeader(f *testing.F) {
 			return
 		}
 		header := bytes.Clone(b[:size])
-		addr, err := parseProxyHeader(header)
-		if err == nil && addr.IsValid() && addr.Addr().Is4In6() {
-			t.Fatalf("address %v", addr)
+		claimed, err := parseProxyHeader(header)
+		if err == nil && claimed != nil && (!claimed.source.IsValid() || claimed.source.Addr().Is4In6() || len(claimed.tlvs) > maxProxyTLVs) {
+			t.Fatalf("claimed is %+v", claimed)
 		}
 	})
 }

@@ -23,7 +23,17 @@ const (
 
 	maxProxyV1   = 107 // the CR LF included; version 2 says its length in two bytes
 	proxyV2Fixed = 16  // signature, version and command, family, length
+
+	// maxProxyTLVs is how many bytes of fields are kept with a connection; the IDs of
+	// endpoints that balancers of clouds send have some twenty.
+	maxProxyTLVs = 256
 )
+
+// A proxyClaim is what a PROXY header says of the client. It never changes.
+type proxyClaim struct {
+	source netip.AddrPort
+	tlvs   []byte // see Conn.ProxyTLVs
+}
 
 // proxyHeaderSize returns the size of the PROXY header that b begins with, 0
 // if there is none, or no more than len(b)+1 while that cannot be told yet.
@@ -53,23 +63,39 @@ func begins(b []byte, sign string) bool {
 	return string(b[:n]) == sign[:n]
 }
 
-// parseProxyHeader returns the source address in header, or none if it has
-// none that could be a peer of ours.
-func parseProxyHeader(header []byte) (source netip.AddrPort, err error) {
+// parseProxyHeader returns what header says of the client, or nil if it has no source
+// address that could be a peer of ours.
+func parseProxyHeader(header []byte) (*proxyClaim, error) {
 	if header[0] == proxyV2[0] && header[13] == 0 && header[12] == 0x21 {
 		// PROXY without an address family, which the library refuses. Netty
 		// and the specification allow it.
-		return netip.AddrPort{}, nil
+		return nil, nil
 	}
 	h, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(header), len(header)))
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
-	if tcp, ok := h.SourceAddr.(*net.TCPAddr); ok && h.Command.IsProxy() {
-		source = tcp.AddrPort()
-		return netip.AddrPortFrom(source.Addr().Unmap(), source.Port()), nil
+	if tcp, ok := h.SourceAddr.(*net.TCPAddr); ok && h.Command.IsProxy() && tcp.AddrPort().IsValid() {
+		source := tcp.AddrPort()
+		return &proxyClaim{netip.AddrPortFrom(source.Addr().Unmap(), source.Port()), keptTLVs(h)}, nil
 	}
-	return netip.AddrPort{}, nil
+	return nil, nil
+}
+
+// keptTLVs returns the fields of a header that Conn.ProxyTLVs shows. Fields that cannot
+// be read are none: nobody had to read them before, and the addresses are right.
+func keptTLVs(h *proxyproto.Header) (kept []byte) {
+	tlvs, err := h.TLVs()
+	if err != nil {
+		return nil
+	}
+	for _, t := range tlvs {
+		if (t.Type.App() || t.Type == proxyproto.PP2_TYPE_AUTHORITY) && len(kept)+3+len(t.Value) <= maxProxyTLVs {
+			kept = append(kept, byte(t.Type), byte(len(t.Value)>>8), byte(len(t.Value)))
+			kept = append(kept, t.Value...)
+		}
+	}
+	return kept
 }
 
 // proxied reads the PROXY header of a trusted peer, if it sends one, and takes
@@ -96,12 +122,8 @@ func (l *loop) proxied(c *conn, data []byte) (rest []byte, whole bool, err error
 		}
 		return nil, false, err
 	}
-	source, err := parseProxyHeader(data[:size])
-	if err != nil {
+	if c.claimed, err = parseProxyHeader(data[:size]); err != nil {
 		return nil, false, fmt.Errorf("%w: PROXY header: %w", ErrPreamble, err)
-	}
-	if source.IsValid() {
-		c.claimed = &source
 	}
 	return data[size:], true, nil
 }

@@ -1,6 +1,11 @@
 package route
 
-import "sync/atomic"
+import (
+	"cmp"
+	"hash/maphash"
+	"math"
+	"sync/atomic"
+)
 
 // A bodyCache counts the encoded routes that are kept with their entries, so
 // that those who ask for each topic once do not fill the memory. What does not
@@ -10,11 +15,32 @@ import "sync/atomic"
 // counts the difference. The index may still lead to a route that has been taken
 // out, so encodedRoute.until says who may use it. Safe from any goroutine.
 type bodyCache struct {
+	bodyCount           // of the common routes
+	horizons  bodyCount // of those of horizons: they push no common one out
+	index     *routeIndex
+	retired   []*encodedRoute // in the publishing at hand; under Table.mu
+}
+
+// A bodyCount counts the routes of one kind that are kept.
+type bodyCount struct {
 	byteCount
-	index   *routeIndex
-	misfits atomic.Int64    // routes that were encoded and not kept
-	full    atomic.Bool     // one did not fit since the last sweep
-	retired []*encodedRoute // in the publishing at hand; under Table.mu
+	misfits atomic.Int64 // routes that were encoded and not kept
+	full    atomic.Bool  // one did not fit since the last sweep
+}
+
+// newBodyCache returns an empty cache with room for so many bytes; 0 is any number.
+func newBodyCache(bytes, ofHorizons int64, seed maphash.Seed) *bodyCache {
+	c := &bodyCache{index: newRouteIndex(seed)}
+	c.most, c.horizons.most = cmp.Or(bytes, math.MaxInt64), cmp.Or(ofHorizons, math.MaxInt64)
+	return c
+}
+
+// countOf returns where r counts.
+func (c *bodyCache) countOf(r *encodedRoute) *bodyCount {
+	if r.horizon != 0 {
+		return &c.horizons
+	}
+	return &c.bodyCount
 }
 
 // A byteCount is how many of at most so many bytes are used. Safe from any
@@ -57,38 +83,48 @@ func (v *View) keep(e *TopicEntry, old *bodyList, fresh *encodedRoute) {
 		variants++
 	}
 	for r := range old.all {
-		if r.kind.isVariant() {
+		variant := r.kind.isVariant() && r.horizon == fresh.horizon
+		if variant {
 			variants++
 		}
 		if r.isDead() || r.kind&formActing != fresh.kind&formActing || fresh.isLike(r) ||
-			r.kind.isVariant() && variants > maxVariants || !v.stillRight(e, r) {
+			variant && variants > maxVariants || !v.stillRight(e, r) {
 			out = append(out, r)
 			continue
 		}
 		last.next = &bodyList{route: r}
 		last = last.next
 	}
-	more := next.size() - old.size()
-	if next.size() > c.most/cacheShare {
-		c.misfits.Add(1)
+	count, other := &c.bodyCount, &c.horizons
+	size, others := next.size()
+	before, othersBefore := old.size()
+	if fresh.horizon != 0 {
+		count, other = other, count
+		size, others, before, othersBefore = others, size, othersBefore, before
+	}
+	if size > count.most/cacheShare {
+		count.misfits.Add(1)
 		return
 	}
-	if !c.claim(more) {
-		c.misfits.Add(1)
-		c.full.Store(true)
+	if !count.claim(size - before) {
+		count.misfits.Add(1)
+		count.full.Store(true)
 		return
 	}
 	for _, r := range out {
 		r.kill()
 	}
 	if !e.bodies.CompareAndSwap(old, next) {
-		c.used.Add(-more)
+		count.used.Add(before - size)
 		return
 	}
+	other.used.Add(others - othersBefore)
 	for _, r := range out {
 		c.index.tryRemove(r)
 	}
-	c.index.put(fresh)
+	if fresh.horizon == 0 {
+		c.index.put(fresh)
+	}
 }
 
 // retire ends the use of the routes of an entry that Views from edition on do not
@@ -107,7 +143,7 @@ func (c *bodyCache) forget() {
 		return
 	}
 	for _, r := range c.retired {
-		c.used.Add(-r.size())
+		c.countOf(r).used.Add(-r.size())
 	}
 	c.index.remove(c.retired)
 	clear(c.retired)
@@ -116,13 +152,14 @@ func (c *bodyCache) forget() {
 	}
 }
 
-// SweepBodies lets go of all encoded routes if there was no room for one since
-// it was last called: those that are asked for come back, and what nobody wants,
-// or nobody can use any more, is gone. It walks all topics of a View and holds
-// nobody up.
+// SweepBodies lets go of all encoded routes, or of all those of horizons, if there was
+// no room for one since it was last called: those that are asked for come back, and what
+// nobody wants, or nobody can use any more, is gone. It walks all topics of a View and
+// holds nobody up.
 func (t *Table) SweepBodies() {
 	c := t.cache
-	if !c.full.CompareAndSwap(true, false) {
+	common, horizons := c.full.CompareAndSwap(true, false), c.horizons.full.CompareAndSwap(true, false)
+	if !common && !horizons {
 		return
 	}
 	for e := range t.View().topics.all {
@@ -130,18 +167,34 @@ func (t *Table) SweepBodies() {
 		if old == nil || old == retired {
 			continue
 		}
+		var next *bodyList
+		end := &next
 		for r := range old.all {
-			r.kill()
+			if r.horizon == 0 && common || r.horizon != 0 && horizons {
+				r.kill()
+			} else {
+				*end = &bodyList{route: r}
+				end = &(*end).next
+			}
 		}
-		if e.bodies.CompareAndSwap(old, nil) {
-			c.used.Add(-old.size())
+		if e.bodies.CompareAndSwap(old, next) {
+			size, ofHorizons := next.size()
+			before, ofHorizonsBefore := old.size()
+			c.used.Add(size - before)
+			c.horizons.used.Add(ofHorizons - ofHorizonsBefore)
 		}
 	}
-	c.index.reset()
+	if common {
+		c.index.reset()
+	}
 }
 
+// SweepHorizons makes the next SweepBodies let go of the routes of all horizons: others
+// are in force.
+func (t *Table) SweepHorizons() { t.cache.horizons.full.Store(true) }
+
 // CachedBytes returns how many bytes of encoded routes are kept, and how many
-// routes were encoded and not kept.
+// routes were encoded and not kept; those of horizons are not among them.
 func (t *Table) CachedBytes() (bytes, misfits int64) {
 	return t.cache.used.Load(), t.cache.misfits.Load()
 }

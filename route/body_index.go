@@ -261,6 +261,9 @@ type halfPage struct {
 // remove takes dead routes out. It waits for mu, never for a reader's look-up.
 func (x *routeIndex) remove(dead []*encodedRoute) {
 	for _, r := range dead {
+		if r.horizon != 0 {
+			continue // it never was there
+		}
 		x.mu.Lock()
 		x.removeLocked(r)
 		x.mu.Unlock()
@@ -269,6 +272,9 @@ func (x *routeIndex) remove(dead []*encodedRoute) {
 
 // tryRemove takes a dead route out, or counts it as litter: somebody is at work.
 func (x *routeIndex) tryRemove(r *encodedRoute) {
+	if r.horizon != 0 {
+		return
+	}
 	if !x.mu.TryLock() {
 		x.litter.Add(r.size())
 		return

@@ -87,6 +87,8 @@
 // What a Table knows outlives its process: View.Save gives it as plain values,
 // Restore makes a Table of these, and warm.go says how brokers confirm what was
 // restored of them.
+// Groups of clients may be told other addresses than brokers register (horizon.go,
+// rewrite.go): what is encoded for them lives with the TopicEntry too.
 //
 // Strangers decide what is put in, so the tables are bounded (limits.go), and so
 // is what is kept of encoded routes (body_cache.go).

@@ -24,6 +24,8 @@ type RouteForm struct {
 	// HasOrderTopicConf adds OrderTopicConf.
 	HasOrderTopicConf bool
 	OrderTopicConf    string
+
+	horizon *Horizon // whose clients are told of it; nil is the common one
 }
 
 // A formKind is the part of a RouteForm that is no text.
@@ -50,6 +52,13 @@ func (f *RouteForm) kind() formKind {
 	return k
 }
 
+func (f *RouteForm) horizonNumber() uint32 {
+	if f.horizon == nil {
+		return 0
+	}
+	return f.horizon.number
+}
+
 // An encodedRoute is one encoded answer, together with all that a reader needs
 // to know of it, in one piece of memory: what follows the head are the bytes of
 // the topic's name, the zone, the order configuration and the body. A reader
@@ -72,6 +81,9 @@ type encodedRoute struct {
 	zone  uint8 // the name of a zone that a broker of the topic is in; 0 when it is another one
 	kind  formKind
 	order uint32
+	// horizon is the number of the Horizon it is for, 0 of the common one. Such a route
+	// is not in the index. Its body is the reason where there is no answer.
+	horizon uint32
 }
 
 const (
@@ -138,7 +150,7 @@ func (r *encodedRoute) answers(name string, f *RouteForm, k formKind) bool {
 
 // isLike reports whether r takes the place of other in a list.
 func (r *encodedRoute) isLike(other *encodedRoute) bool {
-	return r.kind == other.kind && r.zoneText() == other.zoneText() && r.orderText() == other.orderText()
+	return r.kind == other.kind && r.horizon == other.horizon && r.zoneText() == other.zoneText() && r.orderText() == other.orderText()
 }
 
 // A bodyList holds the encoded routes of one TopicEntry, the newest first. It
@@ -157,12 +169,16 @@ func (l *bodyList) all(yield func(*encodedRoute) bool) {
 	}
 }
 
-// size returns the bytes that l counts for. l may be nil.
-func (l *bodyList) size() (bytes int64) {
+// size returns the bytes that l counts for, those of horizons apart. l may be nil.
+func (l *bodyList) size() (bytes, ofHorizons int64) {
 	for r := range l.all {
-		bytes += r.size()
+		if r.horizon == 0 {
+			bytes += r.size()
+		} else {
+			ofHorizons += r.size()
+		}
 	}
-	return bytes
+	return bytes, ofHorizons
 }
 
 // retired stands in an entry that has been replaced or removed: nothing more is
@@ -212,23 +228,29 @@ func (v *View) shows(r *encodedRoute) bool {
 func (v *View) RouteIn(e *TopicEntry, f *RouteForm) []byte {
 	old := e.bodies.Load()
 	if r := v.find(e, old, f); r != nil {
-		v.cache.index.put(r)
+		if r.horizon == 0 {
+			v.cache.index.put(r)
+		}
 		return r.bodyBytes()
 	}
-	data := v.PickupTopicRouteData(e, f.Acting)
 	zone := ""
 	if f.InZone {
 		zone = v.zoneOf(e, f.Zone)
-		FilterByZone(&data, window(f.Zone))
 	}
 	conf := ""
 	if f.HasOrderTopicConf {
 		conf = f.OrderTopicConf
 	}
-	data.OrderTopicConf, data.HasOrderTopicConf = conf, f.HasOrderTopicConf
 	scratch := scratches.Get().(*[]byte)
 	defer scratches.Put(scratch)
-	body := data.AppendJSON((*scratch)[:0], f.Dialect)
+	var s *sight
+	if f.horizon != nil {
+		s = &sight{h: f.horizon}
+	}
+	body := v.encodeRoute((*scratch)[:0], e, f, s)
+	if s != nil {
+		s.count()
+	}
 	if cap(body) <= maxScratch {
 		*scratch = body
 	}
@@ -237,8 +259,25 @@ func (v *View) RouteIn(e *TopicEntry, f *RouteForm) []byte {
 		return slices.Clone(body)
 	}
 	r := newEncodedRoute(v.edition, v.brokers.version, f.kind(), e.name, zone, conf, body)
+	r.horizon = f.horizonNumber()
 	v.keep(e, old, r) // lost to another reader: its bodies are as good
 	return r.bodyBytes()
+}
+
+// encodeRoute appends the route of a topic of this View in the given form. Where s is not
+// nil it is rewritten, and may be the reason why there is no answer.
+func (v *View) encodeRoute(dst []byte, e *TopicEntry, f *RouteForm, s *sight) []byte {
+	data := v.PickupTopicRouteData(e, f.Acting)
+	if f.InZone {
+		FilterByZone(&data, window(f.Zone))
+	}
+	if f.HasOrderTopicConf {
+		data.OrderTopicConf, data.HasOrderTopicConf = f.OrderTopicConf, true
+	}
+	if s != nil && !v.rewriteRoute(s, &data) {
+		return append(dst, s.refused...)
+	}
+	return data.AppendJSON(dst, f.Dialect)
 }
 
 // scratches are what routes are encoded into before they get memory of their
@@ -250,13 +289,13 @@ const maxScratch = 64 << 10
 // find returns the route of e that is kept in the form f and right for v, nil if
 // there is none.
 func (v *View) find(e *TopicEntry, l *bodyList, f *RouteForm) *encodedRoute {
-	k := f.kind()
+	k, horizon := f.kind(), f.horizonNumber()
 	unknown := false // the zone, to all brokers of the topic
 	if f.InZone && l != nil {
 		unknown = v.zoneOf(e, f.Zone) == ""
 	}
 	for r := range l.all {
-		if r.kind != k || v.edition >= r.until.Load() || f.HasOrderTopicConf && r.orderText() != f.OrderTopicConf {
+		if r.kind != k || r.horizon != horizon || v.edition >= r.until.Load() || f.HasOrderTopicConf && r.orderText() != f.OrderTopicConf {
 			continue
 		}
 		if f.InZone {

@@ -373,13 +373,14 @@ func (c *checker) published() {
 		}
 	}
 	for e := range v.topics.all {
-		variants := 0
+		variants := map[uint32]int{} // by horizon
 		for r := range e.bodies.Load().all {
 			if r.kind.isVariant() {
-				variants++
+				variants[r.horizon]++
+				c.require(variants[r.horizon] <= maxVariants, "topic %q: %d variants are kept", e.name, variants[r.horizon])
 			}
 			c.require(r.nameText() == e.name && r.since <= v.edition, "topic %q: has a route of %q, of View %d after %d", e.name, r.nameText(), r.since, v.edition)
-			if r.isDead() || !v.stillRight(e, r) || !v.serves(e) {
+			if r.isDead() || !v.stillRight(e, r) || !v.serves(e) || r.horizon != 0 {
 				continue
 			}
 			data := v.PickupTopicRouteData(e, r.kind&formActing != 0)
@@ -390,7 +391,6 @@ func (c *checker) published() {
 			want := string(data.AppendJSON(nil, codec.Dialect(r.kind&formStrict)))
 			c.require(string(r.bodyBytes()) == want, "topic %q: cached body %s, want %s", e.name, r.bodyBytes(), want)
 		}
-		c.require(variants <= maxVariants, "topic %q: %d variants are kept", e.name, variants)
 	}
 }
 
@@ -455,6 +455,7 @@ func (c *checker) index() {
 					continue
 				}
 				n++
+				c.require(r.horizon == 0, "index: has a route of %q for a horizon", r.nameText())
 				h := x.hashOf(r)
 				c.require(d.page(h)&^(places-1) == i && p.group(h) == g && tagOf(h) == tag, "index: the route of %q is not where it is looked for", r.nameText())
 				c.require(c.isListed(r) || r.isDead(), "index: the route of %q is not that of its entry", r.nameText())

@@ -161,16 +161,20 @@ func (v *View) encodeTopics(pick func(*TopicEntry) bool) []byte {
 func (v *View) SystemTopicList() []byte {
 	return v.brokers.systemTopics.get(func() []byte {
 		info := v.brokers.info()
-		var list codec.TopicList
-		for _, c := range info.ClusterAddrTable {
-			list.Topics = append(list.Topics, c.Cluster)
-			list.Topics = append(list.Topics, c.BrokerNames...)
-		}
-		slices.Sort(list.Topics)
-		list.Topics = slices.Compact(list.Topics)
-		if len(info.BrokerAddrTable) > 0 {
-			list.BrokerAddr, list.HasBrokerAddr = info.BrokerAddrTable[0].BrokerAddrs[0].Addr, true
-		}
-		return list.AppendJSON(nil)
+		return systemTopicList(&info)
 	})
+}
+
+func systemTopicList(info *codec.ClusterInfo) []byte {
+	var list codec.TopicList
+	for _, c := range info.ClusterAddrTable {
+		list.Topics = append(list.Topics, c.Cluster)
+		list.Topics = append(list.Topics, c.BrokerNames...)
+	}
+	slices.Sort(list.Topics)
+	list.Topics = slices.Compact(list.Topics)
+	if len(info.BrokerAddrTable) > 0 {
+		list.BrokerAddr, list.HasBrokerAddr = info.BrokerAddrTable[0].BrokerAddrs[0].Addr, true
+	}
+	return list.AppendJSON(nil)
 }

@@ -510,7 +510,8 @@ func (h *history) difference(ref *reference) string {
 	v := h.table.View()
 	var kept int64
 	for e := range v.topics.all {
-		kept += e.bodies.Load().size()
+		common, _ := e.bodies.Load().size()
+		kept += common
 	}
 	if got, _ := h.table.CachedBytes(); got != kept || got > h.table.cache.most {
 		return fmt.Sprintf("%d bytes of encoded routes are counted, %d are kept", got, kept)

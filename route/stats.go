@@ -13,6 +13,9 @@ type Stats struct {
 	CacheLimit   int64 // bytes that may be kept
 	CacheMisfits int64 // routes that were encoded and not kept, since the start
 
+	// The same of routes that are kept for horizons.
+	HorizonCachedBytes, HorizonCacheLimit, HorizonCacheMisfits int64
+
 	Limits   Limits    // in force
 	Refusals []Refusal // since the start, one for each limit, always in the same order
 }
@@ -38,8 +41,51 @@ func (t *Table) Stats() Stats {
 		Refusals:    make([]Refusal, limitCount),
 	}
 	s.CachedBytes, s.CacheMisfits = t.CachedBytes()
+	h := &t.cache.horizons
+	s.HorizonCachedBytes, s.HorizonCacheLimit, s.HorizonCacheMisfits = h.used.Load(), h.most, h.misfits.Load()
 	for l := range limitCount {
 		s.Refusals[l] = Refusal{l.String(), t.Refusals(l)}
 	}
 	return s
+}
+
+// A HorizonStats shows what a horizon does. A horizon of the same name that takes its place
+// goes on counting, and so do those of its rules that stay the same.
+type HorizonStats struct {
+	Name        string
+	Requests    uint64 // by its clients, for what shows addresses
+	Refused     uint64 // of them
+	NothingLeft uint64 // of those: no broker was left that could be told
+
+	// The following count when an answer is made. One that is kept may be given many
+	// times.
+
+	Missing     uint64 // addresses without a result
+	SameAddress uint64 // addresses whose result was that of another one of the same answer
+	Rules       []RuleStats
+}
+
+// A RuleStats shows what a rule does.
+type RuleStats struct {
+	Rule string
+	Hits uint64 // addresses rewritten, when an answer was made
+}
+
+// Stats returns the counters of each horizon. hs may be nil.
+func (hs *Horizons) Stats() []HorizonStats {
+	if hs == nil {
+		return nil
+	}
+	all := make([]HorizonStats, len(hs.all))
+	for i, h := range hs.all {
+		c := h.counts
+		all[i] = HorizonStats{
+			Name: h.name, Requests: c.requests.Load(), Refused: c.refused.Load(), NothingLeft: c.nothing.Load(),
+			Missing: c.missing.Load(), SameAddress: c.sameAddress.Load(), Rules: make([]RuleStats, len(h.rules)),
+		}
+		for j, r := range h.rules {
+			all[i].Rules[j] = RuleStats{r.String(), r.hits.Load()}
+		}
+	}
+	return all
 }

@@ -1,9 +1,7 @@
 package route
 
 import (
-	"cmp"
 	"hash/maphash"
-	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -100,6 +98,10 @@ type Options struct {
 
 	// CacheBytes is how many bytes of encoded routes are kept; 0 is no limit.
 	CacheBytes int64
+
+	// HorizonCacheBytes is how many bytes of encoded routes of horizons are kept beside
+	// them; 0 is no limit.
+	HorizonCacheBytes int64
 }
 
 // New returns an empty Table.
@@ -119,7 +121,7 @@ func New(o Options) *Table {
 		byConn:           map[uint64][]*liveBroker{},
 		leaving:          map[string]*brokerSet{},
 		limits:           o.Limits.withDefaults(),
-		cache:            &bodyCache{byteCount: byteCount{most: cmp.Or(o.CacheBytes, math.MaxInt64)}, index: newRouteIndex(seed)},
+		cache:            newBodyCache(o.CacheBytes, o.HorizonCacheBytes, seed),
 		clustersOf:       map[string]int{},
 		connLinks:        map[uint64]int{},
 		onEvent:          o.OnEvent,

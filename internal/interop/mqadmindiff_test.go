@@ -20,6 +20,7 @@ var ownKeys = []string{
 	"maxConnections", "maxConnectionsPerIp", "requestsPerSecondPerIp", "requestRateMode", "missDamping", "memoryBudget", "firstFrameTimeoutMillis", "frameTimeoutMillis",
 	"slowReaderTimeoutMillis", "maxPendingInputSize", "maxPendingOutputSize",
 	"maxTopics", "maxBrokers", "maxRouteEntries", "routeCacheBytes",
+	"horizonFile", "horizonMode", "horizonCacheBytes",
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",
 	"selfProtection", "selfProtectionMaxSeconds", "closeHoldMillis",
 	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",

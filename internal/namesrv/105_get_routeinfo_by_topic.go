@@ -12,9 +12,11 @@ import (
 // Asked by  producers and consumers, at start and then every 30 s; brokers too
 // Runs      on the event loop; reads the published view, takes no lock
 // Java      ClientRequestProcessor#getRouteInfoByTopic, ZoneRouteRPCHook
-// Replies   SUCCESS + TopicRouteData | TOPIC_NOT_EXIST | SYSTEM_ERROR while not ready
+// Replies   SUCCESS + TopicRouteData | TOPIC_NOT_EXIST | SYSTEM_ERROR while not ready,
+//           or where a horizon refuses
 // Differs   a client that asks again and again for what is not there may have to wait;
-//           a route filtered by zone keeps the JSON dialect the client asked for
+//           a route filtered by zone keeps the JSON dialect the client asked for;
+//           clients of a horizon are told other addresses
 
 func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	var h codec.GetRouteInfoRequestHeader
@@ -23,9 +25,12 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	if s.mustWait(cfg) {
 		return codec.Reply{}, &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
 	}
-	form := routeForm(cfg, &r.cmd, &h)
-	if cfg.OrderMessageEnable {
-		form.OrderTopicConf, form.HasOrderTopicConf = s.kv.get(orderTopicConfig, string(h.Topic))
+	form := routeForm(cfg, r.cmd.Version, &h)
+	s.addOrder(cfg, &form, h.Topic)
+	if horizon := s.horizonOf(r); horizon != nil {
+		if told, body, err := s.routeAs(horizon, cfg.HorizonMode, h.Topic, &form); told {
+			return codec.Reply{Body: body}, err
+		}
 	}
 	body, ok := s.table.View().Route(h.Topic, &form)
 	if !ok && s.mayMiss(cfg) {
@@ -38,17 +43,25 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	return codec.Reply{Body: body}, nil
 }
 
-// routeForm returns the form in which a route is asked for, the order configuration
-// left out. It borrows from h.
-func routeForm(cfg *Config, cmd *codec.Command, h *codec.GetRouteInfoRequestHeader) route.RouteForm {
+// routeForm returns the form in which a client of a version asks for a route, the
+// order configuration left out. It borrows from h.
+func routeForm(cfg *Config, version int32, h *codec.GetRouteInfoRequestHeader) route.RouteForm {
 	form := route.RouteForm{Acting: cfg.SupportActingMaster}
-	if cmd.Version >= codec.V4_9_4 || h.AcceptStandardJSONOnly {
+	if version >= codec.V4_9_4 || h.AcceptStandardJSONOnly {
 		form.Dialect = codec.DialectStrict
 	}
 	if h.ZoneMode && !isBlank(h.ZoneName) {
 		form.InZone, form.Zone = true, h.ZoneName
 	}
 	return form
+}
+
+// addOrder adds the order configuration of a topic to the form of its route, if
+// routes have one.
+func (s *Server) addOrder(cfg *Config, form *route.RouteForm, topic []byte) {
+	if cfg.OrderMessageEnable {
+		form.OrderTopicConf, form.HasOrderTopicConf = s.kv.get(orderTopicConfig, string(topic))
+	}
 }
 
 // isBlank reports whether b has nothing but white space.

@@ -24,8 +24,8 @@ var errEngineStuck = errors.New("namesrv: the engine does not stop")
 // which is last: so everything else works before the first peer is served, and all
 // peers have left before anything else is stopped.
 //
-// The scan, the damper and the TLS watcher end with their context, that is before the
-// drain. So no broker is forgotten during the drain, and no answer is late.
+// The scan, the damper and the watchers of files end with their context, that is before
+// the drain. So no broker is forgotten during the drain, and no answer is late.
 func (s *Server) components(e *engineComponent) *component.List {
 	l := component.NewList(s.log)
 	l.Add("files", component.Func{OnStop: func(context.Context) { s.releaseFiles() }})
@@ -43,6 +43,9 @@ func (s *Server) components(e *engineComponent) *component.List {
 	l.Add("KV config log", component.Routine(s.logKVConfigs))
 	if s.tls.used() {
 		l.Add("TLS watcher", component.Routine(s.tls.watch))
+	}
+	if s.horizons.path != "" {
+		l.Add("horizon watcher", component.Routine(s.horizons.watch))
 	}
 	if s.addresses != nil {
 		l.Add("address server", s.addresses.http)

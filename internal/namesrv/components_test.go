@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,6 +28,10 @@ func everythingOn(t *testing.T, log io.Writer) *Server {
 	cfg.RouteSnapshotPath = filepath.Join(t.TempDir(), "routes.snap")
 	cfg.AddressServerPort, cfg.AddressServerList = 1, "10.0.0.1:9876"
 	cfg.ClusterTest, cfg.ProductNamesrvAddr = true, "127.0.0.1:1"
+	cfg.HorizonFile = filepath.Join(t.TempDir(), "horizons.yaml")
+	if err := os.WriteFile(cfg.HorizonFile, []byte(`horizons: [{name: all, match: {cidr: 0.0.0.0/0}, rewrite: [{broker: "*", to: "x:1"}]}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s, err := New(cfg, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +126,7 @@ func TestStopOrder(t *testing.T) {
 		t.Error(err)
 	}
 	wantNothingLeft(t, s)
-	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "component=stuck ") {
+	if text := log.String(); strings.Count(text, `level=WARN msg="component`) != 1 || !strings.Contains(text, "component=stuck ") {
 		t.Errorf("the log is\n%s", text)
 	}
 }

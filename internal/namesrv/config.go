@@ -85,6 +85,13 @@ type Config struct {
 	SelfProtectionMax time.Duration
 	CloseHold         time.Duration
 
+	// Clients that are told other addresses of brokers than these register: behind a NAT,
+	// outside of a cluster, on the host of a container. None has a key in Java.
+
+	HorizonFile       string // horizonFile: who is told what, in YAML (docs/SPLIT_HORIZON.md); "" none
+	HorizonMode       string // horizonMode: "on", "monitor" (all are told what brokers say, what would be is counted), "off"
+	HorizonCacheBytes int64  // horizonCacheBytes: encoded answers that are kept for them; what finds no room is encoded when asked for. 0 means 64 MiB
+
 	// RouteReadsOnLoop (routeReadsOnLoop, not a Java key) answers route requests
 	// on the event loop. Off sends them through the client pool, as Java does.
 	RouteReadsOnLoop bool
@@ -216,6 +223,7 @@ func DefaultConfig() Config {
 		SerializeType:                        codec.SerializeJSON,
 		TLS:                                  defaultTLSConfig(),
 		HandshakeTimeout:                     10 * time.Second,
+		HorizonMode:                          horizonOn,
 		LogLevel:                             "info",
 		LogFormat:                            "text",
 		LogFileSize:                          100,
@@ -307,6 +315,9 @@ func (c Config) Validate() error {
 	atLeast("maxRouteEntries", c.MaxRouteEntries, 0)
 	if c.RouteCacheBytes < 0 {
 		faults = append(faults, fmt.Errorf("namesrv: routeCacheBytes is %d, must be at least 0", c.RouteCacheBytes))
+	}
+	if c.HorizonCacheBytes < 0 {
+		faults = append(faults, fmt.Errorf("namesrv: horizonCacheBytes is %d, must be at least 0", c.HorizonCacheBytes))
 	}
 	if c.MemoryBudget != 0 && c.MemoryBudget < leastBudget {
 		faults = append(faults, fmt.Errorf("namesrv: memoryBudget is %d, must be 0 or at least %d", c.MemoryBudget, leastBudget))

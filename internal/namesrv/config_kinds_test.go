@@ -17,7 +17,7 @@ import (
 // wordKeys are the keys that are one of a few words, and one that is none of them.
 var wordKeys = map[string]string{
 	"tls.server.mode": "enforced", "tls.server.need.client.auth": "required", "logLevel": "loud", "logFormat": "xml",
-	"requestRateMode": "off", "missDamping": "on", "selfProtection": "yes", "warmStart": "hot",
+	"requestRateMode": "off", "missDamping": "on", "selfProtection": "yes", "warmStart": "hot", "horizonMode": "watch",
 }
 
 // unparsable returns values that a key cannot have, "number", "word", "truth" or
@@ -186,6 +186,8 @@ func TestWordsInTheConfiguration(t *testing.T) {
 				cfg.SelfProtection = word
 			case "warmStart":
 				cfg.WarmStart = word
+			case "horizonMode":
+				cfg.HorizonMode = word
 			default:
 				t.Fatalf("%s is not in this test", k.name)
 			}

@@ -41,6 +41,9 @@ firstFrameTimeoutMillis=30000
 frameMaxLength=16777216
 frameTimeoutMillis=60000
 handshakeTimeoutSeconds=10
+horizonCacheBytes=0
+horizonFile=
+horizonMode=on
 kvConfigPath=
 listenPort=0
 logFile=
@@ -393,13 +396,13 @@ func TestConfigKeys(t *testing.T) {
 		}
 		if words := map[string]string{
 			"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json",
-			"requestRateMode": "monitor", "missDamping": "enforce", "selfProtection": "on", "warmStart": "shadow",
+			"requestRateMode": "monitor", "missDamping": "enforce", "selfProtection": "on", "warmStart": "shadow", "horizonMode": "monitor",
 		}[name]; words != "" {
 			value = words
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 93 {
+	if len(lines) != 96 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -40,6 +40,11 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 	}
 	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), 0, nil, false
 	r.row.came(c)
+	if r.row.who == asksForAddresses {
+		s.noteHorizon(c)
+	} else if r.row.who == isBroker {
+		noteBroker(c)
+	}
 	if s.mustGo(&r.cmd) {
 		s.noteRefusedChange(r, errGoAway)
 		return s.answer(r, out, codec.Reply{}, errGoAway)

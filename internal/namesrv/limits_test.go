@@ -159,7 +159,7 @@ func TestLimitFaults(t *testing.T) {
 	cfg.MaxPendingInput, cfg.MaxPendingOutput = 0, -1
 	cfg.RequestsPerIP, cfg.RequestRateMode = -7, "off"
 	cfg.MissDamping = "maybe"
-	cfg.MaxTopics, cfg.MaxBrokers, cfg.MaxRouteEntries, cfg.RouteCacheBytes = -1, -2, -3, -4
+	cfg.MaxTopics, cfg.MaxBrokers, cfg.MaxRouteEntries, cfg.RouteCacheBytes, cfg.HorizonCacheBytes = -1, -2, -3, -4, -5
 	err := cfg.Validate()
 	if err == nil {
 		t.Fatal("no fault found")
@@ -167,8 +167,9 @@ func TestLimitFaults(t *testing.T) {
 	for _, want := range []string{
 		"maxConnections is -1", "maxConnectionsPerIp is -2", "memoryBudget is 1048576, must be 0 or at least 8388608",
 		"firstFrameTimeoutMillis is 0s", "frameTimeoutMillis is -1s", "slowReaderTimeoutMillis is 0s",
-		"requestsPerSecondPerIp is -7, must be at least 0", `requestRateMode is "off", must be monitor or enforce`, `missDamping is "maybe", must be off, monitor or enforce`, "maxPendingInputSize is 0", "maxPendingOutputSize is -1",
-		"maxTopics is -1", "maxBrokers is -2", "maxRouteEntries is -3", "routeCacheBytes is -4",
+		"requestsPerSecondPerIp is -7, must be at least 0", `requestRateMode is "off", must be monitor or enforce`, `missDamping is "maybe", must be off, monitor or enforce`,
+		"maxPendingInputSize is 0", "maxPendingOutputSize is -1",
+		"maxTopics is -1", "maxBrokers is -2", "maxRouteEntries is -3", "routeCacheBytes is -4", "horizonCacheBytes is -5",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in: %v", want, err)

@@ -52,7 +52,7 @@ func (s *Server) Prepare(next []byte) (seen int) {
 		}
 		frame, rest = cutFrame(rest)
 	}
-	form := routeForm(s.config(), &r.cmd, &h)
+	form := routeForm(s.config(), r.cmd.Version, &h)
 	v.Prefetch(names[:n], &form)
 	return seen
 }

@@ -26,6 +26,7 @@ const (
 	reasonBadConfig                  // keys or values with which the server would not start
 	reasonFileInUse                  // another process writes the file
 	reasonReplyTooLong               // the reply is longer than any client reads
+	reasonHorizon                    // the client's horizon has no address of a broker for it
 	numReasons
 )
 
@@ -51,6 +52,7 @@ var reasonNames = [numReasons]string{
 	reasonBadConfig:    "badConfig",
 	reasonFileInUse:    "fileInUse",
 	reasonReplyTooLong: "replyTooLong",
+	reasonHorizon:      "horizon",
 }
 
 func (y reason) String() string { return reasonNames[y] }

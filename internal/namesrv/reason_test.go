@@ -155,6 +155,17 @@ func TestEveryReasonIsCounted(t *testing.T) {
 			},
 			provoke: do(group()),
 		},
+		"horizon": {
+			row: "GET_ROUTEINFO_BY_TOPIC",
+			config: func(c *namesrv.Config) {
+				c.HorizonFile = filepath.Join(dir, "horizons.yaml")
+				writeFile(t, c.HorizonFile, "horizons: [{name: all, match: {cidr: 0.0.0.0/0}, missing: refuse}]")
+			},
+			provoke: func(t *testing.T, s *testServer) {
+				do(brokerA.Register())(t, s)
+				do(nstest.Route("T"))(t, s)
+			},
+		},
 		"singleTopic": {row: "REGISTER_BROKER", provoke: do(single.Register())},
 	}
 	for _, why := range namesrv.Reasons() {

@@ -21,9 +21,19 @@ type row struct {
 	handle   handler
 	question bool     // changes nothing: worth nothing when its asker has given up, see old.go
 	serial   bool     // requests are numbered as they come: request.seq
+	who      who      // what a request says of its sender
 	logged   []string // the fields that the line of an admin change shows; nil: no such line
 	counts   rowCounts
 }
+
+// A who is what a request of a row says of its sender.
+type who uint8
+
+const (
+	isAnybody        who = iota
+	isBroker             // only brokers send it
+	asksForAddresses     // and is told those of its horizon, unless it is a broker
+)
 
 // servedRows returns a row for each request that is served, in ascending order.
 // Java: NamesrvController#registerProcessor, DefaultRequestProcessor#processRequest.
@@ -36,26 +46,26 @@ func servedRows(cfg *Config) []*row {
 		{code: codec.ReqPutKVConfig, class: asDisk, handle: putKVConfig, logged: []string{"namespace", "key", "value"}},
 		{code: codec.ReqGetKVConfig, class: asAdmin, handle: getKVConfig, question: true},
 		{code: codec.ReqDeleteKVConfig, class: asDisk, handle: deleteKVConfig, logged: []string{"namespace", "key"}},
-		{code: codec.ReqRegisterBroker, class: asChange, handle: registerBroker, serial: true},
-		{code: codec.ReqUnregisterBroker, class: asChange, handle: unregisterBroker},
-		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic, question: true},
-		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo, question: true},
+		{code: codec.ReqRegisterBroker, class: asChange, handle: registerBroker, serial: true, who: isBroker},
+		{code: codec.ReqUnregisterBroker, class: asChange, handle: unregisterBroker, who: isBroker},
+		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic, who: asksForAddresses, question: true},
+		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo, who: asksForAddresses, question: true},
 		{code: codec.ReqWipeWritePermOfBroker, class: asAdmin, handle: wipeWritePermOfBroker, logged: []string{"brokerName"}},
 		{code: codec.ReqGetAllTopicListFromNameserver, class: asAdmin, handle: getAllTopicListFromNameserver, question: true},
 		{code: codec.ReqDeleteTopicInNamesrv, class: asAdmin, handle: deleteTopicInNamesrv, logged: []string{"topic", "clusterName"}},
 		{code: codec.ReqRegisterTopicInNamesrv, class: asChange, handle: registerTopicInNamesrv, logged: []string{"topic"}},
 		{code: codec.ReqGetKVListByNamespace, class: asAdmin, handle: getKVListByNamespace, question: true},
 		{code: codec.ReqGetTopicsByCluster, class: asAdmin, handle: getTopicsByCluster, question: true},
-		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs, question: true},
+		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs, who: asksForAddresses, question: true},
 		{code: codec.ReqGetUnitTopicList, class: asAdmin, handle: getUnitTopicList, question: true},
 		{code: codec.ReqGetHasUnitSubTopicList, class: asAdmin, handle: getHasUnitSubTopicList, question: true},
 		{code: codec.ReqGetHasUnitSubUnunitTopicList, class: asAdmin, handle: getHasUnitSubUnunitTopicList, question: true},
 		{code: codec.ReqUpdateNamesrvConfig, class: asDisk, handle: updateNamesrvConfig, logged: []string{}}, // its body says all
 		{code: codec.ReqGetNamesrvConfig, class: asAdmin, handle: getNamesrvConfig, question: true},
-		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion, question: true},
+		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion, who: isBroker, question: true},
 		{code: codec.ReqAddWritePermOfBroker, class: asAdmin, handle: addWritePermOfBroker, logged: []string{"brokerName"}},
 		{code: codec.ReqGetBrokerMemberGroup, class: asLiveness, handle: getBrokerMemberGroup, question: true},
-		{code: codec.ReqBrokerHeartbeat, class: onLoop, handle: brokerHeartbeat},
+		{code: codec.ReqBrokerHeartbeat, class: onLoop, handle: brokerHeartbeat, who: isBroker},
 	}
 }
 

@@ -46,6 +46,7 @@ type Server struct {
 	addresses   *addressServer // nil when it is off
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
+	horizons    *horizonKeeper
 	ran         atomic.Bool   // Run was called
 	ready       chan struct{} // closed when peers are served
 	draining    atomic.Bool   // the server was told to end
@@ -92,6 +93,13 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err
 	}
+	if s.horizons, err = newHorizonKeeper(cfg.HorizonFile, log, func() time.Time { return s.wall() }); err != nil {
+		return nil, err
+	}
+	if cfg.ClusterTest && cfg.HorizonFile != "" {
+		log.Warn("horizons are not used in cluster-test mode", "horizonFile", cfg.HorizonFile)
+	}
+	s.horizons.swap = func() { s.tableNow().SweepHorizons() }
 	s.task = func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
 		return s.serveQueued(c, arrived, frame, out, 0)
 	}
@@ -121,7 +129,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 // routeOptions is the table's part of the configuration.
 func (s *Server) routeOptions() route.Options {
 	cfg := s.config()
-	return route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes()}
+	return route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes(), HorizonCacheBytes: cfg.horizonCacheBytes()}
 }
 
 // engineOptions is the engine's part of a configuration.
@@ -239,11 +247,12 @@ func (s *Server) onEvent(e route.Event) {
 func (s *Server) OnUpdate(f func(Config)) { s.onUpdate = append(s.onUpdate, f) }
 
 // Reload reads again what can be read again while serving, if it has changed:
-// certificates. It returns at once. Before Run it has no effect, and need not:
+// certificates, the horizon file. It returns at once. Before Run it has no effect, and need not:
 // everything was just read.
 func (s *Server) Reload() {
 	s.log.Info("reload asked for")
 	s.tls.reloadSoon()
+	s.horizons.reloadSoon()
 }
 
 // config returns the configuration as it is now; it is read, never changed.

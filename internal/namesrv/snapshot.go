@@ -49,6 +49,7 @@ type Snapshot struct {
 
 	Table    route.Stats
 	Routes   RouteSnapshotStats // over a restart
+	Horizons HorizonsStats
 	KVConfig KVConfigStats
 	Notices  NoticeStats
 	Misses   MissStats
@@ -115,6 +116,7 @@ func (s *Server) Snapshot() Snapshot {
 		Requests:      s.dispatch.snapshot(),
 		Table:         table.Stats(),
 		Routes:        s.keeper.stats(),
+		Horizons:      s.horizons.snapshot(),
 		KVConfig:      s.kv.stats(),
 		Notices:       s.notifier.stats(),
 		Misses:        s.damper.stats(),

@@ -67,7 +67,12 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 		"misses":         {nstest.Counters(s.damper), 3},
 		"address server": {nstest.Counters(s.addresses.http), 3},
 		"keeper":         {nstest.Counters(s.keeper), 4},
-		"clock":          {nstest.Counters(s.clock), 2},
+		"horizons":       {nstest.Counters(s.horizons.inForce.Load(), "all", "counts", "rules", "hits"), 6},
+		"horizon file": {map[string]func(int64){
+			"generation": func(n int64) { s.horizons.stats.Generation = uint64(n) },
+			"failures":   func(n int64) { s.horizons.stats.Failures = uint64(n) },
+		}, 2},
+		"clock": {nstest.Counters(s.clock), 2},
 		"notices": {map[string]func(int64){
 			"sent":       func(n int64) { s.notifier.counts.sent = n },
 			"failed":     func(n int64) { s.notifier.counts.failed = n },
@@ -134,7 +139,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Routes", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)

@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 
@@ -53,6 +54,9 @@ func (c *Config) routeCacheBytesFor(memory int64) int64 {
 	}
 	return max(leastCache, min(memory/cacheOfMemory, mostCache))
 }
+
+// horizonCacheBytes returns how many bytes of encoded answers are kept for horizons.
+func (c *Config) horizonCacheBytes() int64 { return cmp.Or(c.HorizonCacheBytes, 64<<20) }
 
 // beyondLimit turns a *route.LimitError into the refusal of a request, and says
 // so in the log, with attrs. Any other error stays what it is.

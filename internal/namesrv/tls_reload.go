@@ -11,23 +11,10 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"gonamesrv/engine"
-)
-
-const (
-	// tlsSettle is how long after the first sign of a change the files are
-	// read: certificate and key rarely change in the same instant.
-	tlsSettle = 200 * time.Millisecond
-
-	// tlsPoll is how often they are read without any sign: not every file
-	// system gives one.
-	tlsPoll = 30 * time.Second
 )
 
 var errNoClientContext = errors.New("namesrv: tls.enable is true, but its files cannot be used")
@@ -43,15 +30,15 @@ type tlsContexts struct {
 
 	server, client atomic.Pointer[tls.Config] // nil if there is none, or none could be made
 
-	settle, poll time.Duration
-	soon         chan struct{} // holds what reloadSoon asks for
+	*fileWatch // only where TLS is used
 }
 
 // newTLSContexts makes the contexts. As in Java, files that cannot be used stop
 // nothing but TLS, while paths that are missing stop the start; so do values in
 // tls.config.file that do not parse.
 func newTLSContexts(cfg TLSConfig, log *slog.Logger) (*tlsContexts, error) {
-	t := &tlsContexts{cfg: cfg, log: log, settle: tlsSettle, poll: tlsPoll, soon: make(chan struct{}, 1)}
+	t := &tlsContexts{cfg: cfg, log: log}
+	t.fileWatch = newFileWatch(t.paths, t.reload, log)
 	if !t.used() {
 		return t, nil
 	}
@@ -167,57 +154,8 @@ func (t *tlsContexts) fingerprint() map[string][sha256.Size]byte {
 	return sums
 }
 
-// watch makes the contexts again whenever a file has changed, until ctx is
-// done. Connections keep what they have begun with; what cannot be used leaves
-// everything as it is. Only where TLS is used.
-//
-// Directories are watched, not files: a file may be replaced by renaming another
-// over it, or, as Kubernetes does it, by a symbolic link in its path.
-func (t *tlsContexts) watch(ctx context.Context) {
-	signs := &fileSigns{log: t.log}
-	defer signs.close()
-	poll := time.NewTicker(t.poll)
-	defer poll.Stop()
-	for {
-		signs.watch(t.paths())
-		t.reload()
-		select {
-		case <-ctx.Done():
-			return
-		case <-poll.C:
-		case <-t.soon:
-		case <-signs.errors(): // an overflow: something was missed
-		case <-signs.events():
-			if !t.settled(ctx, signs) {
-				return
-			}
-		}
-	}
-}
-
-// settled lets a change take its course. It returns false if ctx ends before.
-func (t *tlsContexts) settled(ctx context.Context, signs *fileSigns) bool {
-	end := time.After(t.settle)
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-end:
-			return true
-		case <-signs.events():
-		}
-	}
-}
-
-// reloadSoon makes watch look at the files now. Safe from any goroutine.
-func (t *tlsContexts) reloadSoon() {
-	select {
-	case t.soon <- struct{}{}:
-	default: // it is about to look
-	}
-}
-
-// reload makes the contexts again if a file has changed.
+// reload makes the contexts again if a file has changed. Connections keep what they
+// have begun with; what cannot be used leaves everything as it is.
 func (t *tlsContexts) reload() {
 	now := t.fingerprint()
 	if maps.Equal(now, t.seen) {
@@ -229,66 +167,4 @@ func (t *tlsContexts) reload() {
 		return
 	}
 	t.log.Info("TLS files have changed and are in force for new connections")
-}
-
-// A fileSigns tells that something happens in the directories of some files.
-type fileSigns struct {
-	log     *slog.Logger
-	watcher *fsnotify.Watcher // nil until there is something to watch, and if that is impossible
-	failed  bool
-	dirs    map[string]bool
-}
-
-// watch adds the directories of paths, and those that symbolic links lead to.
-// Those that are gone have removed themselves.
-func (s *fileSigns) watch(paths []string) {
-	dirs := map[string]bool{}
-	for _, p := range paths {
-		dirs[filepath.Dir(p)] = true
-		if target, err := filepath.EvalSymlinks(p); err == nil {
-			dirs[filepath.Dir(target)] = true
-		}
-	}
-	for dir := range dirs {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() || s.failed {
-			delete(dirs, dir)
-			continue
-		}
-		if s.watcher == nil {
-			w, err := fsnotify.NewWatcher()
-			if err != nil {
-				s.failed = true
-				s.log.Warn("TLS files cannot be watched and are only looked at", "every", tlsPoll, "err", err)
-				return
-			}
-			s.watcher = w
-		}
-		_ = s.watcher.Add(dir) // again, if it is another directory of the same name by now
-	}
-	for dir := range s.dirs {
-		if !dirs[dir] {
-			_ = s.watcher.Remove(dir)
-		}
-	}
-	s.dirs = dirs
-}
-
-func (s *fileSigns) events() <-chan fsnotify.Event {
-	if s.watcher == nil {
-		return nil
-	}
-	return s.watcher.Events
-}
-
-func (s *fileSigns) errors() <-chan error {
-	if s.watcher == nil {
-		return nil
-	}
-	return s.watcher.Errors
-}
-
-func (s *fileSigns) close() {
-	if s.watcher != nil {
-		_ = s.watcher.Close()
-	}
 }
