@@ -274,7 +274,7 @@ func (s *Server) OnReadRoutes(f func()) { s.keeper.reading = f }
 
 // WriteRoutes writes the snapshot now, for a server that does not run.
 func (s *Server) WriteRoutes() error {
-	s.keeper.write(nil, becauseChanged)
+	s.keeper.write(hurried, becauseChanged)
 	if why := s.keeper.stats().Write.Failing; why != "" {
 		return errors.New(why)
 	}

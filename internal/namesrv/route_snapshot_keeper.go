@@ -262,7 +262,7 @@ func (k *routeKeeper) do(ctx context.Context) time.Duration {
 	if k.plan.urgent {
 		reason = becauseUrgent
 	}
-	k.write(ctx, reason)
+	k.write(func() bool { return ctx.Err() == nil }, reason)
 	return 0
 }
 
@@ -270,15 +270,18 @@ func (k *routeKeeper) do(ctx context.Context) time.Duration {
 func (k *routeKeeper) finish(reason string) {
 	switch {
 	case k.s.table.View().Edition() != k.written:
-		k.write(nil, reason)
+		k.write(hurried, reason)
 	case k.plan.hasFile && reason == becauseDrain:
 		k.stamp()
 	}
 }
 
-// write writes the tables as they are now. As long as ctx is not done it takes its
-// time; nil is done.
-func (k *routeKeeper) write(ctx context.Context, reason string) {
+// hurried is for a write that somebody waits for.
+func hurried() (hasTime bool) { return false }
+
+// write writes the tables as they are now. It takes its time as long as hasTime says
+// that there is some.
+func (k *routeKeeper) write(hasTime func() bool, reason string) {
 	began := k.now()
 	if err := k.take(); err != nil {
 		k.writeFailures.Add(1)
@@ -294,7 +297,7 @@ func (k *routeKeeper) write(ctx context.Context, reason string) {
 		if k.between != nil {
 			k.between()
 		}
-		if ctx != nil && ctx.Err() == nil {
+		if hasTime() {
 			time.Sleep(writePause)
 		}
 		return nil
