@@ -16,8 +16,15 @@ func TestBucket(t *testing.T) {
 		now  time.Duration
 		want int
 	}{
-		{0, 20}, {0, 0}, {99 * time.Millisecond, 0}, {100 * time.Millisecond, 1}, {100 * time.Millisecond, 0},
-		{650 * time.Millisecond, 5}, {700 * time.Millisecond, 1}, {time.Hour, 20}, {time.Hour + time.Second, 10},
+		{0, 20},
+		{0, 0},
+		{99 * time.Millisecond, 0},
+		{100 * time.Millisecond, 1},
+		{100 * time.Millisecond, 0},
+		{650 * time.Millisecond, 5},
+		{700 * time.Millisecond, 1},
+		{time.Hour, 20},
+		{time.Hour + time.Second, 10},
 	} {
 		taken := 0
 		for taken < 100 {

@@ -66,18 +66,28 @@ func TestRouteAs(t *testing.T) {
 		strict                      bool
 		want                        string
 	}{
-		{"by prefix, filter servers too", "T", "from=10.0.0.0/16 to=198.51.0.0/16", "", false,
-			"a 0=198.51.0.1:10911 1=198.51.0.2:10911; b 0=198.51.1.1:10911; q a; q b; f 198.51.1.1:10911 [198.51.1.1:9000 192.0.2.5:9001]"},
-		{"by name, filter servers are not brokers", "T", "broker=* to=${broker}-${id}.x:1", "", false,
-			"a 0=a-0.x:1 1=a-1.x:1; b 0=b-0.x:1; q a; q b; f b-0.x:1 [10.0.1.1:9000 192.0.2.5:9001]"},
-		{"the others stay", "T", "broker=a id=0 to=x:1", "keep", false,
-			"a 0=x:1 1=10.0.0.2:10911; b 0=10.0.1.1:10911; q a; q b; f 10.0.1.1:10911 [10.0.1.1:9000 192.0.2.5:9001]"},
+		{
+			"by prefix, filter servers too", "T", "from=10.0.0.0/16 to=198.51.0.0/16", "", false,
+			"a 0=198.51.0.1:10911 1=198.51.0.2:10911; b 0=198.51.1.1:10911; q a; q b; f 198.51.1.1:10911 [198.51.1.1:9000 192.0.2.5:9001]",
+		},
+		{
+			"by name, filter servers are not brokers", "T", "broker=* to=${broker}-${id}.x:1", "", false,
+			"a 0=a-0.x:1 1=a-1.x:1; b 0=b-0.x:1; q a; q b; f b-0.x:1 [10.0.1.1:9000 192.0.2.5:9001]",
+		},
+		{
+			"the others stay", "T", "broker=a id=0 to=x:1", "keep", false,
+			"a 0=x:1 1=10.0.0.2:10911; b 0=10.0.1.1:10911; q a; q b; f 10.0.1.1:10911 [10.0.1.1:9000 192.0.2.5:9001]",
+		},
 		{"the others go", "T", "broker=a id=1 to=x:1", "drop", false, "a 1=x:1; q a"},
-		{"filter servers go", "T", "broker=a to=a-${id}:1; from=10.0.1.1 to=x", "drop", false,
-			"a 0=a-0:1 1=a-1:1; b 0=x:10911; q a; q b; f x:10911 [x:9000]"},
+		{
+			"filter servers go", "T", "broker=a to=a-${id}:1; from=10.0.1.1 to=x", "drop", false,
+			"a 0=a-0:1 1=a-1:1; b 0=x:10911; q a; q b; f x:10911 [x:9000]",
+		},
 		{"all go", "only-b", "broker=a to=x:1", "drop", false, "no broker is left for clients of horizon h"},
-		{"one is missing", "T", "broker=a id=0 to=x:1", "refuse", false,
-			"refused to clients of horizon h: broker a, ID 1: no rule is for it"},
+		{
+			"one is missing", "T", "broker=a id=0 to=x:1", "refuse", false,
+			"refused to clients of horizon h: broker a, ID 1: no rule is for it",
+		},
 		{"none is missing", "only-b", "broker=b to=x:1", "refuse", false, "b 0=x:1; q b; f x:1 []"},
 		{"one address for two names", "T", "cluster=c0 id=0 to=${cluster}:1; id=1 to=${broker}z:1", "", false, "a 0=c0:1 1=az:1; b 0=c0:1; q a; q b; f c0:1 [10.0.1.1:9000 192.0.2.5:9001]"},
 		{"which is strictly refused", "T", "cluster=c0 id=0 to=${cluster}:1; id=1 to=${broker}z:1", "", true, "refused to clients of horizon h: brokers a and b get the one address c0:1"},

@@ -120,8 +120,10 @@ func TestFirstRuleWins(t *testing.T) {
 			rules = append(rules, r)
 		}
 		h := horizons(t, HorizonRules{Name: "h", Match: everybody, Rewrite: rules}).all[0]
-		m := memberAddress{"c", rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "name"), rapid.Int64Range(0, 1).Draw(rt, "member"),
-			splitAddress(rapid.SampledFrom([]string{"10.0.0.1:1", "10.0.0.2:2", "h:1", "11.0.0.1:1"}).Draw(rt, "addr"))}
+		m := memberAddress{
+			"c", rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "name"), rapid.Int64Range(0, 1).Draw(rt, "member"),
+			splitAddress(rapid.SampledFrom([]string{"10.0.0.1:1", "10.0.0.2:2", "h:1", "11.0.0.1:1"}).Draw(rt, "addr")),
+		}
 		want := 1 + slices.IndexFunc(h.rules, func(r *rewriteRule) bool { return r.matches(&m) })
 		if _, got, _ := h.see(&m, false); got != want {
 			rt.Fatalf("rule %d counts for %+v, want %d of %v", got, m, want, h.rules)
