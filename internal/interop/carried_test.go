@@ -26,7 +26,12 @@ const routeStories = "../../route/testdata/stories"
 // The clock steps are told as registrations that time out.
 var notCarried = map[string]string{
 	"liveness.txt": "a request cannot make us close its connection, or our queue full",
+
+	"warm_fencing.txt": noRestart, "warm_ghost.txt": noRestart, "warm_power.txt": noRestart, "warm_query.txt": noRestart,
+	"warm_split.txt": noRestart, "warm_trap.txt": noRestart, "warm_window.txt": noRestart,
 }
+
+const noRestart = "a request cannot restart us"
 
 // A carriedStep is a request that tells a step of a story of route.
 type carriedStep struct {

@@ -95,6 +95,7 @@ func TestFailover(t *testing.T) {
 		f.broker.signal(t, syscall.SIGSTOP)
 		defer f.broker.signal(t, syscall.SIGCONT)
 		three.kill(t)
+		three.forget(t)
 		before := wire.count(codeRoute, replyTopicNotExist)
 		three.start(t)
 		waitFor(t, soon, "the client has asked the empty name server", func() error {

@@ -112,6 +112,17 @@ func (n *namesrv) start(t *testing.T) {
 	})
 }
 
+// forget removes what a server of ours has written of its routes, while it does not
+// run. A Java name server has nothing of the kind.
+func (n *namesrv) forget(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"routes.snap", "routes.snap.bak"} {
+		if err := os.Remove(filepath.Join(n.dir, name)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+}
+
 // launch starts the process.
 func (n *namesrv) launch(t *testing.T) {
 	t.Helper()
