@@ -332,6 +332,58 @@ func BenchmarkHeapPerEntry(b *testing.B) {
 	}
 }
 
+// BenchmarkHeapAfterDeletion reports what is left of 100,000 topics, that came with
+// ten brokers or from a snapshot, for each of those that are not deleted: one in ten.
+// They are drawn, which is the worst for memory that neighbours share.
+func BenchmarkHeapAfterDeletion(b *testing.B) {
+	const topics = 100_000
+	registered := func() *Table {
+		t := New(Options{})
+		for i := range 10 {
+			if _, err := t.RegisterBroker(1, benchRegistration(i, benchBody(i*topics/10, topics/10, 1, never))); err != nil {
+				panic(err)
+			}
+		}
+		return t
+	}
+	restored := func() *Table {
+		var file bytes.Buffer
+		if _, err := WriteSnapshot(&file, &SnapshotHeader{}, registered().View(), 1, nil); err != nil {
+			panic(err)
+		}
+		_, saved, err := ReadSnapshot(file.Bytes(), 0)
+		if err != nil {
+			panic(err)
+		}
+		t, err := Restore(Options{}, saved, 1, 0)
+		if err != nil {
+			panic(err)
+		}
+		return t
+	}
+	for _, from := range []struct {
+		name  string
+		table func() *Table
+	}{{"registered", registered}, {"restored", restored}} {
+		b.Run(from.name, func(b *testing.B) {
+			for b.Loop() {
+				before := heapInUse()
+				t := from.table()
+				all := heapInUse()
+				random := rand.New(rand.NewPCG(1, 2))
+				for i := range topics {
+					if random.IntN(10) != 0 {
+						t.DeleteTopic(string(benchTopic(i)))
+					}
+				}
+				b.ReportMetric(float64(all-before)/topics, "heap-B/topic")
+				b.ReportMetric(float64(heapInUse()-before)/float64(t.topicQueueTable.size), "heap-B/topic-left")
+				runtime.KeepAlive(t)
+			}
+		})
+	}
+}
+
 // BenchmarkHeapPerRoute reports what a topic on two brokers costs once it has been
 // asked for, and how much of that is the body.
 func BenchmarkHeapPerRoute(b *testing.B) {

@@ -451,6 +451,7 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 	a.marks = t.takeMarks()
 	readOnly := r.BrokerID != masterID && r.EnableActingMaster
 	guess := topicGuess{t: t}
+	var names nameSlab
 	for i := range b.Topics {
 		tc := &b.Topics[i]
 		q := newQueueData(s.id, tc)
@@ -461,7 +462,7 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 		if !ok {
 			t.work++
 			if a.fits(totals{1, 1}) {
-				id := t.addTopic(string(tc.Name), s, q).id
+				id := t.addTopic(names.copy(window(tc.Name)), guess.hash, s, q).id
 				a.marks.add(id)
 				guess.added(id)
 			} else {

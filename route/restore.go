@@ -13,7 +13,7 @@ import (
 //
 // Either all of s is restored or nothing: Restore returns what Validate finds in s,
 // or a *LimitError if it is more than o.Limits allow. Strings and slices of s are
-// kept, so s must not change any more.
+// kept, except the names of topics, so s must not change any more.
 func Restore(o Options, s *Saved, nowMillis, ageMillis int64) (*Table, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
@@ -185,12 +185,13 @@ func (r *restoring) addTopics() {
 	r.runs = make([]idRun, len(r.sets))
 	rows := r.s.Rows
 	b := entryBuilder{s: r.s}
+	var names nameSlab // those of s may be windows into a text, and one would keep all of it
 	for i := range r.s.Topics {
 		st := &r.s.Topics[i]
 		for _, row := range rows[:st.Rows] {
 			r.runs[row.Set].add(&r.sets[row.Set].topics, uint32(i))
 		}
-		entries[i] = b.entry(st.Name, uint32(i), r.mappings[uint32(i)], rows[:st.Rows])
+		entries[i] = b.entry(names.copy(st.Name), uint32(i), r.mappings[uint32(i)], rows[:st.Rows])
 		t.topicByID.put(0, uint32(i), entries[i])
 		rows = rows[st.Rows:]
 	}

@@ -43,14 +43,15 @@ func newQueueData(set uint32, tc *codec.TopicConfig) queueData {
 	}
 }
 
-// addTopic stores a new topic that s serves, and returns its entry. Under mu.
-func (t *Table) addTopic(name string, s *brokerSet, q queueData) *TopicEntry {
+// addTopic stores a new topic that s serves, and returns its entry. hash is that of
+// the name. Under mu.
+func (t *Table) addTopic(name string, hash uint64, s *brokerSet, q queueData) *TopicEntry {
 	var w leafWords
 	e := newLeafEntry(name, t.newTopicID(), nil, w.pack([]queueData{q}))
 	t.namesChanged, t.offersChanged = true, true
 	t.entries++
 	t.serve(s, e.id)
-	t.storeTopic(e)
+	t.storeHashed(e, hash)
 	return e
 }
 
@@ -117,14 +118,17 @@ func (t *Table) removeTopic(e *TopicEntry) {
 }
 
 // storeTopic puts a new entry in place of the one with its name. Under mu.
-func (t *Table) storeTopic(e *TopicEntry) {
+func (t *Table) storeTopic(e *TopicEntry) { t.storeHashed(e, t.topicQueueTable.hash(e.name)) }
+
+// storeHashed is storeTopic for who knows the hash of the name. Under mu.
+func (t *Table) storeHashed(e *TopicEntry, hash uint64) {
 	t.work += 4
 	if e.id < t.topicByID.size {
 		if old := t.topicByID.get(e.id); old != nil {
 			t.replace(old)
 		}
 	}
-	t.topicQueueTable.put(t.edition, e)
+	t.topicQueueTable.putHashed(t.edition, hash, e)
 	t.topicByID.put(0, e.id, e)
 }
 

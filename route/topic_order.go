@@ -36,13 +36,15 @@ type topicGuess struct {
 	t     *Table
 	last  uint32 // the topic before, if begun
 	begun bool
+	hash  uint64 // of the name that was last looked up, in topicQueueTable
 }
 
 // guessTries is how many topics are tried: between two of this broker's there may be
 // one that only other brokers have.
 const guessTries = 2
 
-// find returns the entry of the topic that comes next in the body.
+// find returns the entry of the topic that comes next in the body. If there is none,
+// g.hash is the hash of the name.
 func (g *topicGuess) find(name []byte) (*TopicEntry, bool) {
 	t := g.t
 	next, ok := g.last, g.begun
@@ -58,7 +60,8 @@ func (g *topicGuess) find(name []byte) (*TopicEntry, bool) {
 			return e, true
 		}
 	}
-	e, ok := t.topicQueueTable.get(window(name))
+	g.hash = t.topicQueueTable.hash(window(name))
+	e, ok := t.topicQueueTable.find(g.hash, window(name))
 	if ok {
 		if g.begun {
 			t.order.set(g.last, e.id)

@@ -154,9 +154,12 @@ func (n *trieNode[E]) all(yield func(E) bool) bool {
 
 // put adds e, or replaces the element with its key. Nodes made by the same
 // edition are changed in place: they must not have been published yet.
-func (t *trie[E]) put(edition uint64, e E) {
+func (t *trie[E]) put(edition uint64, e E) { t.putHashed(edition, t.hash(e.trieKey()), e) }
+
+// putHashed is put for an element of whose key h is the hash.
+func (t *trie[E]) putHashed(edition, h uint64, e E) {
 	t.root = t.root.own(edition)
-	if t.root.put(trieFirst, trieSlot[E]{t.hash(e.trieKey()), e}) {
+	if t.root.put(trieFirst, trieSlot[E]{h, e}) {
 		t.size++
 	}
 }

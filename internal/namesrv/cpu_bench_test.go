@@ -199,6 +199,7 @@ func runChild(mode string) {
 	cfg.ServerSelectorThreads = 1
 	cfg.MemoryBudget, _ = strconv.ParseInt(os.Getenv("NAMESRV_BENCH_BUDGET"), 10, 64)
 	freeOnSignal()
+	countOnSignal()
 	s, err := namesrv.New(cfg, slog.New(slog.DiscardHandler))
 	if err == nil {
 		err = s.Listen()

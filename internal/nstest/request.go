@@ -35,7 +35,12 @@ type Broker struct {
 
 // Register is the broker's registration, as a 5.x broker sends it.
 func (b Broker) Register() *codec.Command {
-	return b.withBody(codec.ReqRegisterBroker, b.Body())
+	return b.RegisterBody(b.Body())
+}
+
+// RegisterBody is a registration with a body of the caller's.
+func (b Broker) RegisterBody(body []byte) *codec.Command {
+	return b.withBody(codec.ReqRegisterBroker, body)
 }
 
 // RegisterPadded is a registration with a body of so many bytes, most of them
