@@ -367,7 +367,7 @@ func (t *tlsConn) wroteLocked(n int) {
 func (t *tlsConn) abortLocked(cause error) {
 	c := t.c
 	if !c.closing.Load() {
-		c.reason = cause
+		c.reason = &cause
 		c.closing.Store(true)
 	}
 	t.broken = true
@@ -435,7 +435,7 @@ func (t *tlsConn) end(err error) {
 		t.abortLocked(err)
 	}
 	if !c.closing.Load() {
-		c.reason = err
+		c.reason = &err
 		c.closing.Store(true)
 	}
 	t.wakeLocked()
@@ -445,7 +445,7 @@ func (t *tlsConn) end(err error) {
 	c.life.Store(dead)
 	t.broken = true
 	t.hangUp.Stop()
-	cause := c.reason
+	cause := *c.reason
 	if t.unsent.choked {
 		c.e.choked.Add(-1)
 	}
