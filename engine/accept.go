@@ -42,34 +42,41 @@ func (e *Engine) acceptAll() {
 	defer e.spares.close()
 	var acceptors sync.WaitGroup
 	for _, ln := range e.lns {
-		acceptors.Go(func() { e.acceptOn(ln, slots) })
+		a := &acceptor{e: e, ln: ln, slots: slots, failed: make(chan error, 1)}
+		acceptors.Go(a.run)
 	}
 	acceptors.Wait()
 }
 
-// acceptOn accepts until the listener is closed. No error ends it: whatever
+// An acceptor accepts on one listener.
+type acceptor struct {
+	e      *Engine
+	ln     net.Listener
+	slots  chan struct{}  // of all acceptors: one value for each enrolment that runs
+	work   sync.WaitGroup // the enrolments that run
+	failed chan error     // holds one if an enrolment has failed since the last accept
+}
+
+// run accepts until the listener is closed. No error ends it: whatever
 // the reason, EMFILE above all, it pauses and goes on, as Netty does, and
 // connections already open do not notice, unless one that has not spoken can
 // give its descriptor to those who wait. It returns when the last enrolment
 // is done.
-func (e *Engine) acceptOn(ln net.Listener, slots chan struct{}) {
-	var (
-		pause  time.Duration
-		work   sync.WaitGroup
-		failed = make(chan error, 1) // a enrolment failed since the last accept
-	)
-	defer work.Wait()
+func (a *acceptor) run() {
+	e := a.e
+	var pause time.Duration
+	defer a.work.Wait()
 	for {
-		err := e.acceptNext(ln, &work, slots, failed)
+		err := a.acceptNext()
 		if err == nil {
 			select {
-			case err = <-failed:
+			case err = <-a.failed:
 			default:
 				pause = 0
 				continue
 			}
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) && e.mustAcceptMore(ln) {
+		if errors.Is(err, os.ErrDeadlineExceeded) && e.mustAcceptMore(a.ln) {
 			continue
 		}
 		if e.stopping.Load() || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -81,7 +88,7 @@ func (e *Engine) acceptOn(ln net.Listener, slots chan struct{}) {
 			pause = 0 // soon there is one
 		}
 		pause = min(max(2*pause, firstPause), longPause)
-		e.acceptLog.warn(e.o.Logger, "accept failed", "addr", ln.Addr().String(), "err", err, "pause", pause)
+		e.acceptLog.warn(e.o.Logger, "accept failed", "addr", a.ln.Addr().String(), "err", err, "pause", pause)
 		select {
 		case <-e.leave:
 			return
@@ -101,32 +108,38 @@ func (e *Engine) fewFilesLeft() bool {
 // only if there is one for the enrolment too, which it waits for. Without, a
 // peer who could have waited in the backlog would be accepted to be cut off at
 // once.
-func (e *Engine) acceptNext(ln net.Listener, work *sync.WaitGroup, slots chan struct{}, failed chan<- error) error {
+func (a *acceptor) acceptNext() error {
+	e := a.e
 	if e.fewFilesLeft() {
-		work.Wait()
+		a.work.Wait()
 		if err := e.spares.open(); err != nil {
 			return err
 		}
 	}
-	c, nc, err := e.acceptOne(ln)
+	c, nc, err := e.acceptOne(a.ln)
 	if c == nil {
 		return err
 	}
 	if e.fewFilesLeft() {
-		work.Wait()
+		a.work.Wait()
 		return e.spares.lend(func() error { return e.enroll(c, nc) })
 	}
-	slots <- struct{}{}
-	work.Go(func() {
-		defer func() { <-slots }()
-		if err := e.enroll(c, nc); err != nil {
-			select {
-			case failed <- err:
-			default:
-			}
-		}
-	})
+	a.slots <- struct{}{}
+	a.work.Add(1)
+	go a.enroll(c, nc) // as WaitGroup.Go, but that allocates two closures for each
 	return nil
+}
+
+// enroll is the work of the goroutine.
+func (a *acceptor) enroll(c *conn, nc net.Conn) {
+	defer a.work.Done()
+	defer func() { <-a.slots }()
+	if err := a.e.enroll(c, nc); err != nil {
+		select {
+		case a.failed <- err:
+		default:
+		}
+	}
 }
 
 // acceptOne accepts one connection and counts it in, or refuses it, and then c
@@ -187,17 +200,20 @@ func (e *Engine) prepare(nc net.Conn) (*conn, error) {
 	local, _ := tcp.LocalAddr().(*net.TCPAddr)
 	c := newConn(e, addressOf(remote), addressOf(local))
 	c.preamble = e.preambleOf(c.peer)
-	dropZone(remote)
-	if local != nil {
-		dropZone(local)
-	}
+	remote.Zone = ""
+	forget(local)
 	return c, nil
 }
 
-// dropZone forgets the zone of a link-local IPv6 address. When a connection
-// closes, gnet v2.10.0 puts the memory of the zone string into a pool of
-// writable slices; net shares that string among all connections.
-func dropZone(a *net.TCPAddr) { a.Zone = "" }
+// forget empties an address of which gnet keeps a pointer and reads nothing but the
+// zone of a link-local IPv6 address: its bytes would live as long as the connection.
+// And when a connection closes, gnet v2.10.0 puts the memory of the zone string into
+// a pool of writable slices; net shares that string among all connections.
+func forget(a *net.TCPAddr) {
+	if a != nil {
+		*a = net.TCPAddr{}
+	}
+}
 
 // enroll gives nc to a loop, which serves it as c, and closes nc. It returns
 // after Opened was called.

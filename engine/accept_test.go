@@ -95,7 +95,7 @@ func TestAcceptErrorsArePausedOver(t *testing.T) {
 func TestZonesAreKeptFromGnet(t *testing.T) {
 	a := &net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 9876, Zone: "eth0"}
 	text := a.String()
-	dropZone(a)
+	forget(a)
 	if a.Zone != "" || text != "[fe80::1%eth0]:9876" {
 		t.Errorf("zone %q, address said as %q", a.Zone, text)
 	}
@@ -119,5 +119,22 @@ func TestIPv6(t *testing.T) {
 	four.ping("four")
 	if got, want := (<-conns).RemoteAddr(), four.LocalAddr().String(); got != want {
 		t.Errorf("remote %q, want %q", got, want)
+	}
+}
+
+// gnet keeps the addresses for as long as the connection lives, and does not read
+// them.
+func TestAddressesAreForgotten(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s := serve(t, &testHandler{opened: func(c Conn) { conns <- c }}, nil)
+	s.dial().ping("opened")
+	c := (<-conns).(*conn)
+	var addrs []net.Addr
+	s.onLoop(c.loop, func() { addrs = append(addrs, c.gc.LocalAddr(), c.gc.RemoteAddr()) })
+	s.stop() // the acceptor has ended
+	for _, a := range addrs {
+		if ip := a.(*net.TCPAddr).IP; ip != nil {
+			t.Errorf("gnet still has %v", ip)
+		}
 	}
 }

@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"net"
-
-	"github.com/panjf2000/gnet/v2"
+	"time"
 )
 
 // A connection stays on the loop that it is given to, so it is given to the one
@@ -46,7 +44,8 @@ func (l *loop) enroll(c *conn, nc net.Conn) error {
 }
 
 func (l *loop) enrollCounted(c *conn, nc net.Conn) error {
-	opening, err := l.el.Enroll(gnet.NewContext(context.Background(), c), nc)
+	remote, _ := nc.RemoteAddr().(*net.TCPAddr)
+	opening, err := l.el.Enroll((*enrolContext)(c), nc)
 	if err != nil {
 		nc.Close()
 		return err
@@ -59,5 +58,18 @@ func (l *loop) enrollCounted(c *conn, nc net.Conn) error {
 	if c.life.Load() == unopened {
 		return errors.New("event loop did not take it")
 	}
+	if remote != nil {
+		remote.IP = nil // see forget; its zone may be read by now
+	}
 	return nil
 }
+
+// An enrolContext is a connection as the context of its enrolment, which is never
+// cancelled. gnet asks for one value only, which it makes the context of its own
+// connection; gnet.NewContext would allocate for that.
+type enrolContext conn
+
+func (c *enrolContext) Value(any) any                   { return (*conn)(c) }
+func (c *enrolContext) Deadline() (_ time.Time, _ bool) { return }
+func (c *enrolContext) Done() <-chan struct{}           { return nil }
+func (c *enrolContext) Err() error                      { return nil }

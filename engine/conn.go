@@ -36,7 +36,7 @@ const (
 	dead
 )
 
-// A conn is one connection. Size: 240 B, and no buffer when idle.
+// A conn is one connection. Size: 224 B, and no buffer when idle.
 type conn struct {
 	id      uint64
 	peer    netip.AddrPort
@@ -56,7 +56,7 @@ type conn struct {
 	patient  bool          // its low-water mark is up, see large_frame.go
 	preamble preamble      // what is to come before the first frame
 	queued   bool          // not the loop's only: listed in loop.ready, guarded by mu
-	cause    error         // why we close it
+	cause    *error        // why we close it; nil until then
 	active   time.Duration // last sign of life, loop time
 	idle     link          // byIdleness
 	backlog  *backlog      // nil while nothing of c waits, see backlog.go
@@ -71,7 +71,7 @@ type conn struct {
 	closing atomic.Bool          // Close was called; set under mu
 
 	mu     sync.Mutex // guards the following and queued; taken before loop.mu
-	reason error      // given to Close
+	reason *error     // given to Close; nil until then
 	out    outbox
 	tls    *tlsConn // set by the loop when it hands c over; then gone is true for the loop
 }
@@ -183,7 +183,7 @@ func (c *conn) closeLocked(reason error) {
 	if c.isDead() || c.closing.Load() {
 		return
 	}
-	c.reason = reason
+	c.reason = &reason
 	c.closing.Store(true)
 	c.wakeLocked()
 }
@@ -218,8 +218,9 @@ func (c *conn) leaveQueued() {
 }
 
 // closeOutbox makes c deaf to Send and Close and returns what was left in the
-// queue, whether c was choked, and the reason given to Close. Loop only.
-func (c *conn) closeOutbox() (left *bytebufferpool.ByteBuffer, choked bool, reason error) {
+// queue, whether c was choked, and the reason given to Close, nil if it was not called.
+// Loop only.
+func (c *conn) closeOutbox() (left *bytebufferpool.ByteBuffer, choked bool, reason *error) {
 	c.gone = true
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -36,7 +36,7 @@ func (ev *events) OnOpen(gc gnet.Conn) (_ []byte, action gnet.Action) {
 			ev.e.locate(c)
 		}
 		if c.preamble != preambleProxy && l.tell(c) {
-			c.cause = ErrPanic
+			c.setCause(ErrPanic)
 			return nil, gnet.Close
 		}
 	}
@@ -150,14 +150,22 @@ func (l *loop) finishClose(c *conn, cause error) {
 	}
 }
 
+// setCause says why we close c, unless that was said already. A nil err says nothing.
+// Loop only.
+func (c *conn) setCause(err error) {
+	if c.cause == nil && err != nil {
+		c.cause = &err
+	}
+}
+
 // closeCause returns why c died: our own reason, or the one given to Close, or
 // what gnet says, who says nothing when its loop ends.
-func (c *conn) closeCause(err, reason error) error {
+func (c *conn) closeCause(err error, reason *error) error {
 	switch {
 	case c.cause != nil:
-		return c.cause
-	case c.closing.Load():
-		return reason
+		return *c.cause
+	case reason != nil:
+		return *reason
 	case err == nil:
 		return ErrShutdown
 	case errors.Is(err, io.EOF):

@@ -66,7 +66,10 @@ func (c *fakeConn) noting(t Task) Task {
 func (c *fakeConn) closedWith() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.reason
+	if c.reason == nil {
+		return nil
+	}
+	return *c.reason
 }
 
 func newExecutor(t testing.TB, o ExecutorOptions) *Executor {

@@ -126,6 +126,17 @@ func (p *limitPeer) wantRead(what string, ok func(in *inbox) bool) {
 	})
 }
 
+// owes reports whether bytes are unsent to the peer.
+func (p *limitPeer) owes() (is bool) {
+	if p.rig.secure {
+		p.conn.mu.Lock()
+		defer p.conn.mu.Unlock()
+		return p.conn.tls.unsent.given > 0
+	}
+	p.rig.s.onLoop(p.rig.s.loops[0], func() { is = p.conn.unsent() > 0 })
+	return is
+}
+
 // wantBegun waits until the server knows that a frame has begun.
 func (p *limitPeer) wantBegun() {
 	p.rig.Helper()
@@ -615,7 +626,7 @@ var limits = []struct {
 			c := r.dial()
 			c.send(textFrame("x"))
 			slow = append(slow, c)
-			eventually(r, "answered", func() bool { return r.s.Stats().Frames == uint64(len(slow)) })
+			eventually(r, "its reply waits for it", c.owes) // since then, by the clock: a frame counts before
 			r.clock.advance(time.Second)
 			if held := r.s.Budget().Held(); held > 4<<20 {
 				r.Fatalf("%d bytes held, want at most 4 MiB", held)

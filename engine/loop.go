@@ -193,8 +193,6 @@ func (l *loop) close(c *conn, cause error) {
 	if c.gone {
 		return
 	}
-	if c.cause == nil {
-		c.cause = cause
-	}
+	c.setCause(cause)
 	_ = l.el.Close(c.gc) // fails only if the descriptor was bad, and is closed then
 }

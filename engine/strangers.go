@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"container/list"
 	"net/netip"
 	"sync"
 	"time"
@@ -24,42 +23,62 @@ type strangers struct {
 	now func() time.Duration // constant
 
 	mu     sync.Mutex // guards the following, and the strange of all connections
-	all    list.List  // of *conn
-	bySite map[netip.Prefix]*list.List
+	all    strangerList
+	bySite map[netip.Prefix]*strangerList
+
+	spares []*stranger // for the next connections
 }
 
-// A stranger is the place of a connection among the strangers.
-type stranger struct {
-	since   time.Duration // engine time
-	site    netip.Prefix
-	all     *list.Element
-	ofSite  *list.Element // nil until its site is known, or if nobody asks for it
-	inPlace chan struct{} // once taken: holds one value for this one until it is closed; may be nil
-}
+// maxSpareStrangers is how many of them are kept. Few connections are strangers at a
+// time, for a millisecond each.
+const maxSpareStrangers = 256
 
 // add counts a connection in that has just been opened.
 func (s *strangers) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.strange = &stranger{since: s.now(), all: s.all.PushBack(c)}
+	c.strange = s.takeSpareLocked()
+	c.strange.c, c.strange.since = c, s.now()
+	s.all.push(c.strange)
+}
+
+func (s *strangers) takeSpareLocked() *stranger {
+	last := len(s.spares) - 1
+	if last < 0 {
+		return new(stranger)
+	}
+	at := s.spares[last]
+	s.spares = s.spares[:last]
+	return at
+}
+
+// forgetLocked ends that c is a stranger. It is on no list any more.
+func (s *strangers) forgetLocked(c *conn) {
+	at := c.strange
+	c.strange = nil
+	if len(s.spares) < maxSpareStrangers {
+		*at = stranger{}
+		s.spares = append(s.spares, at)
+	}
 }
 
 // locate tells where c is from, for oldestOf.
 func (s *strangers) locate(c *conn, site netip.Prefix) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.strange == nil || c.strange.all == nil {
+	if c.strange == nil || !c.strange.listed(ofAll) {
 		return
 	}
 	l := s.bySite[site]
 	if l == nil {
 		if s.bySite == nil {
-			s.bySite = make(map[netip.Prefix]*list.List)
+			s.bySite = make(map[netip.Prefix]*strangerList)
 		}
-		l = list.New()
+		l = &strangerList{kind: ofSite}
 		s.bySite[site] = l
 	}
-	c.strange.site, c.strange.ofSite = site, l.PushBack(c)
+	c.strange.site = site
+	l.push(c.strange)
 }
 
 // spoken takes c off the list, because it has spoken. If it was taken already, it
@@ -67,9 +86,9 @@ func (s *strangers) locate(c *conn, site netip.Prefix) {
 func (s *strangers) spoken(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.strange != nil && c.strange.all != nil {
-		s.removeLocked(c)
-		c.strange = nil
+	if c.strange != nil && c.strange.listed(ofAll) {
+		s.removeLocked(c.strange)
+		s.forgetLocked(c)
 	}
 }
 
@@ -80,25 +99,21 @@ func (s *strangers) closed(c *conn) {
 	switch at := c.strange; {
 	case at == nil:
 		return
-	case at.all != nil:
-		s.removeLocked(c)
+	case at.listed(ofAll):
+		s.removeLocked(at)
 	case at.inPlace != nil:
 		<-at.inPlace
 	}
-	c.strange = nil
+	s.forgetLocked(c)
 }
 
-func (s *strangers) removeLocked(c *conn) {
-	at := c.strange
-	s.all.Remove(at.all)
-	at.all = nil
-	if at.ofSite == nil {
+func (s *strangers) removeLocked(at *stranger) {
+	at.leave(ofAll)
+	if !at.listed(ofSite) {
 		return
 	}
-	l := s.bySite[at.site]
-	l.Remove(at.ofSite)
-	at.ofSite = nil
-	if l.Len() == 0 {
+	at.leave(ofSite)
+	if s.bySite[at.site].first == nil {
 		delete(s.bySite, at.site)
 	}
 }
@@ -122,18 +137,14 @@ func (s *strangers) takeOldestOf(site netip.Prefix) *conn {
 	return nil
 }
 
-func (s *strangers) takeLocked(l *list.List, inPlace chan struct{}) *conn {
-	first := l.Front()
-	if first == nil {
+func (s *strangers) takeLocked(l *strangerList, inPlace chan struct{}) *conn {
+	oldest := l.first
+	if oldest == nil || s.now()-oldest.since < strangerTime {
 		return nil
 	}
-	c := first.Value.(*conn)
-	if s.now()-c.strange.since < strangerTime {
-		return nil
-	}
-	s.removeLocked(c)
-	c.strange.inPlace = inPlace
-	return c
+	s.removeLocked(oldest)
+	oldest.inPlace = inPlace
+	return oldest.c
 }
 
 // makeRoom closes the oldest stranger and reports whether there was one. At most

@@ -20,10 +20,13 @@ func (s *server) idle(n int) (peers []*client) {
 	return peers
 }
 
-func (s *strangers) size() int {
+func (s *strangers) size() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.all.Len()
+	for at := s.all.first; at != nil; at = at.links[ofAll].next {
+		n++
+	}
+	return n
 }
 
 // Whoever only connects makes room, the oldest first, for those who have
@@ -241,5 +244,37 @@ func TestStrangersInOrder(t *testing.T) {
 	}
 	if len(inPlace) != 0 || s.size() != 0 || len(s.bySite) != 0 {
 		t.Errorf("%d in place, %d strangers, %d sites left, want none", len(inPlace), s.size(), len(s.bySite))
+	}
+}
+
+// Who comes, speaks and stays costs no memory beyond what the connection does.
+func TestStrangersAreUsedAgain(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	s := strangers{now: func() time.Duration { return 0 }}
+	var conns [3]conn
+	site := siteOf(netip.MustParseAddr("10.0.0.1"))
+	other := siteOf(netip.MustParseAddr("10.0.0.2"))
+	s.add(new(conn))
+	s.locate(s.all.first.c, site)
+	round := func() {
+		for i := range conns {
+			s.add(&conns[i])
+			s.locate(&conns[i], site)
+		}
+		for _, i := range []int{1, 0, 2} {
+			s.spoken(&conns[i])
+		}
+	}
+	round()
+	if n := testing.AllocsPerRun(100, round); n != 0 {
+		t.Errorf("%v allocations for three strangers, want none", n)
+	}
+	s.add(&conns[0])
+	s.locate(&conns[0], other)
+	s.closed(&conns[0])
+	if n := s.size(); n != 1 || len(s.bySite) != 1 {
+		t.Errorf("%d strangers of %d sites are left, want 1", n, len(s.bySite))
 	}
 }

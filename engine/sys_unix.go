@@ -67,3 +67,14 @@ func maxOpenFiles() int {
 	}
 	return int(limit.Cur)
 }
+
+// readNow reads what has come into b. It does not wait: where nothing has come, the
+// error is EAGAIN. No bytes and no error are the end of the stream.
+func readNow(fd uintptr, b []byte) (n int, err error) {
+	for {
+		n, err = syscall.Read(int(fd), b)
+		if err != syscall.EINTR {
+			return max(n, 0), err
+		}
+	}
+}

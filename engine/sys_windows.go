@@ -20,3 +20,8 @@ func hasBacklog(*net.TCPListener) bool { return false }
 
 // maxOpenFiles returns 0: no limit is known.
 func maxOpenFiles() int { return 0 }
+
+// readNow fails.
+func readNow(uintptr, []byte) (int, error) {
+	return 0, errors.New("engine: not supported on Windows")
+}

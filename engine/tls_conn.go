@@ -15,10 +15,6 @@ import (
 )
 
 const (
-	// tlsIdleRead is what an idle connection has to read into: enough for most
-	// requests. A frame that is longer gets a buffer of the pool.
-	tlsIdleRead = 512
-
 	// tlsWrite is how many bytes are written at a time; the peer's progress is
 	// seen after each.
 	tlsWrite = 64 << 10
@@ -44,8 +40,8 @@ type tlsConn struct {
 	// The following are for the reader only.
 
 	in    inbox
-	out   replies // of the present turn
-	first [tlsIdleRead]byte
+	out   replies                    // of the present turn
+	first *bytebufferpool.ByteBuffer // to read the beginning of a frame into; nil while nothing comes
 
 	active atomic.Int64 // last sign of life, engine time
 	held   atomic.Int64 // bytes that in holds
@@ -90,6 +86,7 @@ func (t *tlsConn) serve() (err error) {
 			err = ErrPanic
 		}
 		t.reply()
+		t.rest()
 	}()
 	for {
 		if err := t.readOnce(); err != nil {
@@ -98,17 +95,31 @@ func (t *tlsConn) serve() (err error) {
 	}
 }
 
+// rest gives back the buffers that were read into.
+func (t *tlsConn) rest() {
+	t.tapped.release()
+	if t.first != nil {
+		t.c.e.bufs.put(t.first)
+		t.first = nil
+	}
+}
+
 // readOnce makes one read, straight into the buffer of an unfinished frame if there
 // is one, and serves what it has brought.
 func (t *tlsConn) readOnce() error {
 	served := !t.choked.Load()
-	into := t.first[:]
 	straight := served && !t.in.isEmpty()
+	var into []byte
 	if straight {
 		var err error
 		if into, err = t.in.room((*inputMemory)(t.c), 0); err != nil {
 			return err
 		}
+	} else {
+		if t.first == nil {
+			t.first = t.c.e.bufs.get(smallBuffer)
+		}
+		into = t.first.B[:cap(t.first.B)]
 	}
 	n, err := t.tls.Read(into)
 	if n > 0 {
@@ -116,6 +127,10 @@ func (t *tlsConn) readOnce() error {
 		if err := t.turn(into[:n], straight, served); err != nil {
 			return err
 		}
+	}
+	if errors.Is(err, errNothingCame) {
+		t.rest()
+		err = t.tapped.wait()
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -367,7 +382,7 @@ func (t *tlsConn) wroteLocked(n int) {
 func (t *tlsConn) abortLocked(cause error) {
 	c := t.c
 	if !c.closing.Load() {
-		c.reason = cause
+		c.reason = &cause
 		c.closing.Store(true)
 	}
 	t.broken = true
@@ -435,7 +450,7 @@ func (t *tlsConn) end(err error) {
 		t.abortLocked(err)
 	}
 	if !c.closing.Load() {
-		c.reason = err
+		c.reason = &err
 		c.closing.Store(true)
 	}
 	t.wakeLocked()
@@ -445,7 +460,7 @@ func (t *tlsConn) end(err error) {
 	c.life.Store(dead)
 	t.broken = true
 	t.hangUp.Stop()
-	cause := c.reason
+	cause := *c.reason
 	if t.unsent.choked {
 		c.e.choked.Add(-1)
 	}

@@ -4,45 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
-	"net"
 )
-
-// helloKept is how much of a handshake is kept to say why it failed: the
-// server's name stands near its beginning.
-const helloKept = 1 << 10
-
-// A tappedConn is the socket under TLS. It gives what the loop has read of it
-// once more, and counts.
-type tappedConn struct {
-	*net.TCPConn
-	e       *Engine
-	seen    []byte
-	shaking bool   // the handshake is not over
-	hello   []byte // its beginning, while it is not
-}
-
-func (r *tappedConn) Read(b []byte) (n int, err error) {
-	if len(r.seen) > 0 {
-		if n = copy(b, r.seen); n == len(r.seen) {
-			r.seen = nil
-		} else {
-			r.seen = r.seen[n:]
-		}
-	} else {
-		n, err = r.TCPConn.Read(b)
-	}
-	r.e.tls.bytesIn.Add(uint64(n))
-	if r.shaking && len(r.hello) < helloKept {
-		r.hello = append(r.hello, b[:min(n, helloKept-len(r.hello))]...)
-	}
-	return n, err
-}
-
-func (r *tappedConn) Write(b []byte) (n int, err error) {
-	n, err = r.TCPConn.Write(b)
-	r.e.tls.bytesOut.Add(uint64(n))
-	return n, err
-}
 
 // run makes the handshake and lets the reader begin, on a new goroutine because
 // a handshake leaves a large stack behind.
@@ -80,7 +42,7 @@ func (t *tlsConn) shake() (err error) {
 	if name, ok := dottedServerName(t.tapped.hello); ok && err != nil {
 		err = fmt.Errorf("the client names the server %.256q, with a dot at the end, which crypto/tls refuses: %w", name, err)
 	}
-	t.tapped.shaking, t.tapped.hello = false, nil
+	t.tapped.endHandshake()
 	return err
 }
 

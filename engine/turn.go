@@ -68,9 +68,7 @@ func (l *loop) finish(c *conn, err error) gnet.Action {
 		return gnet.None
 	}
 	if err != nil {
-		if c.cause == nil {
-			c.cause = err
-		}
+		c.setCause(err)
 		return gnet.Close
 	}
 	if c.patient {
