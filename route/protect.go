@@ -341,7 +341,7 @@ func (p *Protection) forget() {
 	clear(p.held)
 	clear(p.closings)
 	clear(p.closed)
-	p.server, p.overdue, p.sizes = ProtectionNormal, 0, nil
+	p.server, p.mark, p.overdue, p.sizes = ProtectionNormal, 0, 0, nil
 }
 
 // isQuiet reports whether nothing is in trouble. Under mu.
@@ -362,6 +362,10 @@ func (p *Protection) isQuiet() bool {
 func (p *Protection) feel(now int64, pulse Pulse) {
 	if !p.begun || pulse.BytesIn != p.pulse.BytesIn {
 		p.heardAt, p.peers = now, pulse.Connections
+	} else if p.server != ProtectionIsolated {
+		// Those who have said that they leave are not silent. Once we are deaf, it is us
+		// who end connections.
+		p.peers = min(p.peers, pulse.Connections)
 	}
 	p.feelPause(now, pulse.PausedMillis)
 	p.pulse, p.begun = pulse, true
