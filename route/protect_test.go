@@ -835,3 +835,25 @@ func TestSomeFlap(t *testing.T) {
 		w.table.ConnClosed(b[i].r.Conn)
 	}
 }
+
+// TestLeftIsTold: who was told that a state was entered is told that it was left,
+// however soon after the time before; who was not, is not.
+func TestLeftIsTold(t *testing.T) {
+	p := NewProtection()
+	var kinds [protectionEventKinds]told
+	for _, c := range []struct {
+		at   int64
+		kind ProtectionEventKind
+		told bool
+	}{
+		{0, ProtectionEntered, true}, {50_000, ProtectionLeft, true},
+		{55_000, ProtectionEntered, false}, {85_000, ProtectionLeft, false},
+		{90_000, ProtectionEntered, true}, {95_000, ProtectionEntered, false}, {100_000, ProtectionLeft, true},
+		{101_000, ProtectionLeft, false},
+	} {
+		p.tell(c.at, &kinds, ProtectionEvent{Kind: c.kind}, 0)
+		if got := len(p.takeEvents()) == 1; got != c.told {
+			t.Errorf("at %d, kind %d: told %v, want %v", c.at, c.kind, got, c.told)
+		}
+	}
+}
