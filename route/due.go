@@ -60,7 +60,7 @@ func (t *Table) Due(nowMillis int64) []DueBroker {
 			t.setAside(l)
 			due = append(due, DueBroker{
 				BrokerKey: l.key, LastUpdateMillis: last, TimeoutMillis: l.timeoutMillis, Conn: l.conn,
-				Restored: l.restored != nil && last == l.restored.stamp, live: l,
+				Restored: l.isUnheard(last), live: l,
 			})
 		}
 		t.work++

@@ -15,10 +15,18 @@ const (
 	missedMillis = 75_000
 )
 
-// hear notes a sign of life at the given time, and learns from it. Lock-free.
+// hear notes a sign of life at the given time, and learns from it. One that is late,
+// because its registration has waited for its turn, does not undo a newer one. The
+// first one after Restore teaches nothing: others may have come while nobody
+// listened. Lock-free.
 func (l *liveBroker) hear(nowMillis int64) {
-	gap := nowMillis - l.lastUpdate.Swap(nowMillis)
-	if gap < burstMillis || gap > missedMillis {
+	last := l.lastUpdate.Load()
+	if nowMillis <= last {
+		return
+	}
+	last = l.lastUpdate.Swap(nowMillis)
+	gap := nowMillis - last
+	if gap < burstMillis || gap > missedMillis || l.isUnheard(last) {
 		return
 	}
 	old := l.intervalMillis()
@@ -57,7 +65,12 @@ func (l *LiveInfo) overdueAfter() int64 {
 	return min(l.IntervalMillis()*3/2+5_000, l.TimeoutMillis)
 }
 
-// isOverdue reports whether nothing has been heard of the broker for so long.
+// isOverdue reports whether nothing has been heard of the broker for so long; of one
+// that was restored, since we listen.
 func (l *LiveInfo) isOverdue(nowMillis int64) bool {
-	return nowMillis-l.LastUpdateMillis() > l.overdueAfter()
+	last := l.LastUpdateMillis()
+	if l.live.isUnheard(last) {
+		last = l.live.restored.since.Load()
+	}
+	return nowMillis-last > l.overdueAfter()
 }

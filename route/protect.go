@@ -143,7 +143,8 @@ type ProtectionEvent struct {
 // A ProtectionEventKind is the kind of a ProtectionEvent.
 type ProtectionEventKind uint8
 
-// What can happen. Of each kind there is one event a minute and scope at most.
+// What can happen. Of each kind there is one event a minute and scope at most; of
+// ProtectionLeft one for each ProtectionEntered.
 const (
 	ProtectionEntered   ProtectionEventKind = iota // a state other than Normal
 	ProtectionLeft                                 // it is Normal again
@@ -341,7 +342,7 @@ func (p *Protection) forget() {
 	clear(p.held)
 	clear(p.closings)
 	clear(p.closed)
-	p.server, p.overdue, p.sizes = ProtectionNormal, 0, nil
+	p.server, p.mark, p.overdue, p.sizes = ProtectionNormal, 0, 0, nil
 }
 
 // isQuiet reports whether nothing is in trouble. Under mu.
@@ -362,6 +363,10 @@ func (p *Protection) isQuiet() bool {
 func (p *Protection) feel(now int64, pulse Pulse) {
 	if !p.begun || pulse.BytesIn != p.pulse.BytesIn {
 		p.heardAt, p.peers = now, pulse.Connections
+	} else if p.server != ProtectionIsolated {
+		// Those who have said that they leave are not silent. Once we are deaf, it is us
+		// who end connections.
+		p.peers = min(p.peers, pulse.Connections)
 	}
 	p.feelPause(now, pulse.PausedMillis)
 	p.pulse, p.begun = pulse, true
@@ -393,12 +398,18 @@ func (p *Protection) enterServer(now int64, state ProtectionState, cause string)
 	}
 }
 
-// tell adds an event, unless there was one of its kind within a minute. n is what a
-// later one makes up for.
+// tell adds an event, unless there was one of its kind within a minute: that a state
+// is left is told if, and only if, it was told that it was entered. n is what a later
+// one makes up for.
 func (p *Protection) tell(now int64, kinds *[protectionEventKinds]told, e ProtectionEvent, n int) {
 	k := &kinds[e.Kind]
 	k.count += n
-	if k.once && now-k.at < toldMillis {
+	switch entered := kinds[ProtectionEntered]; {
+	case e.Kind != ProtectionLeft:
+		if k.once && now-k.at < toldMillis {
+			return
+		}
+	case !entered.once || k.once && k.at >= entered.at:
 		return
 	}
 	if n > 0 {

@@ -33,7 +33,7 @@ func (t *Table) BrokersOn(conn uint64) (brokers []ConnBroker) {
 // A closedCluster counts the connections of a cluster that have just closed.
 type closedCluster struct {
 	brokers int // with such a connection
-	of      int // live brokers, before the first of them
+	of      int // brokers, alive or with such a connection
 	counted int // in wouldSum
 }
 
@@ -131,20 +131,27 @@ func (p *Protection) noteClosed(now int64, v *View, b BrokerKey) {
 	}
 	c := p.closed[b.Cluster]
 	if c == nil {
-		c = &closedCluster{of: p.sizeOf(now, v, b.Cluster)}
+		c = &closedCluster{}
 		p.closed[b.Cluster] = c
 	}
 	c.brokers++
 	p.closings[b] = now
+	c.of = p.sizeOf(now, v, b.Cluster) // again: the one close may follow the other for hours
 }
 
-// sizeOf returns how many live brokers a cluster has, or had a moment ago: thousands
-// may close together, and they are not counted for each. Under mu.
+// sizeOf returns how many brokers a cluster has, or had a moment ago, with those that
+// have left because their connection has just closed: thousands may close together,
+// and they are not counted for each. Under mu.
 func (p *Protection) sizeOf(now int64, v *View, cluster string) int {
 	if p.sizes == nil || now-p.sizesAt > sizesMillis {
 		p.sizes, p.sizesAt = map[string]int{}, now
 		for l := range v.live.all {
 			p.sizes[l.live.key.Cluster]++
+		}
+		for b := range p.closings {
+			if _, ok := v.live.get(string(liveKey(nil, b.Cluster, b.Addr))); !ok {
+				p.sizes[b.Cluster]++
+			}
 		}
 	}
 	return p.sizes[cluster]

@@ -113,9 +113,10 @@ func (s *sizes) isExempt(now, mark int64, v *View, i int, b *DueBroker) bool {
 }
 
 // isHeard reports whether the broker is well, as far as we know: it has been heard
-// of since mark, and is not overdue.
+// of since mark, by this process, and is not overdue.
 func (l *LiveInfo) isHeard(now, mark int64) bool {
-	return !l.isOverdue(now) && l.LastUpdateMillis() >= mark
+	last := l.LastUpdateMillis()
+	return !l.live.isUnheard(last) && last >= mark && !l.isOverdue(now)
 }
 
 // hasStandIn reports whether the failover that a set was built with takes over from

@@ -482,6 +482,15 @@ func TestTurnedOff(t *testing.T) {
 		if s := w.p.Stats(); s.Suspects != 0 || mode == ProtectionOff && s.ScopeCount != 0 {
 			t.Errorf("stats %+v", s)
 		}
+		w.pulse.PausedMillis += notablePauseMillis
+		w.scan()
+		if w.policy.Mode = ProtectionOff; mode == ProtectionMonitor && w.p.mark == 0 {
+			t.Error("the pause is not noticed")
+		}
+		w.scan()
+		if w.p.mark != 0 {
+			t.Error("what was heard before counts for nothing, though protection is off")
+		}
 	}
 }
 
@@ -745,5 +754,106 @@ func TestProtectionStats(t *testing.T) {
 	}
 	if new(ProtectionState).UnmarshalText([]byte("x")) == nil {
 		t.Error("there is a state x")
+	}
+}
+
+// TestAllHaveLeft: who ends its connection is not silent, so we are not deaf when
+// nobody is connected any more. Once we are deaf it does not matter who ends them.
+func TestAllHaveLeft(t *testing.T) {
+	pulse := Pulse{BytesIn: 1, Connections: 20}
+	table, p := New(Options{}), NewProtection()
+	judge := func(now int64) ProtectionState {
+		table.Scan(now, p, ProtectionPolicy{Mode: ProtectionOn}, pulse)
+		return p.Stats().State
+	}
+	judge(1_000)
+	pulse.Connections = 4
+	if s := judge(60_000); s != ProtectionNormal {
+		t.Errorf("%v with four connections that are left", s)
+	}
+	pulse = Pulse{BytesIn: 2, Connections: 5}
+	judge(61_000)
+	if s := judge(61_000 + 45_000); s != ProtectionIsolated {
+		t.Errorf("%v with five that are silent", s)
+	}
+	pulse.Connections = 0
+	if s := judge(200_000); s != ProtectionIsolated {
+		t.Errorf("%v when we have ended these", s)
+	}
+	pulse.BytesIn++
+	if s := judge(205_000); s != ProtectionRecovering {
+		t.Errorf("%v when somebody is heard", s)
+	}
+}
+
+// TestSomeFlap: three brokers of four lose their connections in turn, one a second, while
+// the cluster grows. That three of forty have lost theirs is no mass close then;
+// that half have, is one. Those that have left count.
+func TestSomeFlap(t *testing.T) {
+	w := newWorld(t, ProtectionOn)
+	b := w.cluster("c", 4, nil)
+	closes := func(b *worldBroker) (held func() bool) {
+		conn := w.table.BrokersOn(b.r.Conn)
+		if len(conn) != 1 || !w.p.Closed(w.now, w.policy, 0, w.table.View(), conn) {
+			t.Fatalf("the close of %d brokers over connection %d does not wait", len(conn), b.r.Conn)
+		}
+		return func() bool {
+			held, _ := w.p.CloseHeld(w.now, w.policy, 0, w.table.View(), conn)
+			return held
+		}
+	}
+	flap := func() {
+		for i := range 60 {
+			closes(b[i%3])
+			w.pass(1)
+		}
+	}
+	flap()
+	for i := range 36 {
+		b = append(b, w.add("c", fmt.Sprint("more-", i), nil))
+	}
+	flap()
+	for n, want := range map[int]bool{3: false, 20: true} {
+		var held func() bool
+		for i := range n {
+			held = closes(b[3+i])
+		}
+		if held() != want {
+			t.Errorf("%d of forty: held %v, want %v", n, !want, want)
+		}
+		w.pass(10)
+		flap()
+	}
+	// Of eight one leaves after the other: the third is one of eight, not of six.
+	b = w.cluster("d", 8, nil)
+	for i := range 4 {
+		held := closes(b[i])
+		w.now += 500
+		if held() != (i == 3) {
+			t.Errorf("close %d: held %v", i, i != 3)
+		}
+		w.table.ConnClosed(b[i].r.Conn)
+	}
+}
+
+// TestLeftIsTold: who was told that a state was entered is told that it was left,
+// however soon after the time before; who was not, is not.
+func TestLeftIsTold(t *testing.T) {
+	p := NewProtection()
+	var kinds [protectionEventKinds]told
+	for _, c := range []struct {
+		at   int64
+		kind ProtectionEventKind
+		told bool
+	}{
+		{0, ProtectionEntered, true}, {50_000, ProtectionLeft, true},
+		{55_000, ProtectionEntered, false}, {85_000, ProtectionLeft, false},
+		{90_000, ProtectionEntered, true}, {95_000, ProtectionEntered, false}, {100_000, ProtectionLeft, true},
+		{101_000, ProtectionLeft, false},
+	} {
+		p.tell(c.at, &kinds, ProtectionEvent{Kind: c.kind}, 0)
+		if got := len(p.takeEvents()) == 1; got != c.told {
+			t.Errorf("at %d, kind %d: told %v, want %v", c.at, c.kind, got, c.told)
+		}
 	}
 }

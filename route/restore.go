@@ -9,7 +9,12 @@ import (
 // Restore returns a Table that goes on with what another one knew ageMillis before
 // nowMillis, the time that the new Table is told. The live entries have no
 // connection, and wait for their brokers (warm.go). There are no events; the first
-// View with all of it is number 2.
+// View with all of it is number 2, or a later one if somebody is left out.
+//
+// Who has been silent for too long (Options.MostSilentMillis) is left out, as if it
+// had expired: a dead broker must not be kept for ever by restarts that each wait for
+// it anew. That is counted from its time-out, so that of those who were well when s
+// was saved either all are restored or none, however old s is.
 //
 // Either all of s is restored or nothing: Restore returns what Validate finds in s,
 // or a *LimitError if it is more than o.Limits allow. Strings and slices of s are
@@ -21,7 +26,7 @@ func Restore(o Options, s *Saved, nowMillis, ageMillis int64) (*Table, error) {
 	t := New(o)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := &restoring{t: t, s: s, now: nowMillis, age: max(ageMillis, 0)}
+	r := &restoring{t: t, s: s, now: nowMillis, age: max(ageMillis, 0), most: cmp.Or(o.MostSilentMillis, DefaultMostSilentMillis)}
 	r.addLives()
 	r.addSets()
 	r.addMappings()
@@ -30,14 +35,42 @@ func Restore(o Options, s *Saved, nowMillis, ageMillis int64) (*Table, error) {
 	}
 	r.addTopics()
 	t.brokersChanged, t.namesChanged, t.offersChanged = true, true, true
-	t.warm = &warmth{lives: r.lives}
+	t.warm = &warmth{}
+	r.leaveOut()
+	for _, l := range r.lives {
+		if !l.doomed {
+			t.warm.lives = append(t.warm.lives, l)
+		}
+	}
 	for _, s := range r.sets {
-		t.await(s)
+		if s.members.size > 0 {
+			t.await(s)
+		}
 	}
 	t.beginWindow(nowMillis)
 	t.work = 0 // nobody has waited for it
 	t.publish()
 	return t, nil
+}
+
+// leaveOut lets those expire who have been silent for too long. Nobody is told.
+func (r *restoring) leaveOut() {
+	t := r.t
+	var links []*link
+	for i := range r.s.Lives {
+		sl, l := &r.s.Lives[i], r.lives[i]
+		if deadlineMillis(sl.SilentMillis, r.age) > deadlineMillis(r.most, max(sl.TimeoutMillis, 0)) {
+			l.restored.fate.Store(fateGone) // it does not count
+			links = append(links, l.owners...)
+			t.doom(l)
+		}
+	}
+	if len(links) == 0 {
+		return
+	}
+	defer func(onEvent func(Event)) { t.onEvent = onEvent }(t.onEvent)
+	t.onEvent = nil
+	t.depart(links, BrokerExpired)
 }
 
 // A restoring is a Saved, found to be right, that becomes a Table. Under Table.mu,
@@ -46,6 +79,7 @@ type restoring struct {
 	t        *Table
 	s        *Saved
 	now, age int64
+	most     int64 // Options.MostSilentMillis
 
 	lives    []*liveBroker // as in Saved
 	sets     []*brokerSet  // the same; their numbers are their indexes
@@ -65,6 +99,9 @@ func (r *restoring) addLives() {
 			dataVersion: sl.DataVersion, nullDataVersion: sl.NullDataVersion, patched: sl.Untrusted,
 			peer: sl.Peer, oldVersion: sl.OldVersion,
 			restored: &restored{stamp: r.stamp(sl.SilentMillis)},
+		}
+		if sl.IntervalMillis != 0 {
+			l.interval.Store(min(max(sl.IntervalMillis, leastIntervalMillis), mostIntervalMillis))
 		}
 		l.restored.untrusted.Store(sl.Untrusted)
 		l.lastUpdate.Store(l.restored.stamp)
@@ -162,13 +199,18 @@ type idRun struct {
 	bits uint64
 }
 
-func (n *idRun) add(s *idSet, id uint32) {
-	if n.high != id/64 {
-		n.flush(s)
-		*n = idRun{high: id / 64}
+// add adds the IDs of a range.
+func (n *idRun) add(s *idSet, from, to uint32) {
+	for from < to {
+		if n.high != from/64 {
+			n.flush(s)
+			*n = idRun{high: from / 64}
+		}
+		count := min(to-from, 64-from%64)
+		n.bits |= ^uint64(0) >> (64 - count) << (from % 64)
+		s.size += int(count)
+		from += count
 	}
-	n.bits |= 1 << (id % 64)
-	s.size++
 }
 
 // flush puts the neighbours into s.
@@ -183,37 +225,51 @@ func (r *restoring) addTopics() {
 	t := r.t
 	entries := make([]*TopicEntry, len(r.s.Topics))
 	r.runs = make([]idRun, len(r.sets))
-	rows := r.s.Rows
+	rest := r.s.Rows
 	b := entryBuilder{s: r.s}
 	var names nameSlab // those of s may be windows into a text, and one would keep all of it
+	var last []SavedRow
+	first := 0 // topic with rows like last, and all since
 	for i := range r.s.Topics {
 		st := &r.s.Topics[i]
-		for _, row := range rows[:st.Rows] {
-			r.runs[row.Set].add(&r.sets[row.Set].topics, uint32(i))
+		rows := rest[:st.Rows]
+		rest = rest[st.Rows:]
+		same := slices.Equal(rows, last)
+		if !same {
+			r.serve(last, first, i)
+			last, first = rows, i
 		}
-		entries[i] = b.entry(names.copy(st.Name), uint32(i), r.mappings[uint32(i)], rows[:st.Rows])
+		entries[i] = b.entry(names.copy(st.Name), uint32(i), r.mappings[uint32(i)], rows, same)
 		t.topicByID.put(0, uint32(i), entries[i])
-		rows = rows[st.Rows:]
 	}
+	r.serve(last, first, len(entries))
 	for i, s := range r.sets {
 		r.runs[i].flush(&s.topics)
 	}
 	t.topicQueueTable.fill(t.edition, entries)
 }
 
+// serve notes that the sets of rows serve the topics of a range. Neighbours mostly
+// have the same rows, and a thousand sets may serve each.
+func (r *restoring) serve(rows []SavedRow, from, to int) {
+	for _, row := range rows {
+		r.runs[row.Set].add(&r.sets[row.Set].topics, uint32(from), uint32(to))
+	}
+}
+
 // An entryBuilder makes one TopicEntry after the other.
 type entryBuilder struct {
 	s    *Saved
 	rows []queueData
-	last []SavedRow // of the tree before
-	tree *queueNode
+	tree *queueNode // of the topic before, if it has one
 }
 
-// entry returns the entry of a topic with the given rows. Topics in a row that are
-// offered by the same sets in the same way share their queue datas, if these are a
-// tree: a change of one copies what it changes, as ever.
-func (b *entryBuilder) entry(name string, id uint32, m *topicMappings, rows []SavedRow) *TopicEntry {
-	if len(rows) > queueRows && slices.Equal(rows, b.last) {
+// entry returns the entry of a topic with the given rows, which are the same as
+// those of the topic before or not. Topics in a row that are offered by the same
+// sets in the same way share their queue datas, if these are a tree: a change of one
+// copies what it changes, as ever.
+func (b *entryBuilder) entry(name string, id uint32, m *topicMappings, rows []SavedRow, same bool) *TopicEntry {
+	if len(rows) > queueRows && same {
 		return newPatchEntry(name, id, m, b.tree, nil)
 	}
 	b.rows = b.rows[:0]
@@ -225,7 +281,7 @@ func (b *entryBuilder) entry(name string, id uint32, m *topicMappings, rows []Sa
 		var w leafWords
 		return newLeafEntry(name, id, m, w.pack(b.rows))
 	}
-	b.last, b.tree = rows, newTree(b.rows)
+	b.tree = newTree(b.rows)
 	return newPatchEntry(name, id, m, b.tree, nil)
 }
 

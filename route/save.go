@@ -128,7 +128,7 @@ func (l *LiveInfo) save(nowMillis int64) SavedLive {
 	return SavedLive{
 		Cluster: k.Cluster, Addr: k.Addr, HAServerAddr: l.HAServerAddr, DataVersion: l.DataVersion, NullDataVersion: l.NullDataVersion,
 		Untrusted: l.isInDoubt(), OldVersion: l.OldVersion, Confirmed: l.State() == Confirmed, TimeoutMillis: l.TimeoutMillis,
-		SilentMillis: max(nowMillis-l.LastUpdateMillis(), 0), Peer: l.Peer,
+		SilentMillis: max(nowMillis-l.LastUpdateMillis(), 0), IntervalMillis: l.live.interval.Load(), Peer: l.Peer,
 	}
 }
 

@@ -84,7 +84,7 @@ func (t *Table) lines(nowMillis int64) map[string]int {
 		say("live %+v", SavedLive{
 			Cluster: l.key.Cluster, Addr: l.key.Addr, HAServerAddr: l.haServerAddr, DataVersion: l.dataVersion,
 			NullDataVersion: l.nullDataVersion || l.applying > 0, Untrusted: li.isInDoubt(), Confirmed: li.State() == Confirmed, OldVersion: l.oldVersion,
-			TimeoutMillis: l.timeoutMillis, SilentMillis: nowMillis - l.lastUpdate.Load(), Peer: l.peer,
+			TimeoutMillis: l.timeoutMillis, SilentMillis: nowMillis - l.lastUpdate.Load(), IntervalMillis: l.interval.Load(), Peer: l.peer,
 		})
 	}
 	for e := range t.topicQueueTable.all {

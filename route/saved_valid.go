@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 )
 
 // Validate reports what in s contradicts itself or goes beyond what names may have:
@@ -96,6 +97,7 @@ func (s *Saved) validKeepers(set *SavedSet, m *SavedMember, kept []bool) error {
 // validTopics looks at topics, rows and offers.
 func (s *Saved) validTopics() error {
 	rows := s.Rows
+	var last []SavedRow // of the topic before, found to be right
 	once := newNameSet(s.Topics)
 	for i := range s.Topics {
 		topic := &s.Topics[i]
@@ -105,6 +107,11 @@ func (s *Saved) validTopics() error {
 		if topic.Rows <= 0 || topic.Rows > len(rows) {
 			return fmt.Errorf("route: saved topic %d: %d rows", i, topic.Rows)
 		}
+		if slices.Equal(rows[:topic.Rows], last) {
+			rows = rows[topic.Rows:]
+			continue
+		}
+		last = rows[:topic.Rows]
 		for j, r := range rows[:topic.Rows] {
 			if uint64(r.Set) >= uint64(len(s.Sets)) || uint64(r.Offer) >= uint64(len(s.Offers)) || j > 0 && rows[j-1].Set >= r.Set {
 				return fmt.Errorf("route: saved topic %d: row %d is not in order, or speaks of nothing", i, j)

@@ -733,3 +733,24 @@ func TestSnapshotForgedSections(t *testing.T) {
 		}
 	}
 }
+
+// TestSnapshotSectionCount: the end section says another number of sections than there
+// are, although every crc is right.
+func TestSnapshotSectionCount(t *testing.T) {
+	b, _ := snapshotOf(t, smallTable(t).View(), 2000)
+	const payload = 8*8 + 4
+	at := len(b) - sectionTail - payload - sectionHead
+	if b[at] != endKind {
+		t.Fatalf("the last section has kind %d", b[at])
+	}
+	count := b[at+sectionHead+7*8:]
+	for _, n := range []uint64{binary.BigEndian.Uint64(count) - 1, binary.BigEndian.Uint64(count) + 1, 1 << 63} {
+		binary.BigEndian.PutUint64(count, n)
+		binary.BigEndian.PutUint32(b[len(b)-sectionTail:], crc32.Checksum(b[at:len(b)-sectionTail], castagnoli))
+		_, _, err := ReadSnapshot(b, 0)
+		var damage *SnapshotDamageError
+		if !errors.As(err, &damage) {
+			t.Errorf("%d sections are said to be there: %v", n, err)
+		}
+	}
+}

@@ -102,7 +102,15 @@ type Options struct {
 	// HorizonCacheBytes is how many bytes of encoded routes of horizons are kept beside
 	// them; 0 is no limit.
 	HorizonCacheBytes int64
+
+	// MostSilentMillis is for how long beyond its time-out a broker may have been
+	// silent for Restore to restore it; 0 is DefaultMostSilentMillis.
+	MostSilentMillis int64
 }
+
+// DefaultMostSilentMillis is what Options.MostSilentMillis is by default: 15 min.
+// Longer ago another one may have been given the address of a broker.
+const DefaultMostSilentMillis = 900_000
 
 // New returns an empty Table.
 func New(o Options) *Table {

@@ -20,7 +20,8 @@ import (
 // three ways:
 //
 //   - A restored broker that stays silent leaves when its window ends, not at its
-//     time-out: it could not be heard before.
+//     time-out: it could not be heard before. Restarts that follow each other give it
+//     another window each, but not for ever (Options.MostSilentMillis).
 //   - A registration that is not whole may hide others that came between the
 //     Saved and this process. So it makes the data version one not to be trusted
 //     until a whole one comes: else the broker would be told for ever that its
@@ -61,7 +62,8 @@ type restored struct {
 	// stamp is what lastUpdate is until the first sign of life, and never again: so
 	// that a heartbeat is one atomic store.
 	stamp     int64
-	until     int64         // when its window ends; under mu
+	since     atomic.Int64  // when its window began
+	until     int64         // when it ends; under mu
 	fate      atomic.Uint32 // an entryFate; the first one counts
 	untrusted atomic.Bool   // topics of its data version may be missing
 	// publishes is what its set has not listed, if what it says of the set counts.
@@ -107,11 +109,15 @@ func (l *liveBroker) state() LiveState {
 	switch {
 	case r == nil || r.fate.Load() == fateConfirmed:
 		return Confirmed
-	case l.lastUpdate.Load() == r.stamp:
+	case l.isUnheard(l.lastUpdate.Load()):
 		return Restored
 	}
 	return Heard
 }
+
+// isUnheard reports whether nothing has been heard of l since Restore, if last is
+// when it was last heard of.
+func (l *liveBroker) isUnheard(last int64) bool { return l.restored != nil && last == l.restored.stamp }
 
 // await notes that nobody has said yet what was restored of s. Under mu.
 func (t *Table) await(s *brokerSet) {
@@ -151,6 +157,7 @@ func (t *Table) beginWindow(nowMillis int64) {
 		if l.doomed { // it has left, or is about to
 			continue
 		}
+		l.restored.since.Store(nowMillis)
 		l.restored.until = deadlineMillis(nowMillis, l.windowMillis())
 		t.expire(l, l.lookAgain(nowMillis))
 	}
@@ -171,18 +178,18 @@ func (l *liveBroker) windowMillis() int64 {
 // deadlineAfter returns when l expires if last is when it was last heard of. Under
 // mu.
 func (l *liveBroker) deadlineAfter(last int64) int64 {
-	if r := l.restored; r != nil && last == r.stamp {
-		return r.until
+	if l.isUnheard(last) {
+		return l.restored.until
 	}
 	return deadlineMillis(last, l.timeoutMillis)
 }
 
-// lookAgain returns when to look whether l is silent, at the earliest now: it may
-// be heard of and then fall silent before its window ends. Under mu.
+// lookAgain returns when to look whether l is silent: it may be heard of and then
+// fall silent before its window ends. Under mu.
 func (l *liveBroker) lookAgain(nowMillis int64) int64 {
 	deadline := l.deadlineAfter(l.lastUpdate.Load())
 	if l.restored != nil {
-		deadline = min(deadline, deadlineMillis(nowMillis, max(l.timeoutMillis, 0)))
+		deadline = min(deadline, deadlineMillis(nowMillis, l.timeoutMillis))
 	}
 	return deadline
 }
@@ -213,7 +220,7 @@ func (t *Table) QueryDataVersion(nowMillis int64, cluster, addr []byte, theirs c
 		return nil, true
 	}
 	l := ours.live
-	l.lastUpdate.Store(nowMillis)
+	l.hear(nowMillis)
 	if null || ours.IsBrokerTopicConfigChanged(theirs) {
 		return ours, true
 	}
