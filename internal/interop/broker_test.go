@@ -40,6 +40,7 @@ type brokerSpec struct {
 	namesrv string   // empty: the broker has to find them
 	flags   []string // JVM flags
 	conf    []string // lines of configuration that override the common ones
+	under   []string // what runs its command
 }
 
 func (b *broker) addr() string { return fmt.Sprintf("%s:%d", b.ip, b.port) }
@@ -54,6 +55,7 @@ func startBroker(t *testing.T, dir string, s brokerSpec) *broker {
 	t.Helper()
 	home := filepath.Join(dir, fmt.Sprintf("%s-%d", s.name, s.id))
 	j := newJVM(t, s.version, home)
+	j.under = s.under
 	b := &broker{
 		version: s.version, name: s.name, id: s.id,
 		ip:    cmp.Or(s.ip, "127.0.0.1"),

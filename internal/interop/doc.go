@@ -100,7 +100,8 @@
 // answers for its killed master; registration_test.go, where a broker registers
 // its topics in parts and one by one; container_test.go and proxy_test.go;
 // addressserver_test.go, where nobody is told an address; tls_test.go, where
-// broker and clients speak TLS; and
+// broker and clients speak TLS; horizon_linux_test.go, where the broker is behind
+// a NAT; and
 // mqadmindiff_test.go, where mqadmin must print the same for ours and for a
 // Java name server. Read interop_test.go first, and differential_test.go for
 // the comparison.

@@ -5,6 +5,7 @@ package interop
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -59,6 +60,42 @@ func goProduceConsume(t *testing.T, dir, namesrv, topic string, count int) {
 	})
 	t.Logf("received after %v", time.Since(start))
 	checkMessages(t, "received by the Go consumer", topic, count, c.bodies())
+}
+
+// goClientEnv makes the test binary a Go client: "DIR NAMESRV TOPIC COUNT".
+const goClientEnv = "GONAMESRV_INTEROP_GOCLIENT"
+
+// TestGoClientAlone is goProduceConsume in a process of its own, which
+// runGoClient starts.
+func TestGoClientAlone(t *testing.T) {
+	text := os.Getenv(goClientEnv)
+	if text == "" {
+		t.Skip("it is run by other tests")
+	}
+	var dir, namesrv, topic string
+	var count int
+	if _, err := fmt.Sscan(text, &dir, &namesrv, &topic, &count); err != nil {
+		t.Fatal(err)
+	}
+	goProduceConsume(t, dir, namesrv, topic, count)
+}
+
+// runGoClient runs goProduceConsume in a process of its own and returns what it
+// has printed. Under is what runs its command. The process checks the messages:
+// it ends well if all have been sent and received.
+func runGoClient(t *testing.T, under []string, dir, namesrv, topic string, count int) (string, *os.ProcessState) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(dir, "goclient")
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	env := fmt.Sprintf("%s=%s %s %s %d", goClientEnv, home, namesrv, topic, count)
+	argv := append(slices.Clone(under), "env", env, self, "-test.run=^TestGoClientAlone$", "-test.v", "-test.timeout=10m")
+	return run(t, 4*soon, "Go client", home, argv...)
 }
 
 // startGoProducer starts a producer of rocketmq-client-go that shares nothing

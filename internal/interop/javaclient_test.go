@@ -21,16 +21,20 @@ import (
 // flags of the JVM have to say where to find one.
 func javaProduceConsume(t *testing.T, dir, version, namesrv, topic string, count int, flags ...string) {
 	t.Helper()
-	home := filepath.Join(dir, "javaclient")
-	j := newJVM(t, version, home)
+	j := newJVM(t, version, filepath.Join(dir, "javaclient"))
+	out, state := runJavaClient(t, j, namesrv, topic, count, flags...)
+	checkTalk(t, "the Java client", topic, count, out, state)
+}
+
+// runJavaClient runs java/ProduceConsume.java and returns what it has printed.
+func runJavaClient(t *testing.T, j jvm, namesrv, topic string, count int, flags ...string) (string, *os.ProcessState) {
+	t.Helper()
 	classes := compileJava(t, j, "ProduceConsume")
 
 	const wait = 2 * soon
 	argv := j.argv(t, classes, slices.Concat(toolMemory, flags), "ProduceConsume",
 		namesrv, topic, "java-"+topic, strconv.Itoa(count), strconv.Itoa(int(wait.Seconds())))
-	out, state := run(t, 2*wait, "Java client "+version, home, argv...)
-
-	checkTalk(t, "the Java client", topic, count, out, state)
+	return run(t, 2*wait, "Java client "+j.version, j.home, argv...)
 }
 
 // compileJava compiles one program of the directory java against the class path

@@ -5,6 +5,7 @@ package interop
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,8 +14,9 @@ import (
 // files below one directory.
 type jvm struct {
 	version  string
-	artifact string // whose class path to use; empty is the common one
-	home     string // also user.home and rocketmq.home.dir
+	artifact string   // whose class path to use; empty is the common one
+	home     string   // also user.home and rocketmq.home.dir
+	under    []string // what runs its command
 }
 
 // newJVM makes dir ready to be the home of a Java party.
@@ -64,10 +66,9 @@ func (j jvm) argv(t *testing.T, extraClasses string, flags []string, mainClass s
 	if extraClasses != "" {
 		cp = extraClasses + string(os.PathListSeparator) + cp
 	}
-	argv := []string{
+	argv := append(slices.Clone(j.under),
 		"java", "-XX:+UseSerialGC",
-		"-Duser.home=" + j.home, "-Drocketmq.home.dir=" + j.home, "-Djava.io.tmpdir=" + j.home,
-	}
+		"-Duser.home="+j.home, "-Drocketmq.home.dir="+j.home, "-Djava.io.tmpdir="+j.home)
 	argv = append(argv, openModules...)
 	argv = append(argv, flags...)
 	argv = append(argv, "-cp", cp, mainClass)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,14 @@ import (
 // pure JavaScript client, and receives them with its consumer. The topic must
 // be there.
 func nodeProduceConsume(t *testing.T, dir, namesrv, topic string, count int) {
+	t.Helper()
+	out, state := runNodeClient(t, nil, dir, namesrv, topic, count)
+	checkTalk(t, "ali-ons", topic, count, out, state)
+}
+
+// runNodeClient runs node/produce-consume.js and returns what it has printed.
+// Under is what runs its command.
+func runNodeClient(t *testing.T, under []string, dir, namesrv, topic string, count int) (string, *os.ProcessState) {
 	t.Helper()
 	modules := nodeModules(t)
 	script, err := filepath.Abs(filepath.Join("node", "produce-consume.js"))
@@ -28,9 +37,9 @@ func nodeProduceConsume(t *testing.T, dir, namesrv, topic string, count int) {
 		t.Fatal(err)
 	}
 	const wait = 2 * soon
-	out, state := run(t, 2*wait, "ali-ons", home, "node", script, modules,
+	argv := append(slices.Clone(under), "node", script, modules,
 		namesrv, topic, "node-"+topic, strconv.Itoa(count), strconv.Itoa(int(wait.Seconds())))
-	checkTalk(t, "ali-ons", topic, count, out, state)
+	return run(t, 2*wait, "ali-ons", home, argv...)
 }
 
 // nodeModules returns the node_modules directory of node/package.json. It asks

@@ -205,8 +205,11 @@ func askRoute(addr, topic string) (topicRoute, error) {
 	return route, nil
 }
 
-func askClusterInfo(addr string) (clusterInfo, error) {
-	r, err := ask(addr, codeClusterInfo, versionNew, nil)
+func askClusterInfo(addr string) (clusterInfo, error) { return askClusterInfoOver(addr, dialAsWanted) }
+
+// askClusterInfoOver is askClusterInfo over a connection that dial makes.
+func askClusterInfoOver(addr string, dial func(addr string) (net.Conn, error)) (clusterInfo, error) {
+	r, err := askOver(addr, dial, codeClusterInfo, versionNew, nil)
 	if err != nil {
 		return clusterInfo{}, err
 	}

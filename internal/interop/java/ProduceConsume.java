@@ -23,10 +23,19 @@ import org.apache.rocketmq.common.message.MessageExt;
  * Uses only what the clients of RocketMQ 4.9 and 5.x have in common.
  *
  * Arguments: name server address (empty: to be found), topic, group, count, seconds to wait.
- * Exit code: 0 all received, 1 not within the time or a message not stored.
+ * Exit code: 0 all received, 1 not within the time, or a message not sent or stored.
  */
 public class ProduceConsume {
-    public static void main(String[] args) throws Exception {
+    public static void main(String[] args) {
+        try {
+            talk(args);
+        } catch (Throwable e) {
+            e.printStackTrace(System.out);
+            System.exit(1); // threads of the client would keep the JVM alive
+        }
+    }
+
+    private static void talk(String[] args) throws Exception {
         String namesrvAddr = args[0];
         String topic = args[1];
         String group = args[2];
