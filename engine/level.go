@@ -80,6 +80,6 @@ func (l *level) stats() LevelStats {
 		Bytes:    l.bytes.Load(),
 		Rejected: l.rejected.Load(),
 		Shed:     l.codel.shed.Load(),
-		Standing: l.codel.standing.Load(),
+		Standing: l.codel.stands(),
 	}
 }
