@@ -25,7 +25,7 @@ func TestNameSlab(t *testing.T) {
 			c := s.copy(name)
 			switch {
 			case len(before) > 0 && unsafe.StringData(c) == unsafe.SliceData(before): // goes on
-			case len(c) > 0 && unsafe.Add(unsafe.Pointer(unsafe.StringData(c)), n) == unsafe.Pointer(unsafe.SliceData(s.free)):
+			case len(c) > 0 && uintptr(unsafe.Pointer(unsafe.StringData(c)))+uintptr(n) == uintptr(unsafe.Pointer(unsafe.SliceData(s.free))):
 				chunk := n + len(s.free)
 				if chunk > nameChunk {
 					rt.Fatalf("a chunk of %d bytes", chunk)
