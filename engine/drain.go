@@ -142,7 +142,8 @@ func (s *tlsSet) drainSome(due *atomic.Int64) {
 // isQuiet is the same for a connection that speaks TLS and is not being closed.
 func (t *tlsConn) isQuiet() bool {
 	c := t.c
-	if c.closing.Load() || t.busy.Load() || c.hasTasks() || socketHasInput(t.nc) {
+	// The socket comes first: what the reader takes from there makes it busy before.
+	if c.closing.Load() || socketHasInput(t.nc) || t.busy.Load() || c.hasTasks() {
 		return false
 	}
 	c.mu.Lock()

@@ -33,7 +33,8 @@ var closeErrors = []struct {
 	{"ErrPreamble", ErrPreamble, false},
 	{"ErrShutdown", ErrShutdown, false},
 	{"ErrMadeRoom", ErrMadeRoom, false},
-	{"errGone", errGone, false}, // never reported
+	{"errGone", errGone, false},               // never reported
+	{"errNothingCame", errNothingCame, false}, // only crypto/tls is told
 	{"", nil, false},
 	{"", errors.New("reason of a handler"), false},
 	{"", fmt.Errorf("%w: %w", ErrPreamble, io.EOF), false}, // it had not said anything yet

@@ -33,7 +33,7 @@ type tlsConn struct {
 	c           *conn
 	nc          *net.TCPConn
 	tls         *tls.Conn
-	tapped      *tappedConn   // below tls
+	tapped      tappedConn    // below tls
 	idleTimeout time.Duration // 0: may be silent for ever
 	began       time.Duration // the handshake, engine time
 
@@ -69,8 +69,8 @@ type tlsConn struct {
 // newTLSConn takes c over from its loop. seen is what that has read.
 func newTLSConn(c *conn, nc *net.TCPConn, seen []byte) *tlsConn {
 	t := &tlsConn{c: c, nc: nc, began: c.e.now()}
-	t.tapped = &tappedConn{TCPConn: nc, e: c.e, seen: append([]byte(nil), seen...), shaking: true}
-	t.tls = tls.Server(t.tapped, c.e.tlsConfig)
+	t.tapped = tappedConn{TCPConn: nc, e: c.e, busy: &t.busy, seen: append([]byte(nil), seen...), shaking: true}
+	t.tls = tls.Server(&t.tapped, c.e.tlsConfig)
 	t.active.Store(int64(t.began))
 	t.in.limits = &c.e.inboxLimits
 	t.done.L = &c.mu
@@ -130,6 +130,7 @@ func (t *tlsConn) readOnce() error {
 	}
 	if errors.Is(err, errNothingCame) {
 		t.rest()
+		t.busy.Store(!t.in.isEmpty())
 		err = t.tapped.wait()
 	}
 	switch {

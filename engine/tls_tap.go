@@ -3,6 +3,7 @@ package engine
 import (
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/valyala/bytebufferpool"
@@ -21,6 +22,7 @@ const helloKept = 1 << 10
 type tappedConn struct {
 	*net.TCPConn
 	e       *Engine
+	busy    *atomic.Bool // is true once wait has read something, and before
 	seen    []byte
 	shaking bool   // the handshake is not over
 	hello   []byte // its beginning, while it is not
@@ -94,6 +96,7 @@ func (r *tappedConn) tryRead(fd uintptr) bool {
 	r.release()
 	chunk := r.e.bufs.get(smallBuffer)
 	b := chunk.B[:cap(chunk.B)]
+	was := r.busy.Swap(true) // at no time are bytes neither in the socket nor known
 	n, err := readNow(fd, b)
 	if n > 0 {
 		r.chunk, r.seen, r.more = chunk, b[:n], n == len(b)
@@ -105,6 +108,7 @@ func (r *tappedConn) tryRead(fd uintptr) bool {
 		r.more = true
 		return true
 	case syscall.EAGAIN:
+		r.busy.Store(was)
 		return false
 	}
 	r.failed = &net.OpError{Op: "read", Net: "tcp", Source: r.LocalAddr(), Addr: r.RemoteAddr(), Err: os.NewSyscallError("read", err)}
