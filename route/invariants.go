@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/bits"
 
 	"gonamesrv/codec"
 )
 
 // CheckInvariants compares the tables with each other and every derived index
-// with what a full scan gives, and returns all contradictions. It is slow:
-// tests call it after each step.
+// with what a full scan gives, and returns all contradictions. It costs about what
+// Restore does, and memory only for the encoded routes: tests call it after each step,
+// and who has restored a Table once. Changes wait for it.
 func (t *Table) CheckInvariants() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -32,6 +34,7 @@ type checker struct {
 	faults []error
 
 	addrs, links int // members and links that were met
+	entries      int // queue datas, and what static mappings count as, that were met
 }
 
 func (c *checker) require(ok bool, format string, args ...any) {
@@ -197,63 +200,118 @@ func (c *checker) lives() {
 }
 
 // topics: every queue data belongs to a broker set that knows of it, and a
-// static mapping to a queue data.
+// static mapping to a queue data. They are walked by number, as they lie in memory and
+// in the broker sets' indexes.
 func (c *checker) topics() {
 	n := 0
-	perSet := map[uint32]int{}
 	for e := range c.t.topicQueueTable.all {
 		n++
-		c.queues(e)
-		c.require(c.t.topicByID.get(e.id) == e, "topic %q: not under its number %d", e.name, e.id)
-		for q := range e.queues.all {
-			b := c.t.brokerByID.get(q.set)
-			if b == nil {
-				c.require(false, "topic %q: broker number %d is free", e.name, q.set)
-				continue
-			}
-			c.require(b.set.topics.has(e.id), "topic %q: not in the index of broker %q", e.name, b.Name)
-			perSet[q.set]++
+		if e.id >= c.t.topicByID.size || c.t.topicByID.get(e.id) != e {
+			c.require(false, "topic %q: not under its number %d", e.name, e.id)
 		}
-		if e.mappings == nil {
+	}
+	indexes := make([]checkedIndex, c.t.brokerByID.size)
+	for id, b := range c.t.brokerByID.all {
+		if b != nil {
+			indexes[id].topics = &b.set.topics
+		}
+	}
+	numbered := 0
+	var last *queueNode // the tree before, found to be right: many topics in a row may share one
+	for e := range c.numbered {
+		numbered++
+		if e.queues == nil {
+			c.require(false, "topic %q has no broker", e.name)
 			continue
 		}
-		c.require(len(e.mappings.byBroker) > 0, "topic %q: empty mappings", e.name)
-		for _, m := range e.mappings.byBroker {
-			s := c.t.set(m.BrokerName)
-			if s == nil {
-				s = c.t.leaving[m.BrokerName]
-			}
-			if s == nil {
-				c.require(false, "topic %q: mapping of unknown broker %q", e.name, m.BrokerName)
-				continue
-			}
-			c.require(e.has(s), "topic %q: mapping of broker %q without queue data", e.name, m.BrokerName)
+		tree := e.queues
+		if tree.isPatched() && len(tree.patch()) == 0 {
+			tree = tree.tree()
 		}
+		if tree != last {
+			c.queues(e)
+			last = tree
+		}
+		c.entries += tree.len()
+		for q := range tree.all {
+			if uint64(q.set) >= uint64(len(indexes)) || indexes[q.set].topics == nil {
+				c.require(false, "topic %q: broker number %d is free", e.name, q.set)
+			} else if !indexes[q.set].meets(e.id) {
+				c.require(false, "topic %q: not in the index of broker %q", e.name, c.t.brokerByID.get(q.set).Name)
+			}
+		}
+		c.mappings(e)
 	}
-	for _, b := range c.t.brokerByID.all {
+	for id, b := range c.t.brokerByID.all {
 		if b != nil {
-			c.require(b.set.topics.size == perSet[b.set.id], "broker %q: index has %d topics, table %d", b.Name, b.set.topics.size, perSet[b.set.id])
+			c.require(b.set.topics.size == indexes[id].met, "broker %q: index has %d topics, table %d", b.Name, b.set.topics.size, indexes[id].met)
 		}
 	}
-	c.require(n == c.t.topicQueueTable.size && n+len(c.t.freeTopicIDs) == int(c.t.topicByID.size), "topicQueueTable counts %d, holds %d, %d numbers free of %d", c.t.topicQueueTable.size, n, len(c.t.freeTopicIDs), c.t.topicByID.size)
+	c.require(n == numbered && n == c.t.topicQueueTable.size && n+len(c.t.freeTopicIDs) == int(c.t.topicByID.size), "topicQueueTable counts %d, holds %d, %d have numbers, %d numbers free of %d", c.t.topicQueueTable.size, n, numbered, len(c.t.freeTopicIDs), c.t.topicByID.size)
+}
+
+// numbered yields all topics that have a number, in its order.
+func (c *checker) numbered(yield func(*TopicEntry) bool) {
+	for _, e := range c.t.topicByID.all {
+		if e != nil && !yield(e) {
+			return
+		}
+	}
+}
+
+// A checkedIndex is the index of a broker set, whose topics are met by number.
+type checkedIndex struct {
+	topics *idSet
+	word   uint64 // the one met last
+	high   uint32 // its number; if met
+	met    int
+}
+
+// meets reports whether a topic is in the index. It looks into the map once for 64
+// neighbours.
+func (x *checkedIndex) meets(id uint32) bool {
+	if x.met == 0 || x.high != id/64 {
+		x.high, x.word = id/64, x.topics.words[id/64]
+	}
+	x.met++
+	return x.word&(1<<(id%64)) != 0
+}
+
+// mappings: each is of a broker set that serves the topic.
+func (c *checker) mappings(e *TopicEntry) {
+	if e.mappings == nil {
+		return
+	}
+	c.require(len(e.mappings.byBroker) > 0, "topic %q: empty mappings", e.name)
+	for _, m := range e.mappings.byBroker {
+		c.entries += 1 + len(m.Info.CurrIDMap)
+		s := c.t.set(m.BrokerName)
+		if s == nil {
+			s = c.t.leaving[m.BrokerName]
+		}
+		if s == nil {
+			c.require(false, "topic %q: mapping of unknown broker %q", e.name, m.BrokerName)
+			continue
+		}
+		c.require(e.has(s), "topic %q: mapping of broker %q without queue data", e.name, m.BrokerName)
+	}
 }
 
 // queues: the queue datas of a topic are there, in order, and in nodes that say
 // rightly what is below them.
 func (c *checker) queues(e *TopicEntry) {
-	if e.queues == nil {
-		c.require(false, "topic %q has no broker", e.name)
-		return
-	}
-	n := 0
-	last := uint32(0)
+	n, last, ordered := 0, uint32(0), true
 	for q := range e.queues.all {
-		c.require(n == 0 || last < q.set, "topic %q: queue datas out of order", e.name)
+		ordered = ordered && (n == 0 || last < q.set)
 		last = q.set
 		n++
 	}
-	c.require(n == e.queues.len(), "topic %q counts %d queue datas, holds %d", e.name, e.queues.len(), n)
-	c.require(e.queues.fault() == "", "topic %q: %s", e.name, e.queues.fault())
+	if !ordered || n != e.queues.len() {
+		c.require(false, "topic %q: counts %d queue datas, holds %d, in order: %v", e.name, e.queues.len(), n, ordered)
+	}
+	if f := e.queues.fault(); f != "" {
+		c.require(false, "topic %q: %s", e.name, f)
+	}
 }
 
 // fault returns what is wrong with the nodes of a list, "" if nothing is.
@@ -305,7 +363,7 @@ func (n *queueNode) fault() string {
 // counts: what is limited is counted right, and within its limits.
 func (c *checker) counts() {
 	t := c.t
-	links, entries, applying := 0, 0, 0
+	links, entries, applying := 0, c.entries, 0
 	clusters := map[string]int{}
 	onConn := map[uint64]int{}
 	for li := range t.brokerLiveTable.all {
@@ -320,14 +378,6 @@ func (c *checker) counts() {
 		for m := range b.set.members.all {
 			entries += len(m.FilterServers)
 			c.require(len(m.FilterServers) <= t.limits.FilterServersPerBroker, "a broker has %d filter servers", len(m.FilterServers))
-		}
-	}
-	for e := range t.topicQueueTable.all {
-		entries += e.queues.len()
-		if e.mappings != nil {
-			for _, m := range e.mappings.byBroker {
-				entries += 1 + len(m.Info.CurrIDMap)
-			}
 		}
 	}
 	c.require(len(t.links) == links && links <= t.limits.Brokers, "%d brokers of at most %d, counted %d", links, t.limits.Brokers, len(t.links))
@@ -372,9 +422,13 @@ func (c *checker) published() {
 			c.require(string(*cached) == string(want), "cached list of cluster %q %s, want %s", cluster, *cached, want)
 		}
 	}
-	for e := range v.topics.all {
+	for e := range c.numbered {
+		bodies := e.bodies.Load()
+		if bodies == nil {
+			continue
+		}
 		variants := map[uint32]int{} // by horizon
-		for r := range e.bodies.Load().all {
+		for r := range bodies.all {
 			if r.kind.isVariant() {
 				variants[r.horizon]++
 				c.require(variants[r.horizon] <= maxVariants, "topic %q: %d variants are kept", e.name, variants[r.horizon])
@@ -403,9 +457,11 @@ func (c *checker) warm() {
 			continue
 		}
 		n := 0
-		for id := range u.topics.all {
-			n++
-			c.require(b.set.topics.has(id), "broker %q: topic number %d is restored, but it does not serve it", b.Name, id)
+		for high, word := range u.topics.words {
+			n += bits.OnesCount64(word)
+			if strange := word &^ b.set.topics.words[high]; strange != 0 {
+				c.require(false, "broker %q: topics %d and on, those of the bits %x, are restored, but it does not serve them", b.Name, high*64, strange)
+			}
 		}
 		c.require(n > 0 && n == u.topics.size && int64(n) == u.left.Load() && n <= u.restored, "broker %q: %d topics are not listed, counted %d and %d of %d", b.Name, n, u.topics.size, u.left.Load(), u.restored)
 	}

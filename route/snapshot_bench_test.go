@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"testing"
 )
 
@@ -83,4 +84,72 @@ func reportSnapshot(b *testing.B, before float64, size SnapshotSize) {
 	b.ReportMetric(cpu*1e9/float64(size.Topics), "cpu-ns/name")
 	b.ReportMetric(float64(size.Bytes), "file-bytes")
 	b.ReportMetric(float64(size.PlainBytes), "plain-bytes")
+}
+
+// BenchmarkLoad makes a Table of a snapshot and looks whether it is in order, as who
+// starts with one does: without garbage collection, and with that of cmd/namesrv. It
+// tells what CPU each of the three takes, all of them for a name and for a row, what
+// they allocate, and what of that the Table keeps.
+func BenchmarkLoad(b *testing.B) {
+	for i, c := range snapshotCases {
+		b.Run(c.name, func(b *testing.B) {
+			var file bytes.Buffer
+			size, err := WriteSnapshot(&file, &SnapshotHeader{}, snapshotView(b, i), 2, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, gc := range []int{-1, 50} {
+				b.Run(map[int]string{-1: "gc=off", 50: "gc=50"}[gc], func(b *testing.B) { benchLoad(b, file.Bytes(), gc, &size) })
+			}
+		})
+	}
+}
+
+// benchLoad is one case of BenchmarkLoad.
+func benchLoad(b *testing.B, file []byte, gc int, size *SnapshotSize) {
+	var read, restore, check float64
+	var before, after, allocated runtime.MemStats
+	var table *Table
+	for b.Loop() {
+		b.StopTimer()
+		table = nil
+		debug.FreeOSMemory() // a process that starts has none
+		runtime.ReadMemStats(&before)
+		percent := debug.SetGCPercent(gc)
+		b.StartTimer()
+		began := processCPU(b)
+		_, saved, err := ReadSnapshot(file, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		haveRead := processCPU(b)
+		if table, err = Restore(Options{}, saved, 10, 1); err != nil {
+			b.Fatal(err)
+		}
+		haveRestored := processCPU(b)
+		if err := table.CheckInvariants(); err != nil {
+			b.Fatal(err)
+		}
+		checked := processCPU(b)
+		b.StopTimer()
+		read += haveRead - began
+		restore += haveRestored - haveRead
+		check += checked - haveRestored
+		runtime.ReadMemStats(&allocated)
+		debug.SetGCPercent(percent)
+		saved = nil
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.StartTimer()
+	}
+	runtime.KeepAlive(table)
+	n := float64(b.N)
+	all := (read + restore + check) / n
+	b.ReportMetric(read/n*1e3, "read-cpu-ms")
+	b.ReportMetric(restore/n*1e3, "restore-cpu-ms")
+	b.ReportMetric(check/n*1e3, "check-cpu-ms")
+	b.ReportMetric(all*1e9/float64(size.Topics), "cpu-ns/name")
+	b.ReportMetric(all*1e9/float64(size.Rows), "cpu-ns/row")
+	b.ReportMetric(float64(allocated.TotalAlloc-before.TotalAlloc)/(1<<20), "allocated-MB")
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "kept-MB")
 }

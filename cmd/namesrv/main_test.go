@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -11,12 +12,14 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"gonamesrv/codec"
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
+	"gonamesrv/route"
 )
 
 // TestMain lets the test binary be the program, for the tests of signals.
@@ -376,6 +379,82 @@ func TestSecondSignal(t *testing.T) {
 				t.Errorf("exit code %d, want %d; stderr %s", got, want, &stderr)
 			}
 		})
+	}
+}
+
+// TestKilled kills the program while it is asked for routes, and starts it again: it
+// answers all of them as before, though no broker has come back.
+func TestKilled(t *testing.T) {
+	file := properties(t, "bindAddress=127.0.0.1", "listenPort=0")
+	start := func() (child *exec.Cmd, addr string, log *output) {
+		t.Helper()
+		var stdout, stderr output
+		child = exec.Command(os.Args[0], "-c", file)
+		child.Env = append(os.Environ(), "NAMESRV_TEST_CHILD=1")
+		child.Stdout, child.Stderr = &stdout, &stderr
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { child.Process.Kill(); child.Wait() })
+		return child, "127.0.0.1:" + bootedAt(t, &stdout), &stderr
+	}
+	child, addr, _ := start()
+	topics := []string{"T", "U", "V"}
+	c := nstest.Dial(t, addr)
+	for i := range 3 {
+		b := nstest.Broker{Cluster: "C", Name: fmt.Sprint("b", i), Addr: fmt.Sprintf("10.0.0.%d:10911", i), Counter: 1, Topics: topics}
+		if got := c.Do(b.Register()); codec.ResponseCode(got.Code) != codec.RespSuccess {
+			t.Fatalf("answered %v %s", got.Code, got.Remark)
+		}
+	}
+	ask := func(addr string) (bodies []string) {
+		c := nstest.Dial(t, addr)
+		for _, topic := range topics {
+			got := c.Do(nstest.Route(topic))
+			bodies = append(bodies, fmt.Sprint(got.Code, string(got.Body)))
+		}
+		return bodies
+	}
+	before := ask(addr)
+	nstest.Eventually(t, "all brokers are in the file", func() bool {
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "routes.snap"))
+		if err != nil {
+			return false
+		}
+		_, saved, err := route.ReadSnapshot(text, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(saved.Lives) == 3
+	})
+	var reads atomic.Int64
+	var readers sync.WaitGroup
+	for range 4 {
+		c := nstest.Dial(t, addr)
+		frame := bytes.Clone(c.Frame(nstest.Route("T")))
+		readers.Go(func() {
+			for c.TryWrite(frame) == nil {
+				if _, err := c.TryReadFrame(nstest.Patience); err != nil {
+					return // it was killed
+				}
+				reads.Add(1)
+			}
+		})
+	}
+	nstest.Eventually(t, "it is asked", func() bool { return reads.Load() > 1000 })
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	readers.Wait()
+	_, addr, log := start()
+	for i, got := range ask(addr) {
+		if got != before[i] {
+			t.Errorf("the route of %s is\n%s, before\n%s", topics[i], got, before[i])
+		}
+	}
+	if !strings.Contains(log.String(), `msg="starts with the routes of its snapshot"`) {
+		t.Errorf("the log is %s", log)
 	}
 }
 

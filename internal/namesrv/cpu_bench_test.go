@@ -189,6 +189,9 @@ func (c *child) cpu(b *testing.B) time.Duration {
 	return sum
 }
 
+// otherChildren are programs of children that not every system has.
+var otherChildren = map[string]func(){}
+
 // runChild is the whole program of a child.
 func runChild(mode string) {
 	if mode == "peer" {
@@ -196,6 +199,9 @@ func runChild(mode string) {
 	}
 	if os.Getenv("NAMESRV_BENCH_TARGETS") == "off" {
 		namesrv.ForgetTargets()
+	}
+	if run := otherChildren[mode]; run != nil {
+		run()
 	}
 	if mode == "echo" {
 		size, _ := strconv.Atoi(os.Getenv("NAMESRV_BENCH_SIZE"))

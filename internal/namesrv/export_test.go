@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"gonamesrv/codec"
 	"gonamesrv/engine"
 	"gonamesrv/internal/nstest"
@@ -285,6 +287,21 @@ func (s *Server) WriteRoutes() error {
 	return nil
 }
 
+// StampRoutes says in the snapshot that it is right now, for a server that does not run.
+func (s *Server) StampRoutes() error {
+	s.keeper.stamp()
+	if why := s.keeper.stats().Write.Failing; why != "" {
+		return errors.New(why)
+	}
+	return nil
+}
+
+// WithoutLocks is a file system that knows no locks, for the file of the routes. Before
+// LoadRoutes.
+func (s *Server) WithoutLocks() {
+	s.keeper.file.held, s.keeper.file.alone = flock.New(s.keeper.path+lockSuffix), false
+}
+
 // LoadRoutes reads the snapshot now, for a server that does not run.
 func (s *Server) LoadRoutes() RouteLoadStats {
 	_ = s.keeper.load(context.Background())
@@ -293,3 +310,19 @@ func (s *Server) LoadRoutes() RouteLoadStats {
 
 // ReleaseRoutes lets another process write the snapshot.
 func (s *Server) ReleaseRoutes() { s.keeper.file.release() }
+
+// RouteWriter returns what writes the routes into a file as the server does, with
+// pauses as long as ctx is not done. One goroutine may call it, of a server that has no
+// snapshot of its own.
+func (s *Server) RouteWriter(file string) func(context.Context) error {
+	cfg := *s.config()
+	cfg.RouteSnapshotPath = file
+	k := newRouteKeeper(s, &cfg)
+	return func(ctx context.Context) error {
+		k.write(func() bool { return ctx.Err() == nil }, becauseChanged)
+		if why := k.stats().Write.Failing; why != "" {
+			return errors.New(why)
+		}
+		return nil
+	}
+}

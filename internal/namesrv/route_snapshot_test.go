@@ -227,20 +227,25 @@ func registerSome(s *namesrv.Server, brokers, n int, counter int64) error {
 			topics = append(topics, fmt.Sprintf("topic-%d-%d", j, counter%7))
 		}
 		b := nstest.Broker{Cluster: "C", Name: fmt.Sprint("b", i), Addr: fmt.Sprintf("10.0.0.%d:10911", i), Counter: counter, Topics: topics}
-		r := b.Register()
-		var body codec.RegisterBrokerBody
-		if err := body.Decode(r.Body, r.Version, false, 0); err != nil {
-			return err
-		}
-		_, err := s.Table().RegisterBroker(0, &route.Registration{
-			RegistrationHeader: route.RegistrationHeader{Cluster: b.Cluster, BrokerName: b.Name, BrokerAddr: b.Addr, TimeoutMillis: 120_000},
-			Body:               &body,
-		})
-		if err != nil {
+		if err := register(s, b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// register registers a broker in a server that does not run.
+func register(s *namesrv.Server, b nstest.Broker) error {
+	r := b.Register()
+	var body codec.RegisterBrokerBody
+	if err := body.Decode(r.Body, r.Version, false, 0); err != nil {
+		return err
+	}
+	_, err := s.Table().RegisterBroker(0, &route.Registration{
+		RegistrationHeader: route.RegistrationHeader{Cluster: b.Cluster, BrokerName: b.Name, BrokerAddr: b.Addr, TimeoutMillis: 120_000},
+		Body:               &body,
+	})
+	return err
 }
 
 // bootAt is a run of the machine.
