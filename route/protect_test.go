@@ -857,9 +857,13 @@ func TestLeftIsTold(t *testing.T) {
 		kind ProtectionEventKind
 		told bool
 	}{
-		{0, ProtectionEntered, true}, {50_000, ProtectionLeft, true},
-		{55_000, ProtectionEntered, false}, {85_000, ProtectionLeft, false},
-		{90_000, ProtectionEntered, true}, {95_000, ProtectionEntered, false}, {100_000, ProtectionLeft, true},
+		{0, ProtectionEntered, true},
+		{50_000, ProtectionLeft, true},
+		{55_000, ProtectionEntered, false},
+		{85_000, ProtectionLeft, false},
+		{90_000, ProtectionEntered, true},
+		{95_000, ProtectionEntered, false},
+		{100_000, ProtectionLeft, true},
 		{101_000, ProtectionLeft, false},
 	} {
 		p.tell(c.at, &kinds, ProtectionEvent{Kind: c.kind}, 0)
