@@ -294,3 +294,26 @@ func TestSignsBesideChanges(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestHalfOfWhatWasRestored: of a broker that lists no topic of its own name, half of
+// what was restored is the whole table. Less is not, and makes a new data version one
+// not to be trusted, but not the one that was restored.
+func TestHalfOfWhatWasRestored(t *testing.T) {
+	for n, want := range map[int]LiveState{2: Heard, 3: Confirmed} { // of five
+		for _, counter := range []int64{1, 2} {
+			saved := registered(t, 1, 5).View().Save(1)
+			restored, err := Restore(Options{}, saved, 5, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := benchRegistration(0, benchBody(0, n, 1, never))
+			r.Body.DataVersion = saved.Lives[0].DataVersion
+			r.Body.DataVersion.Counter += counter - 1
+			mustRegisterAt(t, restored, 10, r)
+			l, _ := restored.View().Live([]byte("cluster-0"), []byte("10.0.0.0:10911"))
+			if trusted := want == Confirmed || counter == 1; l.State() != want || l.Trusted() != trusted {
+				t.Errorf("%d topics, version %d: %v and trusted: %v, want %v and %v", n, counter, l.State(), l.Trusted(), want, trusted)
+			}
+		}
+	}
+}
