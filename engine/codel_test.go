@@ -6,106 +6,108 @@ import (
 	"time"
 )
 
-// TestCodel tells the story of one queue with a target of 200 ms: when a task begins,
-// how long it has waited, how many are left, and whether the next is refused then.
+// TestCodel tells the story of one queue with a target of 200 ms, of which a task is
+// taken every 10 ms, so 20 are done within the target: how many were left, and how many
+// may wait from then on.
 func TestCodel(t *testing.T) {
-	const ms = time.Millisecond
+	const ms, any = time.Millisecond, 0
+	type part struct {
+		tasks       int
+		left, limit int64
+	}
 	for _, story := range []struct {
 		name  string
-		tasks []struct {
-			now, waited time.Duration
-			left        int64
-			refuses     bool
-		}
+		parts []part
 	}{
-		{"stands, until a task has waited for less", []struct {
-			now, waited time.Duration
-			left        int64
-			refuses     bool
-		}{
-			{1000 * ms, 200 * ms, 5, false},
-			{1500 * ms, 900 * ms, 5, false},
-			{1999 * ms, 900 * ms, 5, false},
-			{2000 * ms, 200 * ms, 5, true},
-			{9000 * ms, 900 * ms, 1, true},
-			{9001 * ms, 199 * ms, 1, false},
-			{9002 * ms, 200 * ms, 1, false}, // a new second begins
-			{10001 * ms, 200 * ms, 1, false},
-			{10002 * ms, 200 * ms, 1, true},
-		}},
-		{"stands, until none is left", []struct {
-			now, waited time.Duration
-			left        int64
-			refuses     bool
-		}{
-			{0, 300 * ms, 9, false},
-			{1000 * ms, 300 * ms, 1, true},
-			{1100 * ms, 3000 * ms, 0, false},
-			{1200 * ms, 3000 * ms, 3, false},
-		}},
-		{"a burst", []struct {
-			now, waited time.Duration
-			left        int64
-			refuses     bool
-		}{
-			{0, 300 * ms, 900, false},
-			{500 * ms, 900 * ms, 200, false},
-			{999 * ms, 1300 * ms, 1, false},
-			{1000 * ms, 1300 * ms, 0, false},
-		}},
-		{"one in between waits for less", []struct {
-			now, waited time.Duration
-			left        int64
-			refuses     bool
-		}{
-			{0, 300 * ms, 9, false},
-			{900 * ms, 0, 9, false},
-			{1000 * ms, 300 * ms, 9, false},
-			{1999 * ms, 300 * ms, 9, false},
-			{2000 * ms, 300 * ms, 9, true},
-		}},
-		{"seldom a task, and never two", []struct {
-			now, waited time.Duration
-			left        int64
-			refuses     bool
-		}{
-			{0, time.Second, 0, false},
-			{time.Hour, time.Second, 0, false},
-			{time.Hour + 1, time.Second, 0, false},
-		}},
+		{"stands, until it is short", []part{{10, 22, any}, {1, 22, 44}, {100, 900, 40}, {8, 20, 40}, {1, 19, 40}, {1, 900, any}}},
+		{"stands, until none is left", []part{{15, 300, 44}, {1, 0, any}, {10, 300, any}, {1, 300, 44}}},
+		{"a burst", []part{{5, 100, any}, {5, 21, any}, {1, 19, any}, {10, 5, any}}},
+		{"one in between comes to a short one", []part{{9, 300, any}, {1, 5, any}, {10, 300, any}, {1, 300, 40}}},
 	} {
 		d := codel{target: 200 * ms}
 		off := codel{}
+		var now time.Duration
 		var shed uint64
-		for i, task := range story.tasks {
-			d.took(task.now, task.waited, task.left)
-			off.took(task.now, task.waited, task.left)
-			if got := d.refuses(); got != task.refuses {
-				t.Errorf("%s, task %d: the next one is refused: %v, want %v", story.name, i, got, task.refuses)
+		for i, p := range story.parts {
+			for range p.tasks {
+				d.took(now, p.left)
+				off.took(now, p.left)
+				now += 10 * ms
 			}
-			if task.refuses {
-				shed++
+			for _, waiting := range []int64{0, p.limit - 1, p.limit, 2*p.limit - 1, 2 * p.limit, 1 << 40} {
+				for _, first := range []bool{false, true} {
+					isFirst := func() bool { return first }
+					want := p.limit > 0 && (waiting >= 2*p.limit || waiting >= p.limit && !first)
+					if got := d.refuses(waiting, isFirst); got != want {
+						t.Errorf("%s, part %d: with %d the next one, first: %v, is refused: %v, want %v", story.name, i, waiting, first, got, want)
+					}
+					if want {
+						shed++
+					}
+					if off.refuses(waiting, isFirst) {
+						t.Errorf("%s, part %d: refused without a target", story.name, i)
+					}
+				}
 			}
-			if off.refuses() {
-				t.Errorf("%s, task %d: refused without a target", story.name, i)
+			if d.stands() != (p.limit > 0) {
+				t.Errorf("%s, part %d: stands: %v", story.name, i, d.stands())
 			}
 		}
 		if got := d.shed.Load(); got != shed {
 			t.Errorf("%s: %d counted, want %d", story.name, got, shed)
 		}
 	}
+	seldom := codel{target: 200 * ms}
+	for i := range 10 {
+		seldom.took(time.Duration(i)*time.Hour, 1)
+	}
+	if seldom.refuses(0, nil) || !seldom.refuses(1, func() bool { return false }) {
+		t.Error("one may wait however little is done, and no more")
+	}
+}
+
+// TestStandingQueueIsFair: who has a full queue to himself keeps nobody else from it.
+func TestStandingQueueIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := NewExecutor(ExecutorOptions{Workers: 1, Levels: []Level{{Target: 200 * time.Millisecond, Turn: 1}}})
+		defer x.Close()
+		task := func(_ Conn, _ time.Duration, _, out []byte) []byte {
+			time.Sleep(100 * time.Millisecond)
+			return out
+		}
+		greedy, modest := newFake(), newFake()
+		refused := 0
+		for i := range 2000 {
+			greedy.beginTurn()
+			if !x.SubmitAt(0, greedy, []byte("x"), task) {
+				refused++
+			}
+			if i > 300 && i%30 == 29 { // not before it is known how much is done
+				modest.beginTurn()
+				if !x.SubmitAt(0, modest, []byte("x"), task) {
+					t.Fatalf("request %d of another is refused: %+v", i, x.Stats())
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if refused < 1000 {
+			t.Errorf("%d of 2000 of the greedy one are refused, want most", refused)
+		}
+	})
 }
 
 // TestStandingQueue gives one worker, who can do ten tasks a second, thirty. Of the
-// level with a target the queue gets short again and again, and the others of its tasks
-// are refused; the worker is never idle for it. Where there is no target, all are
-// taken. When less is to do, nothing is refused any more.
+// level with a target the queue stays as long as what is done in twice the target, and
+// the others of its tasks are refused; the worker is never idle for it. Where there is no
+// target, all are taken. When less is to do, nothing is refused any more.
 func TestStandingQueue(t *testing.T) {
 	for _, target := range []time.Duration{0, 200 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			x := NewExecutor(ExecutorOptions{Workers: 1, Levels: []Level{{Target: target}}})
 			defer x.Close()
-			task := func(_ Conn, _ time.Duration, _, out []byte) []byte {
+			var longest time.Duration
+			task := func(c Conn, arrived time.Duration, _, out []byte) []byte {
+				longest = max(longest, c.own().e.now()-arrived)
 				time.Sleep(100 * time.Millisecond)
 				return out
 			}
@@ -134,8 +136,8 @@ func TestStandingQueue(t *testing.T) {
 				if share := float64(refused) / tasks; share < 0.6 || share > 0.7 || int(st.Levels[0].Shed) != refused || int(st.Rejected) != refused {
 					t.Errorf("%d of %d refused, want two thirds: %+v", refused, tasks, st)
 				}
-				if st.Depth > 40 {
-					t.Errorf("%d wait, want what comes in little more than a second", st.Depth)
+				if longest > 700*time.Millisecond {
+					t.Errorf("one has waited for %v, want little more than twice the target", longest)
 				}
 			}
 			if done, could := float64(st.Completed), took.Seconds()*10; done < 0.97*could {

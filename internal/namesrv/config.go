@@ -61,7 +61,7 @@ type Config struct {
 	MaxConnections      int           // maxConnections; 0 means as many as there are file descriptors
 	MaxConnectionsPerIP int           // maxConnectionsPerIp, of an IPv4 address or a /64 of IPv6; 0 means no limit
 	RequestsPerIP       int           // requestsPerSecondPerIp, of an IPv4 address or a /64 of IPv6: those beyond it are served later; up to 10,000,000, 0 means no limit
-	MissDamping         string        // missDamping: off, monitor or enforce: a connection that asks more than 20 times a second for topics that are not there is answered 100 ms later; monitor only counts
+	MissDamping         string        // missDamping: off, monitor or enforce: a connection that asks more than 20 times a second for topics that are not there is answered 100 to 129 ms later; monitor only counts
 	RequestRateMode     string        // requestRateMode: enforce, or monitor, which only counts them
 	MemoryBudget        int64         // memoryBudget in bytes, for unfinished frames, queued requests and unread replies together; 0 means a quarter of the memory, 8 MiB to 4 GiB
 	FirstFrameTimeout   time.Duration // firstFrameTimeoutMillis: from the first byte of a connection to the end of its first frame

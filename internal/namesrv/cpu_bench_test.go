@@ -75,7 +75,12 @@ type child struct {
 
 func startChild(b testing.TB, mode string, size int) *child {
 	b.Helper()
-	cmd := exec.Command(os.Args[0])
+	return startAs(b, exec.Command(os.Args[0]), mode, size)
+}
+
+// startAs is startChild with a command that runs this program.
+func startAs(b testing.TB, cmd *exec.Cmd, mode string, size int) *child {
+	b.Helper()
 	cmd.Env = append(os.Environ(), "NAMESRV_BENCH_CHILD="+mode, "NAMESRV_BENCH_SIZE="+strconv.Itoa(size))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -186,6 +191,12 @@ func (c *child) cpu(b *testing.B) time.Duration {
 
 // runChild is the whole program of a child.
 func runChild(mode string) {
+	if mode == "peer" {
+		runPeer()
+	}
+	if os.Getenv("NAMESRV_BENCH_TARGETS") == "off" {
+		namesrv.ForgetTargets()
+	}
 	if mode == "echo" {
 		size, _ := strconv.Atoi(os.Getenv("NAMESRV_BENCH_SIZE"))
 		reply := make([]byte, size)

@@ -16,16 +16,20 @@ const (
 	// manyMisses is how often in a second a connection may ask for a topic that is not
 	// there, before the answers to its further misses come later. fewMisses is how seldom
 	// it must have asked in a second for that to end: one client that asks again as soon
-	// as it is answered does so ten times.
+	// as it is answered does so seven to ten times.
 	manyMisses = 20
 	fewMisses  = 5
 
-	// missDelay is how much later. A Java producer holds a lock while it asks for a route,
-	// which other threads give up after 3 s, so it must not be much more.
+	// missDelay is how much later at least. A Java producer holds a lock while it asks for
+	// a route, which other threads give up after 3 s, so it must not be much more.
 	missDelay = 100 * time.Millisecond
 
+	// missSteps is how many delays there are, each missRound longer than the one before.
+	// A connection has always the same, so its answers keep their order.
+	missSteps = 30
+
 	// missRound is the time between two rounds in which answers are sent.
-	missRound = 10 * time.Millisecond
+	missRound = time.Millisecond
 
 	// How many answers may wait, and how long each may be in bytes. All others are sent
 	// at once.
@@ -36,11 +40,14 @@ const (
 // A damper slows down those who ask again and again for topics that are not there. To
 // answer such a question costs as little as any; the harm is the loop of a client, who
 // asks as fast as it is answered, for the topic and for TBW102 in turn. Its answers come
-// missDelay later, so it asks ten times a second instead of thousands. What else it asks
-// is answered at once; clients know answers by their opaque, not by their order.
+// missDelay later or a little more, so it asks at most ten times a second instead of
+// thousands. What else it asks is answered at once; clients know answers by their opaque,
+// not by their order.
 //
-// Answers leave in the order in which they were delayed, all after the same time, so one
-// queue and one timer do for all. Safe from any goroutine.
+// With the same delay for all, clients that once were answered in one round would be so
+// for ever: they ask again together. Their answers and next questions would be a burst,
+// ten times a second, that everybody else has to wait for. So connections differ in their
+// delay, and rounds are short. Safe from any goroutine.
 //
 // Differs from Java, which answers at once.
 type damper struct {
@@ -51,11 +58,13 @@ type damper struct {
 	notDelayed atomic.Uint64 // answers for which there was no room
 	monitored  atomic.Uint64 // answers that would have been delayed
 
-	queued chan struct{} // has a value when the first answer is queued; never closed
+	sooner chan struct{} // has a value when an answer is due before the next round; never closed
 
-	mu      sync.Mutex
-	running bool // under mu
-	waiting []delayedReply
+	mu      sync.Mutex // guards the following
+	running bool
+	waiting [missSteps][]delayedReply // by delay, so those that are due first come first
+	count   int                       // of all in waiting
+	round   time.Time                 // the next; zero: none
 }
 
 // A delayedReply is the frame of an answer, which its damper owns.
@@ -66,7 +75,7 @@ type delayedReply struct {
 }
 
 func newDamper(b *engine.Budget) *damper {
-	return &damper{budget: b, queued: make(chan struct{}, 1)}
+	return &damper{budget: b, sooner: make(chan struct{}, 1)}
 }
 
 // clock is what a damper measures with.
@@ -82,16 +91,15 @@ func (d *damper) run(ctx context.Context) {
 	t := time.NewTimer(0)
 	defer t.Stop()
 	for {
-		next := d.sendDue()
 		var timer <-chan time.Time
-		if next > 0 {
-			t.Reset(max(next, missRound))
+		if wait := d.sendDue(); wait > 0 {
+			t.Reset(wait)
 			timer = t.C
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.queued:
+		case <-d.sooner:
 		case <-timer:
 		}
 	}
@@ -101,28 +109,41 @@ func (d *damper) stop() {
 	d.mu.Lock()
 	d.running = false
 	left := d.waiting
-	d.waiting = nil
+	d.waiting, d.count = [missSteps][]delayedReply{}, 0
 	d.mu.Unlock()
-	d.send(left)
+	for _, replies := range left {
+		d.send(replies)
+	}
 }
 
-// sendDue sends what is due and returns how long the next one has to wait, 0 if none
+// sendDue sends what is due and returns how long it is to the next round, 0 if none
 // waits.
-func (d *damper) sendDue() (next time.Duration) {
+func (d *damper) sendDue() (wait time.Duration) {
 	now := d.clock()
 	d.mu.Lock()
-	n := 0
-	for n < len(d.waiting) && !now.Before(d.waiting[n].due) {
-		n++
+	var due [missSteps][]delayedReply
+	d.round = time.Time{}
+	for step, replies := range d.waiting {
+		n := 0
+		for n < len(replies) && !now.Before(replies[n].due) {
+			n++
+		}
+		due[step], replies = replies[:n:n], replies[n:]
+		d.waiting[step] = replies
+		d.count -= n
+		if len(replies) > 0 && (d.round.IsZero() || replies[0].due.Before(d.round)) {
+			d.round = replies[0].due
+		}
 	}
-	due := d.waiting[:n:n]
-	d.waiting = d.waiting[n:]
-	if len(d.waiting) > 0 {
-		next = d.waiting[0].due.Sub(now)
+	if d.count > 0 {
+		wait = max(d.round.Sub(now), missRound)
+		d.round = now.Add(wait)
 	}
 	d.mu.Unlock()
-	d.send(due)
-	return next
+	for _, replies := range due {
+		d.send(replies)
+	}
+	return wait
 }
 
 func (d *damper) send(replies []delayedReply) {
@@ -141,21 +162,27 @@ func (d *damper) delay(c engine.Conn, frame []byte) bool {
 		d.notDelayed.Add(1)
 		return false
 	}
+	step := c.ID() % missSteps
+	due := d.clock().Add(missDelay + time.Duration(step)*missRound)
 	d.mu.Lock()
-	ok := d.running && len(d.waiting) < maxDelayed
+	ok := d.running && d.count < maxDelayed
+	sooner := ok && (d.round.IsZero() || due.Before(d.round))
 	if ok {
-		d.waiting = append(d.waiting, delayedReply{d.clock().Add(missDelay), c, frame})
+		d.waiting[step] = append(d.waiting[step], delayedReply{due, c, frame})
+		d.count++
 	}
-	first := len(d.waiting) == 1
+	if sooner {
+		d.round = due
+	}
 	d.mu.Unlock()
 	switch {
 	case !ok:
 		d.budget.Release(cap(frame))
 		d.notDelayed.Add(1)
 		return false
-	case first:
+	case sooner:
 		select {
-		case d.queued <- struct{}{}:
+		case d.sooner <- struct{}{}:
 		default:
 		}
 	}
@@ -293,6 +320,6 @@ func (d *damper) stats() MissStats {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	st.Waiting = len(d.waiting)
+	st.Waiting = d.count
 	return st
 }

@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -46,6 +47,7 @@ func TestMissCount(t *testing.T) {
 // A sink is a connection that notes what is sent to it, and when.
 type sink struct {
 	engine.Conn
+	id    uint64 // 0: 7
 	began time.Time
 	dead  bool
 	mu    sync.Mutex
@@ -53,7 +55,7 @@ type sink struct {
 	at    []time.Duration
 }
 
-func (c *sink) ID() uint64  { return 7 }
+func (c *sink) ID() uint64  { return cmp.Or(c.id, 7) }
 func (c *sink) Alive() bool { return !c.dead }
 
 func (c *sink) Send(b []byte) {
@@ -63,7 +65,7 @@ func (c *sink) Send(b []byte) {
 }
 
 // TestDamper delays answers, one each millisecond, and as many as there is room for.
-// Each leaves 100 to 110 ms later, in its turn; when the server ends, all leave at once.
+// Each leaves as much later as belongs to its connection, in its turn; when the server ends, all leave at once.
 func TestDamper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := engine.NewBudget(64 << 20)
@@ -89,8 +91,9 @@ func TestDamper(t *testing.T) {
 		if !slices.Equal(c.sent, want) {
 			t.Errorf("sent: %q", c.sent)
 		}
+		sevenLater := missDelay + 7*missRound
 		for i, at := range c.at {
-			if late := at - time.Duration(i)*time.Millisecond; late < missDelay || late > missDelay+missRound {
+			if late := at - time.Duration(i)*time.Millisecond; late < sevenLater || late > sevenLater+missRound {
 				t.Errorf("answer %d is sent after %v", i, late)
 			}
 		}
@@ -118,6 +121,82 @@ func TestDamper(t *testing.T) {
 			t.Error("the budget does not count")
 		}
 	})
+}
+
+// TestDamperSpreads has 300 clients in a loop, all of which ask at once in the beginning.
+// They soon ask, and are answered, a few at a time: whoever else asks does not meet a
+// burst.
+func TestDamperSpreads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDamper(engine.NewBudget(0))
+		ctx, stop := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		ended.Go(func() { d.run(ctx) })
+		synctest.Wait()
+		const clients, seconds = 300, 10
+		all := make([]*sink, clients)
+		for i := range all {
+			all[i] = &sink{id: uint64(1000 + i), began: time.Now()}
+			d.delay(all[i], []byte("x"))
+		}
+		perRound, answers := map[time.Duration]int{}, 0
+		for began := time.Now(); time.Since(began) < seconds*time.Second; time.Sleep(missRound) {
+			synctest.Wait()
+			for _, c := range all {
+				if len(c.sent) == 0 {
+					continue
+				}
+				perRound[c.at[0]]++
+				answers++
+				c.sent, c.at = nil, nil
+				d.delay(c, []byte("x"))
+			}
+		}
+		if perSecond := answers / seconds; perSecond < clients*7 || perSecond > clients*10 {
+			t.Errorf("%d answers in %d s to %d clients, want 7 to 10 a second for each", answers, seconds, clients)
+		}
+		for at, n := range perRound {
+			if n > clients/5 { // now and then the turns of several delays fall together
+				t.Errorf("%d answers leave at once after %v", n, at)
+			}
+		}
+		stop()
+		ended.Wait()
+	})
+}
+
+// TestDamperSooner: who asks later may have to be answered sooner.
+func TestDamperSooner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDamper(engine.NewBudget(0))
+		ctx, stop := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		ended.Go(func() { d.run(ctx) })
+		synctest.Wait()
+		began := time.Now()
+		slow, fast := &sink{id: missSteps - 1, began: began}, &sink{id: missSteps, began: began}
+		d.delay(slow, []byte("x"))
+		time.Sleep(10 * time.Millisecond)
+		d.delay(fast, []byte("x"))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(fast.at) != 1 || fast.at[0] != missDelay+10*time.Millisecond || len(slow.at) != 1 || slow.at[0] != missDelay+(missSteps-1)*missRound {
+			t.Errorf("answered after %v and %v", fast.at, slow.at)
+		}
+		stop()
+		ended.Wait()
+	})
+}
+
+// TestLongestDelayedReply: an answer of 1 KiB may wait.
+func TestLongestDelayedReply(t *testing.T) {
+	for size, want := range map[int]bool{1 << 10: true, 1<<10 + 1: false} {
+		d := newDamper(engine.NewBudget(0))
+		d.running = true
+		if got := d.delay(&sink{}, make([]byte, size)); got != want {
+			t.Errorf("%d bytes wait: %v, want %v", size, got, want)
+		}
+	}
 }
 
 // TestMissesOfTheDead: a worker may serve a request whose connection is gone already.

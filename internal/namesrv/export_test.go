@@ -111,6 +111,10 @@ func (s *Server) InDefaultPool(code codec.RequestCode, f func() codec.Reply) {
 	s.install(code, asAdmin, f)
 }
 
+// ForgetTargets makes the servers that are started from now on refuse nothing for how
+// long others have waited.
+func ForgetTargets() { livenessTarget, adminTarget = 0, 0 }
+
 // AsDisk makes the default pool serve a code with f, as what is kept on disk.
 // Before Run only.
 func (s *Server) AsDisk(code codec.RequestCode, f func() codec.Reply) { s.install(code, asDisk, f) }

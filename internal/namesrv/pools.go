@@ -39,9 +39,11 @@ func (k class) String() string { return classPlaces[k] }
 // urgent.
 const lessQueuedBytes = 32 << 20
 
-// How long a request of a class should wait at most. If for a second none has waited
-// for less, new ones are answered SYSTEM_BUSY until the queue is short again.
-const (
+// How long a request of a class should wait at most. While for 100 ms more wait than
+// are done in that time, new ones are answered SYSTEM_BUSY beyond what is done in twice
+// that time, or four times for connections of which none waits.
+// Benchmarks have their own.
+var (
 	livenessTarget = 50 * time.Millisecond
 	adminTarget    = 200 * time.Millisecond
 )
@@ -57,8 +59,8 @@ type pools struct {
 // Java: NamesrvController#initiateThreadExecutors.
 //
 // Differs from Java: the queue of that size is for the changes; liveness, admin
-// and disk have smaller ones beside it, and liveness and admin take nothing new while
-// theirs does not get shorter. At most half of the workers serve
+// and disk have smaller ones beside it, and liveness and admin take no more than
+// is done soon while theirs does not get shorter. At most half of the workers serve
 // admin and disk, and one of these disk. And what waits is bounded in bytes, too,
 // because a queue of 50,000 frames of 16 MiB each is not a bound. Both pools share
 // the half of the budget that is for queued work; route requests are small, and
