@@ -7,27 +7,22 @@ import (
 )
 
 // TestCodel tells the story of one queue with a target of 200 ms, of which a task is
-// taken every 10 ms: how long the tasks have waited, how many were left, and how many
+// taken every 10 ms, so 20 are done within the target: how many were left, and how many
 // may wait from then on.
 func TestCodel(t *testing.T) {
 	const ms, any = time.Millisecond, 0
 	type part struct {
 		tasks       int
-		waited      time.Duration
 		left, limit int64
 	}
 	for _, story := range []struct {
 		name  string
 		parts []part
 	}{
-		{"stands, until a task has waited for less", []part{
-			{10, 200 * ms, 900, any}, {1, 200 * ms, 900, 44}, {100, 900 * ms, 900, 40}, {8, 200 * ms, 900, 40}, {1, 199 * ms, 900, 40}, {1, 900 * ms, 900, any},
-		}},
-		{"stands, until none is left", []part{
-			{15, 300 * ms, 9, 44}, {1, 3000 * ms, 0, any}, {10, 3000 * ms, 3, any}, {1, 3000 * ms, 3, 44},
-		}},
-		{"a burst", []part{{5, 0, 900, any}, {9, 900 * ms, 200, any}, {1, 1300 * ms, 0, any}}},
-		{"one in between waits for less", []part{{9, 300 * ms, 9, any}, {1, 0, 9, any}, {10, 300 * ms, 9, any}, {1, 300 * ms, 9, 40}}},
+		{"stands, until it is short", []part{{10, 22, any}, {1, 22, 44}, {100, 900, 40}, {8, 20, 40}, {1, 19, 40}, {1, 900, any}}},
+		{"stands, until none is left", []part{{15, 300, 44}, {1, 0, any}, {10, 300, any}, {1, 300, 44}}},
+		{"a burst", []part{{5, 100, any}, {5, 21, any}, {1, 19, any}, {10, 5, any}}},
+		{"one in between comes to a short one", []part{{9, 300, any}, {1, 5, any}, {10, 300, any}, {1, 300, 40}}},
 	} {
 		d := codel{target: 200 * ms}
 		off := codel{}
@@ -35,20 +30,23 @@ func TestCodel(t *testing.T) {
 		var shed uint64
 		for i, p := range story.parts {
 			for range p.tasks {
-				d.took(now, p.waited, p.left)
-				off.took(now, p.waited, p.left)
+				d.took(now, p.left)
+				off.took(now, p.left)
 				now += 10 * ms
 			}
-			for _, waiting := range []int64{0, p.limit - 1, p.limit, 1 << 40} {
-				want := p.limit > 0 && waiting >= p.limit
-				if got := d.refuses(waiting); got != want {
-					t.Errorf("%s, part %d: with %d the next one is refused: %v, want %v", story.name, i, waiting, got, want)
-				}
-				if want {
-					shed++
-				}
-				if off.refuses(waiting) {
-					t.Errorf("%s, part %d: refused without a target", story.name, i)
+			for _, waiting := range []int64{0, p.limit - 1, p.limit, 2*p.limit - 1, 2 * p.limit, 1 << 40} {
+				for _, first := range []bool{false, true} {
+					isFirst := func() bool { return first }
+					want := p.limit > 0 && (waiting >= 2*p.limit || waiting >= p.limit && !first)
+					if got := d.refuses(waiting, isFirst); got != want {
+						t.Errorf("%s, part %d: with %d the next one, first: %v, is refused: %v, want %v", story.name, i, waiting, first, got, want)
+					}
+					if want {
+						shed++
+					}
+					if off.refuses(waiting, isFirst) {
+						t.Errorf("%s, part %d: refused without a target", story.name, i)
+					}
 				}
 			}
 			if d.stands() != (p.limit > 0) {
@@ -61,11 +59,41 @@ func TestCodel(t *testing.T) {
 	}
 	seldom := codel{target: 200 * ms}
 	for i := range 10 {
-		seldom.took(time.Duration(i)*time.Hour, time.Hour, 1)
+		seldom.took(time.Duration(i)*time.Hour, 1)
 	}
-	if seldom.refuses(0) || !seldom.refuses(1) {
+	if seldom.refuses(0, nil) || !seldom.refuses(1, func() bool { return false }) {
 		t.Error("one may wait however little is done, and no more")
 	}
+}
+
+// TestStandingQueueIsFair: who has a full queue to himself keeps nobody else from it.
+func TestStandingQueueIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := NewExecutor(ExecutorOptions{Workers: 1, Levels: []Level{{Target: 200 * time.Millisecond, Turn: 1}}})
+		defer x.Close()
+		task := func(_ Conn, _ time.Duration, _, out []byte) []byte {
+			time.Sleep(100 * time.Millisecond)
+			return out
+		}
+		greedy, modest := newFake(), newFake()
+		refused := 0
+		for i := range 2000 {
+			greedy.beginTurn()
+			if !x.SubmitAt(0, greedy, []byte("x"), task) {
+				refused++
+			}
+			if i > 300 && i%30 == 29 { // not before it is known how much is done
+				modest.beginTurn()
+				if !x.SubmitAt(0, modest, []byte("x"), task) {
+					t.Fatalf("request %d of another is refused: %+v", i, x.Stats())
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if refused < 1000 {
+			t.Errorf("%d of 2000 of the greedy one are refused, want most", refused)
+		}
+	})
 }
 
 // TestStandingQueue gives one worker, who can do ten tasks a second, thirty. Of the

@@ -82,11 +82,11 @@ type Level struct {
 	// for something more urgent. 0: 64.
 	Turn int
 
-	// Target is how long a task should wait at most. While for 100 ms none has
-	// waited for less, new ones are refused beyond as many as are done in twice
-	// the target, until one has waited for less, or none waits. For what is asked
-	// again later and is worth less then; not for what must get through, however
-	// long the queue is. 0: never.
+	// Target is how long a task should wait at most. While for 100 ms more wait
+	// than are done in that time, new ones are refused beyond as many as are done
+	// in twice the target; those of connections of which none waits, beyond four
+	// times. For what is asked again later and is worth less then; not for what
+	// must get through, however long the queue is. 0: never.
 	Target time.Duration
 }
 
@@ -185,7 +185,7 @@ func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt
 // its reply goes nowhere. A panic in it closes its connection.
 func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 	l := &x.levels[lv]
-	if l.depth.Load() >= l.queue || l.codel.refuses(l.depth.Load()) || !l.reserve(len(frame)) {
+	if l.depth.Load() >= l.queue || x.sheds(l, c.own()) || !l.reserve(len(frame)) {
 		l.rejected.Add(1)
 		return false
 	}
@@ -222,6 +222,15 @@ func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 		lent.transfer(own)
 	}
 	return true
+}
+
+// sheds reports whether the Target of a level is why a task of c must not come to it.
+func (x *Executor) sheds(l *level, c *conn) bool {
+	return l.codel.refuses(l.depth.Load(), func() bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return c.lane(x).waiting == 0
+	})
 }
 
 // Post runs f on a worker after every task submitted for c before, and then at
@@ -415,7 +424,7 @@ func (x *Executor) runJob(c *conn, j *job, out *bytebufferpool.ByteBuffer) {
 		j.post()
 		return
 	}
-	j.level.began(c, j.at)
+	j.level.began(c)
 	defer func() {
 		j.level.running.Add(-1)
 		x.completed.Add(1)

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"sync/atomic"
-	"time"
 )
 
 // A level is the state of a [Level].
@@ -63,13 +62,12 @@ func (l *level) count(n int64) {
 	l.budget.queued.Add(n)
 }
 
-// began counts a task of c out of the queue that arrived at a time and runs now.
-func (l *level) began(c *conn, arrived time.Duration) {
+// began counts a task of c out of the queue that runs now.
+func (l *level) began(c *conn) {
 	left := l.depth.Add(-1)
 	l.running.Add(1)
 	if l.codel.target > 0 {
-		now := c.e.now()
-		l.codel.took(now, now-arrived, left)
+		l.codel.took(c.e.now(), left)
 	}
 }
 

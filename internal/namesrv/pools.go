@@ -39,8 +39,9 @@ func (k class) String() string { return classPlaces[k] }
 // urgent.
 const lessQueuedBytes = 32 << 20
 
-// How long a request of a class should wait at most. While for 100 ms none has waited
-// for less, new ones are answered SYSTEM_BUSY beyond what is done in twice that time.
+// How long a request of a class should wait at most. While for 100 ms more wait than
+// are done in that time, new ones are answered SYSTEM_BUSY beyond what is done in twice
+// that time, or four times for connections of which none waits.
 // Benchmarks have their own.
 var (
 	livenessTarget = 50 * time.Millisecond
