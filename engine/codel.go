@@ -73,9 +73,6 @@ func (d *codel) took(now time.Duration, left int64) {
 // lookedLocked begins the time to the next look.
 func (d *codel) lookedLocked(now time.Duration) { d.since, d.taken, d.least = now, 0, math.MaxInt64 }
 
-// stands reports whether the queue stands.
-func (d *codel) stands() bool { return d.limit.Load() > 0 }
-
 // refuses reports whether a new task has to go, so many being there, and counts it then.
 // isFirst reports whether whom it is from has nothing there yet.
 func (d *codel) refuses(waiting int64, isFirst func() bool) bool {

@@ -49,8 +49,8 @@ func TestCodel(t *testing.T) {
 					}
 				}
 			}
-			if d.stands() != (p.limit > 0) {
-				t.Errorf("%s, part %d: stands: %v", story.name, i, d.stands())
+			if got := d.limit.Load(); got > 0 != (p.limit > 0) {
+				t.Errorf("%s, part %d: the limit is %d", story.name, i, got)
 			}
 		}
 		if got := d.shed.Load(); got != shed {
@@ -129,7 +129,7 @@ func TestStandingQueue(t *testing.T) {
 			took := time.Since(began)
 			st := x.Stats()
 			if target == 0 {
-				if refused > 0 || st.Levels[0].Shed != 0 || st.Levels[0].Standing {
+				if refused > 0 || st.Levels[0].Shed != 0 || st.Levels[0].Limit != 0 {
 					t.Errorf("without a target %d are refused: %+v", refused, st)
 				}
 			} else {

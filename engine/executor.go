@@ -135,7 +135,7 @@ type LevelStats struct {
 	Bytes    int64
 	Rejected uint64
 	Shed     uint64 // of Rejected, those that Level.Target was the reason for
-	Standing bool   // tasks wait for too long now, so some are refused
+	Limit    int    // tasks that may wait now for that reason; 0: as many as Queue says
 }
 
 // NewExecutor starts the workers. Close stops them.

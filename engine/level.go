@@ -78,6 +78,6 @@ func (l *level) stats() LevelStats {
 		Bytes:    l.bytes.Load(),
 		Rejected: l.rejected.Load(),
 		Shed:     l.codel.shed.Load(),
-		Standing: l.codel.stands(),
+		Limit:    int(l.codel.limit.Load()),
 	}
 }

@@ -75,7 +75,7 @@ func TestNotReady(t *testing.T) {
 	for _, onLoop := range []bool{true, false} {
 		var sinceStart atomic.Int64
 		c := start(t, func(c *namesrv.Config) { c.NeedWaitForService, c.RouteReadsOnLoop = true, onLoop }, func(s *namesrv.Server) {
-			s.SetClock(func() time.Duration { return time.Duration(sinceStart.Load()) })
+			s.SetUptime(func() time.Duration { return time.Duration(sinceStart.Load()) })
 		}).dial(t)
 		wantCode(t, c.Do(brokerA.Register()), 0, "")
 		steps := []struct {

@@ -54,13 +54,14 @@ type Server struct {
 	events      *eventLog
 	lines       lineLimit
 	changeLog   adminLog
-	onUpdate    []func(Config)   // set before Run
-	clock       *engine.Clock    // how long something lasts, above all the silence of brokers
-	settled     func() bool      // clock.Settled; tests have their own
-	started     time.Duration    // by clock
-	startedAt   time.Time        // by wall
-	wall        func() time.Time // what people and brokers call the time; it may jump
-	bodyDecoded func()           // tests change the tables between a decoding and its registration; nil otherwise
+	onUpdate    []func(Config)       // set before Run
+	clock       *engine.Clock        // how long something lasts, above all the silence of brokers
+	settled     func() bool          // clock.Settled; tests have their own
+	started     time.Duration        // by clock
+	uptime      func() time.Duration // since started, by clock; tests have their own
+	startedAt   time.Time            // by wall
+	wall        func() time.Time     // what people and brokers call the time; it may jump
+	bodyDecoded func()               // tests change the tables between a decoding and its registration; nil otherwise
 }
 
 // New returns a server that is not listening yet. It fails when cfg does not
@@ -70,6 +71,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{ready: make(chan struct{}), log: log, dispatch: newDispatchTable(&cfg), events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
+	s.uptime = func() time.Duration { return s.clock.Now() - s.started }
 	s.settled, s.started, s.startedAt = s.clock.Settled, s.clock.Now(), s.wall()
 	kv, err := loadKVConfig(cfg.KVConfigPath, kvConfigLimit(cfg.memoryBudget()), log)
 	if err != nil {

@@ -109,7 +109,7 @@ func (s *Server) Snapshot() Snapshot {
 		Version:       Version(),
 		State:         s.state(),
 		Started:       s.startedAt,
-		Uptime:        s.clock.Now() - s.started,
+		Uptime:        s.uptime(),
 		Engine:        s.engine.Stats(),
 		QueuedBytes:   s.budget.Queued(),
 		Registrations: s.arrivals.Load(),
@@ -174,7 +174,7 @@ func (s *Server) mustWait(cfg *Config) bool {
 // inWaitTime reports whether the time has not passed yet that needWaitForService
 // gives brokers to register again.
 func (s *Server) inWaitTime(cfg *Config) bool {
-	return cfg.NeedWaitForService && s.product == nil && s.clock.Now()-s.started < time.Duration(cfg.WaitSecondsForService)*time.Second
+	return cfg.NeedWaitForService && s.product == nil && s.uptime() < time.Duration(cfg.WaitSecondsForService)*time.Second
 }
 
 // tableNow returns the table, also to those who come before the server has one to
