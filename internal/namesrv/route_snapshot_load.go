@@ -214,7 +214,8 @@ func (k *routeKeeper) use(found loading) RouteLoadStats {
 		}
 		return r
 	}
-	r := RouteLoadStats{Result: loadRestored, File: good.file, Age: good.age, Brokers: len(good.saved.Lives), Topics: len(good.saved.Topics)}
+	v := good.table.View()
+	r := RouteLoadStats{Result: loadRestored, File: good.file, Age: good.age, Brokers: v.LiveCount(), Topics: v.TopicCount()}
 	if good.file == k.path {
 		k.former, k.formerNumber = good.header.ProcessID, good.header.Stamp.Number
 	}

@@ -173,3 +173,34 @@ func TestWindowBeginsWhenServing(t *testing.T) {
 		})
 	})
 }
+
+// TestSilentForTooLong: a broker that had been silent for longer than a snapshot may be
+// old, beyond its time-out, is not in what the next server begins with. So restarts that
+// follow one another do not keep a dead one.
+func TestSilentForTooLong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "routes.snap")
+	var clock machineClock
+	fake := func(s *namesrv.Server) {
+		clock.prepare(s)
+		s.SetClock(func() time.Duration { return time.Duration(clock.since.Load()) })
+	}
+	s, _ := idleServer(t, func(c *namesrv.Config) { c.RouteSnapshotPath, c.WarmStartIdentity = file, "me" }, fake)
+	if err := registerSome(s, 2, 10, 1); err != nil {
+		t.Fatal(err)
+	}
+	clock.add(route.DefaultHeartbeatTimeoutMillis*time.Millisecond + time.Minute)
+	if err := s.WriteRoutes(); err != nil {
+		t.Fatal(err)
+	}
+	s.ReleaseRoutes()
+	for most, want := range map[time.Duration]int{59 * time.Second: 0, 61 * time.Second: 2} {
+		next, _ := idleServer(t, func(c *namesrv.Config) {
+			c.RouteSnapshotPath, c.WarmStartIdentity, c.WarmStartMaxAge = file, "me", most
+		}, fake)
+		next.LoadRoutes()
+		next.ReleaseRoutes()
+		if got := next.Table().View().BrokerCount(); got != want {
+			t.Errorf("with %v it begins with %d brokers, want %d", most, got, want)
+		}
+	}
+}

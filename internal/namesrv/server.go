@@ -131,7 +131,10 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 // routeOptions is the table's part of the configuration.
 func (s *Server) routeOptions() route.Options {
 	cfg := s.config()
-	return route.Options{OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes(), HorizonCacheBytes: cfg.horizonCacheBytes()}
+	return route.Options{
+		OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes(), HorizonCacheBytes: cfg.horizonCacheBytes(),
+		MostSilentMillis: cfg.WarmStartMaxAge.Milliseconds(),
+	}
 }
 
 // engineOptions is the engine's part of a configuration.
