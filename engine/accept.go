@@ -15,14 +15,14 @@ const (
 	firstPause = 5 * time.Millisecond
 	longPause  = time.Second // Netty pauses as long after each failed accept
 
-	// maxEnrolling is how many connections may be on their way to a loop. gnet
-	// answers when the loop gets round to it, which on a busy loop takes
-	// milliseconds; one at a time would be a hundred connections a second.
+	// maxEnrolling is how many connections may be on their way to a loop. A busy
+	// loop takes milliseconds to answer. If only one could be on its way, a hundred
+	// connections a second could come.
 	maxEnrolling = 64
 
-	// fdReserve is what connections leave of RLIMIT_NOFILE for files, logs,
-	// loops, other listeners, and for enrolments, which have two descriptors
-	// for a moment.
+	// fdReserve is how many descriptors of RLIMIT_NOFILE connections must not use.
+	// They are for files, logs, loops and other listeners, and for enrolments, each
+	// of which has two descriptors for a moment.
 	fdReserve = 128 + maxEnrolling
 )
 
@@ -57,11 +57,10 @@ type acceptor struct {
 	failed chan error     // holds one if an enrolment has failed since the last accept
 }
 
-// run accepts until the listener is closed. No error ends it: whatever
-// the reason, EMFILE above all, it pauses and goes on, as Netty does, and
-// connections already open do not notice, unless one that has not spoken can
-// give its descriptor to those who wait. It returns when the last enrolment
-// is done.
+// run accepts until the listener is closed, and returns when the last enrolment is
+// done. No error ends it. After an error it pauses and goes on, as Netty does. If there
+// are no descriptors left, it closes a stranger, whose descriptor the next peer gets;
+// other connections notice nothing.
 func (a *acceptor) run() {
 	e := a.e
 	var pause time.Duration
@@ -97,17 +96,16 @@ func (a *acceptor) run() {
 	}
 }
 
-// fewFilesLeft reports whether descriptors may run out. It cannot be while
-// MaxConnections has its default.
+// fewFilesLeft reports whether descriptors may run out. With the default of
+// MaxConnections they cannot.
 func (e *Engine) fewFilesLeft() bool {
 	return e.maxFiles > 0 && e.open.Load()+fdReserve > int64(e.maxFiles)
 }
 
-// acceptNext accepts one connection and leaves its enrolment to a goroutine
-// that lives as long as that takes. While descriptors may run out it accepts
-// only if there is one for the enrolment too, which it waits for. Without, a
-// peer who could have waited in the backlog would be accepted to be cut off at
-// once.
+// acceptNext accepts one connection. A goroutine enrolls it. While descriptors may run
+// out, acceptNext first makes sure that there is one for the enrolment, and enrolls the
+// connection itself. Else it would accept peers only to cut them off, who could have
+// waited in the backlog.
 func (a *acceptor) acceptNext() error {
 	e := a.e
 	if e.fewFilesLeft() {
@@ -142,9 +140,8 @@ func (a *acceptor) enroll(c *conn, nc net.Conn) {
 	}
 }
 
-// acceptOne accepts one connection and counts it in, or refuses it, and then c
-// is nil. The limits are applied before the enrolment: gnet has no way to refuse
-// a connection without opening it.
+// acceptOne accepts one connection and counts it. If it refuses the connection, c is
+// nil. It applies the limits, since gnet cannot refuse a connection without opening it.
 func (e *Engine) acceptOne(ln net.Listener) (c *conn, nc net.Conn, err error) {
 	if nc, err = ln.Accept(); err != nil {
 		return nil, nil, err
@@ -233,11 +230,11 @@ func (e *Engine) enroll(c *conn, nc net.Conn) error {
 type spares struct {
 	want int // constant
 
-	mu   sync.Mutex // guards the following; held during a enrolment
+	mu   sync.Mutex // guards the following; held during an enrolment that borrows them
 	held []*os.File
 }
 
-// open takes what is missing and fails if it cannot be had.
+// open opens as many as are missing. It fails if the system has none.
 func (s *spares) open() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,28 +14,30 @@ const (
 	// to close.
 	drainLooks = 4096
 
-	// Peers who have connected already are still accepted when the engine is
-	// to stop, because closing the listener resets them: until a look finds
-	// none, one every acceptLook, but no longer than lastAccepts.
+	// The kernel connects peers before we accept them, and resets them when the
+	// listener is closed. So when the engine is to stop, acceptors first take
+	// those that are there. They look every acceptLook, until a look finds none,
+	// for lastAccepts at most.
 	acceptLook  = 10 * time.Millisecond
 	lastAccepts = time.Second
 )
 
-// A Drain says how an engine parts from its peers: it accepts nobody new,
-// serves whoever is connected, and closes connections one after the other, the
-// longest silent first. It ends when no connection is left.
+// A Drain says how an engine parts from its peers. It accepts nobody new and
+// serves those who are connected. It closes one connection after the other, first
+// those that have been silent for longest. It ends when none is left.
 type Drain struct {
 	// Limit is when all that are still open are closed, finished or not.
 	// 0: at once.
 	Limit time.Duration
 
-	// Pace is the time between two closes. It is shortened where that many
-	// connections would take longer than nine tenths of Limit. 0: they are
-	// spread over that time.
+	// Pace is the time between two closes. If all connections would take longer
+	// than nine tenths of Limit, it is shorter. 0: the closes are spread over nine
+	// tenths of Limit.
 	Pace time.Duration
 }
 
-// due returns how many of n connections are to be closed after so much time.
+// due returns how many of n connections are to be closed by a time after the
+// beginning of the drain.
 func (d Drain) due(n int64, after time.Duration) int64 {
 	due := int64(float64(n) * (float64(after) / (0.9 * float64(d.Limit))))
 	if d.Pace > 0 {
@@ -102,8 +104,8 @@ func (e *Engine) mustAcceptMore(ln net.Listener) bool {
 	return tcp.SetDeadline(time.Now().Add(acceptLook)) == nil
 }
 
-// drainSome closes as many connections as are due, of those who wait for
-// nothing. The others come last then. Loop only.
+// drainSome closes as many connections as are due, but none of which something is
+// on its way. Those it puts at the end of their list. Loop only.
 func (l *loop) drainSome() {
 	l.drainWaiting.Store(false)
 	looks := drainLooks
@@ -124,7 +126,7 @@ func (l *loop) drainSome() {
 	}
 }
 
-// drainSome is the same for connections that speak TLS, in any order.
+// drainSome does the same for connections with TLS, in no order.
 func (s *tlsSet) drainSome(due *atomic.Int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +141,8 @@ func (s *tlsSet) drainSome(due *atomic.Int64) {
 	}
 }
 
-// isQuiet is the same for a connection that speaks TLS and is not being closed.
+// isQuiet reports the same of a connection with TLS. One that is being closed is not
+// quiet.
 func (t *tlsConn) isQuiet() bool {
 	c := t.c
 	// The socket comes first: what the reader takes from there makes it busy before.
@@ -161,7 +164,7 @@ func socketHasInput(nc *net.TCPConn) (has bool) {
 	return has
 }
 
-// takeOne takes one of n and reports whether there was one.
+// takeOne subtracts 1 from n, unless n is 0, and reports whether it did.
 func takeOne(n *atomic.Int64) bool {
 	if n.Add(-1) >= 0 {
 		return true

@@ -6,18 +6,17 @@ import (
 	"github.com/valyala/bytebufferpool"
 )
 
-// A frame that came in pieces is alone in its buffer. While the handler serves it,
-// the buffer is on loan: if the handler submits the frame, the task gets the
-// buffer and no copy is made. Handlers see no difference. They may read the frame
-// until Serve returns, and by then the task may have run. So loop and worker both
-// hold the buffer, and whoever is done last puts it back.
+// A frame that came in pieces is alone in its buffer. While the handler serves it, the
+// buffer is on loan: if the handler submits the frame, the task gets the buffer instead
+// of a copy. Handlers see no difference. They may read the frame until Serve returns,
+// and the task may have run before that. So the loop and the worker both hold the
+// buffer, and the one that is done last puts it back.
 //
 // Small frames are copied: a copy costs less than a whole buffer that waits in a
 // queue. So are frames of connections with TLS.
 
-// A loan lends one frame for one Serve, and for the task that it is submitted to,
-// if there is one. It is taken once: a task that submits its frame again submits
-// a copy.
+// A loan lends one frame to one Serve, and to the task that the frame is submitted to.
+// It is taken once: if the frame is submitted again, that task gets a copy.
 type loan struct {
 	pool  *buffers                   // which the buffer comes from; constant
 	b     *bytebufferpool.ByteBuffer // constant
@@ -68,7 +67,6 @@ func (c *conn) borrow(frame []byte) *loan {
 // giveUp undoes a borrow, before transfer.
 func (n *loan) giveUp() { n.taken.Store(false) }
 
-// transfer takes the buffer, which was borrowed, away from c, and its bytes off what
-// frames hold of the budget. Only calls within Serve borrow, so this runs on the
-// loop.
+// transfer takes the borrowed buffer away from c, and its bytes off the share of the
+// budget that frames hold. Only calls within Serve borrow, so it runs on the loop.
 func (n *loan) transfer(c *conn) { n.in.transfer((*inputMemory)(c)) }

@@ -11,9 +11,9 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-// What comes before the first frame: from a trusted peer at most one PROXY
-// header, then the first byte of a frame or of a TLS handshake, which decides.
-// All of this is for the loop only.
+// What comes before the first frame. A trusted peer may send one PROXY header. The
+// next byte is the first of a frame or of a TLS handshake, and says which. All of this
+// is for the loop only.
 //
 // Java: NettyRemotingServer.HandshakeHandler and TlsModeHandler, since 5.1.4.
 
@@ -53,8 +53,9 @@ func (e *Engine) preambleOf(peer netip.AddrPort) preamble {
 	return preambleTLS
 }
 
-// tell calls Opened and reports whether that panicked. For a trusted peer it
-// waits until the address is known that Conn.RemoteAddr will return.
+// tell calls Opened and reports whether that panicked. For a trusted peer the caller
+// calls it when the PROXY header has said for whom the connection is: Conn.RemoteAddr
+// must not change afterwards.
 func (l *loop) tell(c *conn) (panicked bool) {
 	c.told = true
 	return l.guard(c, func() { l.e.h.Opened(c) })
@@ -112,8 +113,8 @@ func (l *loop) greet(c *conn, data []byte) (action gnet.Action) {
 	return l.turn(c, data)
 }
 
-// undecided reports whether nothing may be written to c yet because nobody
-// knows whether it is to be encrypted.
+// undecided reports whether it is not known yet if c is encrypted. Until then nothing
+// may be written to it.
 func (l *loop) undecided(c *conn) bool {
 	return c.preamble != preambleOver && l.e.o.TLSMode != TLSDisabled
 }
@@ -124,13 +125,13 @@ type awaited struct {
 	since time.Duration // engine time
 }
 
-// await closes c if it has not said its preamble in time. Only those are
-// awaited who have begun to.
+// await gives c, which has begun a PROXY header, HandshakeTimeout to end it. Who has
+// sent nothing at all is a stranger, and idle.
 func (l *loop) await(c *conn) {
 	l.awaited = append(l.awaited, awaited{c, l.e.now()})
 }
 
-// checkAwaited closes whoever takes too long.
+// checkAwaited closes those whose header has taken too long.
 func (l *loop) checkAwaited() {
 	still := l.awaited[:0]
 	for _, a := range l.awaited {
@@ -146,9 +147,8 @@ func (l *loop) checkAwaited() {
 	l.awaited = still
 }
 
-// secure hands c over to a goroutine of its own, which begins with data; see
-// tls_conn.go. What remains here is a descriptor for gnet to close: the
-// goroutine works on a duplicate.
+// secure gives c to a goroutine of its own (tls_conn.go), which has a duplicate of the
+// descriptor and begins with data. gnet closes its own descriptor.
 func (l *loop) secure(c *conn, data []byte) gnet.Action {
 	nc, err := duplicate(c.gc)
 	if err != nil {

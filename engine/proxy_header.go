@@ -11,11 +11,11 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// The PROXY protocol, versions 1 and 2, as HAProxy's specification has it: a
-// load balancer says in front of everything else whom it speaks for.
+// The PROXY protocol, versions 1 and 2, as HAProxy specifies it. A load balancer
+// says first for whom it speaks.
 //
-// Here we find out whether there is a header and where it ends; what is in it
-// is for the library. Java: HAProxyMessageDecoder.
+// This file finds out whether there is a header and where it ends. A library reads
+// what is in it. Java: HAProxyMessageDecoder.
 
 const (
 	proxyV1 = "PROXY"
@@ -57,7 +57,7 @@ func proxyHeaderSize(b []byte) (int, error) {
 	return 0, nil
 }
 
-// begins reports whether b and sign agree as far as both go.
+// begins reports whether one of b and sign begins with the other.
 func begins(b []byte, sign string) bool {
 	n := min(len(b), len(sign))
 	return string(b[:n]) == sign[:n]
@@ -82,8 +82,8 @@ func parseProxyHeader(header []byte) (*proxyClaim, error) {
 	return nil, nil
 }
 
-// keptTLVs returns the fields of a header that Conn.ProxyTLVs shows. Fields that cannot
-// be read are none: nobody had to read them before, and the addresses are right.
+// keptTLVs returns the fields of a header that Conn.ProxyTLVs shows. If the fields cannot
+// be read, it returns none: the addresses are right all the same.
 func keptTLVs(h *proxyproto.Header) (kept []byte) {
 	tlvs, err := h.TLVs()
 	if err != nil {
@@ -98,9 +98,9 @@ func keptTLVs(h *proxyproto.Header) (kept []byte) {
 	return kept
 }
 
-// proxied reads the PROXY header of a trusted peer, if it sends one, and takes
-// the address in it for the peer's. Once the header is whole, or it is clear
-// that there is none, it returns what is behind it; that may lie in c's inbox.
+// proxied reads the PROXY header of a trusted peer, if the peer sends one. The address
+// in it becomes the claimed one of c. When the header is whole, or it is clear that
+// there is none, proxied returns what is behind it, which may lie in c's inbox.
 func (l *loop) proxied(c *conn, data []byte) (rest []byte, whole bool, err error) {
 	waited := c.backlog != nil
 	if waited {

@@ -11,11 +11,11 @@ import (
 // request as soon as they are connected.
 const strangerTime = time.Second
 
-// A strangers is the connections that have not sent a whole frame yet, the oldest
+// The strangers are the connections that have not sent a whole frame yet, the oldest
 // first. When there are as many connections as there may be, in all or from one
-// address, the oldest of them that is older than strangerTime makes room for a
-// newcomer. Connecting costs nothing, so whoever only connects must not keep out
-// those who have something to say. When all have spoken, the newcomer has to go.
+// address, the oldest stranger makes room for a newcomer, if it is older than
+// strangerTime. Connecting costs nothing: so who only connects must not keep out those
+// who have something to say. If there is no such stranger, the newcomer has to go.
 //
 // A connection with TLS, or still in its preamble, is a stranger too until its
 // first whole frame. Safe from any goroutine.
@@ -29,11 +29,11 @@ type strangers struct {
 	spares []*stranger // for the next connections
 }
 
-// maxSpareStrangers is how many of them are kept. Few connections are strangers at a
-// time, for a millisecond each.
+// maxSpareStrangers is how many places are kept for the next connections. Most
+// connections are strangers for a millisecond, so few are at the same time.
 const maxSpareStrangers = 256
 
-// add counts a connection in that has just been opened.
+// add makes c, which has just been opened, a stranger.
 func (s *strangers) add(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +62,7 @@ func (s *strangers) forgetLocked(c *conn) {
 	}
 }
 
-// locate tells where c is from, for oldestOf.
+// locate says where c is from, for takeOldestOf.
 func (s *strangers) locate(c *conn, site netip.Prefix) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,8 +81,8 @@ func (s *strangers) locate(c *conn, site netip.Prefix) {
 	l.push(c.strange)
 }
 
-// spoken takes c off the list, because it has spoken. If it was taken already, it
-// is closed all the same.
+// spoken takes c off the lists, because it has spoken. One that takeOldest has
+// returned before is closed all the same.
 func (s *strangers) spoken(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +92,7 @@ func (s *strangers) spoken(c *conn) {
 	}
 }
 
-// closed takes c off the list, because it is closed.
+// closed takes c off the lists, because it is closed.
 func (s *strangers) closed(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,9 +118,9 @@ func (s *strangers) removeLocked(at *stranger) {
 	}
 }
 
-// takeOldest takes the oldest stranger off the list, for the caller to close. It
-// returns nil if none has been silent for long enough. closed then takes one value
-// from inPlace.
+// takeOldest takes the oldest stranger off the lists, and the caller closes it. It
+// returns nil if none has been silent for strangerTime. When the connection is closed,
+// one value is taken from inPlace.
 func (s *strangers) takeOldest(inPlace chan struct{}) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,9 +147,9 @@ func (s *strangers) takeLocked(l *strangerList, inPlace chan struct{}) *conn {
 	return oldest.c
 }
 
-// makeRoom closes the oldest stranger and reports whether there was one. At most
-// maxEnrolling of them are being closed at the same time, because they hold
-// descriptors until then; for one more makeRoom waits. Acceptors only.
+// makeRoom closes the oldest stranger and reports whether there was one. Strangers keep
+// their descriptors until they are closed, so at most maxEnrolling are being closed at
+// the same time; makeRoom waits until there are fewer. Acceptors only.
 func (e *Engine) makeRoom() bool {
 	select {
 	case e.going <- struct{}{}:
