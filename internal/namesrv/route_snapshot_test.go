@@ -241,7 +241,7 @@ func register(s *namesrv.Server, b nstest.Broker) error {
 	if err := body.Decode(r.Body, r.Version, false, 0); err != nil {
 		return err
 	}
-	_, err := s.Table().RegisterBroker(0, &route.Registration{
+	_, err := s.Table().RegisterBroker(s.NowMillis(), &route.Registration{
 		RegistrationHeader: route.RegistrationHeader{Cluster: b.Cluster, BrokerName: b.Name, BrokerAddr: b.Addr, TimeoutMillis: 120_000},
 		Body:               &body,
 	})
