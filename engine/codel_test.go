@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,9 +106,9 @@ func TestStandingQueue(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			x := NewExecutor(ExecutorOptions{Workers: 1, Levels: []Level{{Target: target}}})
 			defer x.Close()
-			var longest time.Duration
+			var longest atomic.Int64 // one worker writes it
 			task := func(c Conn, arrived time.Duration, _, out []byte) []byte {
-				longest = max(longest, c.own().e.now()-arrived)
+				longest.Store(max(longest.Load(), int64(c.own().e.now()-arrived)))
 				time.Sleep(100 * time.Millisecond)
 				return out
 			}
@@ -136,7 +137,7 @@ func TestStandingQueue(t *testing.T) {
 				if share := float64(refused) / tasks; share < 0.6 || share > 0.7 || int(st.Levels[0].Shed) != refused || int(st.Rejected) != refused {
 					t.Errorf("%d of %d refused, want two thirds: %+v", refused, tasks, st)
 				}
-				if longest > 700*time.Millisecond {
+				if longest := time.Duration(longest.Load()); longest > 700*time.Millisecond {
 					t.Errorf("one has waited for %v, want little more than twice the target", longest)
 				}
 			}

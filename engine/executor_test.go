@@ -461,6 +461,7 @@ func TestTasksOfDeadConnectionRunBeforeItsPost(t *testing.T) {
 	for range 100 {
 		c.send(textFrame("x"))
 	}
+	eventually(t, "all served", func() bool { return s.Stats().Frames == 100 }) // what waits for its turn is lost with the connection
 	c.CloseWrite()
 	io.Copy(io.Discard, c)
 	release()
