@@ -81,8 +81,8 @@ type liveBroker struct {
 	// has changed the data version: topics may be missing although it is right.
 	patched bool
 
-	restored  *restored               // nil if it was not; never changed
-	unsettled atomic.Pointer[unheard] // topics are shown of its set that it did not list: it is to say everything again
+	restored  *restored                  // nil if it was not; never changed
+	unsettled atomic.Pointer[[]*unheard] // what sets show that it did not list: it is to say everything again. More than one where names share its address
 
 	conn         uint64     // connection of the last registration
 	peer         netip.Addr // and where it came from

@@ -250,3 +250,21 @@ func BenchmarkRestore(b *testing.B) {
 		})
 	}
 }
+
+// TestUnsettledForTwoNames: an address that serves two names is unsettled as long as one
+// of them is.
+func TestUnsettledForTwoNames(t *testing.T) {
+	l, a, b := &liveBroker{}, &unheard{}, &unheard{}
+	for _, u := range []*unheard{a, b} {
+		u.countFor(l)
+		l.setUnsettled(u, true)
+	}
+	b.countFor(nil)
+	if !l.isUnsettled() {
+		t.Error("it is settled, but one name is not")
+	}
+	a.countFor(nil)
+	if l.isUnsettled() {
+		t.Error("it is unsettled, but both names are settled")
+	}
+}

@@ -2,6 +2,7 @@ package route
 
 import (
 	"maps"
+	"slices"
 	"sync/atomic"
 
 	"gonamesrv/codec"
@@ -271,14 +272,30 @@ func (s *brokerSet) heard(id uint32) {
 // Under mu.
 func (u *unheard) countFor(l *liveBroker) {
 	if u.of != nil && u.of != l {
-		u.of.unsettled.Store(nil)
+		u.of.setUnsettled(u, false)
 	}
 	u.of, u.whole = l, 0
 }
 
+// setUnsettled says whether u waits for a second whole table of l. Under mu.
+func (l *liveBroker) setUnsettled(u *unheard, is bool) {
+	var others []*unheard
+	if old := l.unsettled.Load(); old != nil {
+		others = slices.DeleteFunc(slices.Clone(*old), func(o *unheard) bool { return o == u })
+	}
+	if is {
+		others = append(others, u)
+	}
+	if len(others) == 0 {
+		l.unsettled.Store(nil)
+		return
+	}
+	l.unsettled.Store(&others)
+}
+
 func (l *liveBroker) isUnsettled() bool {
-	u := l.unsettled.Load()
-	return u != nil && !u.void.Load()
+	all := l.unsettled.Load()
+	return all != nil && slices.ContainsFunc(*all, func(u *unheard) bool { return !u.void.Load() })
 }
 
 // hear takes note of a registration that was applied and said what s serves. full
@@ -302,7 +319,7 @@ func (a *applying) hear(full bool) {
 		u.conn = a.r.Conn
 	}
 	if u.whole++; u.whole < 2 {
-		l.unsettled.Store(u)
+		l.setUnsettled(u, true)
 		return
 	}
 	n := a.dropUnheard(u)
