@@ -28,6 +28,9 @@ var errEngineStuck = errors.New("namesrv: the engine does not stop")
 // the drain. So no broker is forgotten during the drain, and no answer is late.
 func (s *Server) components(e *engineComponent) *component.List {
 	l := component.NewList(s.log)
+	for _, c := range s.attached {
+		l.Add(c.name, c.Component)
+	}
 	l.Add("files", component.Func{OnStop: func(context.Context) { s.releaseFiles() }})
 	if s.keeper != nil {
 		l.AddSlow("snapshot keeper", s.keeper, func() time.Duration { return keeperTime })
@@ -52,6 +55,18 @@ func (s *Server) components(e *engineComponent) *component.List {
 	}
 	l.AddSlow("engine", e, func() time.Duration { return s.drain().Limit + engineTime })
 	return l
+}
+
+// An attachedComponent is a part of the program that is not part of this package.
+type attachedComponent struct {
+	component.Component
+	name string
+}
+
+// Attach makes Run start a component before everything else, and stop it after
+// everything else has ended: it sees the whole life of the server. Before Run.
+func (s *Server) Attach(name string, c component.Component) {
+	s.attached = append(s.attached, attachedComponent{c, name})
 }
 
 // startPools makes the pools. They are there before anybody can ask for them.

@@ -55,6 +55,7 @@ type Server struct {
 	lines       lineLimit
 	changeLog   adminLog
 	onUpdate    []func(Config)       // set before Run
+	attached    []attachedComponent  // the same
 	clock       *engine.Clock        // how long something lasts, above all the silence of brokers
 	settled     func() bool          // clock.Settled; tests have their own
 	started     time.Duration        // by clock

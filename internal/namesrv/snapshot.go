@@ -139,6 +139,9 @@ func (s *Server) Snapshot() Snapshot {
 	return snap
 }
 
+// View returns what readers see now. Safe from any goroutine, at any time.
+func (s *Server) View() *route.View { return s.tableNow().View() }
+
 // state returns where the server is in its life.
 func (s *Server) state() State {
 	switch {

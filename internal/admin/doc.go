@@ -1,0 +1,15 @@
+// Package admin answers what people and their tools want to know about a running
+// name server, over HTTP. It only reads: whatever changes the server is a request
+// on the port of the name server, where one place decides who may.
+//
+//	listener ──► guard ──► row ──► handler ──► namesrv.Server, route.View
+//
+// The guard knows who asks (a role), and how often; a row says which role an
+// endpoint needs; a handler knows neither. Each file of rows is one part of the
+// API. Answers are JSON with camelCase names, errors are problems of RFC 9457.
+//
+// The package knows namesrv, which does not know it: the program brings the two
+// together. Nothing here runs on an event loop.
+//
+// Read rows.go first. Java has no counterpart.
+package admin
