@@ -177,18 +177,22 @@ func (c *conn) closeCause(err error, reason *error) error {
 // noteClosed logs the misbehaviour of peers, each kind sparingly.
 func (l *loop) noteClosed(c *conn, cause error) {
 	kind := kindOf(cause)
-	var msg string
+	if msg := closedMessage(kind); msg != "" {
+		l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.RemoteAddr(), "err", clipped(cause))
+	}
+}
+
+// closedMessage is what is said of a closed connection, "" if nothing.
+func closedMessage(kind closeKind) string {
 	switch kind {
 	case closedMalformed:
-		msg = "malformed frame"
+		return "malformed frame"
 	case closedPreamble:
-		msg = "connection not let in"
+		return "connection not let in"
 	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood, closedForRoom:
-		msg = "connection cut off"
-	default:
-		return
+		return "connection cut off"
 	}
-	l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.RemoteAddr(), "err", clipped(cause))
+	return ""
 }
 
 // begin tells the loop which of gnet's it is. The acceptor starts after that.
