@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -332,3 +334,9 @@ func (s *Server) RouteWriter(file string) func(context.Context) error {
 		return nil
 	}
 }
+
+// JavaMessages are our messages in whose place logFormat=java writes Java's words.
+func JavaMessages() []string { return slices.Collect(maps.Keys(javaPhrases)) }
+
+// Config is the configuration now.
+func (s *Server) Config() Config { return *s.config() }
