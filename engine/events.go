@@ -130,10 +130,14 @@ func (l *loop) closed(c *conn, err error) {
 	c.leave(byUnsent)
 	c.leave(byBehind)
 	c.endSlow()
+	cause := c.closeCause(err, reason)
+	if PeerLeft(cause) && !choked {
+		l.serveLeft(c)
+	}
 	l.dropInput(c)
 	l.cool(c)
 
-	l.finishClose(c, c.closeCause(err, reason))
+	l.finishClose(c, cause)
 }
 
 // finishClose counts c out and tells the handler. For a connection that spoke TLS

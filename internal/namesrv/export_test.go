@@ -340,3 +340,13 @@ func JavaMessages() []string { return slices.Collect(maps.Keys(javaPhrases)) }
 
 // Config is the configuration now.
 func (s *Server) Config() Config { return *s.config() }
+
+// BrokerConn is a connection over which a broker has registered.
+func (s *Server) BrokerConn() engine.Conn {
+	s.brokerConns.mu.Lock()
+	defer s.brokerConns.mu.Unlock()
+	for _, c := range s.brokerConns.byID {
+		return c
+	}
+	return nil
+}
