@@ -282,6 +282,7 @@ var clockReads = map[string]string{
 	"internal/namesrv/log_limit.go logLimited":          "the age of a line, monotonic",
 	"internal/namesrv/damper.go clock":                  "when an answer is due, monotonic",
 	"internal/namesrv/admin_log.go write":               "what is shown",
+	"internal/namesrv/reload.go logAlways":              "what is shown",
 	"internal/namesrv/server.go wallMillis":             "what is shown, and dates what has no date",
 	"internal/namesrv/cluster_test_mode.go nameServers": "the age of a list, monotonic",
 	"internal/namesrv/cluster_test_mode.go known":       "the age of a list, monotonic",

@@ -29,6 +29,7 @@ type Engine struct {
 	o      Options // with defaults
 	h      Handler
 	ahead  Preparer // h, nil if it is none
+	leaver Leaver   // the same
 	bufs   buffers
 	client *gnet.Client
 	loops  []*loop
@@ -99,6 +100,7 @@ func New(h Handler, o Options) (*Engine, error) {
 		fatal: make(chan error, 1),
 	}
 	e.ahead, _ = h.(Preparer)
+	e.leaver, _ = h.(Leaver)
 	e.tickEvery = e.o.tick
 	e.inboxLimits = inboxLimits{
 		split: e.o.Split, maxFrame: e.o.MaxFrame, ahead: e.o.ChokedInput,

@@ -64,6 +64,7 @@ type testHandler struct {
 	opened func(c Conn)
 	serve  func(c Conn, frame, out []byte) []byte
 	closed func(c Conn, err error)
+	left   func(c Conn, frame []byte)
 	state  map[uint64]int // 1 opened, 2 closed
 	faults []string
 	causes []error
@@ -98,6 +99,16 @@ func (h *testHandler) Serve(c Conn, _ time.Duration, frame, out []byte) []byte {
 		return f(c, frame, out)
 	}
 	return append(out, frame...)
+}
+
+func (h *testHandler) Left(c Conn, frame []byte) {
+	h.mu.Lock()
+	h.step(c, "Left", 1, 1)
+	f := h.left
+	h.mu.Unlock()
+	if f != nil {
+		f(c, frame)
+	}
 }
 
 func (h *testHandler) Closed(c Conn, err error) {

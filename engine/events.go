@@ -130,10 +130,14 @@ func (l *loop) closed(c *conn, err error) {
 	c.leave(byUnsent)
 	c.leave(byBehind)
 	c.endSlow()
+	cause := c.closeCause(err, reason)
+	if PeerLeft(cause) && !choked {
+		l.serveLeft(c)
+	}
 	l.dropInput(c)
 	l.cool(c)
 
-	l.finishClose(c, c.closeCause(err, reason))
+	l.finishClose(c, cause)
 }
 
 // finishClose counts c out and tells the handler. For a connection that spoke TLS
@@ -177,18 +181,22 @@ func (c *conn) closeCause(err error, reason *error) error {
 // noteClosed logs the misbehaviour of peers, each kind sparingly.
 func (l *loop) noteClosed(c *conn, cause error) {
 	kind := kindOf(cause)
-	var msg string
+	if msg := closedMessage(kind); msg != "" {
+		l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.RemoteAddr(), "err", clipped(cause))
+	}
+}
+
+// closedMessage is what is said of a closed connection, "" if nothing.
+func closedMessage(kind closeKind) string {
 	switch kind {
 	case closedMalformed:
-		msg = "malformed frame"
+		return "malformed frame"
 	case closedPreamble:
-		msg = "connection not let in"
+		return "connection not let in"
 	case closedSlowReader, closedOverloaded, closedFrameTimeout, closedFlood, closedForRoom:
-		msg = "connection cut off"
-	default:
-		return
+		return "connection cut off"
 	}
-	l.e.closedLogs[kind].warn(l.e.o.Logger, msg, "conn", c.id, "remote", c.RemoteAddr(), "err", clipped(cause))
+	return ""
 }
 
 // begin tells the loop which of gnet's it is. The acceptor starts after that.

@@ -88,6 +88,41 @@ func (l *loop) catchUp() {
 	l.behindSpare = list[:0]
 }
 
+// mostLeft is how many frames of a peer that has left are handled: it can wait with
+// any number, and is given no turns any more.
+const mostLeft = 4096
+
+// serveLeft hands what waits of c for its turn to a Leaver. Its peer has left, and
+// had read its replies. What waits because its address asks too fast is lost.
+func (l *loop) serveLeft(c *conn) {
+	if l.e.leaver == nil || !c.behind || c.backlog == nil {
+		return
+	}
+	in, n := &c.backlog.in, uint64(0)
+	var now time.Duration
+	if c.bucket != nil {
+		now = l.e.now()
+	}
+	l.guard(c, func() {
+		in.reopen()
+		for in.hasMore() && n < mostLeft {
+			frame, err := in.next((*inputMemory)(c))
+			if err != nil || frame == nil {
+				return
+			}
+			if c.bucket != nil {
+				if l.mustSlow(c, now) {
+					return
+				}
+				l.pay(c, now)
+			}
+			n++
+			l.e.leaver.Left(c, frame)
+		}
+	})
+	l.frameCount.Add(n)
+}
+
 // goOn gives c the turn that it has waited for.
 func (l *loop) goOn(c *conn) {
 	c.behind = false

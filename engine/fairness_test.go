@@ -2,8 +2,13 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"math"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -62,6 +67,92 @@ func TestClosedWhileBehind(t *testing.T) {
 	s.stop()
 	if served != 2 {
 		t.Errorf("%d frames served, want 2", served)
+	}
+}
+
+// TestLeftWhileBehind: what a peer has sent before it leaves is handled, in its order
+// and before the end, though its turn never comes; but not if we have closed the
+// connection, or if it waits for another reason, and not without bound.
+func TestLeftWhileBehind(t *testing.T) {
+	const sent = 100
+	input := func(n int) (all []byte) {
+		for i := range n {
+			all = append(all, textFrame("%d", i)...)
+		}
+		return append(all, textFrame("never whole")[:7]...)
+	}
+	for _, tc := range []struct {
+		name  string
+		n     int
+		cause error
+		wait  func(l *loop, c *conn)
+		want  int
+	}{
+		{"behind", sent, io.EOF, func(l *loop, c *conn) { l.fallBehind(c) }, sent},
+		{"reset", sent, os.NewSyscallError("read", syscall.ECONNRESET), func(l *loop, c *conn) { l.fallBehind(c) }, sent},
+		{"closed by us", sent, ErrIdle, func(l *loop, c *conn) { l.fallBehind(c) }, 0},
+		{"choked", sent, io.EOF, func(l *loop, c *conn) { l.fallBehind(c); c.warm().unsent.choked = true; l.e.choked.Add(1) }, 0},
+		{"more than most", mostLeft + 50, io.EOF, func(l *loop, c *conn) { l.fallBehind(c) }, mostLeft},
+		{"too fast", sent, io.EOF, func(l *loop, c *conn) {
+			c.bucket = &bucket{}
+			c.bucket.full.Store(math.MaxInt64 / 2)
+			l.fallBehind(c)
+		}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			conns := make(chan Conn, 1)
+			var left []string
+			ended := make(chan int, 1)
+			h := &testHandler{opened: func(c Conn) { conns <- c }}
+			h.left = func(_ Conn, frame []byte) { left = append(left, string(frame[4:])) }
+			h.closed = func(Conn, error) { ended <- len(left) }
+			s := serve(t, h, func(o *Options) { o.Loops = 1 })
+			s.dial()
+			c, l := (<-conns).(*conn), s.loops[0]
+			frames := s.Stats().Frames
+			s.onLoop(l, func() {
+				tc.wait(l, c)
+				l.turn(c, input(tc.n))
+				l.closed(c, tc.cause)
+			})
+			if n := <-ended; n != tc.want {
+				t.Fatalf("%d frames handled, want %d", n, tc.want)
+			}
+			for i, text := range left {
+				if text != fmt.Sprint(i) {
+					t.Fatalf("frame %d is %q", i, text)
+				}
+			}
+			if n := s.Stats().Frames - frames; n != uint64(tc.want) {
+				t.Errorf("%d frames are counted, want %d", n, tc.want)
+			}
+			if held := s.Stats().PartialBytes; held != 0 {
+				t.Errorf("%d bytes are still held", held)
+			}
+		})
+	}
+}
+
+// TestPanicOfLeft costs the rest of that connection only, and the end is told.
+func TestPanicOfLeft(t *testing.T) {
+	conns, ended := make(chan Conn, 1), make(chan error, 1)
+	h := &testHandler{opened: func(c Conn) { conns <- c }}
+	n := 0
+	h.left = func(Conn, []byte) {
+		n++
+		panic("on purpose")
+	}
+	h.closed = func(_ Conn, err error) { ended <- err }
+	s := serve(t, h, func(o *Options) { o.Loops = 1 })
+	s.dial()
+	c, l := (<-conns).(*conn), s.loops[0]
+	s.onLoop(l, func() {
+		l.fallBehind(c)
+		l.turn(c, append(textFrame("a"), textFrame("b")...))
+		l.closed(c, io.EOF)
+	})
+	if err := <-ended; !errors.Is(err, io.EOF) || n != 1 || s.Stats().Panics != 1 {
+		t.Errorf("it ends with %v after %d frames and %d panics", err, n, s.Stats().Panics)
 	}
 }
 

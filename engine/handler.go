@@ -70,6 +70,21 @@ type Preparer interface {
 	Prepare(next []byte) int
 }
 
+// A Leaver is a Handler that also wants what a peer had sent before it left, and what
+// had not had its turn by then: a peer may say something and hang up at once.
+type Leaver interface {
+	Handler
+
+	// Left handles a whole frame, as Serve does, of a peer that has left: there is nobody
+	// to answer. It is called before Closed, in the order of the frames, for 4,096 of
+	// them at most; what is beyond that is lost. Nothing comes of a connection that we
+	// have closed, or that speaks TLS, or whose peer did not read its replies or asked
+	// too fast.
+	//
+	// frame is borrowed until Left returns, and may be read only.
+	Left(c Conn, frame []byte)
+}
+
 // A Conn is one accepted connection of an [Engine]; there are no others. All
 // methods are safe from any goroutine, also after the connection has died.
 type Conn interface {

@@ -119,7 +119,9 @@ func (e *Engine) Stats() Stats {
 // peers decide how often a peer misbehaves. Safe from any goroutine.
 type sparingLog struct {
 	next atomic.Int64 // nanoseconds of monotonic before which nothing is written
-	held atomic.Int64
+	held atomic.Int64 // since the last line
+
+	total atomic.Uint64 // held back since the start
 }
 
 // warn writes the line if none was written within the last second.
@@ -133,6 +135,7 @@ func (s *sparingLog) write(log *slog.Logger, level slog.Level, msg string, args 
 	next := s.next.Load()
 	if now < next || !s.next.CompareAndSwap(next, now+int64(time.Second)) {
 		s.held.Add(1)
+		s.total.Add(1)
 		return
 	}
 	if held := s.held.Swap(0); held > 0 {

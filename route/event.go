@@ -18,6 +18,18 @@ type Event struct {
 	ByCluster  string             // BrokerDisplaced, BrokerNameShared: of whose registration made it so
 	ByAddr     string             // the same
 	MinID      *MinBrokerIDChange // MinBrokerIDChanged only
+
+	HAServerAddr string // BrokerRegistered: that of the broker, empty when it gave none
+
+	// Of a member that leaves: when its broker was last heard of, by the clock of the
+	// callers, and how long it may be silent.
+	LastUpdateMillis, TimeoutMillis int64
+
+	// RegistrationRefused: why. Of ErrSingleTopic it has the topic, of a state version
+	// the two, and in ByAddr who has the newer one.
+	Refused                      error
+	Topic                        string
+	StateVersion, ByStateVersion int64
 }
 
 // An EventKind is the kind of an Event.

@@ -15,6 +15,11 @@ import (
 // Java: RouteInfoManager#registerBroker, "Can't register topicConfigWrapper".
 var ErrSingleTopic = errors.New("route: first registration carries a single topic")
 
+// ErrStateVersion says why a registration is refused whose broker is not told: another
+// address has its ID, with a newer state version.
+// Java: RouteInfoManager#registerBroker, "Registering Broker conflicts".
+var ErrStateVersion = errors.New("route: another address has the broker ID, with a newer state version")
+
 // ErrTopicsChanged refuses a registration whose body was decoded beside what
 // was known of the broker's topics (codec's DecodeKnown), because that is not so
 // any more. Nothing has changed; the body is to be decoded in full.
@@ -54,6 +59,8 @@ type Registration struct {
 	// be decoded; 0 says that the same bytes may mean something else next time.
 	BodyHash uint64
 	Body     *codec.RegisterBrokerBody // borrowed
+
+	Changes TopicChanges // set by RegisterBroker: what has become of topics
 }
 
 // A RegisterResult is what a registering slave is told of its master. Both are
@@ -273,11 +280,16 @@ func (a *applying) begin(nowMillis int64, tooLong *LimitError) (ok bool, err err
 			return false, ErrTopicsChanged
 		}
 		if s != nil && t.isStale(s, r) {
-			t.emit(r.event(RegistrationRefused))
+			t.emit(t.staleEvent(s, r))
 			return false, nil
 		}
 		if (s == nil || s.member(r.BrokerID) == nil) && r.Body.TopicCount() == 1 {
-			t.emit(r.event(RegistrationRefused))
+			e := r.event(RegistrationRefused)
+			e.Refused = ErrSingleTopic
+			if len(r.Body.Topics) == 1 {
+				e.Topic = string(r.Body.Topics[0].Name)
+			}
+			t.emit(e)
 			return false, ErrSingleTopic
 		}
 		a.newer = l == nil || l.isChanged(r.Body)
@@ -364,6 +376,15 @@ func (t *Table) isStale(s *brokerSet, r *Registration) bool {
 	return l != nil && l.dataVersion.StateVersion > r.Body.DataVersion.StateVersion
 }
 
+// staleEvent is the event of a registration that isStale. Under mu.
+func (t *Table) staleEvent(s *brokerSet, r *Registration) Event {
+	e := r.event(RegistrationRefused)
+	e.Refused, e.ByCluster, e.ByAddr = ErrStateVersion, r.Cluster, s.member(r.BrokerID).addr
+	e.StateVersion = r.Body.DataVersion.StateVersion
+	e.ByStateVersion = t.live(BrokerKey{r.Cluster, e.ByAddr}).dataVersion.StateVersion
+	return e
+}
+
 // admit makes the broker of r a member of s, kept by l, and reports whether
 // its ID was free. An address has one ID in a set: a slave that became master
 // gives its old ID up. Filter servers that the body does not speak of stay.
@@ -397,7 +418,9 @@ func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool)
 		if old != nil {
 			t.leave(old) // not before l keeps m: l would go with it
 		}
-		t.emit(r.event(BrokerRegistered))
+		e := r.event(BrokerRegistered)
+		e.HAServerAddr = r.HAServerAddr
+		t.emit(e)
 	}
 	t.link(s, m, l)
 	m.enableActingMaster = r.EnableActingMaster
@@ -462,9 +485,10 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 		if !ok {
 			t.work++
 			if a.fits(totals{1, 1}) {
-				id := t.addTopic(names.copy(window(tc.Name)), guess.hash, s, q).id
-				a.marks.add(id)
-				guess.added(id)
+				e := t.addTopic(names.copy(window(tc.Name)), guess.hash, s, q)
+				a.marks.add(e.id)
+				guess.added(e.id)
+				r.Changes.isNew(e.name)
 			} else {
 				exact = false
 			}
@@ -485,8 +509,10 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			exact = false
 		case !ok:
 			t.addQueue(e, s, q)
+			r.Changes.added(e.name)
 		default:
 			t.setQueue(e, s, old, q)
+			r.Changes.changed(e.name)
 		}
 		a.pause()
 	}

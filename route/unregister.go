@@ -178,7 +178,10 @@ func (t *Table) reduce(g leavers, kind EventKind) (gone bool) {
 			oldMin = s.first()
 		}
 		t.unlink(k)
-		t.emit(Event{Kind: kind, Cluster: k.live.key.Cluster, BrokerName: s.name, BrokerID: k.member.id, Addr: k.member.addr})
+		t.emit(Event{
+			Kind: kind, Cluster: k.live.key.Cluster, BrokerName: s.name, BrokerID: k.member.id, Addr: k.member.addr,
+			LastUpdateMillis: k.live.lastUpdate.Load(), TimeoutMillis: k.live.timeoutMillis,
+		})
 		if s.members.size > 0 && t.due() {
 			t.refresh(s)
 			t.flush()

@@ -159,7 +159,7 @@ func (o *outputs) serve(ctx context.Context, f flags, getenv func(string) string
 		return err
 	}
 	defer stopProfile()
-	return serve(ctx, cfg, o)
+	return serve(ctx, cfg, reloadable(f, getenv), o)
 }
 
 // configure reads the configuration and opens the log. The first lines of the log
@@ -173,7 +173,8 @@ func (o *outputs) configure(ctx context.Context, f flags, getenv func(string) st
 	log, openErr := logging.Open(logging.Options{
 		Stderr:       o.stderr,
 		Level:        logCfg.Level(),
-		JSON:         logCfg.LogsJSON(),
+		Format:       logging.Format(strings.ToLower(logCfg.LogFormat)),
+		Phrase:       namesrv.JavaPhrase,
 		File:         logCfg.LogFile,
 		MaxMegabytes: logCfg.LogFileSize,
 		MaxBackups:   logCfg.LogFileBackups,
@@ -190,8 +191,20 @@ func (o *outputs) configure(ctx context.Context, f flags, getenv func(string) st
 	return cfg, err
 }
 
-// serve runs a server until ctx is done.
-func serve(ctx context.Context, cfg namesrv.Config, o *outputs) error {
+// A reading reads the configuration again.
+type reading func() (namesrv.Config, []namesrv.Note, error)
+
+// reloadable returns what reads the configuration as this start has, nil if there is
+// no file of it.
+func reloadable(f flags, getenv func(string) string) reading {
+	if f.configFile == "" {
+		return nil
+	}
+	return func() (namesrv.Config, []namesrv.Note, error) { return configure(f, getenv, io.Discard) }
+}
+
+// serve runs a server until ctx is done. again may be nil.
+func serve(ctx context.Context, cfg namesrv.Config, again reading, o *outputs) error {
 	log := o.log.Logger()
 	if cfg.KVConfigPath == "" {
 		log.Warn("the KV config is kept in memory only, kvConfigPath is empty")
@@ -204,7 +217,8 @@ func serve(ctx context.Context, cfg namesrv.Config, o *outputs) error {
 		return err
 	}
 	s.OnUpdate(func(c namesrv.Config) { o.log.SetLevel(c.Level()) })
-	o.signals.onReload(func() { reload(o.log, s) })
+	s.OnLogStats(o.log.Dropped)
+	o.signals.onReload(func() { reload(o.log, s, again) })
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	select {
@@ -215,14 +229,18 @@ func serve(ctx context.Context, cfg namesrv.Config, o *outputs) error {
 	// Scripts wait for this line, so it is true. Java:
 	// NamesrvStartup#createAndStartNamesrvController.
 	fmt.Fprintf(o.stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
+	log.Info("name server serves", "serializeType", fmt.Sprint(cfg.SerializeType), "address", address(cfg, s.Addrs()))
 	return <-ended
 }
 
 // reload runs after SIGHUP and reads again what can be read again while the server
 // serves. Nothing in it may end the program or wait for a peer.
-func reload(log *logging.Log, s *namesrv.Server) {
+func reload(log *logging.Log, s *namesrv.Server, again reading) {
 	log.Reopen()
 	s.Reload()
+	if again != nil {
+		s.ReloadConfig(again)
+	}
 }
 
 // address says where the server listens: a single address as it is configured,

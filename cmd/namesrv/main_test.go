@@ -95,7 +95,7 @@ func TestCommandLine(t *testing.T) {
 		{"bad value", []string{"-c", properties(t, "listenPort=70000")}, nil, 255, "", "namesrv: listenPort is 70000, must be at most 65535\n"},
 		{"port taken", []string{"-c", taken}, nil, 255, "", "\nnamesrv: listen on " + busy.Addr().String() + ": bind: address already in use; change listenPort\n"},
 		{"unknown level", []string{"-c", properties(t, "logLevel=loud")}, nil, 255, "", "\nnamesrv: logLevel is \"loud\", must be debug, info, warn or error ("},
-		{"unknown format", []string{"-c", properties(t, "logFormat=xml")}, nil, 255, "", "\nnamesrv: logFormat is \"xml\", must be text or json ("},
+		{"unknown format", []string{"-c", properties(t, "logFormat=xml")}, nil, 255, "", "\nnamesrv: logFormat is \"xml\", must be text, json or java ("},
 		{"unwritable log", []string{"-c", properties(t, "logFile=main.go/namesrv.log")}, nil, 255, "", "namesrv: logFile cannot be written: mkdir main.go: not a directory\n"},
 		{"malformed text", []string{"-c", malformed}, nil, 255, "", "namesrv: configuration: " + malformed + ": malformed \\uxxxx encoding\n"},
 	}

@@ -1,12 +1,16 @@
 package logging
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -70,7 +74,7 @@ func TestLevel(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	p := newPipe()
-	l := open(t, p, Options{JSON: true})
+	l := open(t, p, Options{Format: JSON})
 	for range queueBytes / 1000 {
 		l.Logger().Info("line", "text", strings.Repeat("é", 1000))
 	}
@@ -181,6 +185,94 @@ func TestFailingFile(t *testing.T) {
 	}
 	if n := strings.Count(p.String(), "cannot be written"); n != 1 {
 		t.Errorf("standard error is told %d times", n)
+	}
+}
+
+// TestTornLine: a line that the disk has no room for in the middle does not spoil
+// the next one.
+func TestTornLine(t *testing.T) {
+	f := &halfWriter{}
+	r := &reopener{reopen: new(atomic.Bool), file: f}
+	for _, text := range []string{"one\n", "two\n", "three\n", "four\n"} {
+		f.full = text == "two\n" || text == "three\n"
+		if n, err := r.Write([]byte(text)); f.full == (err == nil) || n > len(text) {
+			t.Errorf("%q: %d bytes, %v", text, n, err)
+		}
+	}
+	if got := f.text.String(); got != "one\ntw\nfour\n" {
+		t.Errorf("the file is %q", got)
+	}
+}
+
+// A halfWriter writes the first half only while it is full.
+type halfWriter struct {
+	text bytes.Buffer
+	full bool
+}
+
+func (h *halfWriter) Write(p []byte) (int, error) {
+	if h.full {
+		n, _ := h.text.Write(p[:len(p)/2])
+		return n, syscall.ENOSPC
+	}
+	return h.text.Write(p)
+}
+
+func (h *halfWriter) Close() error { return nil }
+
+// TestFileMode: a new file has the mode that a program's new files have, one that is
+// there keeps its own, and so do those that take its place, by rotation or by
+// somebody else's hand.
+func TestFileMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes")
+	}
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	if err := os.WriteFile(fresh, nil, newFileMode); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, given := range map[string]os.FileMode{"new": 0, "group": 0o640, "secret": 0o600} {
+		want := given
+		dir := t.TempDir()
+		file := filepath.Join(dir, "namesrv.log")
+		if given == 0 {
+			want = info.Mode()
+		} else {
+			f, err := os.Create(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			if err := os.Chmod(file, given); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := open(t, &pipe{}, Options{File: file})
+		text := strings.Repeat("x", maxText)
+		for range 3 << 20 / 2 / maxText { // one file and a half
+			l.Logger().Info("line", "text", text)
+		}
+		eventually(t, "there are two", func() bool { files, _ := os.ReadDir(dir); return len(files) == 2 })
+		eventually(t, "all is written", func() bool { l.file.mu.Lock(); defer l.file.mu.Unlock(); return l.file.bytes == 0 })
+		if err := os.Rename(file, file+".1"); err != nil {
+			t.Fatal(err)
+		}
+		l.Reopen()
+		l.Logger().Info("after")
+		l.Close(t.Context())
+		files, err := os.ReadDir(dir)
+		if err != nil || len(files) != 3 {
+			t.Errorf("%s: %d files, %v", name, len(files), err)
+		}
+		for _, f := range files {
+			if info, err := f.Info(); err != nil || info.Mode() != want {
+				t.Errorf("%s: %s has mode %v, want %v, %v", name, f.Name(), info.Mode(), want, err)
+			}
+		}
 	}
 }
 

@@ -27,13 +27,23 @@ type Queue struct {
 	bytes   int // of lines, those included that are being written
 	full    bool
 	dropped int // since the last line that said how many
+	lost    uint64
 	closed  bool
 }
 
-// A line is some bytes, and how many lines are lost if they cannot be written.
+// A line is some bytes, and how many lines are missing if they cannot be written.
 type line struct {
 	text   []byte
 	counts int
+	note   bool // it says how many are missing, which are counted as lost already
+}
+
+// lost is how many lines are lost with l.
+func (l line) lost() uint64 {
+	if l.note {
+		return 0
+	}
+	return uint64(l.counts)
 }
 
 // NewQueue returns a Queue for w and starts its goroutine, which ends after
@@ -59,17 +69,18 @@ func (q *Queue) Write(p []byte) (int, error) {
 	if q.closed || q.full || q.bytes+len(p) > q.limit {
 		q.full = true
 		q.dropped++
+		q.lost++
 		return len(p), nil
 	}
 	q.sayDropped()
-	q.push(line{slices.Clone(p), 1})
+	q.push(line{text: slices.Clone(p), counts: 1})
 	return len(p), nil
 }
 
 // sayDropped queues how many lines were dropped, if there were any. Under mu.
 func (q *Queue) sayDropped() {
 	if q.dropped > 0 && q.note != nil {
-		q.push(line{q.note(q.dropped), q.dropped})
+		q.push(line{text: q.note(q.dropped), counts: q.dropped, note: true})
 		q.dropped = 0
 	}
 }
@@ -117,6 +128,7 @@ func (q *Queue) run() {
 		q.bytes -= len(l.text)
 		if err != nil {
 			q.dropped += l.counts
+			q.lost += l.lost()
 		}
 	}
 }
@@ -126,6 +138,13 @@ func (q *Queue) Dropped() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.dropped
+}
+
+// Lost returns how many lines were dropped since the beginning.
+func (q *Queue) Lost() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lost
 }
 
 // Close makes the queue drop whatever else comes, and returns when all lines

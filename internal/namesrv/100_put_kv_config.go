@@ -23,5 +23,5 @@ func putKVConfig(s *Server, r *request) (codec.Reply, error) {
 		value = &v
 	}
 	namespace, key := string(h.Namespace), string(h.Key)
-	return codec.Reply{}, s.changeKV(r, namespace, key, func() error { return s.changed(s.kv.put(namespace, key, value)) })
+	return codec.Reply{}, s.changeKV(r, namespace, key, func() error { return s.changed(ofKVConfig, s.kv.put(namespace, key, value)) })
 }

@@ -17,5 +17,5 @@ func deleteKVConfig(s *Server, r *request) (codec.Reply, error) {
 		return codec.Reply{}, nil
 	}
 	namespace, key := string(h.Namespace), string(h.Key)
-	return codec.Reply{}, s.changeKV(r, namespace, key, func() error { return s.changed(s.kv.delete(namespace, key)) })
+	return codec.Reply{}, s.changeKV(r, namespace, key, func() error { return s.changed(ofKVConfig, s.kv.delete(namespace, key)) })
 }

@@ -37,6 +37,9 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 	result, unchanged := s.table.RegisterUnchanged(now, reg)
 	if !unchanged {
 		if h.BodyCRC32 != 0 && h.BodyCRC32 != codec.BodyCRC32(r.cmd.Body) {
+			s.logLimited(slog.LevelWarn, msgBadCRC, func() []any {
+				return []any{"remote", r.conn.RemoteAddr(), "broker", clip(reg.BrokerName), "addr", clip(reg.BrokerAddr), "bodyBytes", len(r.cmd.Body)}
+			})
 			return codec.Reply{}, &refusal{why: reasonBadBody, code: codec.RespSystemError, remark: remarkCRCMismatch, ext: noFields}
 		}
 		if result, err = s.registerBody(now, reg, r, h.Compressed); err != nil {
@@ -108,6 +111,7 @@ func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *reque
 				return []any{"cluster", clip(reg.Cluster), "broker", clip(reg.BrokerName), "brokerId", reg.BrokerID, "addr", clip(reg.BrokerAddr)}
 			})
 		default:
+			s.noteTopics(reg)
 			return result, nil
 		}
 	}

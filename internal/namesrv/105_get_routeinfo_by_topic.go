@@ -1,6 +1,7 @@
 package namesrv
 
 import (
+	"log/slog"
 	"unicode"
 
 	"gonamesrv/codec"
@@ -23,7 +24,7 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	h.Decode(r.cmd.Ext)
 	cfg := s.config()
 	if s.mustWait(cfg) {
-		return codec.Reply{}, &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
+		return codec.Reply{}, s.notReady(r)
 	}
 	form := routeForm(cfg, r.cmd.Version, &h)
 	s.addOrder(cfg, &form, h.Topic)
@@ -34,13 +35,21 @@ func getRouteInfoByTopic(s *Server, r *request) (codec.Reply, error) {
 	}
 	body, ok := s.table.View().Route(h.Topic, &form)
 	if !ok && s.mayMiss(cfg) {
-		return codec.Reply{}, &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
+		return codec.Reply{}, s.notReady(r)
 	}
 	if !ok {
 		s.noteMiss(r, cfg.MissDamping, h.Topic)
 		return codec.Reply{}, &refusal{why: reasonNotFound, code: codec.RespTopicNotExist, remark: remarkNoRoute(h.Topic)}
 	}
 	return codec.Reply{Body: body}, nil
+}
+
+// notReady refuses a request because brokers may not have registered again yet.
+func (s *Server) notReady(r *request) error {
+	s.logLimited(slog.LevelWarn, msgNotReady, func() []any {
+		return []any{"code", int32(r.cmd.Code), "conn", r.conn.ID(), "remote", r.conn.RemoteAddr()}
+	})
+	return &refusal{why: reasonNotReady, code: codec.RespSystemError, remark: remarkNotReady}
 }
 
 // routeForm returns the form in which a client of a version asks for a route, the

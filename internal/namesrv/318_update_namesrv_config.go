@@ -43,7 +43,7 @@ func updateNamesrvConfig(s *Server, r *request) (codec.Reply, error) {
 			return codec.Reply{}, &refusal{why: reasonForbidden, code: codec.RespNoPermission, remark: remarkBlackList}
 		}
 	}
-	return codec.Reply{}, s.changed(s.updateConfig(fields, &r.change))
+	return codec.Reply{}, s.changed(ofConfig, s.updateConfig(fields, &r.change))
 }
 
 // updateConfig sets keys that are known, or have been in the properties file, all
@@ -77,15 +77,8 @@ func (s *Server) updateConfig(fields []codec.Field, change *adminChange) error {
 			continue
 		}
 		taken[f.Name] = true
-		effect := "at once"
-		switch {
-		case k.unused:
-			effect = "none"
-		case k.update == updateRestart:
-			effect = "after restart"
-		}
 		before = append(before, slog.String(f.Name, shown(f.Name, was)))
-		after = append(after, slog.Group(f.Name, "value", shown(f.Name, k.get(&next)), "effect", effect))
+		after = append(after, slog.Group(f.Name, "value", shown(f.Name, k.get(&next)), "effect", k.effect()))
 	}
 	change.was(slog.GroupValue(before[:min(len(before), maxShownKeys)]...))
 	if len(faults.texts) > 0 {

@@ -101,6 +101,7 @@ type changeKind struct {
 type changeLines struct {
 	limit *rate.Limiter
 	held  int      // since the last line
+	total uint64   // held back since the start
 	hosts []string // who they were of, the first changeHeldHosts
 }
 
@@ -120,6 +121,7 @@ func (l *adminLog) allow(c *adminChange) (held []slog.Attr, ok bool) {
 	}
 	if !k.limit.Allow() {
 		k.held++
+		k.total++
 		host, _, err := net.SplitHostPort(c.Remote)
 		if err == nil && len(k.hosts) < changeHeldHosts && !slices.Contains(k.hosts, host) {
 			k.hosts = append(k.hosts, host)
@@ -143,7 +145,7 @@ func (l *adminLog) write(h slog.Handler, c *adminChange) {
 	if c.Reply != codec.RespSuccess {
 		level = slog.LevelWarn
 	}
-	line := slog.NewRecord(time.Now(), level, "admin change", 0)
+	line := slog.NewRecord(time.Now(), level, msgAdminChange, 0)
 	line.AddAttrs(
 		slog.Int("code", int(c.Code)), slog.String("request", c.Code.String()),
 		slog.String("remote", c.Remote), slog.Uint64("conn", c.Conn),

@@ -143,7 +143,7 @@ type Config struct {
 
 	LogFile        string // logFile, "" none: where lines go beside standard error
 	LogLevel       string // logLevel: debug, info, warn, error, in any case; of which lines at least
-	LogFormat      string // logFormat: text or json
+	LogFormat      string // logFormat: text, json or java
 	LogFileSize    int    // logFileMaxMegabytes, from 1 to 65536, in MiB: when the file is set aside and another one begun
 	LogFileBackups int    // logFileMaxBackups, from 1 to 10000: how many are kept that were set aside
 

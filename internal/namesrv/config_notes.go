@@ -13,6 +13,7 @@ type Note struct {
 	Level slog.Level
 	Msg   string
 	Attrs []any
+	Bad   error // a value that was passed over, because it does not parse; mostly nil
 }
 
 // maxNoted is how many keys of one kind are named; the others are counted.
@@ -39,14 +40,14 @@ func (r *readKeys) unknown(name string) {
 	if near := nearestKey(name); near != "" {
 		attrs = append(attrs, "nearest", near)
 	}
-	r.said = append(r.said, Note{slog.LevelWarn, "unknown key in the configuration", attrs})
+	r.said = append(r.said, Note{Level: slog.LevelWarn, Msg: "unknown key in the configuration", Attrs: attrs})
 }
 
 // odd takes note of a *badValue that stops nothing, and of the value that stays.
 func (r *readKeys) odd(err error, stays string) {
 	var bad *badValue
 	if errors.As(err, &bad) {
-		r.said = append(r.said, Note{slog.LevelWarn, "value in the configuration does not parse", []any{
+		r.said = append(r.said, Note{Level: slog.LevelWarn, Msg: "value in the configuration does not parse", Bad: bad, Attrs: []any{
 			"file", r.where, "key", bad.key, "value", clip(bad.value), "expected", bad.want, "stays", stays,
 		}})
 	}
@@ -55,10 +56,10 @@ func (r *readKeys) odd(err error, stays string) {
 func (r *readKeys) notes() []Note {
 	notes := r.said
 	if more := r.strangers - maxNoted; more > 0 {
-		notes = append(notes, Note{slog.LevelWarn, "more unknown keys in the configuration", []any{"file", r.where, "count", more}})
+		notes = append(notes, Note{Level: slog.LevelWarn, Msg: "more unknown keys in the configuration", Attrs: []any{"file", r.where, "count", more}})
 	}
 	if len(r.meaningless) > 0 {
-		notes = append(notes, Note{slog.LevelInfo, "keys of Java in the configuration without meaning here", []any{"file", r.where, "keys", someOf(r.meaningless)}})
+		notes = append(notes, Note{Level: slog.LevelInfo, Msg: "keys of Java in the configuration without meaning here", Attrs: []any{"file", r.where, "keys", someOf(r.meaningless)}})
 	}
 	return notes
 }

@@ -62,6 +62,20 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 	return out
 }
 
+// Left implements engine.Leaver: what changes the tables or the configuration counts
+// also when its sender has hung up before its turn came, as with Java, which serves
+// all that it has read. Who asks questions, or shows that it lives, has gone.
+func (s *Server) Left(c engine.Conn, frame []byte) {
+	r := requests.Get().(*request)
+	err := r.cmd.Decode(frame)
+	w := s.dispatch.of(r.cmd.Code)
+	changes := err == nil && !r.cmd.Flag.IsResponse() && w.class != onLoop && !w.question && !s.draining.Load()
+	requests.Put(r)
+	if changes {
+		s.Serve(c, 0, frame, nil)
+	}
+}
+
 // taskOf returns the task that serves r later. A registration gets a number: its
 // meaning depends on whether a later one was refused while it waited.
 func (s *Server) taskOf(r *request) engine.Task {

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -331,4 +333,20 @@ func (s *Server) RouteWriter(file string) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// JavaMessages are our messages in whose place logFormat=java writes Java's words.
+func JavaMessages() []string { return slices.Collect(maps.Keys(javaPhrases)) }
+
+// Config is the configuration now.
+func (s *Server) Config() Config { return *s.config() }
+
+// BrokerConn is a connection over which a broker has registered.
+func (s *Server) BrokerConn() engine.Conn {
+	s.brokerConns.mu.Lock()
+	defer s.brokerConns.mu.Unlock()
+	for _, c := range s.brokerConns.byID {
+		return c
+	}
+	return nil
 }

@@ -59,7 +59,7 @@ func (c *Config) LoadJavaOptions(options string) (notes []Note, err error) {
 		}
 	}
 	if len(ignored) > 0 {
-		notes = []Note{{slog.LevelWarn, "options for Java without meaning here", []any{"options", someOf(ignored)}}}
+		notes = []Note{{Level: slog.LevelWarn, Msg: "options for Java without meaning here", Attrs: []any{"options", someOf(ignored)}}}
 	}
 	return notes, errors.Join(faults...)
 }

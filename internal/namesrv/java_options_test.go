@@ -77,7 +77,7 @@ func TestJavaOptionsThatDoNotParse(t *testing.T) {
 func TestJavaOptionsIgnored(t *testing.T) {
 	cfg := DefaultConfig()
 	notes, err := cfg.LoadJavaOptions("-Drocketmq.remoting.version=1 -Dcom.rocketmq.remoting.client.worker.size=2 -Dtls.servermode=x -DlistenPort=3 -Drmq.logback.configurationFile=f -Dfile.encoding=UTF-8 -Drocketmq")
-	const want = "[{WARN options for Java without meaning here [options -Drocketmq.remoting.version, -Dcom.rocketmq.remoting.client.worker.size, -Dtls.servermode, -DlistenPort, -Drmq.logback.configurationFile]}]"
+	const want = "[{WARN options for Java without meaning here [options -Drocketmq.remoting.version, -Dcom.rocketmq.remoting.client.worker.size, -Dtls.servermode, -DlistenPort, -Drmq.logback.configurationFile] <nil>}]"
 	if got := fmt.Sprint(notes); err != nil || got != want || !reflect.DeepEqual(cfg, DefaultConfig()) {
 		t.Errorf("notes %v, %v, want %s", got, err, want)
 	}

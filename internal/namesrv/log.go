@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -20,6 +21,16 @@ const (
 	eventLinesAtOnce    = 5000
 )
 
+// Messages that more than one file knows.
+const (
+	msgServes        = "name server serves"
+	msgAdminChange   = "admin change"
+	msgTopicsChanged = "topics changed"
+	msgNotReady      = "routes are not given yet, needWaitForService"
+	msgBadCRC        = "registration refused, its checksum is not that of its body"
+	msgKeyChanged    = "key of the configuration changed"
+)
+
 // eventLines are what is said of each kind of event.
 var eventLines = [...]struct {
 	level slog.Level
@@ -30,7 +41,7 @@ var eventLines = [...]struct {
 	route.BrokerUnregistered:  {slog.LevelInfo, "broker unregistered"},
 	route.BrokerDisplaced:     {slog.LevelWarn, "broker displaced, another registers with its name and ID"},
 	route.BrokerConnLost:      {slog.LevelInfo, "broker connection lost"},
-	route.BrokerExpired:       {slog.LevelInfo, "broker expired"},
+	route.BrokerExpired:       {slog.LevelWarn, "broker expired"}, // Java's level
 	route.BrokerSetRemoved:    {slog.LevelInfo, "broker name removed"},
 	route.MinBrokerIDChanged:  {slog.LevelInfo, "smallest broker id changed"},
 	route.BrokerNameShared:    {slog.LevelWarn, "broker name taken over, another cluster registers it"},
@@ -41,32 +52,48 @@ var eventLines = [...]struct {
 
 // An eventLog bounds the lines about events and counts those it holds back.
 // Safe from any goroutine.
-type eventLog [len(eventLines)]struct {
+type eventLog struct {
+	byKind [len(eventLines)]eventLimit
+	topics eventLimit // msgTopicsChanged
+}
+
+// An eventLimit bounds the lines of one kind.
+type eventLimit struct {
 	limit *rate.Limiter
 	mu    sync.Mutex
-	held  int // under mu
+	held  int    // under mu; since the last line
+	total uint64 // under mu; since the start
 }
 
 func newEventLog() *eventLog {
 	l := &eventLog{}
-	for i := range l {
-		l[i].limit = rate.NewLimiter(eventLinesPerSecond, eventLinesAtOnce)
+	for i := range l.byKind {
+		l.byKind[i].limit = newEventLimiter()
 	}
+	l.topics.limit = newEventLimiter()
 	return l
 }
 
+func newEventLimiter() *rate.Limiter { return rate.NewLimiter(eventLinesPerSecond, eventLinesAtOnce) }
+
 // allow reports whether a line of this kind may be written, and how many were
 // held back since the last one.
-func (l *eventLog) allow(kind route.EventKind) (held int, ok bool) {
-	k := &l[kind]
+func (k *eventLimit) allow() (held int, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.limit.Allow() {
 		k.held++
+		k.total++
 		return 0, false
 	}
 	held, k.held = k.held, 0
 	return held, true
+}
+
+func (k *eventLimit) heldBack() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.total
 }
 
 // noteOverload says that a request was refused because its queue is full, or its
@@ -80,6 +107,51 @@ func (s *Server) noteOverload(c engine.Conn, code codec.RequestCode) {
 	})
 }
 
+// Why a registration is refused: the words of the attribute.
+const (
+	whySingleTopic  = "the first registration has a single topic"
+	whyStateVersion = "another address has the broker ID, with a newer state version"
+)
+
+func refusedAttrs(e *route.Event) []slog.Attr {
+	if errors.Is(e.Refused, route.ErrStateVersion) {
+		return []slog.Attr{
+			slog.String("why", whyStateVersion), slog.Int64("stateVersion", e.StateVersion),
+			slog.String("byAddr", clip(e.ByAddr)), slog.Int64("byStateVersion", e.ByStateVersion),
+		}
+	}
+	return []slog.Attr{slog.String("why", whySingleTopic), slog.String("topic", clip(e.Topic))}
+}
+
+// noteTopics says what a registration has changed of topics: one line, however many
+// they are.
+func (s *Server) noteTopics(reg *route.Registration) {
+	c := &reg.Changes
+	if !c.Any() || !s.log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	held, ok := s.events.topics.allow()
+	if !ok {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("cluster", clip(reg.Cluster)), slog.String("broker", clip(reg.BrokerName)), slog.Int64("brokerId", reg.BrokerID), slog.String("addr", clip(reg.BrokerAddr)),
+		slog.Int("new", c.New), slog.Int("added", c.Added), slog.Int("changed", c.Changed),
+	}
+	for _, l := range []struct {
+		key   string
+		names []string
+	}{{"newNames", c.NewNames}, {"addedNames", c.AddedNames}, {"changedNames", c.ChangedNames}} {
+		if len(l.names) > 0 {
+			attrs = append(attrs, slog.String(l.key, someOf(l.names)))
+		}
+	}
+	if held > 0 {
+		attrs = append(attrs, slog.Int("suppressed", held))
+	}
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, msgTopicsChanged, attrs...)
+}
+
 // logEvent writes what a change of the route table did. Java:
 // RouteInfoManager's log lines.
 func (s *Server) logEvent(e route.Event) {
@@ -88,7 +160,7 @@ func (s *Server) logEvent(e route.Event) {
 	if !s.log.Enabled(ctx, line.level) {
 		return
 	}
-	held, ok := s.events.allow(e.Kind)
+	held, ok := s.events.byKind[e.Kind].allow()
 	if !ok {
 		return
 	}
@@ -97,6 +169,16 @@ func (s *Server) logEvent(e route.Event) {
 		attrs = append(attrs, slog.Int64("brokerId", e.BrokerID), slog.String("addr", clip(e.Addr)))
 	}
 	switch e.Kind {
+	case route.BrokerRegistered:
+		attrs = append(attrs, slog.String("haServerAddr", clip(e.HAServerAddr)))
+	case route.RegistrationRefused:
+		attrs = append(attrs, refusedAttrs(&e)...)
+	case route.BrokerExpired:
+		attrs = append(attrs, slog.Int64("silentMs", s.nowMillis()-e.LastUpdateMillis), slog.Int64("timeoutMs", e.TimeoutMillis))
+	case route.MinBrokerIDChanged:
+		if e.MinID != nil && e.MinID.OfflineBrokerAddr != "" {
+			attrs = append(attrs, slog.String("offlineAddr", clip(e.MinID.OfflineBrokerAddr)))
+		}
 	case route.BrokerDisplaced, route.BrokerNameShared:
 		attrs = append(attrs, slog.String("byCluster", clip(e.ByCluster)), slog.String("byAddr", clip(e.ByAddr)))
 	case route.BrokerSetRemoved:

@@ -17,9 +17,6 @@ var logLevels = map[string]slog.Level{
 // Level returns what logLevel means.
 func (c *Config) Level() slog.Level { return logLevels[strings.ToLower(c.LogLevel)] }
 
-// LogsJSON reports whether log lines are JSON.
-func (c *Config) LogsJSON() bool { return strings.EqualFold(c.LogFormat, "json") }
-
 // logFaults is the share of the log in Validate, but for words.
 func (c *Config) logFaults() (faults []error) {
 	if c.LogFileSize < 1 || c.LogFileSize > 1<<16 {

@@ -36,8 +36,9 @@ type lineLimit struct {
 
 // A lineKind is one kind of line.
 type lineKind struct {
-	last time.Time // when the last one got through
-	held int       // since then
+	last  time.Time // when the last one got through
+	held  int       // since then
+	total uint64    // held back since the start
 }
 
 // allow reports whether a line of this kind may be written now, and how many
@@ -55,6 +56,7 @@ func (l *lineLimit) allow(now time.Time, kind string) (held int, ok bool) {
 	}
 	if !k.last.IsZero() && now.Sub(k.last) < cmp.Or(l.every, lineInterval) {
 		k.held++
+		k.total++
 		return 0, false
 	}
 	held, k.held, k.last = k.held, 0, now

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"gonamesrv/engine"
 	"gonamesrv/route"
 )
 
@@ -15,8 +16,8 @@ import (
 // may; it says how many it has held back.
 func TestEventLog(t *testing.T) {
 	var out bytes.Buffer
-	s := &Server{log: slog.New(slog.NewTextHandler(&out, nil)), events: newEventLog()}
-	for kind := range s.events {
+	s := &Server{log: slog.New(slog.NewTextHandler(&out, nil)), events: newEventLog(), clock: engine.NewClock()}
+	for kind := range eventLines {
 		out.Reset()
 		s.logEvent(route.Event{Kind: route.EventKind(kind), Cluster: "C", BrokerName: "a", BrokerID: 7, Addr: "a:1"})
 		if line := out.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, "cluster=C broker=a") || strings.Contains(line, `msg=""`) {
@@ -24,7 +25,7 @@ func TestEventLog(t *testing.T) {
 		}
 	}
 	out.Reset()
-	s.events[route.BrokerRegistered].limit = rate.NewLimiter(0, 3)
+	s.events.byKind[route.BrokerRegistered].limit = rate.NewLimiter(0, 3)
 	for range 10 {
 		s.logEvent(route.Event{Kind: route.BrokerRegistered})
 	}
@@ -36,7 +37,7 @@ func TestEventLog(t *testing.T) {
 		t.Error("a flood of one kind hides another")
 	}
 	out.Reset()
-	s.events[route.BrokerRegistered].limit = rate.NewLimiter(rate.Inf, 0)
+	s.events.byKind[route.BrokerRegistered].limit = rate.NewLimiter(rate.Inf, 0)
 	s.logEvent(route.Event{Kind: route.BrokerRegistered})
 	if !strings.Contains(out.String(), "suppressed=7") {
 		t.Errorf("the lines held back are not counted: %q", out.String())

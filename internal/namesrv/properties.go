@@ -144,7 +144,7 @@ var configKeys = append([]configKey{
 	restart(durationKey("handshakeTimeoutSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.HandshakeTimeout })),
 	never(stringKey("logFile", func(c *Config) *string { return &c.LogFile })),
 	live(wordKey("logLevel", []string{"debug", "info", "warn", "error"}, func(c *Config) *string { return &c.LogLevel })),
-	restart(wordKey("logFormat", []string{"text", "json"}, func(c *Config) *string { return &c.LogFormat })),
+	restart(wordKey("logFormat", []string{"text", "json", "java"}, func(c *Config) *string { return &c.LogFormat })),
 	restart(intKey("logFileMaxMegabytes", func(c *Config) *int { return &c.LogFileSize })),
 	restart(intKey("logFileMaxBackups", func(c *Config) *int { return &c.LogFileBackups })),
 	restart(wordKey("warmStart", []string{warmStartOff, warmStartShadow, warmStartOn}, func(c *Config) *string { return &c.WarmStart })),

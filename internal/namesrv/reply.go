@@ -65,11 +65,19 @@ func badBody(err error) error {
 	return &refusal{why: reasonBadBody, code: codec.RespSystemError, remark: err.Error()}
 }
 
+// What is kept on disk.
+const (
+	ofKVConfig = "KV config"
+	ofConfig   = "configuration"
+)
+
 // changed passes on what became of a change that is kept on disk. A disk that
 // fails is our fault, and logged.
-func (s *Server) changed(err error) error {
+//
+// of is ofKVConfig or ofConfig.
+func (s *Server) changed(of string, err error) error {
 	if err != nil && reasonOf(err) == reasonFailed {
-		s.logLimited(slog.LevelError, "change refused", func() []any { return []any{"err", clip(err.Error())} })
+		s.logLimited(slog.LevelError, "change refused", func() []any { return []any{"of", of, "err", clip(err.Error())} })
 	}
 	return err
 }

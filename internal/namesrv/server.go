@@ -22,6 +22,7 @@ var errBrokerExpired = errors.New("namesrv: broker expired")
 // A Server is one name server. Java: NamesrvController.
 type Server struct {
 	live        atomic.Pointer[Config] // never changed once stored
+	atStart     Config                 // never changed
 	changing    sync.Mutex             // held by one change of live from its beginning to its end, file included
 	configFile  fileLock               // of ConfigStorePath, from the first change on; under changing
 	blackList   map[string]bool        // keys that UPDATE_NAMESRV_CONFIG must not change
@@ -54,15 +55,17 @@ type Server struct {
 	events      *eventLog
 	lines       lineLimit
 	changeLog   adminLog
-	onUpdate    []func(Config)       // set before Run
-	attached    []attachedComponent  // the same
-	clock       *engine.Clock        // how long something lasts, above all the silence of brokers
-	settled     func() bool          // clock.Settled; tests have their own
-	started     time.Duration        // by clock
-	uptime      func() time.Duration // since started, by clock; tests have their own
-	startedAt   time.Time            // by wall
-	wall        func() time.Time     // what people and brokers call the time; it may jump
-	bodyDecoded func()               // tests change the tables between a decoding and its registration; nil otherwise
+	reloads     reloads
+	logDropped  func() (stderr, file uint64) // set before Run; nil: nobody knows
+	onUpdate    []func(Config)               // set before Run
+	attached    []attachedComponent          // the same
+	clock       *engine.Clock                // how long something lasts, above all the silence of brokers
+	settled     func() bool                  // clock.Settled; tests have their own
+	started     time.Duration                // by clock
+	uptime      func() time.Duration         // since started, by clock; tests have their own
+	startedAt   time.Time                    // by wall
+	wall        func() time.Time             // what people and brokers call the time; it may jump
+	bodyDecoded func()                       // tests change the tables between a decoding and its registration; nil otherwise
 }
 
 // New returns a server that is not listening yet. It fails when cfg does not
@@ -92,6 +95,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	s.blackList[versionKey] = true
 	warnUnwritable(&cfg, log)
+	s.atStart = cfg
 	s.live.Store(&cfg)
 	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
 		return nil, err

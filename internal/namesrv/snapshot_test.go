@@ -24,7 +24,7 @@ var notCounters = map[string]string{
 	"engine.lastAccept": "a time",
 	"keeper.urgent":     "the number of a View",
 	"bufs.":             "free memory that is kept",
-	"Log.":              "a time, and lines held back: the next line says how many",
+	"Log.":              "a time, and lines held back: HeldLines, TestHeldLinesAreCounted",
 	"Logs[":             "the same",
 }
 
@@ -139,7 +139,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Log", "Reloads", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)
