@@ -7,7 +7,7 @@ const (
 	urgentDelay    = time.Second      // after the last of several urgent changes
 	changeDelay    = 10 * time.Second // after the first of several changes, of whatever kind
 	stampInterval  = time.Minute      // between two words that it is still right
-	spacing        = 20               // times what the last write took without its pauses, from its beginning: 5 % of one core
+	spacing        = 40               // times what the last write took without its pauses, from its beginning: with what it takes to fall asleep and wake up, below 5 % of one core
 	longestSpacing = 5 * time.Minute  // or a write that hung once would be the last one for hours
 	firstRetry     = time.Second      // after a failure; twice as long after each further one
 	longestRetry   = time.Minute

@@ -285,7 +285,7 @@ func TestWriteRests(t *testing.T) {
 				if pieces < topics/1000 || slept != want {
 					t.Errorf("slept for %v between %d pieces of %v, want %v", slept, pieces, c.piece, want)
 				}
-				if want := 20 * time.Duration(pieces) * c.piece; quiet != want {
+				if want := 40 * time.Duration(pieces) * c.piece; quiet != want {
 					t.Errorf("next write after %v, want %v", quiet, want)
 				}
 			})
