@@ -211,6 +211,9 @@ func allocated(f func()) uint64 {
 // TestSnapshotReadAllocates: no text makes a reader allocate more than 32 times as
 // much beside it, whatever it is packed with.
 func TestSnapshotReadAllocates(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	const n = 100_000
 	for name, write := range map[string]func(w *snapshotWriter){
 		"sets": func(w *snapshotWriter) {
