@@ -2,6 +2,7 @@ package route
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -15,10 +16,10 @@ import (
 // A View in the middle of a large change may show topics of a broker set that is
 // gone: its rows are left out, and so is a topic that has no other.
 func (v *View) Save(nowMillis int64) *Saved {
-	s := v.saving(nowMillis)
+	s := v.saving(nowMillis, noPacer)
 	saved := s.Saved
 	topics := make([]SavedTopic, 0, v.topics.size)
-	for e := range v.topicsByNumber {
+	for e := range v.topicsByNumber(noPacer) {
 		n := len(saved.Rows)
 		saved.Rows = s.appendRows(saved.Rows, e)
 		if len(saved.Rows) == n {
@@ -53,7 +54,7 @@ type saving struct {
 }
 
 // saving returns v with its broker sets and live entries saved.
-func (v *View) saving(nowMillis int64) *saving {
+func (v *View) saving(nowMillis int64, p *pacer) *saving {
 	s := &saving{
 		Saved:   Saved{AtMillis: nowMillis, Edition: v.edition},
 		view:    v,
@@ -61,13 +62,17 @@ func (v *View) saving(nowMillis int64) *saving {
 		sets:    make([]uint32, v.brokers.byID.size),
 		numbers: map[SavedOffer]uint32{},
 	}
-	keepers := v.keepers()
+	keepers := v.keepers(p)
 	for id, b := range v.brokers.byID.all {
+		if !p.did(1) {
+			break
+		}
 		if b == nil || b.gone {
 			continue
 		}
 		set := SavedSet{Name: b.Name, Cluster: b.Cluster}
 		for m := range b.Members() {
+			p.did(savedMember)
 			if saved, ok := s.member(m, keepers[m.of]); ok {
 				set.Members = append(set.Members, saved)
 			}
@@ -87,18 +92,21 @@ type keeper struct {
 }
 
 // keepers returns the live entries that keep each member, the oldest first.
-func (v *View) keepers() map[*member][]keeper {
+func (v *View) keepers(p *pacer) map[*member][]keeper {
 	infos := make(map[*liveBroker]*LiveInfo, v.live.size)
 	for l := range v.live.all {
+		p.did(savedLink)
 		infos[l.live] = l
 	}
 	keepers := make(map[*member][]keeper, v.brokers.links.size)
 	for k := range v.brokers.links.all {
+		p.did(savedLink)
 		if info := infos[k.live]; info != nil {
 			keepers[k.member] = append(keepers[k.member], keeper{k, info})
 		}
 	}
 	for _, list := range keepers {
+		p.did(savedLink)
 		slices.SortFunc(list, func(a, b keeper) int { return strings.Compare(a.link.key, b.link.key) })
 	}
 	return keepers
@@ -215,23 +223,33 @@ func (s *saving) mappingsOf(e *TopicEntry) []codec.BrokerQueueMapping {
 }
 
 // topicsByNumber yields all topics, with those of broker sets that are gone, until
-// yield returns false. Topics that came together have numbers in a row: they lie
-// together in memory, and their names are like each other. Topics whose numbers are
-// far beyond the count of topics come last, in no useful order.
-func (v *View) topicsByNumber(yield func(*TopicEntry) bool) {
-	byNumber := make([]*TopicEntry, v.topics.size+v.topics.size/4+1024)
-	var others []*TopicEntry
-	for e := range v.topics.all {
-		if int(e.id) < len(byNumber) {
-			byNumber[e.id] = e
-		} else {
-			others = append(others, e)
-		}
-	}
-	for _, list := range [][]*TopicEntry{byNumber, others} {
-		for _, e := range list {
-			if e != nil && !yield(e) {
+// yield returns false or p gives up. Topics that came together have numbers in a row:
+// they lie together in memory, and their names are like each other. Topics whose
+// numbers are far beyond the count of topics come last, in no useful order.
+func (v *View) topicsByNumber(p *pacer) iter.Seq[*TopicEntry] {
+	const pageSize = 512 // one large slice would be cleared in one go
+	return func(yield func(*TopicEntry) bool) {
+		pages := make([][]*TopicEntry, (v.topics.size+v.topics.size/4)/pageSize+3)
+		var others []*TopicEntry
+		for e := range v.topics.all {
+			if !p.did(visitedTopic) {
 				return
+			}
+			at := int(e.id / pageSize)
+			if at >= len(pages) {
+				others = append(others, e)
+				continue
+			}
+			if pages[at] == nil {
+				pages[at] = make([]*TopicEntry, pageSize)
+			}
+			pages[at][e.id%pageSize] = e
+		}
+		for _, list := range append(pages, others) {
+			for _, e := range list {
+				if e != nil && !yield(e) {
+					return
+				}
 			}
 		}
 	}

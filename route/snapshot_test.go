@@ -44,6 +44,9 @@ func snapshotOf(tb testing.TB, v *View, nowMillis int64) ([]byte, SnapshotSize) 
 
 // TestSnapshotRoundTrip: what a snapshot says is what Save says, after any history.
 func TestSnapshotRoundTrip(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine; TestTableAgainstReference and TestStepsAreSerial have the same histories")
+	}
 	most := SnapshotSize{}
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &history{rt: rt, table: New(Options{}), ref: newReference(false, Limits{}), now: 1_000_000}

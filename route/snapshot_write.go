@@ -7,65 +7,78 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"gonamesrv/codec"
 )
 
-// sectionSize is how much text goes into one section: about what is done between
-// two calls of between.
-const sectionSize = 256 << 10
+// sectionSize is how much text goes into one section. It is deflated in one go.
+const sectionSize = 16 << 10
 
-// WriteSnapshot writes what v shows as a snapshot to w, in pieces of a few hundred
-// kilobytes, and returns how much that was. Edition and AtMillis of h it fills in
-// itself; nowMillis is that of the Table's clock, as for Save.
+// WriteSnapshot writes what v shows as a snapshot to w, in sections of some kilobytes,
+// and returns how much that was. Edition and AtMillis of h it fills in itself; nowMillis
+// is that of the Table's clock, as for Save.
 //
-// It takes no lock and needs memory for a few sections, for the brokers, and 10 bytes
-// for each topic. Before each piece it calls between, if that is not nil, so that the
-// caller may let others have the CPU, or give up: an error of between or w ends the
+// It takes no lock and needs memory for two sections, for the brokers, and 10 bytes for
+// each topic. It calls between, if that is not nil, after every 100 µs or less, so that
+// the caller may let others have the CPU, or give up: an error of between or w ends the
 // writing and is returned.
 func WriteSnapshot(w io.Writer, h *SnapshotHeader, v *View, nowMillis int64, between func() error) (SnapshotSize, error) {
 	header := *h
 	header.Edition, header.AtMillis = v.edition, nowMillis
-	sw := &snapshotWriter{w: w, between: between}
-	sw.head(&header)
-	s := v.saving(nowMillis)
+	sw := newSnapshotWriter(w, between)
+	defer sw.release()
+	return sw.snapshot(&header, v)
+}
+
+// snapshot writes all of it.
+func (w *snapshotWriter) snapshot(h *SnapshotHeader, v *View) (SnapshotSize, error) {
+	w.head(h)
+	s := v.saving(h.AtMillis, &w.pacer)
 	for i := range s.Sets {
-		sw.set(&s.Sets[i])
+		w.set(&s.Sets[i])
 	}
 	for i := range s.Lives {
-		sw.live(&s.Lives[i])
+		w.live(&s.Lives[i])
 	}
 	var rows []SavedRow
 	var mapped []SavedMapping
-	for e := range v.topicsByNumber {
+	for e := range v.topicsByNumber(&w.pacer) {
 		rows = s.appendRows(rows[:0], e)
+		if !w.did(savedTopic + e.queues.len()) {
+			break
+		}
 		if len(rows) == 0 {
 			continue
 		}
 		for _, m := range s.mappingsOf(e) {
-			mapped = append(mapped, SavedMapping{uint32(sw.size.Topics), m.BrokerName, m.Info})
+			w.did(savedLink)
+			mapped = append(mapped, SavedMapping{uint32(w.size.Topics), m.BrokerName, m.Info})
 		}
-		sw.topic(e.name, rows)
-		if sw.err != nil {
-			return SnapshotSize{}, sw.err
-		}
+		w.topic(e.name, rows)
 	}
 	for i := range mapped {
-		sw.mapping(&mapped[i])
+		w.did(savedLink)
+		w.mapping(&mapped[i])
 	}
 	for _, o := range s.offers {
-		sw.offer(o)
+		w.did(savedLink)
+		w.offer(o)
 	}
-	return sw.end()
+	return w.end()
 }
+
+// spareDeflater is kept from one snapshot to the next, since it has a megabyte: nil
+// while it is in use, and before the first. A sync.Pool would lose it with every garbage
+// collection, and where the writer wakes up on another processor.
+var spareDeflater atomic.Pointer[flate.Writer]
 
 // A snapshotWriter writes a snapshot, record after record, kind after kind. After an
 // error it does nothing more.
 type snapshotWriter struct {
-	w       io.Writer
-	between func() error
-	err     error
-	size    SnapshotSize
+	pacer // with the error
+	w     io.Writer
+	size  SnapshotSize
 
 	kind     byte
 	plain    []byte // the text of kind so far, but for what has been written
@@ -78,22 +91,35 @@ type snapshotWriter struct {
 	topicNum uint32     // of the mapping before
 }
 
+func newSnapshotWriter(w io.Writer, between func() error) *snapshotWriter {
+	deflate := spareDeflater.Swap(nil)
+	if deflate == nil {
+		deflate, _ = flate.NewWriter(nil, flate.BestSpeed) // the level is a right one
+	}
+	return &snapshotWriter{w: w, pacer: pacer{rest: between}, plain: make([]byte, 0, sectionSize+sectionSize/4), deflate: deflate}
+}
+
+// release gives back what is kept; w is not to be used any more.
+func (w *snapshotWriter) release() {
+	w.deflate.Reset(io.Discard)
+	spareDeflater.Store(w.deflate)
+	w.deflate = nil
+}
+
 func (w *snapshotWriter) head(h *SnapshotHeader) {
 	var b []byte
 	if b, w.err = h.appendHead(nil); w.err == nil {
 		w.sums = append(w.sums, b[stampsAt-sectionTail:stampsAt]...)
 		w.write(b)
 	}
-	w.deflate, _ = flate.NewWriter(nil, flate.BestSpeed) // the level is a right one
 }
 
 func (w *snapshotWriter) write(b []byte) {
-	if w.between != nil && w.err == nil {
-		w.err = w.between()
-	}
+	w.pause()
 	if w.err == nil {
 		_, w.err = w.w.Write(b)
 		w.size.Bytes += int64(len(b))
+		w.did(len(b) / bytesPerUnit)
 	}
 }
 
@@ -105,11 +131,11 @@ func (w *snapshotWriter) begin(kind byte) {
 	}
 }
 
-// flush writes what there is of a kind: one section, or some more if there have
-// been many numbers since the last string.
+// flush writes what there is of a kind: one section, or some more after a long
+// string or a topic of many brokers.
 func (w *snapshotWriter) flush() {
 	for rest := w.plain; len(rest) > 0 && w.err == nil; {
-		n := min(len(rest), maxSection)
+		n := min(len(rest), sectionSize)
 		w.emit(rest[:n])
 		rest = rest[n:]
 	}
@@ -119,6 +145,7 @@ func (w *snapshotWriter) flush() {
 // emit writes a section of the given text.
 func (w *snapshotWriter) emit(plain []byte) {
 	w.size.PlainBytes += int64(len(plain))
+	w.pause()
 	b := &w.section
 	b.Reset()
 	b.Write([]byte{w.kind, deflatedSection, 0, 0, 0, 0})
@@ -126,6 +153,7 @@ func (w *snapshotWriter) emit(plain []byte) {
 	w.deflate.Reset(b)
 	_, _ = w.deflate.Write(plain)
 	_ = w.deflate.Close()
+	w.did(len(plain) / plainPerUnit)
 	if b.Len()-sectionHead >= len(plain) { // it is not worth it
 		b.Truncate(sectionHead)
 		b.Bytes()[1] = 0
@@ -160,16 +188,17 @@ func (w *snapshotWriter) end() (SnapshotSize, error) {
 	return w.size, nil
 }
 
-func (w *snapshotWriter) uint(n uint64) { w.plain = binary.AppendUvarint(w.plain, n) }
-func (w *snapshotWriter) int(n int64)   { w.plain = binary.AppendVarint(w.plain, n) }
-
-// text writes a string, and the section if that is long enough now.
-func (w *snapshotWriter) text(s string) {
-	w.plain = appendText(w.plain, s)
+// grown notes that the text has grown, and writes the section if it is long enough.
+func (w *snapshotWriter) grown(plain []byte) {
+	w.plain = plain
 	if len(w.plain) >= sectionSize {
 		w.flush()
 	}
 }
+
+func (w *snapshotWriter) uint(n uint64) { w.grown(binary.AppendUvarint(w.plain, n)) }
+func (w *snapshotWriter) int(n int64)   { w.grown(binary.AppendVarint(w.plain, n)) }
+func (w *snapshotWriter) text(s string) { w.grown(appendText(w.plain, s)) }
 
 // flags writes up to eight of them.
 func (w *snapshotWriter) flags(flags ...bool) {
@@ -179,7 +208,7 @@ func (w *snapshotWriter) flags(flags ...bool) {
 			b |= 1 << i
 		}
 	}
-	w.plain = append(w.plain, b)
+	w.grown(append(w.plain, b))
 }
 
 func (w *snapshotWriter) set(set *SavedSet) {
@@ -237,7 +266,7 @@ func (w *snapshotWriter) topic(name string, rows []SavedRow) {
 	w.text(name)
 	w.uint(uint64(len(rows)))
 	if rows[0].Offer == w.row.Offer && slices.Equal(rows, w.lastRows) {
-		w.plain = append(w.plain, w.lastText...)
+		w.grown(append(w.plain, w.lastText...))
 		return
 	}
 	w.lastRows = append(w.lastRows[:0], rows...)
@@ -254,7 +283,7 @@ func (w *snapshotWriter) topic(name string, rows []SavedRow) {
 		w.lastText = binary.AppendUvarint(w.lastText, uint64(r.Offer))
 		w.row = r
 	}
-	w.plain = append(w.plain, w.lastText...)
+	w.grown(append(w.plain, w.lastText...))
 }
 
 func (w *snapshotWriter) mapping(m *SavedMapping) {

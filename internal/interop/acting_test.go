@@ -21,7 +21,7 @@ import (
 // which sees what it is told.
 func TestActingMaster(t *testing.T) {
 	needTools(t)
-	t.Parallel() // with TestSplitRegistration: both wait for brokers most of the time
+	t.Parallel()
 	const version, set, topic = "5.5.0", "broker-a", "ActingTopic"
 	const memberTopic = syncTopic + set
 	dir := workDir(t)

@@ -17,6 +17,7 @@ import (
 // the domain of an address server, which is ours.
 func TestAddressServer(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	if reference != "" {
 		t.Skip("a Java name server is no address server")
 	}

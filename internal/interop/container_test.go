@@ -17,6 +17,7 @@ import (
 // drop the first of them at once and the others after 120 s.
 func TestBrokerContainer(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	dir := workDir(t)
 	ns := startNamesrv(t, dir)
 	wire := startTap(t, ns.addr())

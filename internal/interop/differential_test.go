@@ -35,6 +35,7 @@ type duel struct {
 // answers of a story anew: go test -tags interop -run Differential -rewrite.
 func TestDifferential(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	for _, release := range releases {
 		t.Run(release.version, func(t *testing.T) {
 			t.Parallel()

@@ -11,7 +11,7 @@
 // The package holds tests only, behind the build tag interop. "make interop"
 // runs them, which is:
 //
-//	go -C internal/interop test -tags interop -count=1 -v -timeout 40m .
+//	go -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 3 .
 //
 // The folder is a module of its own, so that the go.mod of the name server does
 // not list what the Go client needs.
@@ -81,7 +81,9 @@
 //
 // Rules: every process runs in a process group of its own, writes to a file
 // and is killed when its test ends. A guard (guard_test.go) kills what is left
-// if the test binary itself dies. Ports are taken below the ephemeral range,
+// if the test binary itself dies. Tests run side by side: they wait for brokers
+// most of the time. Each has processes, ports and a directory of its own, and
+// three at a time do with 6 GB and two processors. Ports are taken below the ephemeral range,
 // from a block that no other run uses (port_test.go). Waiting is done on
 // conditions with a deadline, which is generous (wait_test.go): a busy machine
 // must not look like a broken server.

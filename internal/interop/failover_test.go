@@ -27,6 +27,7 @@ import (
 //	round 3                          x
 func TestFailover(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	const (
 		version = "5.5.0"
 		set     = "broker-a"

@@ -186,7 +186,7 @@ func natHorizons(t *testing.T) string {
 // they cannot.
 func TestHorizonNAT(t *testing.T) {
 	needTools(t)
-	t.Parallel() // it waits for a broker most of the time
+	t.Parallel()
 	const set = "broker-a"
 	n := startNATted(t)
 	dir := workDir(t)

@@ -34,9 +34,10 @@ const messages = 1000
 // subtests of each build on each other; to repeat one, repeat its version.
 func TestRocketMQ(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	for _, version := range []string{"5.5.0", "4.9.7"} {
 		t.Run(version, func(t *testing.T) {
-			t.Parallel() // both wait for brokers most of the time
+			t.Parallel()
 			testVersion(t, version)
 		})
 	}
@@ -217,6 +218,7 @@ func testVersion(t *testing.T, version string) {
 // unregister, once with JSON headers and once with RocketMQ's binary ones.
 func TestOldBroker(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	const version = "4.3.0"
 	dir := workDir(t)
 	ns := startNamesrv(t, dir)

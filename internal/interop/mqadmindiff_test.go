@@ -118,6 +118,7 @@ var adminCommands = []adminCommand{
 // make mqadmin print the same.
 func TestMQAdmin(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	const version, set = "5.5.0", "broker-a"
 	dir := workDir(t)
 	const conf = "orderMessageEnable=true" // puts order configurations into routes

@@ -18,6 +18,7 @@ import (
 // that topic.
 func TestProxy(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	const version, set, topic = "5.5.0", "broker-a", "ProxyTopic"
 	dir := workDir(t)
 	ns := startNamesrv(t, dir)

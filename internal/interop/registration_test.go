@@ -18,7 +18,7 @@ import (
 // list: both must end up with the same topics and routes.
 func TestSplitRegistration(t *testing.T) {
 	needTools(t)
-	t.Parallel() // with TestActingMaster: both wait for brokers most of the time
+	t.Parallel()
 	const version, set, partSize = "5.5.0", "broker-a", 10
 	dir := workDir(t)
 	ns := startNamesrv(t, filepath.Join(dir, "subject"))

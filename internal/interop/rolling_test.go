@@ -17,6 +17,7 @@ import (
 // not, send one message after the other. None fails and none is lost.
 func TestRollingRestart(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	const topic = "RollingTopic"
 	dir := workDir(t)
 	servers := []*namesrv{

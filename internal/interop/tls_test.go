@@ -16,6 +16,7 @@ import (
 // of two releases who find it by the one and by the other.
 func TestTLS(t *testing.T) {
 	needTools(t)
+	t.Parallel()
 	const set, topic, count = "broker-a", "SecretTopic", 100
 	secure := []string{"-Dtls.enable=true"}
 	dir := workDir(t)

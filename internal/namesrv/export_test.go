@@ -295,6 +295,20 @@ func (s *Server) WriteRoutes() error {
 	return nil
 }
 
+// WriteRoutesSlowly writes the snapshot now as a server does that runs, if hasTime, or
+// that ends. Each piece takes d. It returns how many there are, and how long after its
+// beginning there is no other write. For a server that does not run; in a bubble.
+func (s *Server) WriteRoutesSlowly(d time.Duration, hasTime bool) (pieces int, quiet time.Duration) {
+	k, began, worked := s.keeper, time.Now(), time.Duration(0)
+	k.now = func() time.Duration { return time.Since(began) + worked }
+	k.between = func() {
+		pieces++
+		worked += d
+	}
+	k.write(func() bool { return hasTime }, becauseChanged)
+	return pieces, k.plan.quiet
+}
+
 // StampRoutes says in the snapshot that it is right now, for a server that does not run.
 func (s *Server) StampRoutes() error {
 	s.keeper.stamp()
@@ -320,18 +334,20 @@ func (s *Server) LoadRoutes() RouteLoadStats {
 func (s *Server) ReleaseRoutes() { s.keeper.file.release() }
 
 // RouteWriter returns what writes the routes into a file as the server does, with
-// pauses as long as ctx is not done. One goroutine may call it, of a server that has no
-// snapshot of its own.
-func (s *Server) RouteWriter(file string) func(context.Context) error {
+// pauses as long as ctx is not done, and returns how long after its beginning the server
+// would write them again at the earliest. One goroutine may call it, of a server that has
+// no snapshot of its own.
+func (s *Server) RouteWriter(file string) func(context.Context) (time.Duration, error) {
 	cfg := *s.config()
 	cfg.RouteSnapshotPath = file
 	k := newRouteKeeper(s, &cfg)
-	return func(ctx context.Context) error {
+	return func(ctx context.Context) (time.Duration, error) {
+		began := k.now()
 		k.write(func() bool { return ctx.Err() == nil }, becauseChanged)
 		if why := k.stats().Write.Failing; why != "" {
-			return errors.New(why)
+			return 0, errors.New(why)
 		}
-		return nil
+		return k.plan.quiet - began, nil
 	}
 }
 
@@ -350,3 +366,9 @@ func (s *Server) BrokerConn() engine.Conn {
 	}
 	return nil
 }
+
+// How long a write of the snapshot works and sleeps in turn.
+const (
+	WritePiece = writePiece
+	WritePause = writePause
+)

@@ -293,12 +293,16 @@ func (k *routeKeeper) write(hasTime func() bool, reason string) {
 		Identity: k.identity, Hostname: clipped(hostName(), maxIdentity), ProcessID: k.process, Reason: reason, ServerVersion: clipped(Version(), maxIdentity),
 		Sequence: uint64(k.writes.Load()) + 1, WrittenMillis: at.wall.UnixMilli(), Stamp: at.stamp(k.number + 1),
 	}
+	var slept time.Duration
+	rested := began
 	between := func() error {
 		if k.between != nil {
 			k.between()
 		}
-		if hasTime() {
+		if now := k.now(); now-rested >= writePiece && hasTime() {
 			time.Sleep(writePause)
+			rested = k.now()
+			slept += rested - now
 		}
 		return nil
 	}
@@ -315,7 +319,7 @@ func (k *routeKeeper) write(hasTime func() bool, reason string) {
 	k.number++
 	k.written = v.Edition()
 	ended := k.now()
-	k.plan.wrote(began, ended)
+	k.plan.wrote(began, ended, slept)
 	k.writes.Add(1)
 	k.succeeded(began)
 	k.mu.Lock()

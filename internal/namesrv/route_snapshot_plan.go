@@ -7,7 +7,7 @@ const (
 	urgentDelay    = time.Second      // after the last of several urgent changes
 	changeDelay    = 10 * time.Second // after the first of several changes, of whatever kind
 	stampInterval  = time.Minute      // between two words that it is still right
-	spacing        = 20               // times what the last write took, from its beginning: 5 % of one core
+	spacing        = 40               // times what the last write took without its pauses, from its beginning: with what it takes to fall asleep and wake up, below 5 % of one core
 	longestSpacing = 5 * time.Minute  // or a write that hung once would be the last one for hours
 	firstRetry     = time.Second      // after a failure; twice as long after each further one
 	longestRetry   = time.Minute
@@ -60,11 +60,11 @@ func (p *snapshotPlan) next() (task snapshotTask, at time.Duration, ok bool) {
 	}
 }
 
-// wrote notes a write that has succeeded. What has changed since it began is
-// noted again by the caller.
-func (p *snapshotPlan) wrote(began, ended time.Duration) {
+// wrote notes a write that has succeeded, of which it has slept for some time. What has
+// changed since it began is noted again by the caller.
+func (p *snapshotPlan) wrote(began, ended, slept time.Duration) {
 	*p = snapshotPlan{
-		quiet:    began + min(spacing*(ended-began), longestSpacing),
+		quiet:    began + min(spacing*(ended-began-slept), longestSpacing),
 		hasFile:  true,
 		nextTime: ended + stampInterval,
 	}

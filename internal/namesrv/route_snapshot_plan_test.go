@@ -14,7 +14,10 @@ func TestSnapshotPlan(t *testing.T) {
 	type step func(*snapshotPlan)
 	change := func(at time.Duration) step { return func(p *snapshotPlan) { p.change(at, false) } }
 	urgent := func(at time.Duration) step { return func(p *snapshotPlan) { p.change(at, true) } }
-	wrote := func(began, ended time.Duration) step { return func(p *snapshotPlan) { p.wrote(began, ended) } }
+	wrote := func(began, ended time.Duration) step { return func(p *snapshotPlan) { p.wrote(began, ended, 0) } }
+	rested := func(began, ended, slept time.Duration) step {
+		return func(p *snapshotPlan) { p.wrote(began, ended, slept) }
+	}
 	stamped := func(at time.Duration) step { return func(p *snapshotPlan) { p.stamped(at) } }
 	failed := func(at time.Duration) step { return func(p *snapshotPlan) { p.failed(at) } }
 	for name, c := range map[string]struct {
@@ -32,7 +35,9 @@ func TestSnapshotPlan(t *testing.T) {
 		"urgent ones without end":       {[]step{urgent(5 * s), urgent(9 * s), urgent(14*s + s/2)}, writeSnapshot, 15 * s},
 		"nothing since a write":         {[]step{urgent(5 * s), wrote(6*s, 7*s)}, stampSnapshot, 67 * s},
 		"nothing since a stamp":         {[]step{wrote(6*s, 7*s), stamped(68 * s)}, stampSnapshot, 128 * s},
-		"soon after a write":            {[]step{wrote(6*s, 6*s+s/2), urgent(7 * s)}, writeSnapshot, 16 * s},
+		"soon after a write":            {[]step{wrote(6*s, 6*s+s/2), urgent(7 * s)}, writeSnapshot, 26 * s},
+		"soon after one with pauses":    {[]step{rested(6*s, 16*s, 9*s+s/2), urgent(17 * s)}, writeSnapshot, 26 * s},
+		"just after one with pauses":    {[]step{rested(6*s, 8*s, s), urgent(8 * s)}, writeSnapshot, 46 * s},
 		"soon after a short write":      {[]step{wrote(6*s, 6*s+s/100), urgent(7 * s)}, writeSnapshot, 8 * s},
 		"soon after a write that hung":  {[]step{wrote(0, time.Hour), urgent(time.Hour)}, writeSnapshot, time.Hour + s},
 		"soon after a very long write":  {[]step{wrote(0, 100*s), urgent(101 * s)}, writeSnapshot, longestSpacing},
@@ -43,7 +48,7 @@ func TestSnapshotPlan(t *testing.T) {
 		"a success after failures":      {[]step{urgent(0), failed(s), failed(2 * s), wrote(4*s, 4*s), urgent(5 * s)}, writeSnapshot, 6 * s},
 		"a failure after a success":     {[]step{urgent(0), failed(s), failed(2 * s), wrote(4*s, 4*s), urgent(5 * s), failed(6 * s)}, writeSnapshot, 7 * s},
 		"a stamp that fails":            {[]step{wrote(0, s), failed(61 * s)}, stampSnapshot, 62 * s},
-		"no stamp while changes wait":   {[]step{wrote(0, 4*s), change(79 * s)}, writeSnapshot, 89 * s},
+		"no stamp while changes wait":   {[]step{wrote(0, 2*s), change(79 * s)}, writeSnapshot, 89 * s},
 		"a stamp does not delay writes": {[]step{wrote(0, s/10), stamped(61 * s), urgent(61 * s)}, writeSnapshot, 62 * s},
 	} {
 		var p snapshotPlan

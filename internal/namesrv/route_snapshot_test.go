@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gonamesrv/codec"
@@ -251,6 +252,45 @@ func register(s *namesrv.Server, b nstest.Broker) error {
 // bootAt is a run of the machine.
 func bootAt(id string, d time.Duration) func(*namesrv.Server) {
 	return func(s *namesrv.Server) { s.SetBoot(func() (string, time.Duration) { return id, d }) }
+}
+
+// TestWriteRests: a write sleeps as soon as it has worked for a while, ten times as
+// long, and what it has slept does not count for the time to the next one. That of a
+// server that ends does not.
+func TestWriteRests(t *testing.T) {
+	const topics = 20_000
+	for name, c := range map[string]struct {
+		piece   time.Duration // of work
+		hasTime bool
+		each    int // pieces to a sleep
+	}{
+		"long pieces":         {2 * namesrv.WritePiece, true, 1},
+		"short pieces":        {namesrv.WritePiece / 4, true, 4},
+		"somebody waits":      {namesrv.WritePiece, false, 0},
+		"pieces of no length": {0, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := idleServer(t, keepRoutes(filepath.Join(t.TempDir(), "routes.snap")))
+			if err := registerSome(s, 2, topics, 1); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				pieces, quiet := s.WriteRoutesSlowly(c.piece, c.hasTime)
+				slept := time.Since(began)
+				want := time.Duration(0)
+				if c.each > 0 {
+					want = time.Duration(pieces/c.each) * namesrv.WritePause
+				}
+				if pieces < topics/1000 || slept != want {
+					t.Errorf("slept for %v between %d pieces of %v, want %v", slept, pieces, c.piece, want)
+				}
+				if want := 40 * time.Duration(pieces) * c.piece; quiet != want {
+					t.Errorf("next write after %v, want %v", quiet, want)
+				}
+			})
+		})
+	}
 }
 
 // TestSnapshotRefused has a file that is good, and its backup, and then something
