@@ -59,6 +59,7 @@ type Snapshot struct {
 
 	AddressServer httpserver.Stats // zero where it is off
 
+	Peers   []PeerStats // the name servers of peerNamesrvAddr, in its order
 	Log     LogStats
 	Reloads ReloadStats // of the configuration file
 
@@ -124,6 +125,7 @@ func (s *Server) Snapshot() Snapshot {
 		Notices:       s.notifier.stats(),
 		Misses:        s.damper.stats(),
 		Protection:    s.protection.Stats(),
+		Peers:         s.peers.stats(),
 		Log:           s.logStats(),
 		Reloads:       s.reloads.snapshot(),
 		Config:        cfg.settings(),
