@@ -16,6 +16,10 @@ type Stats struct {
 	// The same of routes that are kept for horizons.
 	HorizonCachedBytes, HorizonCacheLimit, HorizonCacheMisfits int64
 
+	// Routes that were encoded, since the start, in either form of JSON; all others were
+	// answered from those that are kept.
+	EncodedLegacy, EncodedStrict uint64
+
 	Limits   Limits    // in force
 	Refusals []Refusal // since the start, one for each limit, always in the same order
 }

@@ -148,6 +148,12 @@ type RequestStats struct {
 	// Requests counts frames whose header can be read and that are no answers.
 	Requests uint64
 
+	// Outcomes counts Requests by what they were answered: the response code's name in
+	// Java, in lower case, as success, topic_not_exist or system_busy; oneway, if they
+	// were not to be answered; other, for response codes that have no name here. It has no
+	// zeros, and is nil if there were none.
+	Outcomes map[string]uint64
+
 	// Refused counts, by reason, frames that were answered with an error or
 	// dropped. It has no zeros, and is nil if nothing was refused.
 	Refused map[string]uint64

@@ -46,6 +46,8 @@ type Snapshot struct {
 
 	Registrations uint64         // REGISTER_BROKER requests offered to the default pool
 	Requests      []RequestStats // in ascending order of their codes, all that have none last
+	Registered    RegistrationStats
+	Clients       []ClientCount // by language and version, 32 kinds at most and the rest; brokers are clients too
 
 	Table    route.Stats
 	Routes   RouteSnapshotStats // over a restart
@@ -77,6 +79,10 @@ type KVConfigStats struct {
 	Namespaces int
 	Bytes      int // of its text
 	MaxBytes   int
+
+	Entries     int    // keys in all namespaces
+	Saves       uint64 // changes written to disk
+	SavesFailed uint64 // changes that could not be written, and were refused
 }
 
 // A NoticeStats shows how many NOTIFY_MIN_BROKER_ID_CHANGE wait, and what became of
