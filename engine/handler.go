@@ -121,6 +121,12 @@ type Conn interface {
 	// of their own.
 	SetValue(v any)
 
+	// Tag returns the number that SetTag was given last, 0 if it never was called. It
+	// is for what the handler looks at with each frame: it takes no memory beside the
+	// connection's own. Any goroutine may call SetTag, with the same care as SetValue.
+	Tag() uint32
+	SetTag(tag uint32)
+
 	// Send queues a copy of b to be written and returns at once; b is the
 	// caller's again. Bytes sent by one goroutine leave in order, and what
 	// is sent before the loop gets round to it leaves in one write. Against
