@@ -144,6 +144,12 @@ func (c *conn) TLS() *tls.ConnectionState {
 	return c.tls.stateLocked()
 }
 
+func (c *conn) IsTLS() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tls != nil && c.tls.up
+}
+
 // beginTurn reads the clock for a turn of c. Loop or reader only.
 func (c *conn) beginTurn() { c.at.Store(int64(c.e.now())) }
 

@@ -122,6 +122,9 @@ func New(h Handler, o Options) (*Engine, error) {
 	return e, nil
 }
 
+// Loops returns how many event loops there are.
+func (e *Engine) Loops() int { return len(e.loops) }
+
 // configForClient is asked by crypto/tls at the beginning of each handshake.
 func (e *Engine) configForClient(*tls.ClientHelloInfo) (*tls.Config, error) {
 	if e.o.TLSConfig != nil {

@@ -107,6 +107,9 @@ type Conn interface {
 	// on. It is shared and may be read only.
 	TLS() *tls.ConnectionState
 
+	// IsTLS reports whether TLS is not nil, and costs much less.
+	IsTLS() bool
+
 	// Loop returns the index of the connection's event loop, from 0 to one less
 	// than there are. It never changes. A connection with TLS has left its loop,
 	// and keeps the index.

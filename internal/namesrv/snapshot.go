@@ -74,13 +74,13 @@ type PoolStats struct {
 	InForce engine.ExecutorInForce
 }
 
-// A KVConfigStats is how full the KV config is. Both are of one moment.
+// A KVConfigStats is how full the KV config is, and how it is kept.
 type KVConfigStats struct {
 	Namespaces int
+	Entries    int // keys in all namespaces
 	Bytes      int // of its text
 	MaxBytes   int
 
-	Entries     int    // keys in all namespaces
 	Saves       uint64 // changes written to disk
 	SavesFailed uint64 // changes that could not be written, and were refused
 }
@@ -119,7 +119,8 @@ func (s *Server) Snapshot() Snapshot {
 		Engine:        s.engine.Stats(),
 		QueuedBytes:   s.budget.Queued(),
 		Registrations: s.arrivals.Load(),
-		Requests:      s.dispatch.snapshot(),
+		Requests:      s.dispatch.snapshot(s.tallies),
+		Clients:       s.clients.snapshot(),
 		Table:         table.Stats(),
 		Routes:        s.keeper.stats(),
 		Horizons:      s.horizons.snapshot(),
@@ -129,6 +130,7 @@ func (s *Server) Snapshot() Snapshot {
 		Protection:    s.protection.Stats(),
 		Config:        cfg.settings(),
 	}
+	snap.Registered = s.registrationStats(&snap.Table)
 	snap.Routes.Warmth = table.Warmth()
 	snap.RoutesGiven = (snap.State == StateServing || snap.State == StateDraining) && !s.mustWait(cfg)
 	if s.hasServed() {
@@ -193,7 +195,10 @@ func (s *Server) tableNow() *route.Table {
 
 func (k *kvConfig) stats() KVConfigStats {
 	now := k.now.Load()
-	return KVConfigStats{Namespaces: len(now.table.Namespaces), Bytes: now.size, MaxBytes: k.most}
+	return KVConfigStats{
+		Namespaces: len(now.table.Namespaces), Entries: now.entries, Bytes: now.size, MaxBytes: k.most,
+		Saves: k.saves.Load(), SavesFailed: k.savesFailed.Load(),
+	}
 }
 
 func (n *notifier) stats() NoticeStats {
