@@ -43,7 +43,10 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 		return out
 	}
 	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), 0, nil, false
-	tag := s.tagOf(c, &r.cmd)
+	tag := connTag(c.Tag())
+	if tag == 0 {
+		tag = s.meet(c, &r.cmd)
+	}
 	r.tally, r.timed = s.tallies.all[tag.tally()], false
 	if r.tally.isDue() {
 		s.beginSample(r)
@@ -135,12 +138,15 @@ func (s *Server) answer(r *request, out []byte, reply codec.Reply, err error) []
 		r.row.refuse(reasonOf(err))
 		s.noteMissed(r, err)
 	}
-	if r.cmd.Flag.IsOneway() {
-		s.count(r, outcomeOneway)
-		return out
+	o := outcomeOneway
+	if !r.cmd.Flag.IsOneway() {
+		reply = s.replyTo(r, reply, err)
+		out = s.appendReply(r, out, &reply)
+		o = outcomeOf(reply.Code)
 	}
-	reply = s.replyTo(r, reply, err)
-	out = s.appendReply(r, out, &reply)
-	s.count(r, outcomeOf(reply.Code))
+	r.tally.came(r.row, o)
+	if r.timed {
+		s.endSample(r, o)
+	}
 	return out
 }

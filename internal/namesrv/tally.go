@@ -250,14 +250,6 @@ func (s *Server) meet(c engine.Conn, cmd *codec.Command) connTag {
 	return g
 }
 
-// tagOf returns the tag of a connection that has sent cmd.
-func (s *Server) tagOf(c engine.Conn, cmd *codec.Command) connTag {
-	if g := connTag(c.Tag()); g != 0 {
-		return g
-	}
-	return s.meet(c, cmd)
-}
-
 // beginSample lets r be timed, if its loop serves it, and notes who asks.
 func (s *Server) beginSample(r *request) {
 	passed := r.tally.next()
@@ -268,14 +260,6 @@ func (s *Server) beginSample(r *request) {
 	}
 	var text [64]byte // IPv6 with a zone may be longer
 	r.tally.askers.Add(r.began, addr.AppendTo(text[:0]), uint64(passed))
-}
-
-// count counts a request, which is about to be answered.
-func (s *Server) count(r *request, o outcome) {
-	r.tally.came(r.row, o)
-	if r.timed {
-		s.endSample(r, o)
-	}
 }
 
 // endSample notes how long a request took that is timed. What a loop has not served
