@@ -27,7 +27,7 @@ type ConnInfo struct {
 }
 
 // Connections returns all open connections that Opened was called for, in ascending
-// order of their IDs. Each loop copies its list of pointers, 1 ns for each, and all
+// order of their IDs. Each loop copies its list of pointers, and all
 // else is done by the caller, who waits for the slowest loop. It fails if ctx is done
 // before, and with [ErrNotRunning]. Safe from any goroutine.
 func (e *Engine) Connections(ctx context.Context) ([]ConnInfo, error) {
