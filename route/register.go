@@ -130,6 +130,7 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	if t.links[linkKey{m, l}] == nil || !m.saidBy(r) {
 		return RegisterResult{}, false
 	}
+	t.registered.unchanged.Add(1)
 	l.hear(nowMillis)
 	l.caughtUp(r.Seq, a.full)
 	if l.conn != r.Conn || l.peer != r.Peer {
@@ -228,6 +229,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 			topics:        topics,
 		}
 	}
+	t.registered.applied.Add(1)
 	if others {
 		// What becomes of those mappings depends on sets that are not watched.
 		l.applied.bodyHash = 0
@@ -280,6 +282,7 @@ func (a *applying) begin(nowMillis int64, tooLong *LimitError) (ok bool, err err
 			return false, ErrTopicsChanged
 		}
 		if s != nil && t.isStale(s, r) {
+			t.registered.stale.Add(1)
 			t.emit(t.staleEvent(s, r))
 			return false, nil
 		}
@@ -486,6 +489,7 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			t.work++
 			if a.fits(totals{1, 1}) {
 				e := t.addTopic(names.copy(window(tc.Name)), guess.hash, s, q)
+				t.registered.topicsAdded.Add(1)
 				a.marks.add(e.id)
 				guess.added(e.id)
 				r.Changes.isNew(e.name)
@@ -509,9 +513,11 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			exact = false
 		case !ok:
 			t.addQueue(e, s, q)
+			t.registered.topicsAdded.Add(1)
 			r.Changes.added(e.name)
 		default:
 			t.setQueue(e, s, old, q)
+			t.registered.topicsChanged.Add(1)
 			r.Changes.changed(e.name)
 		}
 		a.pause()
@@ -568,6 +574,7 @@ func (a *applying) dropMissing() (n int) {
 		t.work++
 		if e := t.topicByID.get(id); e != nil && !has(a.listed, e.name) {
 			t.dropQueue(e, a.s)
+			t.registered.topicsRemoved.Add(1)
 			n++
 		}
 		a.pause()
