@@ -25,6 +25,8 @@ var ownKeys = []string{
 	"selfProtection", "selfProtectionMaxSeconds", "closeHoldMillis",
 	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
 	"warmStart", "routeSnapshotPath", "warmStartIdentity", "warmStartMaxAgeSeconds", "warmStartLoadMillis",
+	"adminServerPort", "adminBindAddress", "adminAnonymousLocal", "adminAnonymousRemote", "adminTokenFile", "adminAllowedHosts",
+	"adminTlsEnable", "adminMaxConnections", "adminMaxWatchers", "readyMinBrokers", "readyMaxWaitSeconds",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS
