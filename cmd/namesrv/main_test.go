@@ -54,7 +54,8 @@ func properties(t *testing.T, lines ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "namesrv.properties")
-	lines = append(lines, "kvConfigPath="+filepath.Join(dir, "kvConfig.json")) // not that of who runs the test
+	// Not the files and the port of who runs the test; a line may say another port.
+	lines = append([]string{"adminServerPort=0"}, append(lines, "kvConfigPath="+filepath.Join(dir, "kvConfig.json"))...)
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
