@@ -197,6 +197,7 @@ func (l *loop) begin(el gnet.EventLoop) {
 	defer l.mu.Unlock()
 	l.el = el
 	l.now = l.e.now() // the first tick is a second away
+	l.ticked.Store(int64(max(l.now, 1)))
 }
 
 // end makes the loop refuse tasks from now on.
@@ -207,6 +208,7 @@ func (l *loop) end() {
 	if l.slowTimer != nil {
 		l.slowTimer.Stop()
 	}
+	l.ticked.Store(0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true

@@ -39,6 +39,10 @@ type Stats struct {
 	// that speak TLS are on none.
 	LoopOpen []int
 
+	// LoopTicked is when each event loop has looked at its clock last, which it does
+	// once a second, by Options.Clock. 0: it does not run.
+	LoopTicked []time.Duration
+
 	// Closed connections by what ended them. The sum is Accepted - Open.
 	ClosedByPeer     uint64 // the peer closed, half-closed or reset
 	ClosedLocal      uint64 // Conn.Close
@@ -108,6 +112,7 @@ func (e *Engine) Stats() Stats {
 	}
 	for _, l := range e.loops {
 		s.LoopOpen = append(s.LoopOpen, int(l.conns.Load()))
+		s.LoopTicked = append(s.LoopTicked, time.Duration(l.ticked.Load()))
 		s.Frames += l.frameCount.Load()
 		s.BytesIn += l.bytesIn.Load()
 		s.BytesOut += l.bytesOut.Load()
