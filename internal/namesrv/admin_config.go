@@ -27,6 +27,14 @@ func (c Config) AdminAddresses() []string {
 	return addressesOf(c.AdminBindAddress, c.AdminServerPort)
 }
 
+// adminFiles returns how many file descriptors the admin listener needs at most.
+func (c *Config) adminFiles() int {
+	if c.AdminServerPort == 0 {
+		return 0
+	}
+	return c.AdminMaxConnections
+}
+
 // AdminHosts returns the names of adminAllowedHosts.
 func (c Config) AdminHosts() (hosts []string) {
 	for _, host := range strings.FieldsFunc(c.AdminAllowedHosts, func(r rune) bool { return r == ';' || r == ',' }) {

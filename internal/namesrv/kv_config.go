@@ -49,6 +49,8 @@ type kvConfig struct {
 
 	mu   sync.Mutex // held by one change from its beginning to its end, file included
 	file fileLock   // under mu; its path is "" for a KV config in memory only
+
+	saveFailed atomic.Bool // the last change could not be written
 }
 
 // A kvState is the KV config at one moment. It never changes.
@@ -257,7 +259,9 @@ func (k *kvConfig) change(namespace string, create bool, edit func([]codec.Field
 		return &refusal{why: reasonConfigLimit, code: codec.RespSystemError, remark: remarkOrderTopicsFull(n, maxOrderTopics)}
 	}
 	if k.file.path != "" {
-		if err := saveFile(k.file.path, text, isKVConfig); err != nil {
+		err := saveFile(k.file.path, text, isKVConfig)
+		k.saveFailed.Store(err != nil)
+		if err != nil {
 			return err
 		}
 	}

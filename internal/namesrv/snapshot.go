@@ -72,11 +72,12 @@ type PoolStats struct {
 	InForce engine.ExecutorInForce
 }
 
-// A KVConfigStats is how full the KV config is. Both are of one moment.
+// A KVConfigStats is how full the KV config is.
 type KVConfigStats struct {
 	Namespaces int
-	Bytes      int // of its text
+	Bytes      int // of its text; of one moment with Namespaces
 	MaxBytes   int
+	SaveFailed bool // the last change could not be written, so it did not happen
 }
 
 // A NoticeStats shows how many NOTIFY_MIN_BROKER_ID_CHANGE wait, and what became of
@@ -190,7 +191,7 @@ func (s *Server) tableNow() *route.Table {
 
 func (k *kvConfig) stats() KVConfigStats {
 	now := k.now.Load()
-	return KVConfigStats{Namespaces: len(now.table.Namespaces), Bytes: now.size, MaxBytes: k.most}
+	return KVConfigStats{Namespaces: len(now.table.Namespaces), Bytes: now.size, MaxBytes: k.most, SaveFailed: k.saveFailed.Load()}
 }
 
 func (n *notifier) stats() NoticeStats {
