@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"gonamesrv/internal/admin"
 	"gonamesrv/internal/component"
 	"gonamesrv/internal/logging"
 	"gonamesrv/internal/namesrv"
@@ -204,7 +205,17 @@ func serve(ctx context.Context, cfg namesrv.Config, o *outputs) error {
 		return err
 	}
 	s.OnUpdate(func(c namesrv.Config) { o.log.SetLevel(c.Level()) })
-	o.signals.onReload(func() { reload(o.log, s) })
+	a := admin.New(s, log)
+	manager := newSystemd(a.Alive, a.Status, log)
+	if manager != nil {
+		s.Attach("systemd", manager)
+	}
+	s.Attach("admin server", a)
+	o.signals.onReload(func() {
+		manager.has(nowReloading)
+		reload(o.log, s, a)
+		manager.has(nowReloaded)
+	})
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	select {
@@ -212,6 +223,7 @@ func serve(ctx context.Context, cfg namesrv.Config, o *outputs) error {
 		return err
 	case <-s.Ready():
 	}
+	manager.has(nowServing)
 	// Scripts wait for this line, so it is true. Java:
 	// NamesrvStartup#createAndStartNamesrvController.
 	fmt.Fprintf(o.stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
@@ -220,9 +232,10 @@ func serve(ctx context.Context, cfg namesrv.Config, o *outputs) error {
 
 // reload runs after SIGHUP and reads again what can be read again while the server
 // serves. Nothing in it may end the program or wait for a peer.
-func reload(log *logging.Log, s *namesrv.Server) {
+func reload(log *logging.Log, s *namesrv.Server, a *admin.Admin) {
 	log.Reopen()
 	s.Reload()
+	a.Reload()
 }
 
 // address says where the server listens: a single address as it is configured,

@@ -125,8 +125,8 @@ func TestProbesOfALife(t *testing.T) {
 		}
 	}
 	want("starting", map[string]string{
-		"/livez":    "200 ok",
-		"/startupz": "503 not started: listener: peers are not served yet",
+		"/livez":                               "200 ok",
+		"/startupz":                            "503 not started: listener: peers are not served yet",
 		"/readyz?exclude=gate&exclude=brokers": "503 not ready: listener: peers are not served yet",
 	})
 	close(release)

@@ -102,7 +102,7 @@ func TestTokenRotation(t *testing.T) {
 	if got := code(second); got != 401 {
 		t.Errorf("the second is answered %d", got)
 	}
-	write("debug a "+first+"\nread a "+second, 0o600) // both, for the time of the change
+	write("debug a "+first+"\nread a "+second, 0o600)                                           // both, for the time of the change
 	nstest.Eventually(t, "the second token counts", func() bool { return code(second) == 200 }) // by watching alone
 	if got := code(first); got != 200 {
 		t.Errorf("beside the second, the first is answered %d", got)

@@ -54,7 +54,7 @@ type Server struct {
 	events      *eventLog
 	lines       lineLimit
 	changeLog   adminLog
-	scanned     atomic.Int64 // when there was a scan, or could have been, by clock; 0 while there is none
+	scanned     atomic.Int64         // when there was a scan, or could have been, by clock; 0 while there is none
 	onUpdate    []func(Config)       // set before Run
 	attached    []attachedComponent  // the same
 	clock       *engine.Clock        // how long something lasts, above all the silence of brokers
