@@ -98,7 +98,7 @@ func TestPortTaken(t *testing.T) {
 			}
 		})
 	}
-	off := run(t, func(c *namesrv.Config) { c.AdminServerPort, c.AdminTokenFile = 0, "/no/such/file" })
+	off := run(t, func(c *namesrv.Config) { c.AdminServerPort, c.AdminTokenFile = 0, "listener_test.go/file" })
 	if off.http != nil || strings.Contains(off.log.String(), "admin server") {
 		t.Error("port 0 is not off")
 	}

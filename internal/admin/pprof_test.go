@@ -14,7 +14,7 @@ import (
 // is taken at a time; the end of the server does not wait for it.
 func TestProfiles(t *testing.T) {
 	r := run(t, func(c *namesrv.Config) { c.AdminAnonymousLocal = "debug" })
-	for path, want := range map[string]string{"/debug/pprof/": "goroutine", "/debug/pprof/goroutine?debug=2": "goroutine ", "/debug/pprof/cmdline": "admin.test"} {
+	for path, want := range map[string]string{"/debug/pprof/": "goroutine", "/debug/pprof/goroutine?debug=2": "goroutine ", "/debug/pprof/cmdline": "test"} {
 		if code, _, body := r.ask(path, way{}); code != 200 || !strings.Contains(body, want) {
 			t.Errorf("%s is answered %d %s", path, code, body)
 		}
