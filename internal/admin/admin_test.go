@@ -100,6 +100,24 @@ func runAdmin(t *testing.T, a *Admin, log *logText) *running {
 	return r
 }
 
+// startError returns why a server does not start, nil if it does.
+func startError(t *testing.T, a *Admin) error {
+	t.Helper()
+	a.server.Attach("admin server", a)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- a.server.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-a.server.Ready():
+		end()
+		<-ended
+		return nil
+	}
+}
+
 // A logText is a log that is read while it is written.
 type logText struct {
 	mu  sync.Mutex

@@ -82,8 +82,7 @@ func TestPortTaken(t *testing.T) {
 			a := adminOf(t, func(c *namesrv.Config) { c.AdminServerPort, c.AdminBindAddress = tt.port, tt.address }, newLog(log))
 			a.listenAt = func([]string) ([]net.Listener, error) { return engine.ListenAll("tcp", []string{tt.bind}) }
 			if tt.want != "" {
-				a.server.Attach("admin server", a)
-				if err := a.server.Run(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+				if err := startError(t, a); err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("the error is %v, want %s", err, tt.want)
 				}
 				return

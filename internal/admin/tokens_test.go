@@ -46,8 +46,7 @@ func TestTokenFileThatIsWrong(t *testing.T) {
 			}
 			log := &logText{}
 			a := adminOf(t, func(c *namesrv.Config) { c.AdminTokenFile = path }, newLog(log))
-			a.server.Attach("admin server", a)
-			err := a.server.Run(t.Context())
+			err := startError(t, a)
 			if err == nil || !strings.Contains(err.Error(), "adminTokenFile: ") || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") {
 				t.Errorf("the error is %v, want %s", err, tt.want)
 			}
@@ -57,8 +56,7 @@ func TestTokenFileThatIsWrong(t *testing.T) {
 		})
 	}
 	a := adminOf(t, func(c *namesrv.Config) { c.AdminTokenFile = filepath.Join(t.TempDir(), "none") }, newLog(io.Discard))
-	a.server.Attach("admin server", a)
-	if err := a.server.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if err := startError(t, a); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("without the file the error is %v", err)
 	}
 }
