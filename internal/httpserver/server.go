@@ -35,8 +35,7 @@ type Options struct {
 	IdleTimeout    time.Duration // between two requests
 
 	// Unhurried lets answers take as long as their handler likes: events for whoever
-	// watches, a profile. ReadTimeout is for the header alone then, WriteTimeout for a
-	// single write, and a request that has a body loses its connection with the answer.
+	// watches, a profile. WriteTimeout is for each of its writes then.
 	Unhurried bool
 
 	// Drain is how long Stop waits for answers under way. 0: not at all.
@@ -110,17 +109,17 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o}
 	s.http = http.Server{
-		Handler:           o.Handler,
-		ReadHeaderTimeout: o.ReadTimeout,
-		IdleTimeout:       o.IdleTimeout,
-		MaxHeaderBytes:    o.MaxHeaderBytes,
-		ConnState:         s.count,
-		ErrorLog:          stdlog.New(noise(o.OnNoise), "", 0),
+		Handler:        o.Handler,
+		ReadTimeout:    o.ReadTimeout,
+		IdleTimeout:    o.IdleTimeout,
+		MaxHeaderBytes: o.MaxHeaderBytes,
+		ConnState:      s.count,
+		ErrorLog:       stdlog.New(noise(o.OnNoise), "", 0),
 	}
 	if o.Unhurried {
 		s.http.Handler = unhurried(o.Handler, o.WriteTimeout)
 	} else {
-		s.http.ReadTimeout, s.http.WriteTimeout = o.ReadTimeout, o.WriteTimeout
+		s.http.WriteTimeout = o.WriteTimeout
 	}
 	return s, nil
 }

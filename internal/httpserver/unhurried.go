@@ -5,17 +5,11 @@ import (
 	"time"
 )
 
-// unhurried lets a handler take its time and bounds each of its writes. The timeouts
-// of http.Server cannot do that: that for reading ends the context of a request whose
-// answer takes longer, that for writing ends the answer.
+// unhurried lets a handler take its time and bounds each of its writes, which
+// http.Server.WriteTimeout cannot do.
 func unhurried(h http.Handler, write time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u := &unhurriedWriter{ResponseWriter: w, control: http.NewResponseController(w), time: write}
-		if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
-			// Else net/http would wait for the body, for as long as its peer likes.
-			w.Header().Set("Connection", "close")
-			_ = u.control.SetReadDeadline(time.Unix(1, 0))
-		}
 		defer u.hurry() // net/http writes what is left
 		h.ServeHTTP(u, r)
 	})

@@ -32,7 +32,7 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.ended) }); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// inTime runs f in a bubble with an unhurried server: 5 s for the header, 10 s for a
+// inTime runs f in a bubble with an unhurried server: 5 s for a request, 10 s for a
 // write. dial sends what f wants to send.
 func inTime(t *testing.T, f func(t *testing.T, s *Server, dial func(text string) net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestUnhurried(t *testing.T) {
 }
 
 // TestUnhurriedSlowPeers: whoever is slow has its time and loses the connection all
-// the same; and nobody waits for the rest of a body.
+// the same.
 func TestUnhurriedSlowPeers(t *testing.T) {
 	for _, tt := range []struct {
 		name, sent string
@@ -107,8 +107,8 @@ func TestUnhurriedSlowPeers(t *testing.T) {
 		{"half a header", "GET / HTTP/1.1\r\nHost:", 5 * time.Second},
 		{"the answer is not read", "GET /huge HTTP/1.1\r\nHost: h\r\n\r\n", 10 * time.Second},
 		{"nothing more is asked", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", time.Minute},
-		{"half a body", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf", time.Second},
-		{"no end of chunks", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", time.Second},
+		{"half a body", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf", 5 * time.Second},
+		{"no end of chunks", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", 5 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, s *Server, dial func(string) net.Conn) {
