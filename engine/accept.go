@@ -27,12 +27,15 @@ const (
 )
 
 // connectionLimit returns how many connections may be open. 0 means no limit.
-func connectionLimit(configured, maxFiles int) int {
+func connectionLimit(configured, maxFiles, reserve int) int {
 	if configured > 0 || maxFiles == 0 {
 		return configured
 	}
-	return max(1, maxFiles-fdReserve, maxFiles/2)
+	return max(1, maxFiles-reserve, maxFiles/2)
 }
+
+// fdReserve returns how many descriptors connections must not use.
+func (e *Engine) fdReserve() int { return fdReserve + e.o.OtherFiles }
 
 // acceptAll accepts on all listeners until they are closed.
 func (e *Engine) acceptAll() {
@@ -99,7 +102,7 @@ func (a *acceptor) run() {
 // fewFilesLeft reports whether descriptors may run out. With the default of
 // MaxConnections they cannot.
 func (e *Engine) fewFilesLeft() bool {
-	return e.maxFiles > 0 && e.open.Load()+fdReserve > int64(e.maxFiles)
+	return e.maxFiles > 0 && e.open.Load()+int64(e.fdReserve()) > int64(e.maxFiles)
 }
 
 // acceptNext accepts one connection. A goroutine enrolls it. While descriptors may run

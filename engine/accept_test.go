@@ -18,7 +18,7 @@ func TestConnectionLimit(t *testing.T) {
 		{0, 200, 100},
 		{0, 1, 1},
 	} {
-		if got := connectionLimit(tt.configured, tt.files); got != tt.want {
+		if got := connectionLimit(tt.configured, tt.files, fdReserve); got != tt.want {
 			t.Errorf("connectionLimit(%d, %d) = %d, want %d", tt.configured, tt.files, got, tt.want)
 		}
 	}

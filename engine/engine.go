@@ -156,7 +156,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 	}
 	e.maxFiles = maxOpenFiles()
-	e.maxConnections = int64(connectionLimit(e.o.MaxConnections, e.maxFiles))
+	e.maxConnections = int64(connectionLimit(e.o.MaxConnections, e.maxFiles, e.fdReserve()))
 	if err := e.startLoops(); err != nil {
 		e.closeListeners()
 		return err

@@ -206,6 +206,7 @@ func (l *loop) begin(el gnet.EventLoop) {
 	l.el = el
 	l.now = l.e.now() // the first tick is a second away
 	l.late.last.Store(int64(monotonic()))
+	l.ticked.Store(int64(max(l.now, 1)))
 }
 
 // end makes the loop refuse tasks from now on.
@@ -216,6 +217,7 @@ func (l *loop) end() {
 	if l.slowTimer != nil {
 		l.slowTimer.Stop()
 	}
+	l.ticked.Store(0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true

@@ -43,6 +43,7 @@ func (l *loop) tick() {
 	l.tickWaiting.Store(false)
 	settled := l.e.o.Clock.Settled()
 	l.now = l.e.now()
+	l.ticked.Store(int64(l.now))
 	if settled {
 		l.checkAwaited()
 		l.closeIdle()

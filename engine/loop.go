@@ -65,8 +65,9 @@ type loop struct {
 	late     lateness // see delay.go
 	lateTask gnet.Runnable
 
-	tickWaiting   atomic.Bool // a tick is queued and has not run
-	reliefWaiting atomic.Bool // a relief is queued and has not run
+	tickWaiting   atomic.Bool  // a tick is queued and has not run
+	ticked        atomic.Int64 // now, for others to read; 0 while it does not run
+	reliefWaiting atomic.Bool  // a relief is queued and has not run
 
 	conns atomic.Int64 // connections it serves, and those on their way to it
 

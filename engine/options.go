@@ -97,9 +97,13 @@ type Options struct {
 	// MaxConnections is the number of connections served at the same time. For
 	// one beyond it the oldest is closed that has not sent a whole frame within
 	// a second; if there is none, the newcomer is. 0: as many as
-	// RLIMIT_NOFILE allows less a reserve of 192, but at least half of it; no
-	// limit where the system sets none.
+	// RLIMIT_NOFILE allows less a reserve of 192 and OtherFiles, but at least half
+	// of it; no limit where the system sets none.
 	MaxConnections int
+
+	// OtherFiles is how many file descriptors the program needs for what is not the
+	// engine's, beyond the reserve: those of another listener with many peers.
+	OtherFiles int
 
 	// MaxConnectionsPerAddress is the number of connections served at the
 	// same time for one IPv4 address, or one /64 of IPv6. Those beyond it are
@@ -208,6 +212,7 @@ func (o Options) Validate() error {
 		{"FirstFrameTimeout", int64(o.FirstFrameTimeout)},
 		{"FrameTimeout", int64(o.FrameTimeout)},
 		{"MaxConnections", int64(o.MaxConnections)},
+		{"OtherFiles", int64(o.OtherFiles)},
 		{"HandshakeTimeout", int64(o.HandshakeTimeout)},
 		{"MaxConnectionsPerAddress", int64(o.MaxConnectionsPerAddress)},
 		{"RequestsPerAddress", int64(o.RequestsPerAddress)},

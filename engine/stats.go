@@ -43,6 +43,9 @@ type Stats struct {
 	// second, by a clock that does not know pauses: under 0.3 s where all is well. None
 	// before the engine runs.
 	LoopSilence []time.Duration
+	// LoopTicked is when each event loop has looked at its clock last, which it does
+	// once a second, by Options.Clock. 0: it does not run.
+	LoopTicked []time.Duration
 
 	// Closed connections by what ended them. The sum is Accepted - Open.
 	ClosedByPeer     uint64 // the peer closed, half-closed or reset
@@ -116,6 +119,7 @@ func (e *Engine) Stats() Stats {
 		if e.running.Load() {
 			s.LoopSilence = append(s.LoopSilence, l.silence())
 		}
+		s.LoopTicked = append(s.LoopTicked, time.Duration(l.ticked.Load()))
 		s.Frames += l.frameCount.Load()
 		s.BytesIn += l.bytesIn.Load()
 		s.BytesOut += l.bytesOut.Load()

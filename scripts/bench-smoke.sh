@@ -8,7 +8,7 @@ make --no-print-directory build
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 port=${BENCH_PORT:-19876}
-printf 'bindAddress=127.0.0.1\nlistenPort=%s\nkvConfigPath=\n' "$port" >"$dir/namesrv.properties"
+printf 'bindAddress=127.0.0.1\nlistenPort=%s\nkvConfigPath=\nadminServerPort=0\n' "$port" >"$dir/namesrv.properties"
 
 smoke() {
 	echo "== $*"

@@ -17,7 +17,7 @@ esac
 
 make --no-print-directory build
 mkdir -p "$dir"
-printf 'bindAddress=127.0.0.1\nlistenPort=0\nkvConfigPath=\n' >"$dir/namesrv.properties"
+printf 'bindAddress=127.0.0.1\nlistenPort=0\nkvConfigPath=\nadminServerPort=0\n' >"$dir/namesrv.properties"
 bin/namesrv -c "$dir/namesrv.properties" --profile "$kind" --profileDir "$dir" >"$dir/namesrv.log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true' EXIT

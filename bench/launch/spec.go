@@ -114,7 +114,7 @@ const confFile = "namesrv.properties"
 
 func writeConf(dir string, port int) (string, error) {
 	path := filepath.Join(dir, confFile)
-	text := fmt.Sprintf("bindAddress=127.0.0.1\nlistenPort=%d\nkvConfigPath=%s\nconfigStorePath=%s\n",
+	text := fmt.Sprintf("bindAddress=127.0.0.1\nlistenPort=%d\nkvConfigPath=%s\nconfigStorePath=%s\nadminServerPort=0\n",
 		port, filepath.Join(dir, "kvConfig.json"), filepath.Join(dir, "namesrv.stored.properties"))
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"gonamesrv/internal/admin"
 	"gonamesrv/internal/component"
 	"gonamesrv/internal/logging"
 	"gonamesrv/internal/namesrv"
@@ -218,7 +219,17 @@ func serve(ctx context.Context, cfg namesrv.Config, again reading, o *outputs) e
 	}
 	s.OnUpdate(func(c namesrv.Config) { o.log.SetLevel(c.Level()) })
 	s.OnLogStats(o.log.Dropped)
-	o.signals.onReload(func() { reload(o.log, s, again) })
+	a := admin.New(s, log)
+	manager := newSystemd(a.Alive, a.Status, log)
+	if manager != nil {
+		s.Attach("systemd", manager)
+	}
+	s.Attach("admin server", a)
+	o.signals.onReload(func() {
+		manager.has(nowReloading)
+		reload(o.log, s, a, again)
+		manager.has(nowReloaded)
+	})
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	select {
@@ -226,6 +237,7 @@ func serve(ctx context.Context, cfg namesrv.Config, again reading, o *outputs) e
 		return err
 	case <-s.Ready():
 	}
+	manager.has(nowServing)
 	// Scripts wait for this line, so it is true. Java:
 	// NamesrvStartup#createAndStartNamesrvController.
 	fmt.Fprintf(o.stdout, "The Name Server boot success. serializeType=%v, address %s\n", cfg.SerializeType, address(cfg, s.Addrs()))
@@ -235,9 +247,10 @@ func serve(ctx context.Context, cfg namesrv.Config, again reading, o *outputs) e
 
 // reload runs after SIGHUP and reads again what can be read again while the server
 // serves. Nothing in it may end the program or wait for a peer.
-func reload(log *logging.Log, s *namesrv.Server, again reading) {
+func reload(log *logging.Log, s *namesrv.Server, a *admin.Admin, again reading) {
 	log.Reopen()
 	s.Reload()
+	a.Reload()
 	if again != nil {
 		s.ReloadConfig(again)
 	}

@@ -54,7 +54,8 @@ func properties(t *testing.T, lines ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "namesrv.properties")
-	lines = append(lines, "kvConfigPath="+filepath.Join(dir, "kvConfig.json")) // not that of who runs the test
+	// Not the files and the port of who runs the test; a line may say another port.
+	lines = append([]string{"adminServerPort=0"}, append(lines, "kvConfigPath="+filepath.Join(dir, "kvConfig.json"))...)
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +222,17 @@ warmStartMaxAgeSeconds=900
 warmStartLoadMillis=10000
 peerNamesrvAddr=
 peerCheckSeconds=60
+adminServerPort=19876
+adminBindAddress=127.0.0.1
+adminAnonymousLocal=read
+adminAnonymousRemote=metrics
+adminTokenFile=
+adminAllowedHosts=
+adminTlsEnable=false
+adminMaxConnections=128
+adminMaxWatchers=64
+readyMinBrokers=0
+readyMaxWaitSeconds=120
 tls.server.mode=permissive
 tls.enable=false
 tls.config.file=/etc/rocketmq/tls.properties

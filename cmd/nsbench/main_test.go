@@ -106,7 +106,7 @@ func namesrv(t *testing.T) (addr string, argv []string) {
 	l.Close()
 	_, port, _ := net.SplitHostPort(addr)
 	conf := filepath.Join(t.TempDir(), "namesrv.properties")
-	if err := os.WriteFile(conf, []byte("bindAddress=127.0.0.1\nkvConfigPath=\nlistenPort="+port+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(conf, []byte("bindAddress=127.0.0.1\nkvConfigPath=\nadminServerPort=0\nlistenPort="+port+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return addr, []string{bin, "-c", conf}

@@ -3,31 +3,127 @@ package admin
 import (
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 
 	"gonamesrv/internal/namesrv"
 )
 
-// An Admin answers for one server.
+// An Admin answers for one server. It is a component too, see listener.go.
 type Admin struct {
 	server *namesrv.Server
 	log    *slog.Logger
 	mux    *http.ServeMux
+	guard  *guard
+	health *health
+	listener
 }
 
-// New returns an Admin that answers for a server, which need not run yet.
+// New returns an Admin that answers for a server, which need not run yet. It is
+// configured as the server is.
 func New(s *namesrv.Server, log *slog.Logger) *Admin {
-	a := &Admin{server: s, log: log, mux: http.NewServeMux()}
+	cfg := s.Config()
+	a := &Admin{server: s, log: log, mux: http.NewServeMux(), guard: newGuard(&cfg), health: newHealth(), listener: newListener()}
 	for _, w := range rows() {
-		a.mux.Handle(w.pattern(), a.serve(w))
+		a.mux.Handle(w.path, a.serve(w))
 	}
 	a.mux.Handle("/", a.serve(row{handle: (*Admin).notFound}))
 	return a
 }
 
+// headers go with every answer: nothing is kept, nothing is guessed, and a page shows
+// and asks nothing but what comes from here.
+var headers = map[string]string{
+	"Cache-Control":          "no-store",
+	"X-Content-Type-Options": "nosniff",
+	"Referrer-Policy":        "no-referrer",
+	"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+}
+
 // ServeHTTP answers one request. Safe from any goroutine.
-func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for name, value := range headers {
+		w.Header().Set(name, value)
+	}
+	out := &answer{ResponseWriter: w}
+	defer a.afterPanic(out, r)
+	if !a.guard.isHere(r.Host) {
+		a.guard.misdirected.Add(1)
+		writeHint(out, r, kindMisdirected, "the server is asked by a name that is not its own", "adminAllowedHosts would allow it; so would its address")
+		return
+	}
+	a.mux.ServeHTTP(out, r)
+}
 
 // serve returns the handler of a row.
 func (a *Admin) serve(row row) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { row.handle(a, w, r) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			writeProblem(w, r, kindMethodNotAllowed, "to change something, ask the name server itself, as mqadmin does")
+			return
+		}
+		if r.ContentLength != 0 {
+			writeProblem(w, r, kindBadParameter, "a request has no body")
+			return
+		}
+		if !a.admit(w, r, row) {
+			return
+		}
+		if row.heavy {
+			leave, ok := a.guard.enterHeavy(r.Context())
+			if !ok {
+				a.guard.tooMany.Add(1)
+				writeLater(w, r, kindTooMany, "others ask for much at this moment")
+				return
+			}
+			defer leave()
+		}
+		row.handle(a, w, r)
+	})
+}
+
+// An answer remembers whether it has begun.
+type answer struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (w *answer) WriteHeader(status int) {
+	w.begun = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *answer) Write(b []byte) (int, error) {
+	w.begun = true
+	return w.ResponseWriter.Write(b)
+}
+
+// Flush implements http.Flusher.
+func (w *answer) Flush() {
+	w.begun = true
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Unwrap is for http.ResponseController.
+func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// afterPanic answers for a handler that has panicked, or closes the connection in the
+// middle of its answer. The program goes on.
+func (a *Admin) afterPanic(w *answer, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	stack := debug.Stack()
+	a.server.LogLimited(slog.LevelError, "panic in the admin server", func() []any {
+		return []any{"path", namesrv.Clip(r.URL.Path), "panic", p, "stack", string(stack)}
+	})
+	if w.begun {
+		panic(http.ErrAbortHandler)
+	}
+	writeProblem(w, r, kindInternal, "the log says more")
 }

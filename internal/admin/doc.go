@@ -11,5 +11,8 @@
 // The package knows namesrv, which does not know it: the program brings the two
 // together. Nothing here runs on an event loop.
 //
+// A probe (health.go) must have its answer from a server that hangs. So checks are
+// functions of a namesrv.Health, which takes no lock.
+//
 // Read rows.go first. Java has no counterpart.
 package admin

@@ -22,17 +22,39 @@ type kind struct {
 	status      int
 }
 
-var kindNotFound = kind{"not-found", "not found", http.StatusNotFound}
+// The kinds. Who asks again later is told when by Retry-After, see writeLater.
+var (
+	kindBadParameter     = kind{"bad-parameter", "bad parameter", http.StatusBadRequest}
+	kindUnauthorized     = kind{"unauthorized", "who asks is not known", http.StatusUnauthorized}
+	kindForbidden        = kind{"forbidden", "who asks may not", http.StatusForbidden}
+	kindNotFound         = kind{"not-found", "not found", http.StatusNotFound}
+	kindMethodNotAllowed = kind{"method-not-allowed", "only GET and HEAD are answered", http.StatusMethodNotAllowed}
+	kindMisdirected      = kind{"misdirected", "no name of this server", http.StatusMisdirectedRequest}
+	kindTooMany          = kind{"too-many-requests", "too many requests", http.StatusTooManyRequests}
+	kindInternal         = kind{"internal", "it went wrong here", http.StatusInternalServerError}
+)
 
 // writeProblem answers with a problem of a kind.
 func writeProblem(w http.ResponseWriter, r *http.Request, k kind, detail string) {
+	writeHint(w, r, k, detail, "")
+}
+
+// writeHint is writeProblem that says what to do about it, too.
+func writeHint(w http.ResponseWriter, r *http.Request, k kind, detail, hint string) {
 	writeBody(w, "application/problem+json", k.status, problem{
 		Type:     "urn:gonamesrv:problem:" + k.name,
 		Title:    k.title,
 		Status:   k.status,
 		Detail:   detail,
 		Instance: r.URL.EscapedPath(),
+		Hint:     hint,
 	})
+}
+
+// writeLater is writeProblem for who may ask again in a second.
+func writeLater(w http.ResponseWriter, r *http.Request, k kind, detail string) {
+	w.Header().Set("Retry-After", "1")
+	writeProblem(w, r, k, detail)
 }
 
 // notFound answers for all paths that have no row.

@@ -1,8 +1,14 @@
 package admin
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
 
-// A role is what somebody may ask. Each may also what those before it may.
+	"gonamesrv/internal/namesrv"
+)
+
+// A role is what somebody may ask. Each may also what those before it may. They are
+// those of namesrv.AdminRoles, in their order.
 type role uint8
 
 const (
@@ -12,6 +18,11 @@ const (
 	roleRead
 	roleDebug
 )
+
+// roleOf returns the role of a word, roleNone for a word that is none.
+func roleOf(word string) role { return role(max(0, slices.Index(namesrv.AdminRoles, word))) }
+
+func (r role) String() string { return namesrv.AdminRoles[r] }
 
 // A handler answers a request that the guard has let through.
 type handler func(a *Admin, w http.ResponseWriter, r *http.Request)
@@ -24,12 +35,16 @@ type row struct {
 	handle handler
 }
 
-func (w row) pattern() string { return "GET " + w.path }
+// isFree reports whether a row may be asked as often as anybody likes: for what
+// machines ask all the time, and costs little.
+func (w row) isFree() bool { return w.needs == roleProbes || w.needs == roleMetrics }
 
 // rows returns all endpoints, part by part.
 func rows() (all []row) {
 	for _, part := range [][]row{
 		v1Rows(),
+		healthRows(),
+		pprofRows(),
 	} {
 		all = append(all, part...)
 	}

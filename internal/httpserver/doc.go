@@ -16,6 +16,8 @@
 //     body share it.
 //   - A peer that reads slowly is closed after WriteTimeout, counted from the end of
 //     the header. A handler that makes large answers holds each of them for as long.
+//   - With Unhurried, WriteTimeout is for each write of the handler, which needs
+//     bounds of its own.
 //   - A peer that asks nothing is closed after IdleTimeout.
 //   - A header that is too long is answered with 431. If the handler does not read
 //     the body, net/http reads 256 KiB of it at most and throws them away.

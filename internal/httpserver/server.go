@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Options are what a [Server] is made of. All but Attrs, Drain and OnNoise are
-// required: a limit of zero is a limit forgotten.
+// Options are what a [Server] is made of. All but Attrs, Unhurried, Drain and OnNoise
+// are required: a limit of zero is a limit forgotten.
 type Options struct {
 	// Name is what the log calls it: "address server". Attrs are what it says of
 	// the server when it starts, beside the address: keys and values.
@@ -33,6 +33,10 @@ type Options struct {
 	ReadTimeout    time.Duration // for a whole request
 	WriteTimeout   time.Duration // for its answer
 	IdleTimeout    time.Duration // between two requests
+
+	// Unhurried lets answers take as long as their handler likes: events for whoever
+	// watches, a profile. WriteTimeout is for each of its writes then.
+	Unhurried bool
 
 	// Drain is how long Stop waits for answers under way. 0: not at all.
 	Drain time.Duration
@@ -107,11 +111,15 @@ func New(o Options) (*Server, error) {
 	s.http = http.Server{
 		Handler:        o.Handler,
 		ReadTimeout:    o.ReadTimeout,
-		WriteTimeout:   o.WriteTimeout,
 		IdleTimeout:    o.IdleTimeout,
 		MaxHeaderBytes: o.MaxHeaderBytes,
 		ConnState:      s.count,
 		ErrorLog:       stdlog.New(noise(o.OnNoise), "", 0),
+	}
+	if o.Unhurried {
+		s.http.Handler = unhurried(o.Handler, o.WriteTimeout)
+	} else {
+		s.http.WriteTimeout = o.WriteTimeout
 	}
 	return s, nil
 }

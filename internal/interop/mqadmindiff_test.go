@@ -26,6 +26,8 @@ var ownKeys = []string{
 	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
 	"warmStart", "routeSnapshotPath", "warmStartIdentity", "warmStartMaxAgeSeconds", "warmStartLoadMillis",
 	"peerNamesrvAddr", "peerCheckSeconds",
+	"adminServerPort", "adminBindAddress", "adminAnonymousLocal", "adminAnonymousRemote", "adminTokenFile", "adminAllowedHosts",
+	"adminTlsEnable", "adminMaxConnections", "adminMaxWatchers", "readyMinBrokers", "readyMaxWaitSeconds",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS

@@ -78,6 +78,9 @@ func newNamesrv(t *testing.T, dir, java string, conf ...string) *namesrv {
 		t.Fatal(err)
 	}
 	n := &namesrv{owner: t, java: java, dir: home, conf: filepath.Join(home, "namesrv.properties"), port: freePort(t, 0)}
+	if java == "" {
+		conf = append([]string{"adminServerPort=0"}, conf...) // not the one of others on this machine
+	}
 	writeProperties(t, n.conf, append([]string{
 		"bindAddress=127.0.0.1",
 		fmt.Sprintf("listenPort=%d", n.port),

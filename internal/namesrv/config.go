@@ -161,6 +161,23 @@ type Config struct {
 	PeerNamesrvAddr string        // peerNamesrvAddr: host:port;host:port, at most 32; this server may be among them. "" asks nobody
 	PeerCheck       time.Duration // peerCheckSeconds, from 10 to 86,400: between two checks of one of them, give or take a tenth; sooner where something differs that does not count yet
 
+	// The admin listener, where people and their tools ask over HTTP what the server
+	// does. None has a key in Java, and no request changes any: whoever reaches the name
+	// server must not open the admin listener.
+
+	AdminServerPort      int    // adminServerPort; 0 is off. The default one may be taken by somebody else, any other stops the start then
+	AdminBindAddress     string // adminBindAddress; as BindAddress
+	AdminAnonymousLocal  string // adminAnonymousLocal: the role, of AdminRoles, of those who ask from 127.0.0.1 or ::1 without a token and for nobody else
+	AdminAnonymousRemote string // adminAnonymousRemote: the role of all others who ask without a token
+	AdminTokenFile       string // adminTokenFile, "" none: lines of role, name and token, read again when it changes; nobody but its owner may read it
+	AdminAllowedHosts    string // adminAllowedHosts: by which names it may be asked, beside addresses, localhost and the machine's name; split at ";" or ","
+	AdminTLSEnable       bool   // adminTlsEnable: it speaks TLS only, with the certificate of tls.server.*
+	AdminMaxConnections  int    // adminMaxConnections: from 1 to 10,000 at the same time; one beyond it is closed
+	AdminMaxWatchers     int    // adminMaxWatchers: who may wait for changes at the same time, 0 to 10,000
+
+	ReadyMinBrokers int           // readyMinBrokers: the server is not ready before so many brokers have registered; 0 waits for none
+	ReadyMaxWait    time.Duration // readyMaxWaitSeconds: for how long after the start it waits for them at most
+
 	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
 	// comes from it is to be changed, so the properties file is not told of them.
 	JavaOptions []string
@@ -237,6 +254,13 @@ func DefaultConfig() Config {
 		WarmStartMaxAge:                      900 * time.Second,
 		WarmStartLoadTime:                    10 * time.Second,
 		PeerCheck:                            60 * time.Second,
+		AdminServerPort:                      DefaultAdminPort,
+		AdminBindAddress:                     DefaultAdminAddress,
+		AdminAnonymousLocal:                  "read",
+		AdminAnonymousRemote:                 "metrics",
+		AdminMaxConnections:                  128,
+		AdminMaxWatchers:                     64,
+		ReadyMaxWait:                         120 * time.Second,
 		Unused: UnusedConfig{
 			UnRegisterBrokerQueue:        3000,
 			ServerWorkerThreads:          8,
@@ -351,6 +375,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.peerFaults()...)
 	faults = append(faults, c.logFaults()...)
 	faults = append(faults, c.warmStartFaults()...)
+	faults = append(faults, c.adminFaults()...)
 	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {
 		faults = append(faults, err)
 	}
@@ -407,8 +432,10 @@ func parseTrusted(list string) ([]netip.Prefix, error) {
 // Addresses returns where to listen.
 func (c Config) Addresses() []string { return c.addressesWith(c.ListenPort) }
 
-func (c Config) addressesWith(port int) []string {
-	hosts := bindHosts(c.BindAddress)
+func (c Config) addressesWith(port int) []string { return addressesOf(c.BindAddress, port) }
+
+func addressesOf(list string, port int) []string {
+	hosts := bindHosts(list)
 	for i, host := range hosts {
 		hosts[i] = net.JoinHostPort(host, strconv.Itoa(port))
 	}

@@ -22,6 +22,15 @@ var defaultConfigText = defaultKeysText + "version=" + namesrv.Version() + "\n" 
 
 const defaultKeysText = `addressServerList=
 addressServerPort=0
+adminAllowedHosts=
+adminAnonymousLocal=read
+adminAnonymousRemote=metrics
+adminBindAddress=127.0.0.1
+adminMaxConnections=128
+adminMaxWatchers=64
+adminServerPort=19876
+adminTlsEnable=false
+adminTokenFile=
 bindAddress=127.0.0.1
 clientRequestThreadPoolNums=8
 clientRequestThreadPoolQueueCapacity=50000
@@ -68,6 +77,8 @@ peerNamesrvAddr=
 productEnvName=center
 productNamesrvAddr=
 proxyProtocolTrusted=
+readyMaxWaitSeconds=120
+readyMinBrokers=0
 requestRateMode=enforce
 requestsPerSecondPerIp=0
 returnOrderTopicConfigToBroker=true
@@ -399,12 +410,13 @@ func TestConfigKeys(t *testing.T) {
 		if words := map[string]string{
 			"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json",
 			"requestRateMode": "monitor", "missDamping": "enforce", "selfProtection": "on", "warmStart": "shadow", "horizonMode": "monitor",
+			"adminAnonymousLocal": "probes", "adminAnonymousRemote": "none",
 		}[name]; words != "" {
 			value = words
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 98 {
+	if len(lines) != 109 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -353,9 +353,6 @@ func (s *Server) RouteWriter(file string) func(context.Context) (time.Duration, 
 // JavaMessages are our messages in whose place logFormat=java writes Java's words.
 func JavaMessages() []string { return slices.Collect(maps.Keys(javaPhrases)) }
 
-// Config is the configuration now.
-func (s *Server) Config() Config { return *s.config() }
-
 // BrokerConn is a connection over which a broker has registered.
 func (s *Server) BrokerConn() engine.Conn {
 	s.brokerConns.mu.Lock()

@@ -41,6 +41,17 @@ func newFileWatch(paths func() []string, reload func(), log *slog.Logger) *fileW
 	}
 }
 
+// WatchFile calls reload at once, whenever the file may have changed and for each value
+// in soon, until ctx is done. Reload finds out whether anything has changed; it is called
+// by one goroutine only, that of WatchFile. The channel soon may be nil.
+func WatchFile(ctx context.Context, path string, soon chan struct{}, reload func(), log *slog.Logger) {
+	w := newFileWatch(func() []string { return []string{path} }, reload, log)
+	if soon != nil {
+		w.soon = soon
+	}
+	w.watch(ctx)
+}
+
 // watch calls reload at once and whenever a file may have changed, until ctx is done.
 func (w *fileWatch) watch(ctx context.Context) {
 	defer w.signs.close()

@@ -47,7 +47,9 @@ func (s *Server) Closed(c engine.Conn, err error) {
 func (s *Server) scan(ctx context.Context) {
 	tick := time.NewTicker(s.config().ScanNotActiveBrokerInterval)
 	defer tick.Stop()
+	defer s.scanned.Store(0)
 	for {
+		s.scanned.Store(max(1, int64(s.clock.Now())))
 		select {
 		case <-ctx.Done():
 			return

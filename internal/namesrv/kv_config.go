@@ -55,6 +55,8 @@ type kvConfig struct {
 
 	mu   sync.Mutex // held by one change from its beginning to its end, file included
 	file fileLock   // under mu; its path is "" for a KV config in memory only
+
+	saveFailed atomic.Bool // the last change could not be written
 }
 
 // A kvState is the KV config at one moment. It never changes.
@@ -267,7 +269,9 @@ func (k *kvConfig) change(namespace string, create bool, edit func([]codec.Field
 		return &refusal{why: reasonConfigLimit, code: codec.RespSystemError, remark: remarkOrderTopicsFull(n, maxOrderTopics)}
 	}
 	if k.file.path != "" {
-		if err := k.save(text); err != nil {
+		err := k.save(text)
+		k.saveFailed.Store(err != nil)
+		if err != nil {
 			return err
 		}
 	}

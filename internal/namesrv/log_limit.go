@@ -81,3 +81,11 @@ func (s *Server) logLimited(level slog.Level, msg string, attrs func() []any) {
 	}
 	s.log.Log(context.Background(), level, msg, said...)
 }
+
+// LogLimited is logLimited for the other rooms that answer strangers.
+func (s *Server) LogLimited(level slog.Level, msg string, attrs func() []any) {
+	s.logLimited(level, msg, attrs)
+}
+
+// Clip cuts a text of a stranger for the log, as the lines of this package have it.
+func Clip(text string) string { return clip(text) }

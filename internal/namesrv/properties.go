@@ -154,6 +154,17 @@ var configKeys = append([]configKey{
 	restart(durationKey("warmStartLoadMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.WarmStartLoadTime })),
 	never(stringKey("peerNamesrvAddr", func(c *Config) *string { return &c.PeerNamesrvAddr })),
 	never(durationKey("peerCheckSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.PeerCheck })),
+	never(intKey("adminServerPort", func(c *Config) *int { return &c.AdminServerPort })),
+	never(stringKey("adminBindAddress", func(c *Config) *string { return &c.AdminBindAddress })),
+	never(wordKey("adminAnonymousLocal", AdminRoles, func(c *Config) *string { return &c.AdminAnonymousLocal })),
+	never(wordKey("adminAnonymousRemote", AdminRoles, func(c *Config) *string { return &c.AdminAnonymousRemote })),
+	never(stringKey("adminTokenFile", func(c *Config) *string { return &c.AdminTokenFile })),
+	never(stringKey("adminAllowedHosts", func(c *Config) *string { return &c.AdminAllowedHosts })),
+	never(guard(boolKey("adminTlsEnable", func(c *Config) *bool { return &c.AdminTLSEnable }))),
+	never(intKey("adminMaxConnections", func(c *Config) *int { return &c.AdminMaxConnections })),
+	never(intKey("adminMaxWatchers", func(c *Config) *int { return &c.AdminMaxWatchers })),
+	never(intKey("readyMinBrokers", func(c *Config) *int { return &c.ReadyMinBrokers })),
+	never(durationKey("readyMaxWaitSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.ReadyMaxWait })),
 }, tlsKeys...)
 
 func live(k configKey) configKey    { k.update = updateLive; return k }

@@ -63,6 +63,7 @@ type Server struct {
 	changeLog   adminLog
 	reloads     reloads
 	logDropped  func() (stderr, file uint64) // set before Run; nil: nobody knows
+	scanned     atomic.Int64                 // when there was a scan, or could have been, by clock; 0 while there is none
 	onUpdate    []func(Config)               // set before Run
 	attached    []attachedComponent          // the same
 	clock       *engine.Clock                // how long something lasts, above all the silence of brokers
@@ -103,7 +104,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	warnUnwritable(&cfg, log)
 	s.atStart = cfg
 	s.live.Store(&cfg)
-	if s.tls, err = newTLSContexts(cfg.TLS, log); err != nil {
+	if s.tls, err = newTLSContexts(cfg.TLS, cfg.AdminTLSEnable && cfg.AdminServerPort != 0, log); err != nil {
 		return nil, err
 	}
 	if s.horizons, err = newHorizonKeeper(cfg.HorizonFile, log, func() time.Time { return s.wall() }); err != nil {
@@ -177,6 +178,7 @@ func (s *Server) engineOptions(cfg *Config) engine.Options {
 
 		Budget:                   s.budget,
 		MaxConnections:           cfg.MaxConnections,
+		OtherFiles:               cfg.adminFiles(),
 		MaxConnectionsPerAddress: cfg.MaxConnectionsPerIP,
 		RequestsPerAddress:       cfg.RequestsPerIP,
 		RequestsMonitor:          cfg.RequestRateMode == modeMonitor,

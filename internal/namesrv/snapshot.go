@@ -82,11 +82,12 @@ type PoolStats struct {
 type KVConfigStats struct {
 	Namespaces int
 	Entries    int // keys in all namespaces
-	Bytes      int // of its text
+	Bytes      int // of its text; of one moment with Namespaces
 	MaxBytes   int
 
 	Saves       uint64 // changes written to disk
 	SavesFailed uint64 // changes that could not be written, and were refused
+	SaveFailed  bool   // the last change could not be written, so it did not happen
 }
 
 // A NoticeStats shows how many NOTIFY_MIN_BROKER_ID_CHANGE wait, and what became of
@@ -207,7 +208,7 @@ func (k *kvConfig) stats() KVConfigStats {
 	now := k.now.Load()
 	return KVConfigStats{
 		Namespaces: len(now.table.Namespaces), Entries: now.entries, Bytes: now.size, MaxBytes: k.most,
-		Saves: k.saves.Load(), SavesFailed: k.savesFailed.Load(),
+		Saves: k.saves.Load(), SavesFailed: k.savesFailed.Load(), SaveFailed: k.saveFailed.Load(),
 	}
 }
 

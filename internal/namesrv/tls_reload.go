@@ -22,9 +22,10 @@ var errNoClientContext = errors.New("namesrv: tls.enable is true, but its files 
 // A tlsContexts is what it takes to speak TLS, made of files and made again
 // when these change. Java: TlsHelper, FileWatchService.
 type tlsContexts struct {
-	cfg  TLSConfig // without its file
-	log  *slog.Logger
-	seen map[string][sha256.Size]byte // what the contexts were made of
+	cfg    TLSConfig // without its file
+	serves bool      // peers, or the admin listener: a context for servers is wanted
+	log    *slog.Logger
+	seen   map[string][sha256.Size]byte // what the contexts were made of
 
 	hasFile bool // they were made with tls.config.file
 
@@ -36,8 +37,8 @@ type tlsContexts struct {
 // newTLSContexts makes the contexts. As in Java, files that cannot be used stop
 // nothing but TLS, while paths that are missing stop the start; so do values in
 // tls.config.file that do not parse.
-func newTLSContexts(cfg TLSConfig, log *slog.Logger) (*tlsContexts, error) {
-	t := &tlsContexts{cfg: cfg, log: log}
+func newTLSContexts(cfg TLSConfig, forAdmin bool, log *slog.Logger) (*tlsContexts, error) {
+	t := &tlsContexts{cfg: cfg, serves: forAdmin || cfg.mode() != engine.TLSDisabled, log: log}
 	t.fileWatch = newFileWatch(t.paths, t.reload, log)
 	if !t.used() {
 		return t, nil
@@ -55,7 +56,7 @@ func newTLSContexts(cfg TLSConfig, log *slog.Logger) (*tlsContexts, error) {
 
 // used reports whether anybody speaks TLS.
 func (t *tlsContexts) used() bool {
-	return t.cfg.mode() != engine.TLSDisabled || t.cfg.ClientEnable
+	return t.serves || t.cfg.ClientEnable
 }
 
 // make builds the contexts anew. Each that cannot be built stays as it is, and
@@ -74,7 +75,7 @@ func (t *tlsContexts) make() error {
 	}
 	t.hasFile = found
 	var serverErr, clientErr error
-	if cfg.mode() != engine.TLSDisabled {
+	if t.serves {
 		var made *tls.Config
 		if made, serverErr = cfg.serverContext(); serverErr == nil {
 			t.server.Store(made)
