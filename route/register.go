@@ -45,6 +45,10 @@ type RegistrationHeader struct {
 type Registration struct {
 	RegistrationHeader
 	Conn uint64 // the connection it came over; 0 is none
+	// WallMillis is when it came, by the wall clock, and Origin who has sent it: for
+	// the Journal.
+	WallMillis int64
+	Origin     Origin
 	// Peer is the address at the other end of it; the zero Addr is not known.
 	Peer netip.Addr
 	// Seq counts registrations as they arrive, before they wait for their turn: of
@@ -157,10 +161,10 @@ func (t *Table) KnownTopics(r *Registration) *codec.KnownTopics {
 // more.
 // Java: RouteInfoManager#registerBroker.
 func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult, error) {
-	a := &applying{t: t, r: r, listed: r.listed()}
+	a := &applying{t: t, r: r, by: r.by(t, nowMillis), listed: r.listed()}
 	others := r.mapsOthers()
 	tooLong := t.lengths(r)
-	t.mu.Lock()
+	a.by.lock()
 	defer t.unlock()
 	defer func() {
 		if a.s != nil {
@@ -184,11 +188,12 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		a.l = &liveBroker{key: r.key(), index: -1}
 	}
 	l := a.l
-	first := t.admit(s, l, r)
+	first := a.admit()
 	t.keepAlive(nowMillis, l, r)
 	t.refresh(s)
 	if r.BrokerID < oldMin {
 		t.emitNewMinimum(s, r)
+		a.by.recordSet(s, JournalSetMinID, a.registered, 0)
 	}
 	var topics *codec.KnownTopics
 	publishes := r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)
@@ -201,6 +206,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 	}
 	a.judge(full)
 	a.end()
+	a.recordTopics()
 	if a.newer && !full && a.missed {
 		l.patched = true
 	}
@@ -235,6 +241,10 @@ type applying struct {
 	s *brokerSet  // nil while its name is free
 	l *liveBroker // nil while its broker is not known
 	r *Registration
+
+	by         Changer
+	registered uint64 // the event that says so; 0 if it was known
+	tally      topicTally
 
 	newer   bool // it has another data version than the one before
 	missed  bool // one before has been turned away
@@ -274,10 +284,12 @@ func (a *applying) begin(nowMillis int64, tooLong *LimitError) (ok bool, err err
 		}
 		if s != nil && t.isStale(s, r) {
 			t.emit(r.event(RegistrationRefused))
+			a.by.recordRefused(r, "stateVersion")
 			return false, nil
 		}
 		if (s == nil || s.member(r.BrokerID) == nil) && r.Body.TopicCount() == 1 {
 			t.emit(r.event(RegistrationRefused))
+			a.by.recordRefused(r, "singleTopic")
 			return false, ErrSingleTopic
 		}
 		a.newer = l == nil || l.isChanged(r.Body)
@@ -364,10 +376,12 @@ func (t *Table) isStale(s *brokerSet, r *Registration) bool {
 	return l != nil && l.dataVersion.StateVersion > r.Body.DataVersion.StateVersion
 }
 
-// admit makes the broker of r a member of s, kept by l, and reports whether
-// its ID was free. An address has one ID in a set: a slave that became master
+// admit makes the broker a member of its set, kept by its live entry, and reports
+// whether its ID was free. An address has one ID in a set: a slave that became master
 // gives its old ID up. Filter servers that the body does not speak of stay.
-func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool) {
+func (a *applying) admit() (first bool) {
+	t, s, l, r := a.t, a.s, a.l, a.r
+	hadMaster := s.member(masterID) != nil
 	m := s.member(r.BrokerID)
 	first = m == nil
 	if s.published != nil && !t.lists(r.Cluster, s.name) {
@@ -382,6 +396,7 @@ func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool)
 			Kind: BrokerDisplaced, Cluster: m.lives[0].live.key.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr,
 			ByCluster: r.Cluster, ByAddr: r.BrokerAddr,
 		})
+		a.by.recordDisplaced(s, m, r, "its ID was taken")
 		t.leave(m)
 		m = nil
 	}
@@ -394,12 +409,19 @@ func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool)
 		}
 		t.join(s, m, filterServers)
 		t.link(s, m, l)
+		a.registered = a.by.recordRegistered(s, m, l)
 		if old != nil {
+			a.by.recordDisplaced(s, old, r, "it has another ID now")
 			t.leave(old) // not before l keeps m: l would go with it
 		}
 		t.emit(r.event(BrokerRegistered))
 	}
-	t.link(s, m, l)
+	if t.link(s, m, l) {
+		a.registered = a.by.recordRegistered(s, m, l)
+	}
+	if hadMaster && s.member(masterID) == nil {
+		a.by.recordSet(s, JournalSetMasterless, a.registered, 0)
+	}
 	m.enableActingMaster = r.EnableActingMaster
 	m.zoneName, m.hasZoneName = r.ZoneName, r.HasZoneName
 	servers := s.members.get(m.id).FilterServers
@@ -462,9 +484,11 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 		if !ok {
 			t.work++
 			if a.fits(totals{1, 1}) {
-				id := t.addTopic(names.copy(window(tc.Name)), guess.hash, s, q).id
-				a.marks.add(id)
-				guess.added(id)
+				e := t.addTopic(names.copy(window(tc.Name)), guess.hash, s, q)
+				a.marks.add(e.id)
+				guess.added(e.id)
+				a.tally.Added++
+				a.tally.name(e.name)
 			} else {
 				exact = false
 			}
@@ -485,8 +509,12 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			exact = false
 		case !ok:
 			t.addQueue(e, s, q)
+			a.tally.Added++
+			a.tally.name(e.name)
 		default:
 			t.setQueue(e, s, old, q)
+			a.tally.Changed++
+			a.tally.name(e.name)
 		}
 		a.pause()
 	}
@@ -542,6 +570,8 @@ func (a *applying) dropMissing() (n int) {
 		t.work++
 		if e := t.topicByID.get(id); e != nil && !has(a.listed, e.name) {
 			t.dropQueue(e, a.s)
+			a.tally.Removed++
+			a.tally.name(e.name)
 			n++
 		}
 		a.pause()

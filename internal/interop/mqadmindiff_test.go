@@ -24,7 +24,7 @@ var ownKeys = []string{
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",
 	"selfProtection", "selfProtectionMaxSeconds", "closeHoldMillis",
 	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
-	"warmStart", "routeSnapshotPath", "warmStartIdentity", "warmStartMaxAgeSeconds", "warmStartLoadMillis",
+	"warmStart", "routeSnapshotPath", "warmStartIdentity", "warmStartMaxAgeSeconds", "warmStartLoadMillis", "journalSize", "historyBudget",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS

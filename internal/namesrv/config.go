@@ -13,6 +13,7 @@ import (
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
+	"gonamesrv/route"
 )
 
 // A Config is everything an operator can set. The zero Config is not usable:
@@ -156,6 +157,11 @@ type Config struct {
 	WarmStartMaxAge   time.Duration // warmStartMaxAgeSeconds, positive: a snapshot that was last known to be right longer ago is not used
 	WarmStartLoadTime time.Duration // warmStartLoadMillis, positive: how long reading it may hold up the start
 
+	// What happened, and how it was before. None has a key in Java.
+
+	JournalSize   int   // journalSize: events that are kept, 1,024 to 1,048,576
+	HistoryBudget int64 // historyBudget, about how many bytes routes of the last 15 minutes may keep alive, up to 4 GiB, and at most a sixteenth of the memory; 0 keeps none
+
 	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
 	// comes from it is to be changed, so the properties file is not told of them.
 	JavaOptions []string
@@ -231,6 +237,8 @@ func DefaultConfig() Config {
 		WarmStart:                            warmStartOn,
 		WarmStartMaxAge:                      900 * time.Second,
 		WarmStartLoadTime:                    10 * time.Second,
+		JournalSize:                          route.DefaultJournalSize,
+		HistoryBudget:                        route.DefaultHistoryBytes,
 		Unused: UnusedConfig{
 			UnRegisterBrokerQueue:        3000,
 			ServerWorkerThreads:          8,
@@ -343,6 +351,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.addressServerFaults()...)
 	faults = append(faults, c.clusterTestFaults()...)
 	faults = append(faults, c.logFaults()...)
+	faults = append(faults, c.journalFaults()...)
 	faults = append(faults, c.warmStartFaults()...)
 	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {
 		faults = append(faults, err)

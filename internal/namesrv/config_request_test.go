@@ -41,9 +41,11 @@ firstFrameTimeoutMillis=30000
 frameMaxLength=16777216
 frameTimeoutMillis=60000
 handshakeTimeoutSeconds=10
+historyBudget=33554432
 horizonCacheBytes=0
 horizonFile=
 horizonMode=on
+journalSize=16384
 kvConfigPath=
 listenPort=0
 logFile=
@@ -402,7 +404,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 96 {
+	if len(lines) != 98 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gonamesrv/engine"
+	"gonamesrv/route"
 )
 
 // Opened implements engine.Handler.
@@ -61,7 +62,7 @@ func (s *Server) scan(ctx context.Context) {
 // connection's own requests: so no registration can come between the decision and
 // the close, and those that wait are heard first.
 func (s *Server) scanOnce(nowMillis int64) {
-	expired, events := s.table.Scan(nowMillis, s.protection, s.config().protectionPolicy(), s.pulse())
+	expired, events := s.table.By(route.Moment{NowMillis: nowMillis, WallMillis: s.wallMillis()}, route.Origin{}).Scan(s.protection, s.config().protectionPolicy(), s.pulse())
 	s.logProtection(events)
 	for _, b := range expired {
 		c := s.brokerConns.get(b.Conn)
@@ -75,6 +76,7 @@ func (s *Server) scanOnce(nowMillis int64) {
 		})
 	}
 	s.table.SweepBodies()
+	s.table.History().Sweep(nowMillis, s.isMemoryTight())
 }
 
 // logKVConfigs writes the KV config into the log a minute after the start and

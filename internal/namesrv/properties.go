@@ -152,6 +152,8 @@ var configKeys = append([]configKey{
 	restart(stringKey("warmStartIdentity", func(c *Config) *string { return &c.WarmStartIdentity })),
 	restart(durationKey("warmStartMaxAgeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.WarmStartMaxAge })),
 	restart(durationKey("warmStartLoadMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.WarmStartLoadTime })),
+	restart(intKey("journalSize", func(c *Config) *int { return &c.JournalSize })),
+	restart(in("bytes", longKey("historyBudget", func(c *Config) *int64 { return &c.HistoryBudget }))),
 }, tlsKeys...)
 
 func live(k configKey) configKey    { k.update = updateLive; return k }

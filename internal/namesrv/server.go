@@ -29,6 +29,7 @@ type Server struct {
 	log         *slog.Logger
 	table       *route.Table   // Start of the keeper may replace it, before anybody is served
 	replacing   sync.Mutex     // held meanwhile, and by those who read it before they are served
+	journal     *route.Journal // of table, and of the server itself
 	keeper      *routeKeeper   // nil when it is off
 	budget      *engine.Budget // what peers may make us hold
 	pools       *pools         // made before ready is closed
@@ -109,6 +110,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
+	s.journal = route.NewJournal(cfg.JournalSize)
 	s.table = route.New(s.routeOptions())
 	s.keeper = newRouteKeeper(s, &cfg)
 	s.protection = route.NewProtection()
@@ -133,7 +135,7 @@ func (s *Server) routeOptions() route.Options {
 	cfg := s.config()
 	return route.Options{
 		OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes(), HorizonCacheBytes: cfg.horizonCacheBytes(),
-		MostSilentMillis: cfg.WarmStartMaxAge.Milliseconds(),
+		MostSilentMillis: cfg.WarmStartMaxAge.Milliseconds(), Journal: s.journal, HistoryBytes: cfg.historyBytes(memoryLimit()),
 	}
 }
 

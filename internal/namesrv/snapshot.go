@@ -57,6 +57,8 @@ type Snapshot struct {
 	// why; Config says whether they are (selfProtection).
 	Protection route.ProtectionStats
 
+	Journal JournalStats
+
 	AddressServer httpserver.Stats // zero where it is off
 
 	// Config is the configuration in force now, in ascending order of the keys,
@@ -70,6 +72,12 @@ type Snapshot struct {
 type PoolStats struct {
 	engine.ExecutorStats
 	InForce engine.ExecutorInForce
+}
+
+// A JournalStats shows what is remembered of what happened, and of how it was before.
+type JournalStats struct {
+	route.JournalStats
+	History route.HistoryStats
 }
 
 // A KVConfigStats is how full the KV config is. Both are of one moment.
@@ -121,6 +129,7 @@ func (s *Server) Snapshot() Snapshot {
 		Notices:       s.notifier.stats(),
 		Misses:        s.damper.stats(),
 		Protection:    s.protection.Stats(),
+		Journal:       JournalStats{s.journal.Stats(), table.History().Stats()},
 		Config:        cfg.settings(),
 	}
 	snap.Routes.Warmth = table.Warmth()

@@ -23,6 +23,7 @@ var notCounters = map[string]string{
 	"engine.drainDue":   "what a drain has left to do, for itself",
 	"engine.lastAccept": "a time",
 	"keeper.urgent":     "the number of a View",
+	"journal.given":     "the number of an event, which shown is a moment later",
 	"bufs.":             "free memory that is kept",
 	"Log.":              "a time, and lines held back: the next line says how many",
 	"Logs[":             "the same",
@@ -72,7 +73,8 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 			"generation": func(n int64) { s.horizons.stats.Generation = uint64(n) },
 			"failures":   func(n int64) { s.horizons.stats.Failures = uint64(n) },
 		}, 2},
-		"clock": {nstest.Counters(s.clock), 2},
+		"journal": {nstest.Counters(s.journal), 30},
+		"clock":   {nstest.Counters(s.clock), 2},
 		"notices": {map[string]func(int64){
 			"sent":       func(n int64) { s.notifier.counts.sent = n },
 			"failed":     func(n int64) { s.notifier.counts.failed = n },
@@ -139,7 +141,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "Journal", "AddressServer", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)
