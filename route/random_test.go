@@ -39,6 +39,7 @@ func TestTableAgainstReference(t *testing.T) {
 				}
 			}
 		}
+		h.replayViews()
 		if rapid.IntRange(0, 3).Draw(rt, "crowded") == 0 {
 			h.crowd()
 		}
@@ -141,6 +142,9 @@ type history struct {
 	real bool
 
 	registrations, unchanged, known int
+
+	replay replay
+	fault  string // of a View, beside what is replayed
 
 	warm Warmth // of all tables that were restored
 }
@@ -250,14 +254,14 @@ func (h *history) restart() {
 	h.now += age
 	old := h.table
 	h.count()
-	table, err := Restore(Options{Limits: old.limits, CacheBytes: old.cache.most, MostSilentMillis: math.MaxInt64}, saved, h.now, age)
+	table, err := Restore(Options{Journal: old.journal, Limits: old.limits, CacheBytes: old.cache.most, MostSilentMillis: math.MaxInt64}, saved, h.now, age)
 	if err != nil {
 		h.rt.Fatal(err)
 	}
 	if d := viewDifference(old.View(), table.View()); d != "" {
 		h.rt.Fatal(d)
 	}
-	table.stepWork, table.betweenSteps = old.stepWork, old.betweenSteps
+	table.stepWork, table.betweenSteps, table.viewStored = old.stepWork, old.betweenSteps, old.viewStored
 	h.table = table
 	h.ref.restart(h.now)
 	if rapid.Bool().Draw(h.rt, "serving later") {
@@ -506,6 +510,12 @@ func (h *history) compare() {
 func (h *history) difference(ref *reference) string {
 	if err := h.table.CheckInvariants(); err != nil {
 		return err.Error()
+	}
+	if h.fault != "" {
+		return h.fault
+	}
+	if d := h.replayed(ref); d != "" {
+		return "replay: " + d
 	}
 	if d := h.table.saveDifference(h.now); d != "" {
 		return d
