@@ -207,8 +207,8 @@ func (h *history) replayViews() {
 		if h.fault != "" {
 			return
 		}
-		if shown := t.journal.Newest(); shown > v.seq {
-			h.fault = fmt.Sprintf("event %d is shown before the View with %d", shown, v.seq)
+		if shown := t.journal.Newest(); shown > v.seq || shown == v.seq && t.recorded {
+			h.fault = fmt.Sprintf("event %d is shown with the View of %d, not after it", shown, v.seq)
 		}
 		if err := p.upTo(t.journal, v.seq); err != nil {
 			h.fault = err.Error()
