@@ -2,7 +2,6 @@ package route
 
 import (
 	"runtime"
-	"strings"
 	"testing"
 
 	"gonamesrv/codec"
@@ -162,7 +161,7 @@ func BenchmarkJournal(b *testing.B) {
 	b.Run("append", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			j.add(JournalEvent{Type: JournalTopicsChanged, Cluster: "cluster", Broker: "broker", Addr: "10.0.0.1:10911"}, false)
+			j.add(&JournalEvent{Type: JournalTopicsChanged, Cluster: "cluster", Broker: "broker", Addr: "10.0.0.1:10911"}, false)
 		}
 	})
 	b.Run("append and signal", func(b *testing.B) {
@@ -212,10 +211,11 @@ func BenchmarkHistoryMemory(b *testing.B) {
 		before := heapInUse()
 		table.journal = NewJournal(0)
 		for i := range DefaultJournalSize {
-			sample := make([]string, maxSample)
-			for k := range sample {
-				sample[k] = strings.Clone(string(benchTopic(i + k)))
+			var sample []string
+			for k := range maxSample {
+				sample = append(sample, string(benchTopic(i+k)))
 			}
+			sample = cloneNames(sample)
 			table.journal.Note(JournalEvent{Type: JournalTopicsChanged, Cluster: "cluster", Broker: "broker", Addr: "10.0.0.1:10911", Details: &EventDetails{Sample: sample}})
 		}
 		b.ReportMetric(float64(heapInUse()-before)/(1<<20), "journal-MB")

@@ -93,6 +93,9 @@ func (j *Journal) Read(since uint64, f *JournalFilter, limit int) (events []Jour
 	if limit <= 0 || limit > MaxRead {
 		limit = MaxRead
 	}
+	if f == nil && next < newest {
+		events = make([]JournalEvent, 0, min(uint64(limit), newest-since))
+	}
 	for next = since; next < newest && len(events) < limit; {
 		next++
 		if e := at(chunks, next); f.fits(e) {
@@ -163,24 +166,25 @@ func (j *Journal) Watch() (changed <-chan struct{}, cancel func(), err error) {
 // seconds, broker.refused and admin.refused together. Of one that is beyond that Note
 // returns 0, and the next one says in Count how many there were.
 func (j *Journal) Note(e JournalEvent) uint64 {
-	seq := j.add(e, false)
+	seq := j.add(&e, false)
 	j.watchers.signal()
 	return seq
 }
 
-// add gives e its number and its place. One of a Table is shown by show.
-func (j *Journal) add(e JournalEvent, ofTable bool) uint64 {
+// add gives e its number and its place, and leaves it to the Journal. One of a Table is
+// shown by show.
+func (j *Journal) add(e *JournalEvent, ofTable bool) uint64 {
 	e.cutAll()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if e.Type.isRefusal() && !j.allow(&e) {
+	if e.Type.isRefusal() && !j.allow(e) {
 		return 0
 	}
 	e.Seq = j.given.Load() + 1
 	if j.last == nil || e.Seq-j.last.first == chunkEvents {
 		j.extend(e.Seq)
 	}
-	j.last.events[e.Seq-j.last.first] = e
+	j.last.events[e.Seq-j.last.first] = *e
 	j.given.Store(e.Seq)
 	j.counts[e.Type].Add(1)
 	j.unshown = j.unshown || ofTable

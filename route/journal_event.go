@@ -246,13 +246,10 @@ func cut(text string) string {
 
 // cutAll cuts the texts of e.
 func (e *JournalEvent) cutAll() {
-	for _, text := range []*string{&e.Cluster, &e.Broker, &e.Addr, &e.Origin.Identity} {
-		*text = cut(*text)
-	}
+	e.Cluster, e.Broker, e.Addr, e.Origin.Identity = cut(e.Cluster), cut(e.Broker), cut(e.Addr), cut(e.Origin.Identity)
 	if d := e.Details; d != nil {
-		for _, text := range []*string{&d.Reason, &d.ByCluster, &d.ByAddr, &d.Topic, &d.Args, &d.Before, &d.After} {
-			*text = cut(*text)
-		}
+		d.Reason, d.ByCluster, d.ByAddr, d.Topic = cut(d.Reason), cut(d.ByCluster), cut(d.ByAddr), cut(d.Topic)
+		d.Args, d.Before, d.After = cut(d.Args), cut(d.Before), cut(d.After)
 		for i := range d.Sample {
 			d.Sample[i] = cut(d.Sample[i])
 		}

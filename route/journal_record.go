@@ -21,7 +21,7 @@ func (t *Table) record(e JournalEvent) (seq uint64) {
 		return 0
 	}
 	t.recorded = true
-	return t.journal.add(e, true)
+	return t.journal.add(&e, true)
 }
 
 // A Changer is a Table whose changes somebody has asked for: the Journal says whose they
@@ -97,11 +97,11 @@ func (c *Changer) recordSetRemoved(s *brokerSet, parent uint64) {
 			break
 		}
 		if e := c.t.topicByID.get(id); e != nil {
-			names = append(names, strings.Clone(cut(e.name)))
+			names = append(names, e.name)
 		}
 	}
 	if len(names) > 0 {
-		e.Details = &EventDetails{Sample: names}
+		e.Details = &EventDetails{Sample: cloneNames(names)}
 	}
 	c.t.record(e)
 }
@@ -186,10 +186,22 @@ func (a *applying) recordTopics() {
 	e := a.by.of(a.s, JournalTopicsChanged, CauseRegister)
 	e.Cluster, e.BrokerID, e.Addr = a.r.Cluster, a.r.BrokerID, a.r.BrokerAddr
 	e.Parent, e.Topics = a.registered, a.tally.TopicCounts
-	d := &EventDetails{Sample: make([]string, a.tally.named)}
-	for i := range d.Sample {
-		d.Sample[i] = strings.Clone(cut(a.tally.sample[i]))
-	}
-	e.Details = d
+	e.Details = &EventDetails{Sample: cloneNames(a.tally.sample[:a.tally.named])}
 	a.t.record(e)
+}
+
+// cloneNames returns copies, in one piece of memory: those of the tables may each keep
+// thousands of others.
+func cloneNames(names []string) []string {
+	var text strings.Builder
+	for _, n := range names {
+		text.WriteString(cut(n))
+	}
+	rest := text.String()
+	copies := make([]string, len(names))
+	for i, n := range names {
+		l := len(cut(n))
+		copies[i], rest = rest[:l], rest[l:]
+	}
+	return copies
 }
