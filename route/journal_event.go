@@ -146,6 +146,7 @@ const (
 	JournalProtectionLeft
 	JournalProtectionCeiling
 	JournalProtectionReleased
+	JournalProtectionMassClose
 	JournalWarmLoaded
 
 	journalTypes
@@ -182,6 +183,7 @@ var journalTypeNames = [journalTypes]string{
 	JournalProtectionLeft:       "protection.left",
 	JournalProtectionCeiling:    "protection.ceiling",
 	JournalProtectionReleased:   "protection.released",
+	JournalProtectionMassClose:  "protection.massClose",
 	JournalWarmLoaded:           "warm.loaded",
 }
 

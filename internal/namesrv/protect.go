@@ -89,6 +89,7 @@ var protectionLines = [...]struct {
 // logProtection writes what has become of scopes.
 func (s *Server) logProtection(events []route.ProtectionEvent) {
 	for _, e := range events {
+		s.journalProtection(e)
 		line := protectionLines[e.Kind]
 		s.logLimited(line.level, line.msg, func() []any {
 			return []any{

@@ -30,6 +30,7 @@ type Server struct {
 	table       *route.Table   // Start of the keeper may replace it, before anybody is served
 	replacing   sync.Mutex     // held meanwhile, and by those who read it before they are served
 	journal     *route.Journal // of table, and of the server itself
+	self        selfWatch      // of watchSelf
 	keeper      *routeKeeper   // nil when it is off
 	budget      *engine.Budget // what peers may make us hold
 	pools       *pools         // made before ready is closed
@@ -102,6 +103,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if cfg.ClusterTest && cfg.HorizonFile != "" {
 		log.Warn("horizons are not used in cluster-test mode", "horizonFile", cfg.HorizonFile)
 	}
+	s.tls.reloaded = s.journalReload
 	s.horizons.swap = func() { s.tableNow().SweepHorizons() }
 	s.task = func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
 		return s.serveQueued(c, arrived, frame, out, 0)
