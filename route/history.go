@@ -151,29 +151,49 @@ func (h *History) Topic(name []byte) (Past, bool) {
 }
 
 // ended returns the event that took a topic from its last broker name: one after v,
-// which has it, up to end, when nobody had it. The zero event is not known.
-func (j *Journal) ended(v *View, e *TopicEntry, end uint64) (last JournalEvent) {
+// which has it, up to end, when nobody had it. The zero event is not known. Where the
+// registrations of several moments have taken many topics away, and none names this
+// one, it is the last of those that may have.
+func (j *Journal) ended(v *View, e *TopicEntry, end uint64) JournalEvent {
 	newest, oldest, chunks := j.window()
 	if v.seq+1 < oldest {
-		return last
+		return JournalEvent{}
 	}
-	had := map[string]bool{}
+	has := map[string]bool{} // broker names, cut as in events
 	for q := range e.queues.all {
-		had[v.brokers.byID.get(q.set).Name] = true
+		has[cut(v.brokers.byID.get(q.set).Name)] = true
 	}
+	var last, perhaps *JournalEvent
 	for seq := v.seq + 1; seq <= min(newest, end); seq++ {
 		o := at(chunks, seq)
-		switch {
-		case o.Type == JournalTopicRegistered && o.Details.Topic == e.name:
+		var lost []string
+		switch names := o.Topics.Removed > 0 && has[o.Broker]; {
+		case o.Type == JournalTopicDeleted && o.Details.Topic == cut(e.name):
+			lost = o.Details.Brokers
+		case o.Type == JournalTopicRegistered && o.Details.Topic == cut(e.name):
 			for _, name := range o.Details.Brokers {
-				had[name] = true
+				has[name] = true
 			}
-		case o.Type == JournalTopicDeleted && o.Details.Topic == e.name,
-			(o.Type == JournalSetRemoved || o.Type == JournalTopicsChanged) && o.Topics.Removed > 0 && had[cut(o.Broker)]:
-			last = o.read()
+		case o.Type == JournalSetRemoved && names,
+			o.Type == JournalTopicsChanged && names && slices.Contains(o.Details.Sample, cut(e.name)):
+			lost = []string{o.Broker}
+		case o.Type == JournalTopicsChanged && names:
+			perhaps = o
+		}
+		for _, name := range lost {
+			delete(has, name)
+		}
+		if len(lost) > 0 && len(has) == 0 {
+			last = o
 		}
 	}
-	return last
+	switch {
+	case last != nil:
+		return last.read()
+	case perhaps != nil:
+		return perhaps.read()
+	}
+	return JournalEvent{}
 }
 
 // A HistoryStats shows a History. All numbers are of one moment.

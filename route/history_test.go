@@ -39,6 +39,25 @@ func TestHistoryOfATopic(t *testing.T) {
 				}
 			}
 		}, JournalTopicsChanged, 2},
+		{"deleted, and others change in the same second", func(table *Table, now int64) {
+			table.By(Moment{NowMillis: now}, Origin{}).DeleteTopic(string(topic))
+			for i := range 2 {
+				r := benchRegistration(i, benchBody(4, 6, 2, never))
+				r.DeleteMissingTopics = true
+				if _, err := table.RegisterBroker(now, r); err != nil {
+					panic(err)
+				}
+			}
+		}, JournalTopicDeleted, 2},
+		{"one of many not listed any more", func(table *Table, now int64) {
+			for i := range 2 {
+				r := benchRegistration(i, benchBody(9, 2, 2, never))
+				r.DeleteMissingTopics = true
+				if _, err := table.RegisterBroker(now, r); err != nil {
+					panic(err)
+				}
+			}
+		}, JournalTopicsChanged, 2},
 		{"deleted, and others go later", func(table *Table, now int64) {
 			table.By(Moment{NowMillis: now}, Origin{}).DeleteTopic(string(topic))
 			table.By(Moment{NowMillis: now + second}, Origin{}).ConnClosed(1)

@@ -105,7 +105,7 @@ type Setting struct{ Key, Value string }
 
 // Snapshot returns what the server looks like now. It takes no lock that a request
 // waits for on the event loop; the locks that it takes, those of the notices, of
-// misses and of the TLS connections, are held for a few dozen instructions; that of
+// misses, of the history and of the TLS connections, are held for a few dozen instructions; that of
 // the protection is held for longer only while the scan divides brokers that are due.
 // It costs what the
 // configuration costs to be written, less than 0.1 ms, however large the
