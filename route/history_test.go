@@ -11,7 +11,7 @@ import (
 // ended them, is known.
 func TestHistoryOfATopic(t *testing.T) {
 	const second = 1_000
-	topic := benchTopic(3)
+	topic := benchTopic(7) // no event names it among five
 	for _, c := range []struct {
 		name string
 		lose func(table *Table, now int64)
@@ -32,7 +32,7 @@ func TestHistoryOfATopic(t *testing.T) {
 		}, JournalSetRemoved, 1},
 		{"not listed any more", func(table *Table, now int64) {
 			for i := range 2 {
-				r := benchRegistration(i, benchBody(4, 10, 2, never))
+				r := benchRegistration(i, benchBody(8, 10, 2, never))
 				r.DeleteMissingTopics = true
 				if _, err := table.RegisterBroker(now, r); err != nil {
 					panic(err)
@@ -42,7 +42,7 @@ func TestHistoryOfATopic(t *testing.T) {
 		{"deleted, and others change in the same second", func(table *Table, now int64) {
 			table.By(Moment{NowMillis: now}, Origin{}).DeleteTopic(string(topic))
 			for i := range 2 {
-				r := benchRegistration(i, benchBody(4, 6, 2, never))
+				r := benchRegistration(i, benchBody(8, 2, 2, never))
 				r.DeleteMissingTopics = true
 				if _, err := table.RegisterBroker(now, r); err != nil {
 					panic(err)
@@ -57,6 +57,22 @@ func TestHistoryOfATopic(t *testing.T) {
 					panic(err)
 				}
 			}
+		}, JournalTopicsChanged, 2},
+		{"one name goes, the other does not list many any more", func(table *Table, now int64) {
+			table.By(Moment{NowMillis: now}, Origin{}).ConnClosed(1)
+			r := benchRegistration(1, benchBody(9, 2, 2, never))
+			r.DeleteMissingTopics = true
+			mustRegisterAt(t, table, now, r)
+		}, JournalTopicsChanged, 2},
+		{"not listed any more, and deleted by an operator in vain later", func(table *Table, now int64) {
+			for i := range 2 {
+				r := benchRegistration(i, benchBody(8, 10, 2, never))
+				r.DeleteMissingTopics = true
+				mustRegisterAt(t, table, now, r)
+			}
+			by := table.By(Moment{NowMillis: now + 2*second}, Origin{})
+			by.ConnClosed(1)
+			by.ConnClosed(2)
 		}, JournalTopicsChanged, 2},
 		{"deleted, and others go later", func(table *Table, now int64) {
 			table.By(Moment{NowMillis: now}, Origin{}).DeleteTopic(string(topic))
