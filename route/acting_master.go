@@ -34,9 +34,11 @@ func promote(d *codec.BrokerData) {
 // has just lost its master and leaves the smallest slave to stand in. Under mu,
 // in the caller's turn.
 // Java: RouteInfoManager#cleanTopicByUnRegisterRequests.
-func (t *Table) wipeIfMasterless(s *brokerSet) {
+func (c *Changer) wipeIfMasterless(s *brokerSet, parent uint64) {
 	if !s.first().enableActingMaster || s.member(masterID) != nil {
 		return
 	}
-	t.changeTopics(s, func(perm int32) int32 { return perm &^ permWrite }, &PermChange{})
+	if n := c.t.changeTopics(s, func(perm int32) int32 { return perm &^ permWrite }, &PermChange{}); n > 0 {
+		c.recordSet(s, JournalSetActing, parent, n)
+	}
 }

@@ -136,7 +136,10 @@ func (t *Table) newSet(name, cluster string) *brokerSet {
 
 // removeSet removes a broker set that has lost its last member. From now on
 // nobody is shown its topics; the caller sweeps it.
-func (t *Table) removeSet(s *brokerSet) {
+func (c *Changer) removeSet(s *brokerSet, parent uint64) {
+	t := c.t
+	c.recordSetRemoved(s, parent)
+	t.losing = true
 	t.brokerAddrTable.remove(t.edition, s.name)
 	t.brokersVersion++
 	t.brokerByID.put(t.edition, s.id, &Broker{Name: s.name, Cluster: s.cluster, gone: true, version: t.brokersVersion, set: s})
@@ -247,11 +250,11 @@ func (m *member) shown(filterServers []string) Member {
 	}
 }
 
-// link makes l keep m in s. Linking twice changes nothing.
-func (t *Table) link(s *brokerSet, m *member, l *liveBroker) {
+// link makes l keep m in s, and reports whether it did not before.
+func (t *Table) link(s *brokerSet, m *member, l *liveBroker) bool {
 	key := linkKey{m, l}
 	if t.links[key] != nil {
-		return
+		return false
 	}
 	t.linkCount++
 	k := &link{key: string(binary.BigEndian.AppendUint64(nil, t.linkCount)), set: s, member: m, live: l, inMember: len(m.lives), inLive: len(l.owners)}
@@ -264,6 +267,7 @@ func (t *Table) link(s *brokerSet, m *member, l *liveBroker) {
 		t.connLinks[l.conn]++
 	}
 	t.addReason(l.key.Cluster, s.name)
+	return true
 }
 
 // unlink is the reverse of link: a live entry goes with its last member, a

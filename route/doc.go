@@ -96,6 +96,9 @@
 // What outlives a process is a Saved: View.Save makes one, WriteSnapshot and
 // ReadSnapshot have it as bytes (snapshot.go).
 //
+// What happened is in the Journal, in the order of the changes (journal.go, written in
+// journal_record.go); how it was before something was lost is in the History (history.go).
+//
 // What holds after every change is written down in CheckInvariants; what each
 // change means, in the plain words of one map per table, in reference_test.go.
 //

@@ -23,6 +23,7 @@ type DueBroker struct {
 	Restored bool
 
 	live *liveBroker
+	at   int64 // when it was found due
 }
 
 // IsSuspect reports whether the broker is suspect, now.
@@ -60,7 +61,7 @@ func (t *Table) Due(nowMillis int64) []DueBroker {
 			t.setAside(l)
 			due = append(due, DueBroker{
 				BrokerKey: l.key, LastUpdateMillis: last, TimeoutMillis: l.timeoutMillis, Conn: l.conn,
-				Restored: l.isUnheard(last), live: l,
+				Restored: l.isUnheard(last), live: l, at: nowMillis,
 			})
 		}
 		t.work++
@@ -78,10 +79,17 @@ func (d *DueBroker) stillDue() bool {
 // Remove removes those brokers of a Due that have not been heard of since, and
 // returns them. kind says why, in the events: BrokerExpired.
 func (t *Table) Remove(due []DueBroker, kind EventKind) []ExpiredBroker {
+	return t.By(Moment{}, Origin{}).Remove(due, kind)
+}
+
+// Remove is Table.Remove.
+func (c Changer) Remove(due []DueBroker, kind EventKind) []ExpiredBroker {
 	if len(due) == 0 {
 		return nil
 	}
-	t.mu.Lock()
+	t := c.t
+	c.at.NowMillis = max(c.at.NowMillis, due[0].at)
+	c.lock()
 	defer t.unlock()
 	var expired []ExpiredBroker
 	var links []*link
@@ -95,7 +103,7 @@ func (t *Table) Remove(due []DueBroker, kind EventKind) []ExpiredBroker {
 		}
 		t.pause()
 	}
-	t.depart(links, kind)
+	c.depart(links, kind)
 	return expired
 }
 

@@ -382,6 +382,8 @@ func (m *topicMappings) entries(brokerName string) int {
 // Under mu.
 func (t *Table) refuse(nowMillis int64, s *brokerSet, l *liveBroker, r *Registration, why *LimitError) error {
 	t.refusals[why.Limit].Add(1)
+	by := r.by(t, nowMillis)
+	by.recordRefused(r, why.Limit.String())
 	if s != nil && s.unheard != nil {
 		s.unheard.whole = 0 // what it would have listed is not known
 	}

@@ -99,6 +99,9 @@ func (a *applying) putMapping(topic string, info codec.TopicQueueMappingInfo, ov
 		return
 	}
 	s.topicsEdition++
+	t.losing = true
+	a.tally.Changed++
+	a.tally.name(e.name)
 	t.entries += more
 	t.storeTopic(e.withMappings(e.mappings.with(info)))
 }

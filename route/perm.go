@@ -11,7 +11,12 @@ func (t *Table) WipeWritePermOfBroker(brokerName string) int {
 
 // WipeWritePerm is WipeWritePermOfBroker for those who want to know more.
 func (t *Table) WipeWritePerm(brokerName string) PermChange {
-	return t.changePerm(brokerName, func(perm int32) int32 { return perm &^ permWrite })
+	return t.By(Moment{}, Origin{}).WipeWritePerm(brokerName)
+}
+
+// WipeWritePerm is Table.WipeWritePerm.
+func (c Changer) WipeWritePerm(brokerName string) PermChange {
+	return c.changePerm(brokerName, JournalPermWiped, func(perm int32) int32 { return perm &^ permWrite })
 }
 
 // AddWritePermOfBroker sets the permission of all topics of a broker name to
@@ -24,7 +29,12 @@ func (t *Table) AddWritePermOfBroker(brokerName string) int {
 
 // AddWritePerm is AddWritePermOfBroker for those who want to know more.
 func (t *Table) AddWritePerm(brokerName string) PermChange {
-	return t.changePerm(brokerName, func(int32) int32 { return permReadWrite })
+	return t.By(Moment{}, Origin{}).AddWritePerm(brokerName)
+}
+
+// AddWritePerm is Table.AddWritePerm.
+func (c Changer) AddWritePerm(brokerName string) PermChange {
+	return c.changePerm(brokerName, JournalPermRestored, func(int32) int32 { return permReadWrite })
 }
 
 // A PermChange is what became of the permission of a broker name's topics. All
@@ -35,22 +45,25 @@ type PermChange struct {
 	Changed       bool
 }
 
-func (t *Table) changePerm(brokerName string, change func(perm int32) int32) (c PermChange) {
-	t.mu.Lock()
+func (c *Changer) changePerm(brokerName string, kind JournalType, change func(perm int32) int32) (p PermChange) {
+	t := c.t
+	c.lock()
 	defer t.unlock()
 	s := t.set(brokerName)
 	if s == nil {
-		return c
+		return p
 	}
 	t.take(s)
 	defer t.release(s)
-	t.changeTopics(s, change, &c)
-	return c
+	if n := t.changeTopics(s, change, &p); n > 0 {
+		c.recordPerm(s, kind, n)
+	}
+	return p
 }
 
-// changeTopics changes the permission of all topics of s. Under mu, in the
-// caller's turn.
-func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32, c *PermChange) {
+// changeTopics changes the permission of all topics of s, and returns of how many it
+// is another one now. Under mu, in the caller's turn.
+func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32, c *PermChange) (changed int) {
 	for id := range s.topics.all {
 		t.work++
 		e := t.topicByID.get(id)
@@ -67,10 +80,12 @@ func (t *Table) changeTopics(s *brokerSet, change func(perm int32) int32, c *Per
 		c.After += int((perm & permWrite) / permWrite)
 		if perm != q.perm {
 			c.Changed = true
+			changed++
 			old := q
 			q.perm = perm
 			t.setQueue(e, s, old, q)
 		}
 		t.pause()
 	}
+	return changed
 }

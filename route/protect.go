@@ -184,10 +184,16 @@ type Verdict struct {
 // Scan removes the brokers that have been silent for longer than their timeout, but
 // for those that p holds back, and returns those that have left and what happened.
 func (t *Table) Scan(nowMillis int64, p *Protection, policy ProtectionPolicy, pulse Pulse) ([]ExpiredBroker, []ProtectionEvent) {
-	due := t.Due(nowMillis)
-	v := p.Judge(nowMillis, policy, pulse, t.View(), due)
+	return t.By(Moment{NowMillis: nowMillis}, Origin{}).Scan(p, policy, pulse)
+}
+
+// Scan is Table.Scan, at the time of the Changer.
+func (c Changer) Scan(p *Protection, policy ProtectionPolicy, pulse Pulse) ([]ExpiredBroker, []ProtectionEvent) {
+	t, now := c.t, c.at.NowMillis
+	due := t.Due(now)
+	v := p.Judge(now, policy, pulse, t.View(), due)
 	t.Suspect(v.Hold)
-	return t.Remove(v.Leave, BrokerExpired), v.Events
+	return c.Remove(v.Leave, BrokerExpired), v.Events
 }
 
 // Judge decides which of those that are due at the given time leave. It is to be

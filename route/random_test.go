@@ -42,6 +42,7 @@ func TestTableAgainstReference(t *testing.T) {
 				}
 			}
 		}
+		h.replayViews()
 		if rapid.IntRange(0, 3).Draw(rt, "crowded") == 0 {
 			h.crowd()
 		}
@@ -145,7 +146,9 @@ type history struct {
 
 	registrations, unchanged, known int
 
-	view *View // at the last comparison, of the same Table
+	view   *View // at the last comparison, of the same Table
+	replay replay
+	fault  string // of a View, beside what is replayed
 
 	warm Warmth // of all tables that were restored
 }
@@ -255,7 +258,7 @@ func (h *history) restart() {
 	h.now += age
 	old := h.table
 	h.count()
-	table, err := Restore(Options{Limits: old.limits, CacheBytes: old.cache.most, MostSilentMillis: math.MaxInt64}, saved, h.now, age)
+	table, err := Restore(Options{Journal: old.journal, Limits: old.limits, CacheBytes: old.cache.most, MostSilentMillis: math.MaxInt64}, saved, h.now, age)
 	if err != nil {
 		h.rt.Fatal(err)
 	}
@@ -266,7 +269,7 @@ func (h *history) restart() {
 		h.rt.Fatalf("digest of the restored table is %x, want %x", got, want)
 	}
 	h.view = nil // of the old Table
-	table.stepWork, table.betweenSteps = old.stepWork, old.betweenSteps
+	table.stepWork, table.betweenSteps, table.viewStored = old.stepWork, old.betweenSteps, old.viewStored
 	h.table = table
 	h.ref.restart(h.now)
 	if rapid.Bool().Draw(h.rt, "serving later") {
@@ -528,6 +531,12 @@ func (h *history) digests() string {
 func (h *history) difference(ref *reference) string {
 	if err := h.table.CheckInvariants(); err != nil {
 		return err.Error()
+	}
+	if h.fault != "" {
+		return h.fault
+	}
+	if d := h.replayed(ref); d != "" {
+		return "replay: " + d
 	}
 	if d := h.table.saveDifference(h.now); d != "" {
 		return d

@@ -50,6 +50,10 @@ type RegistrationHeader struct {
 type Registration struct {
 	RegistrationHeader
 	Conn uint64 // the connection it came over; 0 is none
+	// WallMillis is when it came, by the wall clock, and Origin who has sent it: for
+	// the Journal.
+	WallMillis int64
+	Origin     Origin
 	// Peer is the address at the other end of it; the zero Addr is not known.
 	Peer netip.Addr
 	// Seq counts registrations as they arrive, before they wait for their turn: of
@@ -165,10 +169,10 @@ func (t *Table) KnownTopics(r *Registration) *codec.KnownTopics {
 // more.
 // Java: RouteInfoManager#registerBroker.
 func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult, error) {
-	a := &applying{t: t, r: r, listed: r.listed()}
+	a := &applying{t: t, r: r, by: r.by(t, nowMillis), listed: r.listed()}
 	others := r.mapsOthers()
 	tooLong := t.lengths(r)
-	t.mu.Lock()
+	a.by.lock()
 	defer t.unlock()
 	defer func() {
 		if a.s != nil {
@@ -192,11 +196,12 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		a.l = &liveBroker{key: r.key(), index: -1}
 	}
 	l := a.l
-	first := t.admit(s, l, r)
+	first := a.admit()
 	t.keepAlive(nowMillis, l, r)
 	t.refresh(s)
 	if r.BrokerID < oldMin {
 		t.emitNewMinimum(s, r)
+		a.by.recordSet(s, JournalSetMinID, a.registered, 0)
 	}
 	var topics *codec.KnownTopics
 	publishes := r.BrokerID == masterID || s.isPrimeSlave(r.BrokerID, r.OldVersion)
@@ -209,6 +214,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 	}
 	a.judge(full)
 	a.end()
+	a.recordTopics()
 	if a.newer && !full && a.missed {
 		l.patched = true
 	}
@@ -244,6 +250,10 @@ type applying struct {
 	s *brokerSet  // nil while its name is free
 	l *liveBroker // nil while its broker is not known
 	r *Registration
+
+	by         Changer
+	registered uint64 // the event that says so; 0 if it was known
+	tally      topicTally
 
 	newer   bool // it has another data version than the one before
 	missed  bool // one before has been turned away
@@ -284,6 +294,7 @@ func (a *applying) begin(nowMillis int64, tooLong *LimitError) (ok bool, err err
 		if s != nil && t.isStale(s, r) {
 			t.registered.stale.Add(1)
 			t.emit(t.staleEvent(s, r))
+			a.by.recordRefused(r, "stateVersion")
 			return false, nil
 		}
 		if (s == nil || s.member(r.BrokerID) == nil) && r.Body.TopicCount() == 1 {
@@ -293,6 +304,7 @@ func (a *applying) begin(nowMillis int64, tooLong *LimitError) (ok bool, err err
 				e.Topic = string(r.Body.Topics[0].Name)
 			}
 			t.emit(e)
+			a.by.recordRefused(r, "singleTopic")
 			return false, ErrSingleTopic
 		}
 		a.newer = l == nil || l.isChanged(r.Body)
@@ -388,10 +400,12 @@ func (t *Table) staleEvent(s *brokerSet, r *Registration) Event {
 	return e
 }
 
-// admit makes the broker of r a member of s, kept by l, and reports whether
-// its ID was free. An address has one ID in a set: a slave that became master
+// admit makes the broker a member of its set, kept by its live entry, and reports
+// whether its ID was free. An address has one ID in a set: a slave that became master
 // gives its old ID up. Filter servers that the body does not speak of stay.
-func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool) {
+func (a *applying) admit() (first bool) {
+	t, s, l, r := a.t, a.s, a.l, a.r
+	hadMaster := s.member(masterID) != nil
 	m := s.member(r.BrokerID)
 	first = m == nil
 	if s.published != nil && !t.lists(r.Cluster, s.name) {
@@ -406,6 +420,7 @@ func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool)
 			Kind: BrokerDisplaced, Cluster: m.lives[0].live.key.Cluster, BrokerName: s.name, BrokerID: m.id, Addr: m.addr,
 			ByCluster: r.Cluster, ByAddr: r.BrokerAddr,
 		})
+		a.by.recordDisplaced(s, m, r, "its ID was taken")
 		t.leave(m)
 		m = nil
 	}
@@ -418,14 +433,21 @@ func (t *Table) admit(s *brokerSet, l *liveBroker, r *Registration) (first bool)
 		}
 		t.join(s, m, filterServers)
 		t.link(s, m, l)
+		a.registered = a.by.recordRegistered(s, m, l)
 		if old != nil {
+			a.by.recordDisplaced(s, old, r, "it has another ID now")
 			t.leave(old) // not before l keeps m: l would go with it
 		}
 		e := r.event(BrokerRegistered)
 		e.HAServerAddr = r.HAServerAddr
 		t.emit(e)
 	}
-	t.link(s, m, l)
+	if t.link(s, m, l) {
+		a.registered = a.by.recordRegistered(s, m, l)
+	}
+	if hadMaster && s.member(masterID) == nil {
+		a.by.recordSet(s, JournalSetMasterless, a.registered, 0)
+	}
 	m.enableActingMaster = r.EnableActingMaster
 	m.zoneName, m.hasZoneName = r.ZoneName, r.HasZoneName
 	servers := s.members.get(m.id).FilterServers
@@ -493,6 +515,8 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 				a.marks.add(e.id)
 				guess.added(e.id)
 				r.Changes.isNew(e.name)
+				a.tally.Added++
+				a.tally.name(e.name)
 			} else {
 				exact = false
 			}
@@ -515,10 +539,14 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			t.addQueue(e, s, q)
 			t.registered.topicsAdded.Add(1)
 			r.Changes.added(e.name)
+			a.tally.Added++
+			a.tally.name(e.name)
 		default:
 			t.setQueue(e, s, old, q)
 			t.registered.topicsChanged.Add(1)
 			r.Changes.changed(e.name)
+			a.tally.Changed++
+			a.tally.name(e.name)
 		}
 		a.pause()
 	}
@@ -575,6 +603,8 @@ func (a *applying) dropMissing() (n int) {
 		if e := t.topicByID.get(id); e != nil && !has(a.listed, e.name) {
 			t.dropQueue(e, a.s)
 			t.registered.topicsRemoved.Add(1)
+			a.tally.Removed++
+			a.tally.name(e.name)
 			n++
 		}
 		a.pause()

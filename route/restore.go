@@ -68,9 +68,9 @@ func (r *restoring) leaveOut() {
 	if len(links) == 0 {
 		return
 	}
-	defer func(onEvent func(Event)) { t.onEvent = onEvent }(t.onEvent)
-	t.onEvent = nil
-	t.depart(links, BrokerExpired)
+	defer func(onEvent func(Event)) { t.onEvent, t.mute = onEvent, false }(t.onEvent)
+	t.onEvent, t.mute = nil, true
+	(&Changer{t: t}).depart(links, BrokerExpired)
 }
 
 // A restoring is a Saved, found to be right, that becomes a Table. Under Table.mu,

@@ -378,6 +378,7 @@ func TestStepsAreSerial(t *testing.T) {
 		acting := rapid.Bool().Draw(rt, "supportActingMaster")
 		h := &history{rt: rt, table: New(Options{}), ref: newReference(acting, Limits{}), now: 1_000_000, real: true}
 		h.table.stepWork = 1
+		h.replayViews()
 		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
 			h.now += int64(pick(h, []int{0, 500, 61_000}, "pause"))
 			ops := make([]change, rapid.IntRange(1, 3).Draw(rt, "changes"))

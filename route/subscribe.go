@@ -23,11 +23,7 @@ var ErrSubscribers = errors.New("route: too many subscribers")
 // The channel is never closed. cancel ends the signals, and may be called more
 // than once.
 func (t *Table) Subscribe() (changed <-chan struct{}, cancel func(), err error) {
-	c := make(chan struct{}, 1)
-	if !t.subscribers.add(c) {
-		return nil, nil, ErrSubscribers
-	}
-	return c, func() { t.subscribers.remove(c) }, nil
+	return t.subscribers.subscribe()
 }
 
 // subscribers are those who want to know of a new View. Safe from any goroutine;
@@ -35,6 +31,14 @@ func (t *Table) Subscribe() (changed <-chan struct{}, cancel func(), err error) 
 type subscribers struct {
 	mu  sync.Mutex
 	now atomic.Pointer[[]chan struct{}] // replaced under mu, never changed
+}
+
+func (s *subscribers) subscribe() (changed <-chan struct{}, cancel func(), err error) {
+	c := make(chan struct{}, 1)
+	if !s.add(c) {
+		return nil, nil, ErrSubscribers
+	}
+	return c, func() { s.remove(c) }, nil
 }
 
 func (s *subscribers) list() []chan struct{} {

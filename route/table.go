@@ -79,6 +79,13 @@ type Table struct {
 	warm *warmth // nil if it was not restored; never changed
 
 	subscribers subscribers
+
+	journal  *Journal
+	history  *History
+	now      int64 // the newest time that a change was told; under mu
+	recorded bool  // into the journal, since the last publish
+	losing   bool  // something was lost or changed that Views show, since the last publish
+	mute     bool  // nothing is recorded
 }
 
 // Options configure a Table.
@@ -108,6 +115,14 @@ type Options struct {
 	// Nanotime, if not nil, is a clock that does not go backwards, in nanoseconds: with
 	// it the lock of the Table is timed, see LockTimes. It must never return 0.
 	Nanotime func() int64
+
+	// Journal is where the events of the Table go; nil makes one of the default size.
+	// Several Tables may share it, if only one of them is changed.
+	Journal *Journal
+
+	// HistoryBytes is about how much Views that are kept may keep alive; 0 is
+	// DefaultHistoryBytes, less than 0 keeps none.
+	HistoryBytes int64
 
 	// MostSilentMillis is for how long beyond its time-out a broker may have been
 	// silent for Restore to restore it; 0 is DefaultMostSilentMillis.
@@ -140,8 +155,13 @@ func New(o Options) *Table {
 		connLinks:        map[uint64]int{},
 		onEvent:          o.OnEvent,
 		stepWork:         stepWork,
+		journal:          o.Journal,
 	}
 	t.mu.nanotime = o.Nanotime
+	if t.journal == nil {
+		t.journal = NewJournal(0)
+	}
+	t.history = newHistory(t.journal, t.View, o.HistoryBytes)
 	t.turns = sync.NewCond(&t.mu)
 	t.brokersChanged, t.namesChanged, t.offersChanged = true, true, true
 	t.publish()
@@ -161,12 +181,20 @@ func (t *Table) publish() {
 			t.cache.retire(e, v.edition)
 		}
 		t.view.Store(v)
+		if len(t.replaced) > 0 || t.losing {
+			t.history.published(old, len(t.replaced), t.losing, t.now)
+			t.losing = false
+		}
 		if t.viewStored != nil {
 			t.viewStored()
 		}
 		t.edition++
 		t.cache.forget() // not before, or those who ask meanwhile would encode it again
 		t.subscribers.signal()
+	}
+	if t.recorded {
+		t.recorded = false
+		t.journal.show()
 	}
 	clear(t.replaced)
 	t.retiring = 0
@@ -183,7 +211,7 @@ func (t *Table) hasChanged(v *View) bool {
 
 // next returns the View after old, which is nil for the first. Under mu.
 func (t *Table) next(old *View) *View {
-	v := &View{edition: 1, topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, cache: t.cache}
+	v := &View{edition: 1, seq: t.journal.given.Load(), topics: t.topicQueueTable, live: t.brokerLiveTable, sweeping: len(t.leaving) > 0, cache: t.cache}
 	if old != nil {
 		v.edition, v.brokers, v.names, v.lists = old.edition+1, old.brokers, old.names, old.lists
 	}

@@ -69,6 +69,7 @@ func (t *Table) setQueue(e *TopicEntry, s *brokerSet, old, q queueData) {
 		t.offersChanged = true
 	}
 	s.topicsEdition++
+	t.losing = true
 	t.storeTopic(e.edited(replaceRow, q))
 }
 
@@ -87,6 +88,7 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 	if !e.has(s) {
 		return
 	}
+	t.losing = t.losing || t.leaving[s.name] != s
 	s.topics.remove(e.id)
 	s.heard(e.id)
 	s.topicsEdition++
@@ -149,11 +151,17 @@ func (t *Table) newTopicID() uint32 {
 // Differs from Java: RouteInfoManager#registerTopic stores those before the
 // first unknown name when the topic exists already.
 func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) (stored bool, err error) {
+	return t.By(Moment{}, Origin{}).RegisterTopic(topic, queueDatas)
+}
+
+// RegisterTopic is Table.RegisterTopic.
+func (c Changer) RegisterTopic(topic string, queueDatas []codec.QueueData) (stored bool, err error) {
+	t := c.t
 	last := make(map[string]codec.QueueData, len(queueDatas)) // of each broker name
 	for _, d := range queueDatas {
 		last[d.BrokerName] = d
 	}
-	t.mu.Lock()
+	c.lock()
 	defer t.unlock()
 	if t.over(totals{1, len(last)}) != nil {
 		t.sweepAll()
@@ -186,7 +194,7 @@ func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) (store
 		topic, id = strings.Clone(topic), t.newTopicID()
 		t.namesChanged = true
 	}
-	changed := false
+	var added, changed []string
 	for i, s := range sets {
 		var old queueData
 		served := false
@@ -195,7 +203,11 @@ func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) (store
 				continue
 			}
 		}
-		changed = true
+		if served {
+			changed = append(changed, s.name)
+		} else {
+			added = append(added, s.name)
+		}
 		if !served || old.topicSysFlag != queues[i].topicSysFlag {
 			t.offersChanged = true
 		}
@@ -204,9 +216,12 @@ func (t *Table) RegisterTopic(topic string, queueDatas []codec.QueueData) (store
 		}
 		t.serve(s, id)
 	}
-	if changed {
+	if len(added)+len(changed) > 0 {
+		t.losing = t.losing || len(changed) > 0
 		rows = mergeQueues(rows, queues)
 		t.storeTopic(newEntry(topic, id, mappings, newTree(rows), nil))
+		c.recordTopic(JournalTopicRegistered, topic, added, func(n int32) TopicCounts { return TopicCounts{Added: n} })
+		c.recordTopic(JournalTopicRegistered, topic, changed, func(n int32) TopicCounts { return TopicCounts{Changed: n} })
 	}
 	return true, nil
 }
@@ -231,19 +246,28 @@ func mergeQueues(old, add []queueData) []queueData {
 // DeleteTopic removes a topic. It comes back with the next registration of a
 // broker that still has it.
 // Java: RouteInfoManager#deleteTopic(String).
-func (t *Table) DeleteTopic(topic string) {
-	t.deleteTopic(topic, func(*brokerSet) bool { return true })
+func (t *Table) DeleteTopic(topic string) { t.By(Moment{}, Origin{}).DeleteTopic(topic) }
+
+// DeleteTopic is Table.DeleteTopic.
+func (c Changer) DeleteTopic(topic string) {
+	c.deleteTopic(topic, func(*brokerSet) bool { return true })
 }
 
 // DeleteTopicInCluster removes the brokers of a cluster from a topic, and the
 // topic when none is left.
 // Java: RouteInfoManager#deleteTopic(String, String).
 func (t *Table) DeleteTopicInCluster(topic, cluster string) {
-	t.deleteTopic(topic, func(s *brokerSet) bool { return t.lists(cluster, s.name) })
+	t.By(Moment{}, Origin{}).DeleteTopicInCluster(topic, cluster)
 }
 
-func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
-	t.mu.Lock()
+// DeleteTopicInCluster is Table.DeleteTopicInCluster.
+func (c Changer) DeleteTopicInCluster(topic, cluster string) {
+	c.deleteTopic(topic, func(s *brokerSet) bool { return c.t.lists(cluster, s.name) })
+}
+
+func (c *Changer) deleteTopic(topic string, from func(*brokerSet) bool) {
+	t := c.t
+	c.lock()
 	defer t.unlock()
 	e, ok := t.topicQueueTable.get(topic)
 	if !ok {
@@ -251,6 +275,7 @@ func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
 	}
 	var kept []queueData
 	dropped := map[string]bool{} // broker names
+	var told []string            // of these, those that readers were shown
 	for q := range e.queues.all {
 		s := t.brokerByID.get(q.set).set
 		if !from(s) {
@@ -262,6 +287,9 @@ func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
 		s.topicsEdition++
 		t.entries -= 1 + e.mappings.entries(s.name)
 		dropped[s.name] = true
+		if t.leaving[s.name] != s {
+			told = append(told, s.name)
+		}
 	}
 	switch {
 	case len(dropped) == 0:
@@ -272,6 +300,8 @@ func (t *Table) deleteTopic(topic string, from func(*brokerSet) bool) {
 		mappings := e.mappings.keep(func(brokerName string) bool { return !dropped[brokerName] })
 		t.storeTopic(newEntry(e.name, e.id, mappings, newTree(kept), nil))
 	}
+	t.losing = true
+	c.recordTopic(JournalTopicDeleted, e.name, told, func(n int32) TopicCounts { return TopicCounts{Removed: n} })
 	t.offersChanged = true
 	if len(kept) == 0 || len(t.leaving) > 0 {
 		t.namesChanged = true

@@ -14,7 +14,13 @@ type Unregistration struct {
 // that name and cluster, are passed over.
 // Java: RouteInfoManager#unRegisterBroker.
 func (t *Table) UnregisterBrokers(requests ...Unregistration) {
-	t.mu.Lock()
+	t.By(Moment{}, Origin{}).UnregisterBrokers(requests...)
+}
+
+// UnregisterBrokers is Table.UnregisterBrokers.
+func (c Changer) UnregisterBrokers(requests ...Unregistration) {
+	t := c.t
+	c.lock()
 	defer t.unlock()
 	var links []*link
 	for _, r := range requests {
@@ -26,7 +32,7 @@ func (t *Table) UnregisterBrokers(requests ...Unregistration) {
 			links = append(links, t.links[linkKey{m, l}])
 		}
 	}
-	t.depart(links, BrokerUnregistered)
+	c.depart(links, BrokerUnregistered)
 }
 
 // ConnClosed removes every broker whose last registration came over a
@@ -37,11 +43,15 @@ func (t *Table) UnregisterBrokers(requests ...Unregistration) {
 // Differs from Java: RouteInfoManager#onChannelDestroy removes the first such
 // broker only, and decides before it acts, so that a broker which registers in
 // between is removed all the same.
-func (t *Table) ConnClosed(conn uint64) int {
+func (t *Table) ConnClosed(conn uint64) int { return t.By(Moment{}, Origin{}).ConnClosed(conn) }
+
+// ConnClosed is Table.ConnClosed.
+func (c Changer) ConnClosed(conn uint64) int {
+	t := c.t
 	if !t.HasBrokers(conn) {
 		return 0
 	}
-	t.mu.Lock()
+	c.lock()
 	if len(t.byConn[conn]) == 0 {
 		t.mu.Unlock()
 		return 0
@@ -60,7 +70,7 @@ func (t *Table) ConnClosed(conn uint64) int {
 			t.pause()
 		}
 	}
-	t.depart(links, BrokerConnLost)
+	c.depart(links, BrokerConnLost)
 	return n
 }
 
@@ -139,7 +149,8 @@ func bySet(links []*link) []leavers {
 // depart takes links away, set by set: first the members, then, in their own
 // time, the topics of the sets that have lost their last one. Under mu, which is
 // let go between steps.
-func (t *Table) depart(links []*link, kind EventKind) {
+func (c *Changer) depart(links []*link, kind EventKind) {
+	t := c.t
 	var groups []leavers
 	if len(links) < stepWork {
 		groups = bySet(links)
@@ -152,7 +163,7 @@ func (t *Table) depart(links []*link, kind EventKind) {
 	var gone []*brokerSet
 	for _, g := range groups {
 		t.take(g.set)
-		if t.reduce(g, kind) {
+		if c.reduce(g, kind) {
 			gone = append(gone, g.set)
 		}
 		t.release(g.set)
@@ -167,9 +178,11 @@ func (t *Table) depart(links []*link, kind EventKind) {
 // by what is left in the end. It reports whether nothing is, so that the set is
 // gone. Under mu, in the caller's turn.
 // Java: RouteInfoManager#unRegisterBroker, cleanTopicByUnRegisterRequests.
-func (t *Table) reduce(g leavers, kind EventKind) (gone bool) {
-	s := g.set
+func (c *Changer) reduce(g leavers, kind EventKind) (gone bool) {
+	t, s := c.t, g.set
 	var oldMin *member
+	var last uint64 // event
+	hadMaster := s.member(masterID) != nil
 	for _, k := range g.links {
 		if k.inMember < 0 {
 			continue // taken away since
@@ -177,6 +190,7 @@ func (t *Table) reduce(g leavers, kind EventKind) (gone bool) {
 		if oldMin == nil {
 			oldMin = s.first()
 		}
+		last = c.recordDeparture(k, kind)
 		t.unlink(k)
 		t.emit(Event{
 			Kind: kind, Cluster: k.live.key.Cluster, BrokerName: s.name, BrokerID: k.member.id, Addr: k.member.addr,
@@ -191,14 +205,18 @@ func (t *Table) reduce(g leavers, kind EventKind) (gone bool) {
 		return false
 	}
 	if s.members.size == 0 {
-		t.removeSet(s)
+		c.removeSet(s, last)
 		return true
 	}
 	t.refresh(s)
 	if s.first() != oldMin && s.first().enableActingMaster {
 		t.emitLostMinimum(s, oldMin.addr)
+		c.recordSet(s, JournalSetMinID, last, 0)
 	}
-	t.wipeIfMasterless(s)
+	if hadMaster && s.member(masterID) == nil {
+		c.recordSet(s, JournalSetMasterless, last, 0)
+	}
+	c.wipeIfMasterless(s, last)
 	return false
 }
 

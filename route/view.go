@@ -25,6 +25,7 @@ type View struct {
 	lists    *topicLists // further lists; shared by Views that show the same in them
 	cache    *bodyCache  // of the Table
 	edition  uint64      // that of the View before, and 1
+	seq      uint64      // of the newest event when it was published
 }
 
 // A brokerTable is the brokerAddrTable of a View, shared by all Views between
@@ -74,6 +75,10 @@ func window(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b))
 // Edition returns the number of the View: 1 is the empty one that a Table begins
 // with. Another process counts anew.
 func (v *View) Edition() uint64 { return v.edition }
+
+// Seq returns the number of the newest event of the Journal when the View was
+// published: the View shows all that events up to it say.
+func (v *View) Seq() uint64 { return v.seq }
 
 // Topic returns the entry of a topic. name is borrowed.
 func (v *View) Topic(name []byte) (*TopicEntry, bool) {

@@ -340,6 +340,8 @@ func (a *applying) dropUnheard(u *unheard) (n int) {
 			t.dropQueue(e, a.s)
 			t.warm.dropped.Add(1)
 			t.registered.topicsRemoved.Add(1)
+			a.tally.Removed++
+			a.tally.name(e.name)
 			n++
 		}
 		a.pause()

@@ -24,7 +24,7 @@ var ownKeys = []string{
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",
 	"selfProtection", "selfProtectionMaxSeconds", "closeHoldMillis",
 	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
-	"warmStart", "routeSnapshotPath", "warmStartIdentity", "warmStartMaxAgeSeconds", "warmStartLoadMillis",
+	"warmStart", "routeSnapshotPath", "warmStartIdentity", "warmStartMaxAgeSeconds", "warmStartLoadMillis", "journalSize", "historyBudget",
 	"peerNamesrvAddr", "peerCheckSeconds",
 	"adminServerPort", "adminBindAddress", "adminAnonymousLocal", "adminAnonymousRemote", "adminTokenFile", "adminAllowedHosts",
 	"adminTlsEnable", "adminMaxConnections", "adminMaxWatchers", "readyMinBrokers", "readyMaxWaitSeconds",

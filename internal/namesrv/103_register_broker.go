@@ -64,6 +64,7 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 // and applies it.
 func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *request, compressed bool) (route.RegisterResult, error) {
 	reg.Body = &r.body
+	reg.WallMillis, reg.Origin = s.wallMillis(), r.origin()
 	memory := reservation{budget: s.budget}
 	r.body.Reserve = memory.grow
 	defer func() {

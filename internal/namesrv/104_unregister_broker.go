@@ -25,7 +25,7 @@ func unregisterBroker(s *Server, r *request) (codec.Reply, error) {
 	case len(h.BrokerAddr) == 0:
 		return codec.Reply{}, missing("brokerAddr")
 	}
-	s.table.UnregisterBrokers(route.Unregistration{
+	s.tableOf(r).UnregisterBrokers(route.Unregistration{
 		Cluster:    string(h.ClusterName),
 		BrokerName: string(h.BrokerName),
 		BrokerAddr: string(h.BrokerAddr),

@@ -15,9 +15,9 @@ func deleteTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 	h.Decode(r.cmd.Ext)
 	s.changeTopic(r, h.Topic, func() {
 		if len(h.ClusterName) > 0 {
-			s.table.DeleteTopicInCluster(string(h.Topic), string(h.ClusterName))
+			s.tableOf(r).DeleteTopicInCluster(string(h.Topic), string(h.ClusterName))
 		} else {
-			s.table.DeleteTopic(string(h.Topic))
+			s.tableOf(r).DeleteTopic(string(h.Topic))
 		}
 	})
 	return codec.Reply{}, nil

@@ -41,7 +41,7 @@ func registerTopicInNamesrv(s *Server, r *request) (codec.Reply, error) {
 		return codec.Reply{}, nil
 	}
 	var err error
-	s.changeTopic(r, h.Topic, func() { _, err = s.table.RegisterTopic(string(h.Topic), data.QueueDatas) })
+	s.changeTopic(r, h.Topic, func() { _, err = s.tableOf(r).RegisterTopic(string(h.Topic), data.QueueDatas) })
 	if err != nil {
 		return codec.Reply{}, s.beyondLimit(r, err, func() []any { return []any{"topic", clip(string(h.Topic))} })
 	}

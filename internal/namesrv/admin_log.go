@@ -66,6 +66,7 @@ func (s *Server) noteChange(r *request, err error) {
 		}
 	}
 	s.changeLog.write(s.log.Handler(), c)
+	s.journalChange(r, c)
 }
 
 // noteRefusedChange is noteChange for a request that no handler has seen.
@@ -262,9 +263,9 @@ func queuesArgs(queues []codec.QueueData) []slog.Attr {
 // changeWritePerm changes the write permission of a broker name, notes it, and
 // returns how many topics the name serves.
 func (s *Server) changeWritePerm(r *request, brokerName string, writable bool) int {
-	change := s.table.WipeWritePerm
+	change := s.tableOf(r).WipeWritePerm
 	if writable {
-		change = s.table.AddWritePerm
+		change = s.tableOf(r).AddWritePerm
 	}
 	c := change(brokerName)
 	s.keeper.changed(s.table.View().Edition())

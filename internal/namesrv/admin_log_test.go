@@ -129,8 +129,9 @@ func TestWhoChangedWhat(t *testing.T) {
 			`level=WARN code=318 request=UPDATE_NAMESRV_CONFIG args.bodyBytes=19 args.kvConfigPath=/tmp/x changed=false reply=NO_PERMISSION remark="Can not update config in black list."`,
 		},
 	} {
-		before := len(log.adminChanges())
+		before, seq := len(log.adminChanges()), s.Journal().Newest()
 		c.Do(tc.r)
+		wantAdminEvent(t, s, tc.name, tc.r.Code, seq, tc.want)
 		lines := log.adminChanges()
 		if len(lines) != before+1 {
 			t.Fatalf("%s: %d lines more, want 1", tc.name, len(lines)-before)

@@ -24,7 +24,7 @@ var errEngineStuck = errors.New("namesrv: the engine does not stop")
 // which is last: so everything else works before the first peer is served, and all
 // peers have left before anything else is stopped.
 //
-// The scan, the damper, the peers and the watchers of files end with their context, that is before
+// The scan, the damper, the peers, the journal's look at the server and the watchers of files end with their context, that is before
 // the drain. So no broker is forgotten during the drain, and no answer is late.
 func (s *Server) components(e *engineComponent) *component.List {
 	l := component.NewList(s.log)
@@ -43,6 +43,7 @@ func (s *Server) components(e *engineComponent) *component.List {
 	}
 	l.Add("scan", component.Routine(s.scan))
 	l.Add("damper", component.Routine(s.damper.run))
+	l.Add("journal", component.Routine(s.watchSelf))
 	l.Add("KV config log", component.Routine(s.logKVConfigs))
 	if s.tls.used() {
 		l.Add("TLS watcher", component.Routine(s.tls.watch))
@@ -140,6 +141,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.New("namesrv: run twice")
 	}
 	defer s.ended.Store(true)
+	s.journalStart()
 	if s.Addr() == nil {
 		if err := s.Listen(); err != nil {
 			return err

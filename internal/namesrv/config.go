@@ -13,6 +13,7 @@ import (
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
+	"gonamesrv/route"
 )
 
 // A Config is everything an operator can set. The zero Config is not usable:
@@ -178,6 +179,11 @@ type Config struct {
 	ReadyMinBrokers int           // readyMinBrokers: the server is not ready before so many brokers have registered; 0 waits for none
 	ReadyMaxWait    time.Duration // readyMaxWaitSeconds: for how long after the start it waits for them at most
 
+	// What happened, and how it was before. None has a key in Java.
+
+	JournalSize   int   // journalSize: events that are kept, 1,024 to 1,048,576
+	HistoryBudget int64 // historyBudget, about how many bytes routes of the last 15 minutes may keep alive, up to 4 GiB, and at most a sixteenth of the memory; 0 keeps none
+
 	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
 	// comes from it is to be changed, so the properties file is not told of them.
 	JavaOptions []string
@@ -261,6 +267,8 @@ func DefaultConfig() Config {
 		AdminMaxConnections:                  128,
 		AdminMaxWatchers:                     64,
 		ReadyMaxWait:                         120 * time.Second,
+		JournalSize:                          route.DefaultJournalSize,
+		HistoryBudget:                        route.DefaultHistoryBytes,
 		Unused: UnusedConfig{
 			UnRegisterBrokerQueue:        3000,
 			ServerWorkerThreads:          8,
@@ -374,6 +382,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.clusterTestFaults()...)
 	faults = append(faults, c.peerFaults()...)
 	faults = append(faults, c.logFaults()...)
+	faults = append(faults, c.journalFaults()...)
 	faults = append(faults, c.warmStartFaults()...)
 	faults = append(faults, c.adminFaults()...)
 	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {

@@ -50,9 +50,11 @@ firstFrameTimeoutMillis=30000
 frameMaxLength=16777216
 frameTimeoutMillis=60000
 handshakeTimeoutSeconds=10
+historyBudget=33554432
 horizonCacheBytes=0
 horizonFile=
 horizonMode=on
+journalSize=16384
 kvConfigPath=
 listenPort=0
 logFile=
@@ -416,7 +418,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 109 {
+	if len(lines) != 111 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -5,6 +5,7 @@ import (
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
+	"gonamesrv/route"
 )
 
 // GO_AWAY: the server is about to end.
@@ -26,6 +27,7 @@ const drainPace = 10 * time.Millisecond
 func (s *Server) startDraining() {
 	s.draining.Store(true)
 	s.late.drain()
+	s.note(route.JournalServerDraining, route.EventDetails{})
 	s.log.Info("shutting down", "connections", s.Snapshot().Engine.Open)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gonamesrv/engine"
+	"gonamesrv/route"
 )
 
 // Opened implements engine.Handler.
@@ -68,7 +69,7 @@ func (s *Server) scan(ctx context.Context) {
 func (s *Server) scanOnce(nowMillis int64) {
 	began := s.clock.Now()
 	defer func() { s.scanTime.Add(int64(s.clock.Now() - began)) }()
-	expired, events := s.table.Scan(nowMillis, s.protection, s.config().protectionPolicy(), s.pulse())
+	expired, events := s.table.By(route.Moment{NowMillis: nowMillis, WallMillis: s.wallMillis()}, route.Origin{}).Scan(s.protection, s.config().protectionPolicy(), s.pulse())
 	s.logProtection(events)
 	for _, b := range expired {
 		c := s.brokerConns.get(b.Conn)
@@ -82,6 +83,7 @@ func (s *Server) scanOnce(nowMillis int64) {
 		})
 	}
 	s.table.SweepBodies()
+	s.table.History().Sweep(nowMillis, s.isMemoryTight())
 }
 
 // logKVConfigs writes the KV config into the log a minute after the start and

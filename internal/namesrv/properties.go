@@ -165,6 +165,8 @@ var configKeys = append([]configKey{
 	never(intKey("adminMaxWatchers", func(c *Config) *int { return &c.AdminMaxWatchers })),
 	never(intKey("readyMinBrokers", func(c *Config) *int { return &c.ReadyMinBrokers })),
 	never(durationKey("readyMaxWaitSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.ReadyMaxWait })),
+	restart(intKey("journalSize", func(c *Config) *int { return &c.JournalSize })),
+	restart(in("bytes", longKey("historyBudget", func(c *Config) *int64 { return &c.HistoryBudget }))),
 }, tlsKeys...)
 
 func live(k configKey) configKey    { k.update = updateLive; return k }

@@ -41,7 +41,7 @@ func (s *Server) peerClosed(c engine.Conn) {
 	brokers := s.table.BrokersOn(c.ID())
 	wait := s.protection.Closed(s.nowMillis(), policy, s.clock.Paused().Milliseconds(), s.table.View(), brokers)
 	if !wait && (policy.Mode != route.ProtectionOn || s.settled()) {
-		s.table.ConnClosed(c.ID())
+		s.tableLosing(c).ConnClosed(c.ID())
 		return
 	}
 	s.judgeClosed(c, cfg.CloseHold)
@@ -65,7 +65,7 @@ func (s *Server) judgeClosed(c engine.Conn, after time.Duration) {
 			if held {
 				s.table.ForgetConn(c.ID())
 			} else {
-				s.table.ConnClosed(c.ID())
+				s.tableLosing(c).ConnClosed(c.ID())
 			}
 		})
 	})
@@ -89,6 +89,7 @@ var protectionLines = [...]struct {
 // logProtection writes what has become of scopes.
 func (s *Server) logProtection(events []route.ProtectionEvent) {
 	for _, e := range events {
+		s.journalProtection(e)
 		line := protectionLines[e.Kind]
 		s.logLimited(line.level, line.msg, func() []any {
 			return []any{

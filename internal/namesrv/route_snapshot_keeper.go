@@ -395,6 +395,7 @@ func (k *routeKeeper) succeeded(now time.Duration) {
 }
 
 func (k *routeKeeper) loaded(r RouteLoadStats) {
+	k.s.journalLoad(r)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.begun = r

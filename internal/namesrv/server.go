@@ -31,6 +31,8 @@ type Server struct {
 	log         *slog.Logger
 	table       *route.Table   // Start of the keeper may replace it, before anybody is served
 	replacing   sync.Mutex     // held meanwhile, and by those who read it before they are served
+	journal     *route.Journal // of table, and of the server itself
+	self        selfWatch      // of watchSelf
 	keeper      *routeKeeper   // nil when it is off
 	budget      *engine.Budget // what peers may make us hold
 	pools       *pools         // made before ready is closed
@@ -113,6 +115,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if cfg.ClusterTest && cfg.HorizonFile != "" {
 		log.Warn("horizons are not used in cluster-test mode", "horizonFile", cfg.HorizonFile)
 	}
+	s.tls.reloaded = s.journalReload
 	s.horizons.swap = func() { s.tableNow().SweepHorizons() }
 	s.task = func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
 		return s.serveQueued(c, arrived, frame, out, 0)
@@ -121,6 +124,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
+	s.journal = route.NewJournal(cfg.JournalSize)
 	s.table = route.New(s.routeOptions())
 	s.keeper = newRouteKeeper(s, &cfg)
 	s.protection = route.NewProtection()
@@ -147,8 +151,8 @@ func (s *Server) routeOptions() route.Options {
 	cfg := s.config()
 	return route.Options{
 		OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes(), HorizonCacheBytes: cfg.horizonCacheBytes(),
-		MostSilentMillis: cfg.WarmStartMaxAge.Milliseconds(),
-		Nanotime:         func() int64 { return int64(s.clock.Now()) + 1 },
+		MostSilentMillis: cfg.WarmStartMaxAge.Milliseconds(), Journal: s.journal, HistoryBytes: cfg.historyBytes(memoryLimit()),
+		Nanotime: func() int64 { return int64(s.clock.Now()) + 1 },
 	}
 }
 

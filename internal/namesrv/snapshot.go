@@ -59,6 +59,8 @@ type Snapshot struct {
 	// why; Config says whether they are (selfProtection).
 	Protection route.ProtectionStats
 
+	Journal JournalStats
+
 	AddressServer httpserver.Stats // zero where it is off
 
 	Peers   []PeerStats // the name servers of peerNamesrvAddr, in its order
@@ -76,6 +78,12 @@ type Snapshot struct {
 type PoolStats struct {
 	engine.ExecutorStats
 	InForce engine.ExecutorInForce
+}
+
+// A JournalStats shows what is remembered of what happened, and of how it was before.
+type JournalStats struct {
+	route.JournalStats
+	History route.HistoryStats
 }
 
 // A KVConfigStats is how full the KV config is, and how it is kept.
@@ -108,7 +116,7 @@ type Setting struct{ Key, Value string }
 
 // Snapshot returns what the server looks like now. It takes no lock that a request
 // waits for on the event loop; the locks that it takes, those of the notices, of
-// misses and of the TLS connections, are held for a few dozen instructions; that of
+// misses, of the history and of the TLS connections, are held for a few dozen instructions; that of
 // the protection is held for longer only while the scan divides brokers that are due.
 // It costs what the
 // configuration costs to be written, less than 0.1 ms, however large the
@@ -136,6 +144,7 @@ func (s *Server) Snapshot() Snapshot {
 		Peers:         s.peers.stats(),
 		Log:           s.logStats(),
 		Reloads:       s.reloads.snapshot(),
+		Journal:       JournalStats{s.journal.Stats(), table.History().Stats()},
 		Config:        cfg.settings(),
 	}
 	snap.Registered = s.registrationStats(&snap.Table)

@@ -24,6 +24,7 @@ var notCounters = map[string]string{
 	"engine.lastAccept": "a time",
 	"late.last":         "a time",
 	"keeper.urgent":     "the number of a View",
+	"journal.given":     "the number of an event, which shown is a moment later",
 	"bufs.":             "free memory that is kept",
 	"Log.":              "a time, and lines held back: HeldLines, TestHeldLinesAreCounted",
 	"Logs[":             "the same",
@@ -81,7 +82,8 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 			"checks": func(n int64) { s.peers.list[0].stats.Checks = uint64(n) },
 			"failed": func(n int64) { s.peers.list[0].stats.Failed = uint64(n) },
 		}, 2},
-		"clock": {nstest.Counters(s.clock), 2},
+		"journal": {nstest.Counters(s.journal), 30},
+		"clock":   {nstest.Counters(s.clock), 2},
 		"notices": {map[string]func(int64){
 			"sent":       func(n int64) { s.notifier.counts.sent = n },
 			"failed":     func(n int64) { s.notifier.counts.failed = n },
@@ -163,7 +165,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Registered", "Clients", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Peers", "Log", "Reloads", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Registered", "Clients", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "Journal", "AddressServer", "Peers", "Log", "Reloads", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)

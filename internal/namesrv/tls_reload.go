@@ -31,6 +31,8 @@ type tlsContexts struct {
 
 	server, client atomic.Pointer[tls.Config] // nil if there is none, or none could be made
 
+	reloaded func(error) // told of each try to use files that have changed; set before it is watched
+
 	*fileWatch // only where TLS is used
 }
 
@@ -165,7 +167,15 @@ func (t *tlsContexts) reload() {
 	t.seen = now
 	if err := t.make(); err != nil {
 		t.log.Error("TLS files have changed and cannot be used, what was in force stays", "err", err)
+		t.tell(err)
 		return
 	}
 	t.log.Info("TLS files have changed and are in force for new connections")
+	t.tell(nil)
+}
+
+func (t *tlsContexts) tell(err error) {
+	if t.reloaded != nil {
+		t.reloaded(err)
+	}
 }
