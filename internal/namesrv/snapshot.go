@@ -48,6 +48,7 @@ type Snapshot struct {
 	Requests      []RequestStats // in ascending order of their codes, all that have none last
 
 	Table    route.Stats
+	Events   []EventCount       // of brokers, one for each kind, always in the same order
 	Routes   RouteSnapshotStats // over a restart
 	Horizons HorizonsStats
 	KVConfig KVConfigStats
@@ -58,6 +59,7 @@ type Snapshot struct {
 	Protection route.ProtectionStats
 
 	AddressServer httpserver.Stats // zero where it is off
+	TLS           TLSStats
 
 	// Config is the configuration in force now, in ascending order of the keys,
 	// unknown keys included. GET_NAMESRV_CONFIG shows the same values; here long
@@ -115,12 +117,14 @@ func (s *Server) Snapshot() Snapshot {
 		Registrations: s.arrivals.Load(),
 		Requests:      s.dispatch.snapshot(),
 		Table:         table.Stats(),
+		Events:        s.happened.stats(),
 		Routes:        s.keeper.stats(),
 		Horizons:      s.horizons.snapshot(),
 		KVConfig:      s.kv.stats(),
 		Notices:       s.notifier.stats(),
 		Misses:        s.damper.stats(),
 		Protection:    s.protection.Stats(),
+		TLS:           s.tls.stats(),
 		Config:        cfg.settings(),
 	}
 	snap.Routes.Warmth = table.Warmth()
@@ -138,6 +142,14 @@ func (s *Server) Snapshot() Snapshot {
 	}
 	return snap
 }
+
+// Config returns the configuration as it is now. Safe from any goroutine, at any time.
+func (s *Server) Config() Config { return *s.config() }
+
+// NowMillis returns the time by which route.LiveInfo says when a broker was last heard
+// of: milliseconds since the process started, less those for which it stood still. Safe
+// from any goroutine, at any time.
+func (s *Server) NowMillis() int64 { return s.nowMillis() }
 
 // View returns what readers see now. Safe from any goroutine, at any time.
 func (s *Server) View() *route.View { return s.tableNow().View() }

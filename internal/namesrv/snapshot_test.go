@@ -64,6 +64,8 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 		"route requests": {nstest.Counters(&s.dispatch.of(codec.ReqGetRouteInfoByTopic).counts), 30},
 		"other requests": {nstest.Counters(&s.dispatch.other.counts), 30},
 		"arrivals":       {map[string]func(int64){"": func(n int64) { s.arrivals.Store(uint64(n)) }}, 1},
+		"events":         {nstest.Counters(&s.happened), len(eventNames)},
+		"TLS":            {nstest.Counters(s.tls), 2},
 		"misses":         {nstest.Counters(s.damper), 3},
 		"address server": {nstest.Counters(s.addresses.http), 3},
 		"keeper":         {nstest.Counters(s.keeper), 4},
@@ -139,7 +141,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Events", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "TLS", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)
