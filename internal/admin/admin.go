@@ -3,6 +3,7 @@ package admin
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"gonamesrv/internal/namesrv"
 )
@@ -12,6 +13,9 @@ type Admin struct {
 	server *namesrv.Server
 	log    *slog.Logger
 	mux    *http.ServeMux
+
+	scraping sync.Once
+	scraper  *scraper // once the first has asked for metrics
 }
 
 // New returns an Admin that answers for a server, which need not run yet.

@@ -30,6 +30,7 @@ func (w row) pattern() string { return "GET " + w.path }
 func rows() (all []row) {
 	for _, part := range [][]row{
 		v1Rows(),
+		metricsRows(),
 	} {
 		all = append(all, part...)
 	}
