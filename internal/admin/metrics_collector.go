@@ -107,14 +107,16 @@ var (
 func requestCodeOf(name string) string { return strings.ToLower(name) }
 
 func (e emitter) requests(s *namesrv.Snapshot) {
-	late, gone := 0, uint64(0)
+	late, gone, strays := 0, uint64(0), uint64(0)
 	for _, r := range s.Requests {
 		for why, n := range r.Refused {
 			e.add(refusedRequests, float64(n), requestCodeOf(r.Name), snake(why))
 		}
 		late += r.Late
 		gone += r.Abandoned
+		strays += r.Refused["strayResponse"]
 	}
+	e.add(stray, float64(strays))
 	e.add(lateRequests, float64(late))
 	e.add(abandoned, float64(gone))
 }
