@@ -56,6 +56,8 @@ type Table struct {
 	statics    int                      // topics with static mappings
 	refusals   [limitCount]atomic.Int64 // not under mu
 
+	registered struct{ unchanged, applied, stale, topicsAdded, topicsChanged, topicsRemoved atomic.Uint64 }
+
 	// counted is entries, len(links) and statics at the end of the last step, for Stats.
 	counted struct{ entries, brokers, statics atomic.Int64 }
 
@@ -104,6 +106,10 @@ type Options struct {
 	// them; 0 is no limit.
 	HorizonCacheBytes int64
 
+	// Nanotime, if not nil, is a clock that does not go backwards, in nanoseconds: with
+	// it the lock of the Table is timed, see LockTimes. It must never return 0.
+	Nanotime func() int64
+
 	// MostSilentMillis is for how long beyond its time-out a broker may have been
 	// silent for Restore to restore it; 0 is DefaultMostSilentMillis.
 	MostSilentMillis int64
@@ -136,6 +142,7 @@ func New(o Options) *Table {
 		onEvent:          o.OnEvent,
 		stepWork:         stepWork,
 	}
+	t.mu.nanotime = o.Nanotime
 	t.turns = sync.NewCond(&t.mu)
 	t.brokersChanged, t.namesChanged, t.offersChanged = true, true, true
 	t.publish()
