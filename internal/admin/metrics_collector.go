@@ -34,6 +34,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	snap, cfg := c.server.Snapshot(), c.server.Config()
 	e.server(&snap)
 	e.requests(&snap)
+	meters := c.server.Meters()
+	e.meters(&snap, &meters)
 	e.queues(&snap)
 	e.connections(&snap.Engine)
 	e.memory(&snap)
@@ -48,7 +50,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	e.misses(&snap.Misses)
 	e.notices(&snap.Notices)
 	if cfg.MetricsJavaNames {
-		e.javaNames(&snap)
+		e.javaNames(&snap, &meters)
 	}
 }
 

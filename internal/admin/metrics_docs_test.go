@@ -117,20 +117,9 @@ const monitoring = "../../deploy/monitoring/"
 // awaited are metrics that rules or the board ask for and that the server does not have
 // yet: what they are made of is still to come.
 var awaited = map[string]bool{
-	"rocketmq_namesrv_clients":                  true,
-	"rocketmq_namesrv_expiry_scan_seconds":      true,
-	"rocketmq_namesrv_kv_saves_total":           true,
-	"rocketmq_namesrv_loop_delay_seconds":       true,
-	"rocketmq_namesrv_peer_differs":             true,
-	"rocketmq_namesrv_peer_up":                  true,
-	"rocketmq_namesrv_queue_wait_seconds":       true,
-	"rocketmq_namesrv_registration_body_bytes":  true,
-	"rocketmq_namesrv_registrations_total":      true,
-	"rocketmq_namesrv_request_duration_seconds": true,
-	"rocketmq_namesrv_requests_total":           true,
-	"rocketmq_namesrv_route_encodes_total":      true,
-	"rocketmq_namesrv_table_digest":             true,
-	"rocketmq_namesrv_table_lock_seconds":       true,
+	"rocketmq_namesrv_peer_differs": true,
+	"rocketmq_namesrv_peer_up":      true,
+	"rocketmq_namesrv_table_digest": true,
 }
 
 // names finds the names of metrics in a query.
