@@ -65,6 +65,8 @@ missDamping=monitor
 needWaitForService=false
 notifyMinBrokerIdChanged=false
 orderMessageEnable=false
+peerCheckSeconds=60
+peerNamesrvAddr=
 productEnvName=center
 productNamesrvAddr=
 proxyProtocolTrusted=
@@ -404,7 +406,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 98 {
+	if len(lines) != 100 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config
