@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -344,5 +346,57 @@ func TestSnake(t *testing.T) {
 		if got := snake(name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
+	}
+}
+
+// TestMetricsOfPeers shows peers of which one agrees, one differs and one is away, and
+// one that is configured twice.
+func TestMetricsOfPeers(t *testing.T) {
+	same, other := namesrv.PeerPart{Compared: true}, namesrv.PeerPart{Compared: true, Differ: 3, Now: 4}
+	ch := make(chan prometheus.Metric, 100)
+	emitter(ch).peers([]namesrv.PeerStats{
+		{Addr: "ns1:9876", Up: true, Checks: 5, Failed: 2, Brokers: same, Topics: other},
+		{Addr: "ns2:9876", Checks: 1, Failed: 1},
+		{Addr: "ns1:9876", Up: true},
+	})
+	close(ch)
+	var got []string
+	for m := range ch {
+		var shown dto.Metric
+		if err := m.Write(&shown); err != nil {
+			t.Fatal(err)
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(m.Desc().String(), `Desc{fqName: "rocketmq_namesrv_`), `"`)
+		for _, l := range shown.Label {
+			name += " " + l.GetValue()
+		}
+		got = append(got, fmt.Sprint(name, " ", shown.GetGauge().GetValue()+shown.GetCounter().GetValue()))
+	}
+	want := []string{
+		"peer_up ns1:9876 1", "peer_checks_total ns1:9876 success 3", "peer_checks_total ns1:9876 failed 2",
+		"peer_differs brokers ns1:9876 0", "peer_differs topics ns1:9876 3",
+		"peer_up ns2:9876 0", "peer_checks_total ns2:9876 success 0", "peer_checks_total ns2:9876 failed 1",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the metrics are %q, want %q", got, want)
+	}
+}
+
+// TestDigestsAgree: servers that know the same have one digest, and only those.
+func TestDigestsAgree(t *testing.T) {
+	b := nstest.Broker{Cluster: "c", Name: "a", Addr: "10.0.0.1:10911", Topics: []string{"T", "U"}}
+	digests := func(b nstest.Broker) (brokers, topics float64) {
+		a, addr := serveMetrics(t, nil)
+		nstest.Dial(t, addr).Do(b.Register())
+		got := scrape(t, a)
+		return value(got, "table_digest", "table", "brokers"), value(got, "table_digest", "table", "topics")
+	}
+	brokers, topics := digests(b)
+	if again, same := digests(b); again != brokers || same != topics || brokers == 0 || topics == 0 {
+		t.Errorf("digests %v and %v, then %v and %v", brokers, topics, again, same)
+	}
+	b.Topics = append(b.Topics, "V")
+	if again, more := digests(b); again != brokers || more == topics {
+		t.Errorf("with one more topic: %v and %v, before %v and %v", again, more, brokers, topics)
 	}
 }
