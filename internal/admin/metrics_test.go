@@ -52,7 +52,16 @@ func serveMetrics(t testing.TB, change func(*namesrv.Config)) (a *Admin, addr st
 		}
 	})
 	<-s.Ready()
-	return New(s, log), s.Addr().String()
+	return New(s, slog.New(slog.NewTextHandler(noErrors{t}, nil))), s.Addr().String()
+}
+
+// noErrors takes the log of an Admin, which is to have nothing to say: an incomplete
+// scrape is an error there.
+type noErrors struct{ testing.TB }
+
+func (e noErrors) Write(line []byte) (int, error) {
+	e.Errorf("logged: %s", line)
+	return len(line), nil
 }
 
 // scrape returns the metrics by name, as a scrape with the given headers shows them.
@@ -126,6 +135,8 @@ func TestMetricsOfBrokers(t *testing.T) {
 	got := scrape(t, a)
 	wantValue(t, got, 1, "active_brokers", "cluster", "c1", "role", "master")
 	wantValue(t, got, 2, "active_brokers", "cluster", "c1", "role", "slave")
+	wantValue(t, got, 1, "active_brokers", "cluster", "c2", "role", "master")
+	wantValue(t, got, 0, "active_brokers", "cluster", "c2", "role", "slave")
 	wantValue(t, got, 2, "broker_sets", "cluster", "c1")
 	wantValue(t, got, 1, "masterless_broker_sets", "cluster", "c1")
 	wantValue(t, got, 0, "masterless_broker_sets", "cluster", "c2")
@@ -155,7 +166,7 @@ func TestMetricsAreBounded(t *testing.T) {
 	register := func(i int) {
 		t.Helper()
 		name := fmt.Sprintf("%s%04d", strings.Repeat("long\xff\"\\\n{", 20), i)
-		b := nstest.Broker{Cluster: name, Name: name, ID: int64(i), Addr: fmt.Sprintf("10.0.1.%d:10911", i), Topics: []string{"T", fmt.Sprint("T", i)}}
+		b := nstest.Broker{Cluster: name, Name: name, ID: int64(i % 2), Addr: fmt.Sprintf("10.0.1.%d:10911", i), Topics: []string{"T", fmt.Sprint("T", i)}}
 		if code := codec.ResponseCode(c.Do(b.Register()).Code); code != codec.RespSuccess {
 			t.Fatal(code)
 		}
@@ -335,6 +346,14 @@ func TestConfigHash(t *testing.T) {
 			changing++
 		}
 		settings[i].Value = old
+	}
+	for key, own := range map[string]bool{
+		"tls.config.file": true, "kvConfigPath": true, "listenPort": true, "logFile": true,
+		"selfProtection": false, "waitSecondsForService": false, "supportActingMaster": false, "logLevel": false,
+	} {
+		if ownSetting(key) != own {
+			t.Errorf("each server has a value of its own for %s: %v", key, !own)
+		}
 	}
 	if changing < 50 {
 		t.Errorf("only %d keys change the hash", changing)
