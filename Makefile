@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build run test test-one-cpu test-race fuzz bench bench-smoke bench-results profile-storm lint files interop trials soak clean help
+.PHONY: all build run test test-one-cpu test-race fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring interop trials soak clean help
 
 all: test lint ## test and lint
 
@@ -52,6 +52,12 @@ lint: ## vet, staticcheck, gofumpt, tidy modules
 
 files: ## write docs/FILES.md, the map of all files, anew; new files get a row without purpose
 	$(GO) test -count=1 -run TestFileMap ./docs -update
+
+metrics: ## write docs/METRICS.md, the list of all metrics, anew
+	$(GO) test -count=1 -run TestMetricsFile ./internal/admin -update
+
+monitoring: ## rules and board against a Prometheus that scrapes a server under load (needs Debian's package prometheus)
+	$(GO) test -tags monitoring -count=1 -v -timeout 5m -run TestMonitoring ./internal/admin
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 3 .

@@ -3,6 +3,7 @@ package route
 import (
 	"encoding/binary"
 	"iter"
+	"sync/atomic"
 )
 
 // A Broker is one row of brokerAddrTable as readers see it: all brokers that
@@ -53,6 +54,16 @@ func (b *Broker) First() *Member { return b.members.first() }
 // Members returns the members in ascending order of ID; there is at least one.
 func (b *Broker) Members() iter.Seq[*Member] { return b.members.all }
 
+// MemberCount returns the number of members.
+func (b *Broker) MemberCount() int { return b.members.size }
+
+// TopicCount returns how many topics have queues of this name, now, not at the time
+// of the View.
+func (b *Broker) TopicCount() int { return int(b.set.topicCount.Load()) }
+
+// HasMaster reports whether a member has the ID 0.
+func (b *Broker) HasMaster() bool { return b.hasMaster() }
+
 // hasMaster reports whether a member has the ID 0.
 func (b *Broker) hasMaster() bool { return b.members.get(masterID) != nil }
 
@@ -64,6 +75,8 @@ type brokerSet struct {
 	cluster string
 	members memberTree
 	topics  idSet // numbers of the topics with queue data of this name
+	// topicCount is topics.size, for those who do not have mu.
+	topicCount atomic.Int64
 	// topicsEdition grows whenever a queue data or a static mapping of this
 	// name changes, whoever changes it.
 	topicsEdition uint64

@@ -216,10 +216,11 @@ func (c *checker) topics() {
 			indexes[id].topics = &b.set.topics
 		}
 	}
-	numbered := 0
+	numbered, statics := 0, 0
 	var last *queueNode // the tree before, found to be right: many topics in a row may share one
 	for e := range c.numbered {
 		numbered++
+		statics += e.isStatic()
 		if e.queues == nil {
 			c.require(false, "topic %q has no broker", e.name)
 			continue
@@ -245,8 +246,10 @@ func (c *checker) topics() {
 	for id, b := range c.t.brokerByID.all {
 		if b != nil {
 			c.require(b.set.topics.size == indexes[id].met, "broker %q: index has %d topics, table %d", b.Name, b.set.topics.size, indexes[id].met)
+			c.require(int(b.set.topicCount.Load()) == b.set.topics.size, "broker %q: %d topics, shown as %d", b.Name, b.set.topics.size, b.set.topicCount.Load())
 		}
 	}
+	c.require(c.t.statics == statics, "%d topics with static mappings, counted %d", statics, c.t.statics)
 	c.require(n == numbered && n == c.t.topicQueueTable.size && n+len(c.t.freeTopicIDs) == int(c.t.topicByID.size), "topicQueueTable counts %d, holds %d, %d have numbers, %d numbers free of %d", c.t.topicQueueTable.size, n, numbered, len(c.t.freeTopicIDs), c.t.topicByID.size)
 }
 

@@ -46,6 +46,8 @@ func TestCheckInvariantsFinds(t *testing.T) {
 		}, "not in the index of broker"},
 		"in the index for nothing": {func(table *Table) { table.set("broker-00007").topics.add(500) }, "index has 11 topics, table 10"},
 		"counted wrongly":          {func(table *Table) { table.set("broker-00007").topics.size++ }, "index has 11 topics, table 10"},
+		"shown wrongly":            {func(table *Table) { table.set("broker-00007").topicCount.Add(1) }, "10 topics, shown as 11"},
+		"static topics wrongly":    {func(table *Table) { table.statics++ }, "topics with static mappings, counted"},
 		"under another's number": {func(table *Table) {
 			table.topicByID.put(table.edition, entry(table, single).id, entry(table, shared))
 		}, "not under its number"},

@@ -241,10 +241,12 @@ func (r *restoring) addTopics() {
 		}
 		entries[i] = b.entry(names.copy(st.Name), uint32(i), r.mappings[uint32(i)], rows, same)
 		t.topicByID.put(0, uint32(i), entries[i])
+		t.statics += entries[i].isStatic()
 	}
 	r.serve(last, first, len(entries))
 	for i, s := range r.sets {
 		r.runs[i].flush(&s.topics)
+		s.topicCount.Store(int64(s.topics.size))
 	}
 	t.topicQueueTable.fill(t.edition, entries)
 }

@@ -10,6 +10,7 @@ type Stats struct {
 	LiveEntries int // (cluster, address) with a last sign of life
 	Brokers     int // what Limits.Brokers bounds: a broker counts under each name and in each cluster
 	Entries     int // what Limits.Entries bounds
+	Statics     int // topics with static mappings
 
 	CachedBytes  int64 // bytes of encoded routes that are kept
 	CacheLimit   int64 // bytes that may be kept
@@ -62,6 +63,7 @@ func (t *Table) Stats() Stats {
 		LiveEntries: v.LiveCount(),
 		Brokers:     int(t.counted.brokers.Load()),
 		Entries:     int(t.counted.entries.Load()),
+		Statics:     int(t.counted.statics.Load()),
 		CacheLimit:  t.cache.most,
 		Limits:      t.limits,
 		Refusals:    make([]Refusal, limitCount),

@@ -126,6 +126,7 @@ func (t *Table) due() bool {
 func (t *Table) endStep() {
 	t.counted.entries.Store(int64(t.entries))
 	t.counted.brokers.Store(int64(len(t.links)))
+	t.counted.statics.Store(int64(t.statics))
 	t.heaviest = max(t.heaviest, t.work)
 	t.work = 0
 }

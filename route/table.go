@@ -53,12 +53,13 @@ type Table struct {
 	promised   totals                   // to registrations that are between two steps
 	clustersOf map[string]int           // address -> number of live entries with it
 	connLinks  map[uint64]int           // connection -> owners of its live entries: what Limits.BrokersPerConn bounds
+	statics    int                      // topics with static mappings
 	refusals   [limitCount]atomic.Int64 // not under mu
 
 	registered struct{ unchanged, applied, stale, topicsAdded, topicsChanged, topicsRemoved atomic.Uint64 }
 
-	// counted is entries and len(links) at the end of the last step, for Stats.
-	counted struct{ entries, brokers atomic.Int64 }
+	// counted is entries, len(links) and statics at the end of the last step, for Stats.
+	counted struct{ entries, brokers, statics atomic.Int64 }
 
 	turns    *sync.Cond // somebody's turn at a broker set has ended, or a doomed broker has gone
 	work     int        // done in the step at hand

@@ -77,9 +77,18 @@ func (t *Table) setQueue(e *TopicEntry, s *brokerSet, old, q queueData) {
 func (t *Table) serve(s *brokerSet, id uint32) {
 	s.topicsEdition++
 	s.heard(id)
-	if s.topics.add(id) && len(t.leaving) > 0 {
-		t.namesChanged = true // perhaps nobody was shown the topic, and now it is
+	if s.topics.add(id) {
+		s.topicCount.Add(1)
+		if len(t.leaving) > 0 {
+			t.namesChanged = true // perhaps nobody was shown the topic, and now it is
+		}
 	}
+}
+
+// lose notes that s serves the topic with the given number no longer. Under mu.
+func (s *brokerSet) lose(id uint32) {
+	s.topics.remove(id)
+	s.topicCount.Store(int64(s.topics.size))
 }
 
 // dropQueue removes set s, and its static mapping, from the topic of entry e;
@@ -89,7 +98,7 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 		return
 	}
 	t.losing = t.losing || t.leaving[s.name] != s
-	s.topics.remove(e.id)
+	s.lose(e.id)
 	s.heard(e.id)
 	s.topicsEdition++
 	t.entries -= 1 + e.mappings.entries(s.name)
@@ -115,6 +124,7 @@ func (t *Table) removeTopic(e *TopicEntry) {
 	t.work += 4
 	t.topicQueueTable.remove(t.edition, e.name)
 	t.replace(e)
+	t.statics -= e.isStatic()
 	t.topicByID.put(0, e.id, nil)
 	t.freeTopicIDs = append(t.freeTopicIDs, e.id)
 }
@@ -128,8 +138,10 @@ func (t *Table) storeHashed(e *TopicEntry, hash uint64) {
 	if e.id < t.topicByID.size {
 		if old := t.topicByID.get(e.id); old != nil {
 			t.replace(old)
+			t.statics -= old.isStatic()
 		}
 	}
+	t.statics += e.isStatic()
 	t.topicQueueTable.putHashed(t.edition, hash, e)
 	t.topicByID.put(0, e.id, e)
 }
@@ -282,7 +294,7 @@ func (c *Changer) deleteTopic(topic string, from func(*brokerSet) bool) {
 			kept = append(kept, q)
 			continue
 		}
-		s.topics.remove(e.id)
+		s.lose(e.id)
 		s.heard(e.id)
 		s.topicsEdition++
 		t.entries -= 1 + e.mappings.entries(s.name)

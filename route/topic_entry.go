@@ -87,6 +87,14 @@ func newEntry(name string, id uint32, mappings *topicMappings, tree *queueNode, 
 	return newLeafEntry(name, id, mappings, tree.words())
 }
 
+// isStatic returns 1 for a topic with static mappings, else 0.
+func (e *TopicEntry) isStatic() int {
+	if e.mappings == nil {
+		return 0
+	}
+	return 1
+}
+
 // withMappings returns the entry with other static mappings.
 func (e *TopicEntry) withMappings(m *topicMappings) *TopicEntry {
 	if e.queues.isPatched() {

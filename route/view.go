@@ -1,6 +1,7 @@
 package route
 
 import (
+	"iter"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -106,6 +107,9 @@ func (v *View) serves(e *TopicEntry) bool {
 
 // Broker returns the broker set with the given name. name is borrowed.
 func (v *View) Broker(name []byte) (*Broker, bool) { return v.brokers.byName.get(window(name)) }
+
+// Brokers returns the broker sets, in no useful order.
+func (v *View) Brokers() iter.Seq[*Broker] { return v.brokers.byName.all }
 
 // TopicCount returns the number of topics, with those of brokers that have just
 // gone.

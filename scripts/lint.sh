@@ -8,8 +8,10 @@ tool() { go tool -modfile="$tools" "$@"; }
 
 go vet ./...
 go vet -tags soak ./...
+go vet -tags monitoring ./internal/admin/
 tool staticcheck ./...
 tool staticcheck -tags soak ./internal/soak/
+tool staticcheck -tags monitoring ./internal/admin/
 
 unformatted=$(git ls-files -z '*.go' | xargs -0 go tool -modfile="$tools" gofumpt -l)
 if [ -n "$unformatted" ]; then

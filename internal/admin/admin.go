@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 
 	"gonamesrv/internal/namesrv"
 )
@@ -16,6 +17,9 @@ type Admin struct {
 	guard  *guard
 	health *health
 	listener
+
+	scraping sync.Once
+	scraper  *scraper // once the first has asked for metrics
 }
 
 // New returns an Admin that answers for a server, which need not run yet. It is

@@ -170,7 +170,7 @@ func TestEnd(t *testing.T) {
 }
 
 // certificate writes a certificate and its key, and returns its serial number.
-func certificate(t *testing.T, dir string, serial int64) {
+func writeCertificate(t *testing.T, dir string, serial int64) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -196,7 +196,7 @@ func certificate(t *testing.T, dir string, serial int64) {
 // TLS itself; and with the next one when the files have changed.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
-	certificate(t, dir, 1)
+	writeCertificate(t, dir, 1)
 	r := run(t, func(c *namesrv.Config) {
 		c.AdminTLSEnable = true
 		c.TLS.ServerMode, c.TLS.TestMode, c.TLS.ConfigFile = "disabled", false, ""
@@ -221,7 +221,7 @@ func TestTLS(t *testing.T) {
 	if got := wantClosed(t, r.dial(livez)); !strings.Contains(got, "400 Bad Request") {
 		t.Errorf("without TLS it is answered %s", got)
 	}
-	certificate(t, dir, 2)
+	writeCertificate(t, dir, 2)
 	nstest.Eventually(t, "the next certificate is shown", func() bool { r.server.Reload(); return serial() == 2 })
 }
 

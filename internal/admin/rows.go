@@ -45,6 +45,7 @@ func rows() (all []row) {
 		v1Rows(),
 		healthRows(),
 		pprofRows(),
+		metricsRows(),
 	} {
 		all = append(all, part...)
 	}

@@ -23,7 +23,7 @@ var ownKeys = []string{
 	"horizonFile", "horizonMode", "horizonCacheBytes",
 	"handshakeTimeoutSeconds", "proxyProtocolTrusted", "frameMaxLength", "version",
 	"selfProtection", "selfProtectionMaxSeconds", "closeHoldMillis",
-	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
+	"metricsJavaNames", "metricsMaxBrokers", "logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
 	"warmStart", "routeSnapshotPath", "warmStartIdentity", "warmStartMaxAgeSeconds", "warmStartLoadMillis", "journalSize", "historyBudget",
 	"peerNamesrvAddr", "peerCheckSeconds",
 	"adminServerPort", "adminBindAddress", "adminAnonymousLocal", "adminAnonymousRemote", "adminTokenFile", "adminAllowedHosts",

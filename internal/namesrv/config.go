@@ -148,6 +148,11 @@ type Config struct {
 	LogFileSize    int    // logFileMaxMegabytes, from 1 to 65536, in MiB: when the file is set aside and another one begun
 	LogFileBackups int    // logFileMaxBackups, from 1 to 10000: how many are kept that were set aside
 
+	// What /metrics of the admin listener shows. Not Java keys, and no request changes them.
+
+	MetricsJavaNames  bool // metricsJavaNames: with the names that RocketMQ has for metrics, too
+	MetricsMaxBrokers int  // metricsMaxBrokers, 0 to 100,000: if there are more, no broker has metrics of its own
+
 	// The routes that outlive a restart. None has a key in Java, where a name server
 	// starts with none.
 
@@ -240,6 +245,8 @@ func DefaultConfig() Config {
 		SlowReaderTimeout:                    60 * time.Second,
 		MaxPendingInput:                      4 << 20,
 		MaxPendingOutput:                     64 << 20,
+		MetricsJavaNames:                     true,
+		MetricsMaxBrokers:                    500,
 		SelfProtection:                       "monitor",
 		SelfProtectionMax:                    300 * time.Second,
 		CloseHold:                            500 * time.Millisecond,
@@ -390,6 +397,9 @@ func (c Config) Validate() error {
 	}
 	if c.HandshakeTimeout <= 0 {
 		faults = append(faults, fmt.Errorf("namesrv: handshakeTimeoutSeconds is %v, must be positive", c.HandshakeTimeout))
+	}
+	if c.MetricsMaxBrokers < 0 || c.MetricsMaxBrokers > 100_000 {
+		faults = append(faults, fmt.Errorf("namesrv: metricsMaxBrokers is %d, must be from 0 to 100000", c.MetricsMaxBrokers))
 	}
 	if c.ServerChannelMaxIdle < 0 {
 		faults = append(faults, fmt.Errorf("namesrv: serverChannelMaxIdleTimeSeconds is %v, must not be negative", c.ServerChannelMaxIdle))

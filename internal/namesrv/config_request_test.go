@@ -70,6 +70,8 @@ maxPendingOutputSize=67108864
 maxRouteEntries=0
 maxTopics=0
 memoryBudget=0
+metricsJavaNames=true
+metricsMaxBrokers=500
 missDamping=monitor
 needWaitForService=false
 notifyMinBrokerIdChanged=false
@@ -418,7 +420,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 111 {
+	if len(lines) != 113 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -37,9 +37,6 @@ func (s *Server) StrayResponses() int64     { return s.refusedFor(reasonStray) }
 // SetClock gives the server, but not its engine, another clock. Before Run only.
 func (s *Server) SetClock(now func() time.Duration) { s.clock, s.started = engine.ClockOf(now), now() }
 
-// NowMillis is the time that the table is told.
-func (s *Server) NowMillis() int64 { return s.nowMillis() }
-
 // SetUptime says for how long the server has been there. Before Run only.
 func (s *Server) SetUptime(uptime func() time.Duration) { s.uptime = uptime }
 

@@ -142,6 +142,8 @@ var configKeys = append([]configKey{
 	restart(stringKey("productNamesrvAddr", func(c *Config) *string { return &c.ProductNamesrvAddr })),
 	never(stringKey("proxyProtocolTrusted", func(c *Config) *string { return &c.ProxyProtocolTrusted })),
 	restart(durationKey("handshakeTimeoutSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.HandshakeTimeout })),
+	never(boolKey("metricsJavaNames", func(c *Config) *bool { return &c.MetricsJavaNames })),
+	never(intKey("metricsMaxBrokers", func(c *Config) *int { return &c.MetricsMaxBrokers })),
 	never(stringKey("logFile", func(c *Config) *string { return &c.LogFile })),
 	live(wordKey("logLevel", []string{"debug", "info", "warn", "error"}, func(c *Config) *string { return &c.LogLevel })),
 	restart(wordKey("logFormat", []string{"text", "json", "java"}, func(c *Config) *string { return &c.LogFormat })),

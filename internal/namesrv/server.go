@@ -61,6 +61,7 @@ type Server struct {
 	draining    atomic.Bool   // the server was told to end
 	ended       atomic.Bool   // Run has returned
 	events      *eventLog
+	happened    eventCounts
 	lines       lineLimit
 	changeLog   adminLog
 	reloads     reloads
@@ -260,6 +261,7 @@ func (s *Server) releaseFiles() {
 // is free: by a worker, or by the scan, not always its own. Events come one after
 // the other, in the order of the changes.
 func (s *Server) onEvent(e route.Event) {
+	s.happened[e.Kind].Add(1)
 	s.logEvent(e)
 	s.keeper.noteEvent(e)
 	if e.Kind == route.MinBrokerIDChanged && s.config().NotifyMinBrokerIDChanged {

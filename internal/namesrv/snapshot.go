@@ -50,6 +50,7 @@ type Snapshot struct {
 	Clients       []ClientCount // by language and version, 32 kinds at most and the rest; brokers are clients too
 
 	Table    route.Stats
+	Events   []EventCount       // of brokers, one for each kind, always in the same order
 	Routes   RouteSnapshotStats // over a restart
 	Horizons HorizonsStats
 	KVConfig KVConfigStats
@@ -62,6 +63,7 @@ type Snapshot struct {
 	Journal JournalStats
 
 	AddressServer httpserver.Stats // zero where it is off
+	TLS           TLSStats
 
 	Peers   []PeerStats // the name servers of peerNamesrvAddr, in its order
 	Log     LogStats
@@ -135,6 +137,7 @@ func (s *Server) Snapshot() Snapshot {
 		Requests:      s.dispatch.snapshot(s.tallies),
 		Clients:       s.clients.snapshot(),
 		Table:         table.Stats(),
+		Events:        s.happened.stats(),
 		Routes:        s.keeper.stats(),
 		Horizons:      s.horizons.snapshot(),
 		KVConfig:      s.kv.stats(),
@@ -145,6 +148,7 @@ func (s *Server) Snapshot() Snapshot {
 		Log:           s.logStats(),
 		Reloads:       s.reloads.snapshot(),
 		Journal:       JournalStats{s.journal.Stats(), table.History().Stats()},
+		TLS:           s.tls.stats(),
 		Config:        cfg.settings(),
 	}
 	snap.Registered = s.registrationStats(&snap.Table)
@@ -163,6 +167,11 @@ func (s *Server) Snapshot() Snapshot {
 	}
 	return snap
 }
+
+// NowMillis returns the time by which route.LiveInfo says when a broker was last heard
+// of: milliseconds since the process started, less those for which it stood still. Safe
+// from any goroutine, at any time.
+func (s *Server) NowMillis() int64 { return s.nowMillis() }
 
 // View returns what readers see now. Safe from any goroutine, at any time.
 func (s *Server) View() *route.View { return s.tableNow().View() }

@@ -70,6 +70,8 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 		"bodies":         {nstest.Counters(&s.bodyBytes), 1},
 		"KV config":      {nstest.Counters(s.kv), 3},
 		"arrivals":       {map[string]func(int64){"": func(n int64) { s.arrivals.Store(uint64(n)) }}, 1},
+		"events":         {nstest.Counters(&s.happened), len(eventNames)},
+		"TLS":            {nstest.Counters(s.tls), 2},
 		"misses":         {nstest.Counters(s.damper), 3},
 		"address server": {nstest.Counters(s.addresses.http), 3},
 		"keeper":         {nstest.Counters(s.keeper), 4},
@@ -165,7 +167,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Registered", "Clients", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "Journal", "AddressServer", "Peers", "Log", "Reloads", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Registered", "Clients", "Table", "Events", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "Journal", "AddressServer", "TLS", "Peers", "Log", "Reloads", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)

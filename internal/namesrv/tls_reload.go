@@ -33,6 +33,8 @@ type tlsContexts struct {
 
 	reloaded func(error) // told of each try to use files that have changed; set before it is watched
 
+	reloads, reloadFailures atomic.Uint64
+
 	*fileWatch // only where TLS is used
 }
 
@@ -98,16 +100,46 @@ func (t *tlsContexts) logCertificate(cfg *TLSConfig, made *tls.Config) {
 		t.log.Info("TLS is served with a self-signed certificate", "mode", cfg.ServerMode)
 		return
 	}
-	leaf := made.Certificates[0].Leaf
-	if leaf == nil {
-		leaf, _ = x509.ParseCertificate(made.Certificates[0].Certificate[0]) // it was parsed before
-	}
+	leaf := leafOf(made)
 	log := t.log.Info
 	if time.Now().After(leaf.NotAfter) || time.Now().Before(leaf.NotBefore) {
 		log = t.log.Warn
 	}
 	log("TLS is served", "mode", cfg.ServerMode, "certificate", cfg.ServerCertPath, "subject", leaf.Subject.String(),
 		"notBefore", leaf.NotBefore, "notAfter", leaf.NotAfter)
+}
+
+// leafOf returns the certificate that a context shows, nil if it shows none.
+func leafOf(c *tls.Config) *x509.Certificate {
+	if c == nil || len(c.Certificates) == 0 || len(c.Certificates[0].Certificate) == 0 {
+		return nil
+	}
+	if leaf := c.Certificates[0].Leaf; leaf != nil {
+		return leaf
+	}
+	leaf, _ := x509.ParseCertificate(c.Certificates[0].Certificate[0]) // it was parsed before
+	return leaf
+}
+
+// A TLSStats shows the certificates in force, and how often they were read again.
+type TLSStats struct {
+	Reloads        uint64 // files had changed, and are in force
+	ReloadFailures uint64 // files had changed, and could not be used
+
+	// When the certificate ends that the server shows to peers, and the one that it
+	// shows to whom it connects. Zero if there is none.
+	ServerNotAfter, ClientNotAfter time.Time
+}
+
+func (t *tlsContexts) stats() TLSStats {
+	st := TLSStats{Reloads: t.reloads.Load(), ReloadFailures: t.reloadFailures.Load()}
+	if leaf := leafOf(t.server.Load()); leaf != nil {
+		st.ServerNotAfter = leaf.NotAfter
+	}
+	if leaf := leafOf(t.client.Load()); leaf != nil {
+		st.ClientNotAfter = leaf.NotAfter
+	}
+	return st
 }
 
 // forClient returns how to speak to others: nil without TLS.
@@ -166,10 +198,12 @@ func (t *tlsContexts) reload() {
 	}
 	t.seen = now
 	if err := t.make(); err != nil {
+		t.reloadFailures.Add(1)
 		t.log.Error("TLS files have changed and cannot be used, what was in force stays", "err", err)
 		t.tell(err)
 		return
 	}
+	t.reloads.Add(1)
 	t.log.Info("TLS files have changed and are in force for new connections")
 	t.tell(nil)
 }
