@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"gonamesrv/internal/component"
 	"gonamesrv/internal/namesrv"
 )
 
@@ -12,11 +13,13 @@ type Admin struct {
 	server *namesrv.Server
 	log    *slog.Logger
 	mux    *http.ServeMux
+	api
 }
 
 // New returns an Admin that answers for a server, which need not run yet.
 func New(s *namesrv.Server, log *slog.Logger) *Admin {
-	a := &Admin{server: s, log: log, mux: http.NewServeMux()}
+	a := &Admin{server: s, log: log, mux: http.NewServeMux(), api: newAPI(s)}
+	s.Attach("readings", component.Routine(a.takeReadings))
 	for _, w := range rows() {
 		a.mux.Handle(w.pattern(), a.serve(w))
 	}

@@ -22,7 +22,12 @@ type kind struct {
 	status      int
 }
 
-var kindNotFound = kind{"not-found", "not found", http.StatusNotFound}
+// The kinds.
+var (
+	kindBadParameter = kind{"bad-parameter", "bad parameter", http.StatusBadRequest}
+	kindNotFound     = kind{"not-found", "not found", http.StatusNotFound}
+	kindInternal     = kind{"internal", "it went wrong here", http.StatusInternalServerError}
+)
 
 // writeProblem answers with a problem of a kind.
 func writeProblem(w http.ResponseWriter, r *http.Request, k kind, detail string) {

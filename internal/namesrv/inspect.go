@@ -235,3 +235,7 @@ var systemTopics = map[string]bool{
 	"RMQ_SYS_TRACE_TOPIC": true, "RMQ_SYS_TRANS_OP_HALF_TOPIC": true, "TRANS_CHECK_MAX_TIME_TOPIC": true,
 	"SELF_TEST_TOPIC": true, "OFFSET_MOVED_EVENT": true,
 }
+
+// ShowsActingMasters reports whether clients are shown a slave as master where the master
+// is lost, if its broker set wants it.
+func (s *Server) ShowsActingMasters() bool { return s.config().SupportActingMaster }
