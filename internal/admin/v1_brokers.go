@@ -259,7 +259,8 @@ func (s *surveyed) isIn(states []string) bool {
 	return slices.ContainsFunc(s.members, func(m surveyedMember) bool { return slices.Contains(states, m.state) })
 }
 
-// A wipedCache knows which brokers have topics none of which may be written to.
+// A wipedCache knows which brokers with a master have topics none of which may be
+// written to: of a set without one nobody writes to any.
 type wipedCache struct {
 	mu      sync.Mutex
 	edition uint64
@@ -268,8 +269,7 @@ type wipedCache struct {
 	made    time.Time
 }
 
-// wipedNames returns the names of brokers that have topics none of which may be
-// written to. It looks at topics until each broker has shown one that may, so at few
+// wipedNames returns the names of those brokers. It looks at topics until each broker has shown one that may, so at few
 // unless one is wiped. Then it takes no more than a twentieth of a CPU, however often it
 // is asked: the answer may be as many times older than it took.
 func (a *Admin) wipedNames(v *route.View) map[string]bool {
@@ -289,7 +289,7 @@ func (a *Admin) wipedNames(v *route.View) map[string]bool {
 func findWiped(v *route.View, s *namesrv.Server) map[string]bool {
 	wiped := map[string]bool{}
 	for name, topics := range s.TopicCounts() {
-		if topics > 0 {
+		if b, ok := v.Broker([]byte(name)); ok && topics > 0 && b.First().ID == 0 {
 			wiped[name] = true
 		}
 	}
