@@ -20,6 +20,7 @@ import (
 // A fixture is a server that runs, with an Admin, and brokers that stay connected.
 type fixture struct {
 	*Admin
+	http.Handler // the read API without its guard: who may ask, and how often, is none of its business
 	t      testing.TB
 	server *namesrv.Server
 	addr   string
@@ -47,6 +48,16 @@ horizons:
     missing: refuse
 `
 
+// behindGuard returns a fixture of an Admin.
+func behindGuard(t testing.TB, a *Admin) *fixture {
+	mux := http.NewServeMux()
+	for _, w := range v1Rows() {
+		mux.HandleFunc("GET "+w.path, func(out http.ResponseWriter, r *http.Request) { w.handle(a, out, r) })
+	}
+	mux.HandleFunc("/", a.notFound)
+	return &fixture{Admin: a, Handler: mux, t: t}
+}
+
 // newFixture starts a server with nothing in it.
 func newFixture(t testing.TB, change func(*namesrv.Config)) *fixture {
 	t.Helper()
@@ -64,7 +75,8 @@ func newFixture(t testing.TB, change func(*namesrv.Config)) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{Admin: New(s, log), t: t, server: s}
+	f := behindGuard(t, New(s, log))
+	f.server = s
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -141,7 +153,7 @@ func (f *fixture) get(path string, header ...string) *httptest.ResponseRecorder 
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	f.ServeHTTP(w, r)
+	f.Handler.ServeHTTP(w, r)
 	return w
 }
 

@@ -172,7 +172,7 @@ func TestOpenAPIIsClosed(t *testing.T) {
 func TestAnswersAreAsDescribed(t *testing.T) {
 	j := newJudge(t)
 	worlds := map[string]*fixture{"rich": newWorld(t), "empty": newFixture(t, nil)}
-	worlds["stopped"] = &fixture{Admin: newAdmin(t), t: t}
+	worlds["stopped"] = behindGuard(t, newAdmin(t))
 	asked := map[string]bool{}
 	values := map[string][]string{
 		"limit": {"1", "3", "0", "x", "10000", ""}, "after": {"ORDERS", "zzz", "a/b", "%ff"}, "state": {"live", "masterless,overdue", "dead", ""},
