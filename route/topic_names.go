@@ -36,17 +36,17 @@ func (v *View) TopicNames() []string {
 	if first := n.first.Value(); first != nil {
 		return unsafe.Slice(first, n.count)
 	}
-	list := v.namesOf(func(*TopicEntry) bool { return true })
+	list := v.namesOf(v.topics.size, func(*TopicEntry) bool { return true })
 	if len(list) > 0 {
 		n.first, n.count = weak.Make(unsafe.SliceData(list)), len(list)
 	}
 	return list
 }
 
-// namesOf returns the names of the topics that pick wants, in ascending order. Now and
-// then it lets others have the processor.
-func (v *View) namesOf(pick func(*TopicEntry) bool) []string {
-	var list []string
+// namesOf returns the names of the topics that pick wants, in ascending order: about so
+// many. Now and then it lets others have the processor.
+func (v *View) namesOf(about int, pick func(*TopicEntry) bool) []string {
+	list := make([]string, 0, about)
 	steps := 0
 	for e := range v.topics.all {
 		if (!v.sweeping || v.serves(e)) && pick(e) {

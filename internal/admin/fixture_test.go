@@ -21,9 +21,9 @@ import (
 type fixture struct {
 	*Admin
 	http.Handler // the read API without its guard: who may ask, and how often, is none of its business
-	t      testing.TB
-	server *namesrv.Server
-	addr   string
+	t            testing.TB
+	server       *namesrv.Server
+	addr         string
 }
 
 const fixtureHorizons = `
