@@ -140,7 +140,9 @@ func (v *View) TopicsByCluster(cluster string) []byte {
 	})
 }
 
-func (v *View) encodeTopics(pick func(*TopicEntry) bool) []byte { return encodeNames(v.namesOf(0, pick)) }
+func (v *View) encodeTopics(pick func(*TopicEntry) bool) []byte {
+	return encodeNames(v.namesOf(0, pick))
+}
 
 func encodeNames(names []string) []byte {
 	size := len(`{"topicList":[]}`)
