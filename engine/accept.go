@@ -157,7 +157,7 @@ func (e *Engine) acceptOne(ln net.Listener) (c *conn, nc net.Conn, err error) {
 		nc.Close()
 		return nil, nil, err
 	}
-	if c.preamble != preambleProxy && !e.admit(c, c.peer.Addr()) {
+	if c.preamble != preambleProxy && !e.admit(c, c.addr) {
 		nc.Close()
 		return nil, nil, nil
 	}
@@ -196,7 +196,7 @@ func (e *Engine) prepare(nc net.Conn) (*conn, error) {
 	}
 	local, _ := tcp.LocalAddr().(*net.TCPAddr)
 	c := newConn(e, addressOf(remote), addressOf(local))
-	c.preamble = e.preambleOf(c.peer)
+	c.preamble = e.preambleOf(c.Peer())
 	remote.Zone = ""
 	forget(local)
 	return c, nil

@@ -36,10 +36,12 @@ const (
 	dead
 )
 
-// A conn is one connection. Size: 224 B, and no buffer when idle.
+// A conn is one connection. Size: 240 B, and no buffer when idle.
 type conn struct {
 	id      uint64
-	peer    netip.AddrPort
+	addr    netip.Addr                    // of the peer
+	port    uint16                        // of the peer; beside born, which a netip.AddrPort would leave no room for
+	born    uint32                        // when it was accepted, engine time in tenths of a second
 	local   unique.Handle[netip.AddrPort] // there are few, each for many connections
 	claimed *proxyClaim                   // by a PROXY header, nil if there was none; constant once Opened was called
 	e       *Engine
@@ -64,7 +66,10 @@ type conn struct {
 
 	strange *stranger // see strangers.go, guarded by its mutex; nil once it has spoken
 
-	at      atomic.Int64         // when its last turn began, engine time
+	at      atomic.Int64         // when its last turn began, engine time; before the first, when it was accepted
+	served  atomic.Uint64        // frames, in turns that have ended
+	tag     atomic.Uint32        // the handler's
+	place   uint32               // in loop.members, from 1; 0: not there; loop only, here for want of room above
 	value   atomic.Pointer[any]  // the handler's
 	lanes   atomic.Pointer[lane] // one per executor used, see lane.go
 	life    atomic.Uint32        // see the picture; changed to dead under mu
@@ -76,16 +81,25 @@ type conn struct {
 	tls    *tlsConn // set by the loop when it hands c over; then gone is true for the loop
 }
 
+// bornUnit is the unit of conn.born: it lasts 13 years.
+const bornUnit = time.Second / 10
+
 func newConn(e *Engine, peer, local netip.AddrPort) *conn {
-	return &conn{id: lastID.Add(1), peer: peer, local: unique.Make(local), e: e}
+	c := &conn{id: lastID.Add(1), addr: peer.Addr(), port: peer.Port(), local: unique.Make(local), e: e}
+	now := e.now()
+	c.born = uint32(now / bornUnit)
+	c.at.Store(int64(now))
+	return c
 }
 
 func (c *conn) ID() uint64            { return c.id }
 func (c *conn) RemoteAddr() string    { return c.remote().String() }
-func (c *conn) Peer() netip.AddrPort  { return c.peer }
+func (c *conn) Peer() netip.AddrPort  { return netip.AddrPortFrom(c.addr, c.port) }
 func (c *conn) Local() netip.AddrPort { return c.local.Value() }
 func (c *conn) Loop() int             { return c.loop.index }
 func (c *conn) SetValue(v any)        { c.value.Store(&v) }
+func (c *conn) Tag() uint32           { return c.tag.Load() }
+func (c *conn) SetTag(tag uint32)     { c.tag.Store(tag) }
 func (c *conn) Alive() bool           { return c.life.Load() == alive }
 func (c *conn) own() *conn            { return c }
 
@@ -109,7 +123,7 @@ func (c *conn) isDead() bool { return c.life.Load() == dead }
 // remote returns whom c is from: who is claimed, else the peer.
 func (c *conn) remote() netip.AddrPort {
 	if c.claimed == nil {
-		return c.peer
+		return c.Peer()
 	}
 	return c.claimed.source
 }
@@ -128,6 +142,12 @@ func (c *conn) TLS() *tls.ConnectionState {
 		return nil
 	}
 	return c.tls.stateLocked()
+}
+
+func (c *conn) IsTLS() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tls != nil && c.tls.up
 }
 
 // beginTurn reads the clock for a turn of c. Loop or reader only.
@@ -222,6 +242,7 @@ func (c *conn) leaveQueued() {
 // Loop only.
 func (c *conn) closeOutbox() (left *bytebufferpool.ByteBuffer, choked bool, reason *error) {
 	c.gone = true
+	c.loop.unlist(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.life.Store(dead)

@@ -26,6 +26,7 @@ func TestDependencies(t *testing.T) {
 	}
 	allowed := map[string]string{ // outside modules and who brings them
 		"gonamesrv/engine":                  "itself",
+		"gonamesrv/meter":                   "distributions of times",
 		"github.com/panjf2000/gnet/v2":      "event loops",
 		"github.com/valyala/bytebufferpool": "buffers",
 		"github.com/pires/go-proxyproto":    "what is in a PROXY header",

@@ -52,6 +52,7 @@ type Engine struct {
 	stopping atomic.Bool
 	leave    chan struct{} // closed when no more is to be accepted
 	stop     chan struct{} // closed when stopping
+	ended    chan struct{} // closed when Run returns: the loops have ended
 	fatal    chan error    // holds the first unexpected end of a loop
 
 	maxFiles       int   // 0 = no limit
@@ -96,6 +97,7 @@ func New(h Handler, o Options) (*Engine, error) {
 		h:     h,
 		leave: make(chan struct{}),
 		stop:  make(chan struct{}),
+		ended: make(chan struct{}),
 		fatal: make(chan error, 1),
 	}
 	e.ahead, _ = h.(Preparer)
@@ -120,6 +122,9 @@ func New(h Handler, o Options) (*Engine, error) {
 	return e, nil
 }
 
+// Loops returns how many event loops there are.
+func (e *Engine) Loops() int { return len(e.loops) }
+
 // configForClient is asked by crypto/tls at the beginning of each handshake.
 func (e *Engine) configForClient(*tls.ClientHelloInfo) (*tls.Config, error) {
 	if e.o.TLSConfig != nil {
@@ -142,6 +147,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if !e.running.CompareAndSwap(false, true) {
 		return errors.New("engine: run twice")
 	}
+	defer close(e.ended)
 	if e.lns == nil {
 		if err := e.Listen(); err != nil {
 			return err
@@ -153,10 +159,11 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.closeListeners()
 		return err
 	}
-	accepting, ticking, watching := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	accepting, ticking, watching, probing := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() { defer close(watching); e.o.Clock.watch(e.stop, e.notePause) }()
 	go func() { defer close(accepting); e.acceptAll() }()
 	go func() { defer close(ticking); e.tickAll() }()
+	go func() { defer close(probing); e.probeAll() }()
 	e.o.Logger.Info("engine started", "addr", e.addrText(), "loops", len(e.loops),
 		"maxConnections", e.maxConnections, "maxConnectionsPerAddress", e.o.MaxConnectionsPerAddress,
 		"memoryBudget", e.o.Budget.Limit(), "maxFrame", e.o.MaxFrame)
@@ -177,6 +184,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	close(e.stop)
 	e.closeListeners()
 	<-ticking
+	<-probing
 	<-watching
 	if fatal == nil {
 		<-accepting

@@ -34,6 +34,7 @@ var closeErrors = []struct {
 	{"ErrShutdown", ErrShutdown, false},
 	{"ErrMadeRoom", ErrMadeRoom, false},
 	{"errGone", errGone, false},               // never reported
+	{"ErrNotRunning", ErrNotRunning, false},   // of an engine
 	{"errNothingCame", errNothingCame, false}, // only crypto/tls is told
 	{"", nil, false},
 	{"", errors.New("reason of a handler"), false},

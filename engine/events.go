@@ -197,6 +197,7 @@ func (l *loop) begin(el gnet.EventLoop) {
 	defer l.mu.Unlock()
 	l.el = el
 	l.now = l.e.now() // the first tick is a second away
+	l.late.last.Store(int64(monotonic()))
 }
 
 // end makes the loop refuse tasks from now on.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/valyala/bytebufferpool"
+
+	"gonamesrv/meter"
 )
 
 const (
@@ -136,6 +138,13 @@ type LevelStats struct {
 	Rejected uint64
 	Shed     uint64 // of Rejected, those that Level.Target was the reason for
 	Limit    int    // tasks that may wait now for that reason; 0: as many as Queue says
+}
+
+// LevelMeters are the times of the tasks of one level that have begun or have run, in
+// nanoseconds, less the pauses of the process. No number of them ever decreases.
+type LevelMeters struct {
+	Wait    meter.Reading // from the beginning of the turn in which a task was submitted until it runs
+	Service meter.Reading // from then to its end, panics too
 }
 
 // NewExecutor starts the workers. Close stops them.
@@ -269,6 +278,16 @@ func (x *Executor) Stats() ExecutorStats {
 		s.Levels = append(s.Levels, l)
 	}
 	return s
+}
+
+// Meters returns how long tasks wait and run, for each level.
+func (x *Executor) Meters() []LevelMeters {
+	all := make([]LevelMeters, len(x.levels))
+	for i := range x.levels {
+		l := &x.levels[i]
+		all[i] = LevelMeters{Wait: l.wait.Read(), Service: l.service.Read()}
+	}
+	return all
 }
 
 // share is how many tasks of one connection may wait for a queue of so many.
@@ -424,9 +443,10 @@ func (x *Executor) runJob(c *conn, j *job, out *bytebufferpool.ByteBuffer) {
 		j.post()
 		return
 	}
-	j.level.began(c)
+	began := c.e.now()
+	j.level.began(j.at, began)
 	defer func() {
-		j.level.running.Add(-1)
+		j.level.done(c.e.now() - began)
 		x.completed.Add(1)
 	}()
 	out.B = j.task(c, j.at, j.frame.B, out.B)

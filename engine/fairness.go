@@ -40,9 +40,12 @@ func (l *loop) spent() bool {
 	return now.Sub(l.turnBegan) >= longTurn
 }
 
-// endTurn makes the next turn a new one.
-func (l *loop) endTurn() {
-	l.frameCount.Add(l.served)
+// endTurn makes the next turn a new one. That of c has ended.
+func (l *loop) endTurn(c *conn) {
+	if l.served > 0 {
+		l.frameCount.Add(l.served)
+		c.served.Add(l.served)
+	}
 	l.served, l.flushed, l.turnBegan = 0, false, time.Time{}
 }
 

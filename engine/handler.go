@@ -107,6 +107,9 @@ type Conn interface {
 	// on. It is shared and may be read only.
 	TLS() *tls.ConnectionState
 
+	// IsTLS reports whether TLS is not nil, and costs much less.
+	IsTLS() bool
+
 	// Loop returns the index of the connection's event loop, from 0 to one less
 	// than there are. It never changes. A connection with TLS has left its loop,
 	// and keeps the index.
@@ -120,6 +123,12 @@ type Conn interface {
 	// goroutine may call it, but two that read, change and write v need a lock
 	// of their own.
 	SetValue(v any)
+
+	// Tag returns the number that SetTag was given last, 0 if it never was called. It
+	// is for what the handler looks at with each frame: it takes no memory beside the
+	// connection's own. Any goroutine may call SetTag, with the same care as SetValue.
+	Tag() uint32
+	SetTag(tag uint32)
 
 	// Send queues a copy of b to be written and returns at once; b is the
 	// caller's again. Bytes sent by one goroutine leave in order, and what

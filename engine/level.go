@@ -3,6 +3,9 @@ package engine
 import (
 	"cmp"
 	"sync/atomic"
+	"time"
+
+	"gonamesrv/meter"
 )
 
 // A level is the state of a [Level].
@@ -18,6 +21,8 @@ type level struct {
 	bytes    atomic.Int64
 	rejected atomic.Uint64
 	codel    codel
+
+	wait, service meter.Histogram
 
 	// The following are guarded by Executor.mu.
 
@@ -62,13 +67,18 @@ func (l *level) count(n int64) {
 	l.budget.queued.Add(n)
 }
 
-// began counts a task of c out of the queue that runs now.
-func (l *level) began(c *conn) {
+// began counts a task out of the queue that arrived then and runs now.
+func (l *level) began(arrived, now time.Duration) {
 	left := l.depth.Add(-1)
 	l.running.Add(1)
-	if l.codel.target > 0 {
-		l.codel.took(c.e.now(), left)
-	}
+	l.wait.Add(int64(now - arrived))
+	l.codel.took(now, left)
+}
+
+// done counts a task out that has run for so long.
+func (l *level) done(took time.Duration) {
+	l.running.Add(-1)
+	l.service.Add(int64(took))
 }
 
 func (l *level) stats() LevelStats {

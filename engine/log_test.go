@@ -15,7 +15,7 @@ func TestClosedLines(t *testing.T) {
 	long := strings.Repeat("é", 1<<20)
 	causes := []error{ErrMalformed, ErrPreamble, ErrSlowReader, ErrOverloaded, ErrFrameTimeout, ErrFlood}
 	for _, cause := range causes {
-		l.noteClosed(&conn{peer: netip.MustParseAddrPort("10.0.0.1:1")}, fmt.Errorf("%w: %s", cause, long))
+		l.noteClosed(&conn{addr: netip.MustParseAddr("10.0.0.1"), port: 1}, fmt.Errorf("%w: %s", cause, long))
 	}
 	l.noteClosed(&conn{}, ErrIdle) // no line
 	for _, cause := range causes {

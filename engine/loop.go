@@ -36,6 +36,8 @@ type loop struct {
 	flushed   bool      // it has written early
 	turnBegan time.Time // when it had served timeCheck frames, zero until then
 
+	members []*conn // those that Opened was called for, in any order; see connections.go
+
 	lent atomic.Pointer[loan] // the loan of the frame that is being served, see loan.go; nil if there is none
 
 	idles  []*connList
@@ -60,6 +62,9 @@ type loop struct {
 
 	drainWaiting atomic.Bool // a drainSome is queued and has not run
 
+	late     lateness // see delay.go
+	lateTask gnet.Runnable
+
 	tickWaiting   atomic.Bool // a tick is queued and has not run
 	reliefWaiting atomic.Bool // a relief is queued and has not run
 
@@ -83,6 +88,7 @@ func newLoop(e *Engine, index int) *loop {
 	l.reliefTask = l.guarded(l.relief)
 	l.catchUpTask = l.guarded(l.catchUp)
 	l.slowTask = l.guarded(l.goOnSlow)
+	l.lateTask = l.guarded(l.late.ran)
 	l.frames[firstFrame] = connList{kind: byFrame, timeout: e.o.FirstFrameTimeout}
 	l.frames[laterFrame] = connList{kind: byFrame, timeout: e.o.FrameTimeout}
 	l.unsent = connList{kind: byUnsent}

@@ -58,6 +58,7 @@ func (e *Engine) preambleOf(peer netip.AddrPort) preamble {
 // must not change afterwards.
 func (l *loop) tell(c *conn) (panicked bool) {
 	c.told = true
+	l.list(c)
 	return l.guard(c, func() { l.e.h.Opened(c) })
 }
 

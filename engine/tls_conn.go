@@ -238,6 +238,7 @@ func (t *tlsConn) serveFrame(frame []byte) {
 		c.e.strangers.spoken(c)
 	}
 	c.e.tls.frames.Add(1)
+	c.served.Add(1)
 	if t.out.buf == nil {
 		c.beginTurn()
 	}

@@ -27,6 +27,7 @@ func (s *tlsSet) start(t *tlsConn) bool {
 	}
 	c := t.c
 	c.gone, c.gc = true, nil // for the loop
+	c.loop.unlist(c)
 	c.mu.Lock()
 	c.tls = t
 	closing := c.closing.Load()

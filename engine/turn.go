@@ -55,7 +55,7 @@ func (c *conn) floodCause() error {
 // was malformed or caused a panic, and after an error asks gnet to close c.
 // Nothing touches c.gc after a failed write.
 func (l *loop) finish(c *conn, err error) gnet.Action {
-	l.endTurn()
+	l.endTurn(c)
 	l.scratch.forget()
 	if out := l.out.buf; out != nil {
 		if !c.gone {

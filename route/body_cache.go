@@ -18,7 +18,8 @@ type bodyCache struct {
 	bodyCount           // of the common routes
 	horizons  bodyCount // of those of horizons: they push no common one out
 	index     *routeIndex
-	retired   []*encodedRoute // in the publishing at hand; under Table.mu
+	retired   []*encodedRoute  // in the publishing at hand; under Table.mu
+	encoded   [2]atomic.Uint64 // routes that were encoded, by dialect
 }
 
 // A bodyCount counts the routes of one kind that are kept.

@@ -252,6 +252,7 @@ func (v *View) RouteIn(e *TopicEntry, f *RouteForm) []byte {
 		s = &sight{h: f.horizon}
 	}
 	body := v.encodeRoute((*scratch)[:0], e, f, s)
+	v.cache.encoded[f.kind()&formStrict].Add(1)
 	if s != nil {
 		s.count()
 	}

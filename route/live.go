@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"gonamesrv/codec"
@@ -304,6 +305,22 @@ func (l *liveBroker) caughtUp(seq uint64, full bool) {
 func (v *View) Live(cluster, addr []byte) (*LiveInfo, bool) {
 	var buf [128]byte
 	return v.live.get(window(liveKey(buf[:0], cluster, addr)))
+}
+
+// NamesByConn returns, for each connection over which live brokers have registered
+// last, the names that they registered there, in ascending order, each once.
+func (v *View) NamesByConn() map[uint64][]string {
+	names := map[uint64][]string{}
+	for k := range v.brokers.links.all {
+		if l, ok := v.live.get(string(liveKey(nil, k.live.key.Cluster, k.live.key.Addr))); ok && l.Conn != 0 {
+			names[l.Conn] = append(names[l.Conn], k.set.name)
+		}
+	}
+	for conn, all := range names {
+		slices.Sort(all)
+		names[conn] = slices.Compact(all)
+	}
+	return names
 }
 
 // Live returns how many brokers are alive.

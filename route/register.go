@@ -123,6 +123,7 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 	if t.links[linkKey{m, l}] == nil || !m.saidBy(r) {
 		return RegisterResult{}, false
 	}
+	t.registered.unchanged.Add(1)
 	l.hear(nowMillis)
 	l.caughtUp(r.Seq, a.full)
 	if l.conn != r.Conn || l.peer != r.Peer {
@@ -221,6 +222,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 			topics:        topics,
 		}
 	}
+	t.registered.applied.Add(1)
 	if others {
 		// What becomes of those mappings depends on sets that are not watched.
 		l.applied.bodyHash = 0
@@ -273,6 +275,7 @@ func (a *applying) begin(nowMillis int64, tooLong *LimitError) (ok bool, err err
 			return false, ErrTopicsChanged
 		}
 		if s != nil && t.isStale(s, r) {
+			t.registered.stale.Add(1)
 			t.emit(r.event(RegistrationRefused))
 			return false, nil
 		}
@@ -463,6 +466,7 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			t.work++
 			if a.fits(totals{1, 1}) {
 				id := t.addTopic(names.copy(window(tc.Name)), guess.hash, s, q).id
+				t.registered.topicsAdded.Add(1)
 				a.marks.add(id)
 				guess.added(id)
 			} else {
@@ -485,8 +489,10 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			exact = false
 		case !ok:
 			t.addQueue(e, s, q)
+			t.registered.topicsAdded.Add(1)
 		default:
 			t.setQueue(e, s, old, q)
+			t.registered.topicsChanged.Add(1)
 		}
 		a.pause()
 	}
@@ -542,6 +548,7 @@ func (a *applying) dropMissing() (n int) {
 		t.work++
 		if e := t.topicByID.get(id); e != nil && !has(a.listed, e.name) {
 			t.dropQueue(e, a.s)
+			t.registered.topicsRemoved.Add(1)
 			n++
 		}
 		a.pause()

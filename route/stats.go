@@ -1,5 +1,7 @@
 package route
 
+import "gonamesrv/meter"
+
 // A Stats is how full a Table is, and what it has refused. Topics, BrokerNames and
 // LiveEntries are of one published View; every other number is exact by itself.
 type Stats struct {
@@ -16,9 +18,33 @@ type Stats struct {
 	// The same of routes that are kept for horizons.
 	HorizonCachedBytes, HorizonCacheLimit, HorizonCacheMisfits int64
 
+	// Routes that were encoded, since the start, in either form of JSON; all others were
+	// answered from those that are kept.
+	EncodedLegacy, EncodedStrict uint64
+
+	Registrations RegistrationStats
+
 	Limits   Limits    // in force
 	Refusals []Refusal // since the start, one for each limit, always in the same order
 }
+
+// A RegistrationStats shows what became of registrations, since the start, and of the
+// topics in them. Those that a limit, a wrong time or a single topic is in the way of
+// are in none of these: who registers is told.
+type RegistrationStats struct {
+	Unchanged uint64 // RegisterUnchanged was enough: a sign of life
+	Applied   uint64 // the others, also if in the end nothing was different
+	Stale     uint64 // not applied for their state version, without the broker being told
+
+	// Topics of one broker name that registrations have added, changed or removed, static
+	// mappings apart. One that two brokers add counts twice.
+	TopicsAdded, TopicsChanged, TopicsRemoved uint64
+}
+
+// LockTimes returns how long changes have waited for the lock of the Table, and how
+// long they have held it each time, in nanoseconds of Options.Nanotime: of a change in
+// steps, each step. Safe from any goroutine.
+func (t *Table) LockTimes() (wait, hold meter.Reading) { return t.mu.wait.Read(), t.mu.hold.Read() }
 
 // A Refusal is how many changes a limit has refused.
 type Refusal struct {
@@ -41,6 +67,12 @@ func (t *Table) Stats() Stats {
 		Refusals:    make([]Refusal, limitCount),
 	}
 	s.CachedBytes, s.CacheMisfits = t.CachedBytes()
+	s.EncodedLegacy, s.EncodedStrict = t.cache.encoded[0].Load(), t.cache.encoded[formStrict].Load()
+	g := &t.registered
+	s.Registrations = RegistrationStats{
+		Unchanged: g.unchanged.Load(), Applied: g.applied.Load(), Stale: g.stale.Load(),
+		TopicsAdded: g.topicsAdded.Load(), TopicsChanged: g.topicsChanged.Load(), TopicsRemoved: g.topicsRemoved.Load(),
+	}
 	h := &t.cache.horizons
 	s.HorizonCachedBytes, s.HorizonCacheLimit, s.HorizonCacheMisfits = h.used.Load(), h.most, h.misfits.Load()
 	for l := range limitCount {

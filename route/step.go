@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"gonamesrv/meter"
 )
 
 // A change may be large: a million topics in one registration, a connection with
@@ -39,22 +41,56 @@ import (
 // member (BenchmarkStep).
 const stepWork = 4096
 
-// A lock is a mutex that knows whether somebody waits for it.
+// A lock is a mutex that knows whether somebody waits for it, and for how long it is
+// waited for and held.
 type lock struct {
 	mu      sync.Mutex
 	waiting atomic.Int32
+
+	nanotime   func() int64 // nil: nothing is timed; constant
+	since      int64        // when it was taken; under mu
+	wait, hold meter.Histogram
 }
 
 func (l *lock) Lock() {
 	if l.mu.TryLock() {
+		l.took(0)
 		return
 	}
+	began := l.now()
 	l.waiting.Add(1)
 	l.mu.Lock()
 	l.waiting.Add(-1)
+	l.took(began)
 }
 
-func (l *lock) Unlock() { l.mu.Unlock() }
+// took notes that the lock is taken, for which the caller has waited since began; 0: at
+// once.
+func (l *lock) took(began int64) {
+	if l.nanotime == nil {
+		return
+	}
+	l.since = l.nanotime()
+	if began == 0 {
+		began = l.since
+	}
+	l.wait.Add(l.since - began)
+}
+
+func (l *lock) Unlock() {
+	since := l.since
+	l.mu.Unlock()
+	if l.nanotime != nil {
+		l.hold.Add(l.nanotime() - since)
+	}
+}
+
+func (l *lock) now() int64 {
+	if l.nanotime == nil {
+		return 0
+	}
+	return l.nanotime()
+}
 
 // pause ends the step if it is due to. Under mu, which is let go meanwhile:
 // everything that is not held by a turn may have changed afterwards.

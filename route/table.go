@@ -55,6 +55,8 @@ type Table struct {
 	connLinks  map[uint64]int           // connection -> owners of its live entries: what Limits.BrokersPerConn bounds
 	refusals   [limitCount]atomic.Int64 // not under mu
 
+	registered struct{ unchanged, applied, stale, topicsAdded, topicsChanged, topicsRemoved atomic.Uint64 }
+
 	// counted is entries and len(links) at the end of the last step, for Stats.
 	counted struct{ entries, brokers atomic.Int64 }
 
@@ -103,6 +105,10 @@ type Options struct {
 	// them; 0 is no limit.
 	HorizonCacheBytes int64
 
+	// Nanotime, if not nil, is a clock that does not go backwards, in nanoseconds: with
+	// it the lock of the Table is timed, see LockTimes. It must never return 0.
+	Nanotime func() int64
+
 	// MostSilentMillis is for how long beyond its time-out a broker may have been
 	// silent for Restore to restore it; 0 is DefaultMostSilentMillis.
 	MostSilentMillis int64
@@ -135,6 +141,7 @@ func New(o Options) *Table {
 		onEvent:          o.OnEvent,
 		stepWork:         stepWork,
 	}
+	t.mu.nanotime = o.Nanotime
 	t.turns = sync.NewCond(&t.mu)
 	t.brokersChanged, t.namesChanged, t.offersChanged = true, true, true
 	t.publish()

@@ -32,6 +32,7 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 	if err != nil {
 		return codec.Reply{}, err
 	}
+	s.bodyBytes.Add(int64(len(r.cmd.Body)))
 	s.brokerConns.add(r.conn) // before the scan can find the broker
 	now := s.nowMillis()
 	result, unchanged := s.table.RegisterUnchanged(now, reg)

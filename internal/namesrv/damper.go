@@ -52,7 +52,7 @@ const (
 // Differs from Java, which answers at once.
 type damper struct {
 	budget *engine.Budget
-	askers [stripes]missTable // by connection
+	askers [missStripes]missTable // by connection
 
 	delayed    atomic.Uint64 // answers
 	notDelayed atomic.Uint64 // answers for which there was no room
@@ -190,6 +190,10 @@ func (d *damper) delay(c engine.Conn, frame []byte) bool {
 	return true
 }
 
+// missStripes is over how many tables the connections are spread, so that they seldom
+// wait for the same lock.
+const missStripes = 16
+
 // A missTable counts the misses of some connections: those that have missed at all.
 type missTable struct {
 	mu     sync.Mutex
@@ -226,7 +230,7 @@ func (d *damper) miss(c engine.Conn) (many, first bool) {
 }
 
 func (d *damper) missOf(id uint64) (many, first bool) {
-	t := &d.askers[id%stripes]
+	t := &d.askers[id%missStripes]
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m := t.byConn[id]
@@ -242,7 +246,7 @@ func (d *damper) missOf(id uint64) (many, first bool) {
 
 // forget says that a connection is gone.
 func (d *damper) forget(id uint64) {
-	t := &d.askers[id%stripes]
+	t := &d.askers[id%missStripes]
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.byConn, id)

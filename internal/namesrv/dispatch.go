@@ -18,6 +18,10 @@ type request struct {
 	body codec.RegisterBrokerBody // REGISTER_BROKER only
 	seq  uint64                   // number of a REGISTER_BROKER as they arrive, from 1; else 0
 
+	tally *tally        // that counts it
+	timed bool          // how long it takes is looked at
+	began time.Duration // if so: when, engine time
+
 	memory reservation // until it is answered; of those that a pool serves
 	change adminChange // what is logged of it, if the row wants that
 	damped bool        // the answer is sent later, see damper.go
@@ -39,11 +43,15 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 		return out
 	}
 	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), 0, nil, false
-	r.row.came(c)
+	tag := s.tagOf(c, &r.cmd)
+	r.tally, r.timed = s.tallies.all[tag.tally()], false
+	if r.tally.isDue() {
+		s.beginSample(r)
+	}
 	if r.row.who == asksForAddresses {
 		s.noteHorizon(c)
-	} else if r.row.who == isBroker {
-		noteBroker(c)
+	} else if r.row.who == isBroker && !tag.isBroker() {
+		noteBroker(c, tag)
 	}
 	if s.mustGo(&r.cmd) {
 		s.noteRefusedChange(r, errGoAway)
@@ -84,6 +92,7 @@ func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []
 		return s.drop(c, out, err)
 	}
 	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), seq, nil, false
+	r.tally, r.timed, r.began = s.tallies.workers, true, arrived
 	r.change = adminChange{}
 	if r.row.question && s.isOld(arrived) {
 		s.noteOld(r)
@@ -120,15 +129,18 @@ func (s *Server) drop(c engine.Conn, out []byte, err error) []byte {
 }
 
 // answer appends the reply to a request, unless its sender wants none, and counts
-// why it was refused. All requests end here, those that are answered later too.
+// the request and why it was refused. All requests end here, those that are answered later too.
 func (s *Server) answer(r *request, out []byte, reply codec.Reply, err error) []byte {
 	if err != nil {
 		r.row.refuse(reasonOf(err))
 		s.noteMissed(r, err)
 	}
 	if r.cmd.Flag.IsOneway() {
+		s.count(r, outcomeOneway)
 		return out
 	}
 	reply = s.replyTo(r, reply, err)
-	return s.appendReply(r, out, &reply)
+	out = s.appendReply(r, out, &reply)
+	s.count(r, outcomeOf(reply.Code))
+	return out
 }

@@ -147,8 +147,7 @@ func (s *Server) installHandler(code codec.RequestCode, c class, h handler) {
 	w := s.dispatch.of(code)
 	if w == s.dispatch.other {
 		w = &row{code: code}
-		s.dispatch.rows = append(s.dispatch.rows, w)
-		s.dispatch.byCode[code] = w
+		s.dispatch.add(w)
 	}
 	w.class, w.handle = c, h
 }

@@ -131,7 +131,8 @@ type peerFacts struct {
 
 // noteBroker takes note that a broker is at the other end. Brokers ask for routes over
 // the same connection, and must be told what they have registered: they compare it.
-func noteBroker(c engine.Conn) {
+func noteBroker(c engine.Conn, tag connTag) {
+	c.SetTag(uint32(tag | tagBroker))
 	if f, _ := c.Value().(*peerFacts); f == nil || !f.broker {
 		c.SetValue(&peerFacts{broker: true})
 	}

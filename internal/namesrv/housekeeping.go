@@ -21,6 +21,9 @@ func (s *Server) Opened(engine.Conn) {}
 func (s *Server) Closed(c engine.Conn, err error) {
 	s.late.leave(c.ID())
 	s.damper.forget(c.ID())
+	if tag := connTag(c.Tag()); tag != 0 {
+		s.clients.leave(tag.kind())
+	}
 	if s.draining.Load() || errors.Is(err, engine.ErrShutdown) {
 		return // it is us who leave
 	}
@@ -61,6 +64,8 @@ func (s *Server) scan(ctx context.Context) {
 // connection's own requests: so no registration can come between the decision and
 // the close, and those that wait are heard first.
 func (s *Server) scanOnce(nowMillis int64) {
+	began := s.clock.Now()
+	defer func() { s.scanTime.Add(int64(s.clock.Now() - began)) }()
 	expired, events := s.table.Scan(nowMillis, s.protection, s.config().protectionPolicy(), s.pulse())
 	s.logProtection(events)
 	for _, b := range expired {

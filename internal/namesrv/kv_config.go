@@ -11,8 +11,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gonamesrv/codec"
+	"gonamesrv/meter"
 )
 
 // orderTopicConfig is the one namespace that means something to the server:
@@ -46,6 +48,10 @@ type kvConfig struct {
 	log  *slog.Logger
 	most int // bytes of its text, see kvConfigLimit
 	now  atomic.Pointer[kvState]
+	time func() time.Duration // what saving is timed with; constant
+
+	saves, savesFailed atomic.Uint64
+	saveTime           meter.Histogram // of both
 
 	mu   sync.Mutex // held by one change from its beginning to its end, file included
 	file fileLock   // under mu; its path is "" for a KV config in memory only
@@ -53,13 +59,17 @@ type kvConfig struct {
 
 // A kvState is the KV config at one moment. It never changes.
 type kvState struct {
-	table codec.KVConfigTable
-	size  int    // of its text, in bytes
-	order []byte // the encoded list of orderTopicConfig, however long; nil where there is no such namespace
+	table   codec.KVConfigTable
+	size    int    // of its text, in bytes
+	entries int    // keys in all namespaces
+	order   []byte // the encoded list of orderTopicConfig, however long; nil where there is no such namespace
 }
 
 func newKVState(t codec.KVConfigTable, size int) *kvState {
 	s := &kvState{table: t, size: size}
+	for i := range t.Namespaces {
+		s.entries += len(t.Namespaces[i].Entries)
+	}
 	if entries, ok := s.namespace(orderTopicConfig); ok {
 		s.order = (&codec.KVTable{Entries: entries}).AppendJSON(nil)
 	}
@@ -68,8 +78,8 @@ func newKVState(t codec.KVConfigTable, size int) *kvState {
 
 // loadKVConfig reads the KV config from its file, and sees to it that no other
 // process writes it. Java: KVConfigManager#load.
-func loadKVConfig(path string, most int, log *slog.Logger) (*kvConfig, error) {
-	k := &kvConfig{log: log, most: most, file: fileLock{path: path, log: log}}
+func loadKVConfig(path string, most int, now func() time.Duration, log *slog.Logger) (*kvConfig, error) {
+	k := &kvConfig{log: log, most: most, time: now, file: fileLock{path: path, log: log}}
 	k.now.Store(newKVState(codec.KVConfigTable{}, 0))
 	if path == "" {
 		return k, nil
@@ -257,11 +267,24 @@ func (k *kvConfig) change(namespace string, create bool, edit func([]codec.Field
 		return &refusal{why: reasonConfigLimit, code: codec.RespSystemError, remark: remarkOrderTopicsFull(n, maxOrderTopics)}
 	}
 	if k.file.path != "" {
-		if err := saveFile(k.file.path, text, isKVConfig); err != nil {
+		if err := k.save(text); err != nil {
 			return err
 		}
 	}
 	k.now.Store(next)
+	return nil
+}
+
+// save writes the file. Under mu.
+func (k *kvConfig) save(text []byte) error {
+	began := k.time()
+	err := saveFile(k.file.path, text, isKVConfig)
+	k.saveTime.Add(int64(k.time() - began))
+	if err != nil {
+		k.savesFailed.Add(1)
+		return err
+	}
+	k.saves.Add(1)
 	return nil
 }
 

@@ -49,6 +49,7 @@ func (s *Server) later(r *request, gone func()) (*lateReply, error) {
 			Code: r.cmd.Code, Language: r.cmd.Language, Version: r.cmd.Version,
 			Opaque: r.cmd.Opaque, Flag: r.cmd.Flag, SerializeType: r.cmd.SerializeType,
 		},
+		tally: s.tallies.workers,
 	}}
 	if err := s.late.add(p); err != nil {
 		return nil, err
@@ -152,6 +153,7 @@ func (l *lateReplies) leave(id uint64) {
 	l.mu.Unlock()
 	for _, p := range list {
 		p.r.row.counts.abandoned.Add(1)
+		p.r.tally.came(p.r.row, outcomeAbandoned)
 		p.tellGone()
 	}
 }

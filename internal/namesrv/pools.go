@@ -33,6 +33,15 @@ var classPlaces = [...]string{
 	asDisk:       "default pool, disk",
 }
 
+// classNames are the classes of requests that wait for workers, for short.
+var classNames = [...]string{
+	onClientPool: "client",
+	asLiveness:   "liveness",
+	asChange:     "change",
+	asAdmin:      "admin",
+	asDisk:       "disk",
+}
+
 func (k class) String() string { return classPlaces[k] }
 
 // lessQueuedBytes is what the frames may hold that wait in a class that is not

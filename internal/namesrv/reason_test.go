@@ -216,7 +216,7 @@ func TestRefusalTooLong(t *testing.T) {
 // and oneway ones, over several connections, once each.
 func TestRequestsAreCounted(t *testing.T) {
 	s := start(t, nil)
-	const conns, each = 20, 3 // more connections than stripes
+	const conns, each = 20, 3
 	for range conns {
 		c := s.dial(t)
 		for range each {

@@ -133,7 +133,7 @@ func (s *Server) topicList(r *request, list func(*route.View) []byte) (codec.Rep
 const maxReply = codec.MaxFrameLength
 
 // appendReply appends the frame of a reply. One that clients could not read is
-// replaced by an error that says so.
+// replaced by an error that says so, in reply as well.
 //
 // Differs from Java, which sends it.
 func (s *Server) appendReply(r *request, out []byte, reply *codec.Reply) []byte {
@@ -154,9 +154,10 @@ func (s *Server) appendReply(r *request, out []byte, reply *codec.Reply) []byte 
 			"conn", r.conn.ID(), "remote", r.conn.RemoteAddr(),
 		}
 	})
-	return codec.AppendReply(out[:start], st, &codec.Reply{
+	*reply = codec.Reply{
 		Code:   codec.RespSystemError,
 		Opaque: reply.Opaque,
 		Remark: remarkReplyTooLong(r.cmd.Code, size, maxReply),
-	})
+	}
+	return codec.AppendReply(out[:start], st, reply)
 }

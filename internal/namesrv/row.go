@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 
 	"gonamesrv/codec"
-	"gonamesrv/engine"
 )
 
 // A handler serves one kind of request. The reply's body is copied before the
@@ -17,6 +16,7 @@ type handler func(s *Server, r *request) (codec.Reply, error)
 // request must know about its code is a field here: every request has its row.
 type row struct {
 	code     codec.RequestCode // 0 of the row for all codes that have none
+	index    int               // in tallies
 	class    class
 	handle   handler
 	question bool     // changes nothing: worth nothing when its asker has given up, see old.go
@@ -84,18 +84,26 @@ type dispatchTable struct {
 // is a request for a route, and there is one row only.
 func newDispatchTable(cfg *Config) *dispatchTable {
 	t := &dispatchTable{other: &row{class: onLoop, handle: notSupported}}
-	if cfg.ClusterTest {
-		t.other = &row{class: asChange, handle: clusterTestRoute, question: true}
-	} else {
-		t.rows = servedRows(cfg)
-	}
 	for i := range t.byCode {
 		t.byCode[i] = t.other
 	}
-	for _, w := range t.rows {
-		t.byCode[w.code] = w
+	if cfg.ClusterTest {
+		*t.other = row{class: asChange, handle: clusterTestRoute, question: true}
+		return t
+	}
+	for _, w := range servedRows(cfg) {
+		t.add(w)
 	}
 	return t
+}
+
+// add adds the row of a code that has none.
+func (t *dispatchTable) add(w *row) {
+	t.rows = append(t.rows, w)
+	t.byCode[w.code] = w
+	if w.index = len(t.rows); w.index >= maxRows {
+		panic("namesrv: more rows than a tally has")
+	}
 }
 
 // of returns the row of a code, which may be any number.
@@ -115,25 +123,13 @@ func notSupported(_ *Server, r *request) (codec.Reply, error) {
 	}
 }
 
-// stripes is the number of cache lines over which the count of requests is spread.
-// So loops that serve the same code seldom write to the same line.
-const stripes = 16
-
-// rowCounts counts the requests of one row. Safe from any goroutine.
+// rowCounts counts those requests of one row that are not served as usual. All are
+// counted by the tallies. Safe from any goroutine.
 type rowCounts struct {
-	requests  [stripes]stripe
 	refused   [numReasons]atomic.Uint64
 	late      atomic.Int64  // requests that are waiting for a late answer now
 	abandoned atomic.Uint64 // requests whose connections ended while they waited for one
 }
-
-type stripe struct {
-	n atomic.Uint64
-	_ [56]byte // of a cache line
-}
-
-// came counts a request. One that is served is counted nowhere else.
-func (w *row) came(c engine.Conn) { w.counts.requests[c.ID()%stripes].n.Add(1) }
 
 // refuse counts a request that is not served.
 func (w *row) refuse(why reason) { w.counts.refused[why].Add(1) }
@@ -145,8 +141,16 @@ type RequestStats struct {
 	Name  string            // Java's; "other" for code 0
 	Class string            // where they are served, as in the table of the package's documentation
 
-	// Requests counts frames whose header can be read and that are no answers.
+	// Requests counts frames whose header can be read and that are no answers, when they
+	// are about to be answered: those that wait are not in it yet, those that have ended
+	// in a panic never. It is the sum of Outcomes.
 	Requests uint64
+
+	// Outcomes counts Requests by what they were answered: the response code's name in
+	// Java, in lower case, as success, topic_not_exist or system_busy; oneway, if they
+	// were not to be answered; abandoned, if their connection ended first; other, for
+	// response codes that have no name here. It has no zeros, and is nil if there were none.
+	Outcomes map[string]uint64
 
 	// Refused counts, by reason, frames that were answered with an error or
 	// dropped. It has no zeros, and is nil if nothing was refused.
@@ -158,21 +162,49 @@ type RequestStats struct {
 
 // snapshot reads the counters of each row, ascending by code, and of all other codes
 // last.
-func (t *dispatchTable) snapshot() []RequestStats {
+func (t *dispatchTable) snapshot(ts *tallies) []RequestStats {
 	all := make([]RequestStats, 0, len(t.rows)+1)
-	for _, w := range t.rows {
-		all = append(all, w.stats(w.code.String()))
+	for w := range t.all {
+		all = append(all, w.stats(ts))
 	}
-	return append(all, t.other.stats("other"))
+	return all
 }
 
-func (w *row) stats(name string) RequestStats {
+// all yields each row, ascending by code, and that of all other codes last.
+func (t *dispatchTable) all(yield func(*row) bool) {
+	for _, w := range t.rows {
+		if !yield(w) {
+			return
+		}
+	}
+	yield(t.other)
+}
+
+// name returns Java's name of the code; "other" for all that have none.
+func (w *row) name() string {
+	if w.index == 0 {
+		return "other"
+	}
+	return w.code.String()
+}
+
+func (w *row) stats(ts *tallies) RequestStats {
 	st := RequestStats{
-		Code: w.code, Name: name, Class: w.class.String(),
+		Code: w.code, Name: w.name(), Class: w.class.String(),
 		Late: int(w.counts.late.Load()), Abandoned: w.counts.abandoned.Load(),
 	}
-	for i := range w.counts.requests {
-		st.Requests += w.counts.requests[i].n.Load()
+	for o := range numOutcomes {
+		n := uint64(0)
+		for _, y := range ts.all {
+			n += y.counts[w.index][o].Load()
+		}
+		if n > 0 {
+			if st.Outcomes == nil {
+				st.Outcomes = map[string]uint64{}
+			}
+			st.Outcomes[o.String()] = n
+			st.Requests += n
+		}
 	}
 	for why := range w.counts.refused {
 		if n := w.counts.refused[why].Load(); n > 0 {
@@ -187,8 +219,8 @@ func (w *row) stats(name string) RequestStats {
 
 // refused returns how many requests of all codes were refused for a reason.
 func (t *dispatchTable) refused(why reason) (n uint64) {
-	for _, w := range t.rows {
+	for w := range t.all {
 		n += w.counts.refused[why].Load()
 	}
-	return n + t.other.counts.refused[why].Load()
+	return n
 }

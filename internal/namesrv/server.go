@@ -14,6 +14,7 @@ import (
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
+	"gonamesrv/meter"
 	"gonamesrv/route"
 )
 
@@ -34,6 +35,10 @@ type Server struct {
 	pools       *pools         // made before ready is closed
 	engine      *engine.Engine
 	dispatch    *dispatchTable
+	tallies     *tallies
+	scanTime    meter.Histogram
+	bodyBytes   meter.Histogram // of registrations
+	clients     clientKinds
 	late        lateReplies
 	damper      *damper
 	task        engine.Task   // serveQueued, for all but registrations
@@ -74,7 +79,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{ready: make(chan struct{}), log: log, dispatch: newDispatchTable(&cfg), events: newEventLog(), clock: engine.NewClock(), wall: time.Now}
 	s.uptime = func() time.Duration { return s.clock.Now() - s.started }
 	s.settled, s.started, s.startedAt = s.clock.Settled, s.clock.Now(), s.wall()
-	kv, err := loadKVConfig(cfg.KVConfigPath, kvConfigLimit(cfg.memoryBudget()), log)
+	kv, err := loadKVConfig(cfg.KVConfigPath, kvConfigLimit(cfg.memoryBudget()), func() time.Duration { return s.clock.Now() }, log)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +131,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		return nil, err
 	}
 	s.engine = e
+	s.tallies = newTallies(e.Loops())
 	return s, nil
 }
 
@@ -135,6 +141,7 @@ func (s *Server) routeOptions() route.Options {
 	return route.Options{
 		OnEvent: s.onEvent, Limits: cfg.routeLimits(), CacheBytes: cfg.routeCacheBytes(), HorizonCacheBytes: cfg.horizonCacheBytes(),
 		MostSilentMillis: cfg.WarmStartMaxAge.Milliseconds(),
+		Nanotime:         func() int64 { return int64(s.clock.Now()) + 1 },
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 var notCounters = map[string]string{
 	"engine.drainDue":   "what a drain has left to do, for itself",
 	"engine.lastAccept": "a time",
+	"late.last":         "a time",
 	"keeper.urgent":     "the number of a View",
 	"bufs.":             "free memory that is kept",
 	"Log.":              "a time, and lines held back: the next line says how many",
@@ -61,8 +62,12 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 		"client pool":    {nstest.Counters(s.pools.client, "levels"), 5},
 		"pool":           {nstest.Counters(s.pools.regular, "levels"), 10},
 		"budget":         {nstest.Counters(s.budget), 2},
-		"route requests": {nstest.Counters(&s.dispatch.of(codec.ReqGetRouteInfoByTopic).counts), 30},
-		"other requests": {nstest.Counters(&s.dispatch.other.counts), 30},
+		"route requests": {nstest.Counters(&s.dispatch.of(codec.ReqGetRouteInfoByTopic).counts), 20},
+		"other requests": {nstest.Counters(&s.dispatch.other.counts), 20},
+		"tallies":        {talliesCounters(s), int(numOutcomes) + 1},
+		"scan":           {nstest.Counters(&s.scanTime), 1},
+		"bodies":         {nstest.Counters(&s.bodyBytes), 1},
+		"KV config":      {nstest.Counters(s.kv), 3},
 		"arrivals":       {map[string]func(int64){"": func(n int64) { s.arrivals.Store(uint64(n)) }}, 1},
 		"misses":         {nstest.Counters(s.damper), 3},
 		"address server": {nstest.Counters(s.addresses.http), 3},
@@ -91,12 +96,27 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 				continue
 			}
 			set(mark)
-			if nstest.Numbers(s.Snapshot())[mark] == "" {
-				t.Errorf("%s is in no field of the Snapshot", path)
+			if nstest.Numbers(s.Snapshot())[mark] == "" && nstest.Numbers(s.Meters())[mark] == "" {
+				t.Errorf("%s is in no field of the Snapshot, nor of the Meters", path)
 			}
 			set(0)
 		}
 	}
+}
+
+// talliesCounters returns the counters of the last tally that requests can come to, and
+// of a tally's histograms.
+func talliesCounters(s *Server) map[string]func(int64) {
+	found := map[string]func(int64){}
+	for w := range s.dispatch.all {
+		for o := range numOutcomes {
+			found[w.name()+" "+o.String()] = func(n int64) { s.tallies.workers.counts[w.index][o].Store(uint64(n)) }
+		}
+		for name, set := range nstest.Counters(s.tallies.all[0].duration(w)) {
+			found[w.name()+" "+name] = set
+		}
+	}
+	return found
 }
 
 // TestSnapshotJSON encodes a Snapshot with the encoder of the project: always the
@@ -139,7 +159,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Registered", "Clients", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"gonamesrv/meter"
 )
 
 // Counters returns the atomic counters in the struct that p points to, and in what
@@ -25,6 +27,10 @@ func collect(found map[string]func(int64), path string, v reflect.Value, follow 
 	case reflect.TypeFor[atomic.Uint64]():
 		c := (*atomic.Uint64)(v.Addr().UnsafePointer())
 		found[path] = func(n int64) { c.Store(uint64(n)) }
+		return
+	}
+	if v.Type() == reflect.TypeFor[meter.Histogram]() { // all its bins are shown alike
+		collect(found, join(path, "bins[0]"), v.FieldByName("bins").Index(0), follow)
 		return
 	}
 	switch v.Kind() {

@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"testing"
+	"time"
+)
+
+// TestLoopDelay: while a loop hangs it is seen to be silent, and afterwards how long
+// it was late is there, as often as it would have been seen.
+func TestLoopDelay(t *testing.T) {
+	hold := make(chan struct{})
+	h := &testHandler{serve: func(_ Conn, frame, out []byte) []byte { <-hold; return append(out, frame...) }}
+	s := serve(t, h, func(o *Options) { o.Loops = 2 })
+	eventually(t, "both loops are looked at", func() bool {
+		for _, d := range s.LoopDelays() {
+			if d.Count < 2 {
+				return false
+			}
+		}
+		return true
+	})
+	c := s.dial()
+	c.send(textFrame("x"))
+	hanging := -1
+	eventually(t, "one is late by more than a second, and seen to be silent", func() bool {
+		for i, d := range s.Stats().LoopSilence {
+			if late := &s.loops[i].late; d > time.Second && late.waiting.Load() && monotonic()-late.due > time.Second {
+				hanging = i
+			}
+		}
+		return hanging >= 0
+	})
+	before := s.LoopDelays()[hanging]
+	close(hold)
+	c.want("x")
+	eventually(t, "the delay is counted", func() bool {
+		after := s.LoopDelays()[hanging]
+		more := after.Since(&before)
+		return more.Count-more.Below(939_524_096) >= 1 && more.Count-more.Below(1<<27) >= 4 // bounds of bins below 1 s and 250 ms
+	})
+}
+
+// TestLatenessCountsWhatWasLeftOut: for one that was late by a second, those that were
+// not posted meanwhile count as well.
+func TestLatenessCountsWhatWasLeftOut(t *testing.T) {
+	var d lateness
+	d.note(time.Second + 10*time.Millisecond)
+	r := d.delay.Read()
+	want := time.Second + 10*time.Millisecond
+	for part := want - probeEvery; part >= 0; part -= probeEvery {
+		want += part
+	}
+	if r.Count != 5 || r.Sum != uint64(want) {
+		t.Errorf("%d delays of %v in all, want 5 of %v", r.Count, time.Duration(r.Sum), want)
+	}
+}
