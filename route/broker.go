@@ -60,6 +60,7 @@ func (b *Broker) hasMaster() bool { return b.members.get(masterID) != nil }
 type brokerSet struct {
 	id      uint32 // index in Table.brokerByID, kept as long as the set exists
 	name    string
+	hash    uint64 // of the name, for digests
 	cluster string
 	members memberTree
 	topics  idSet // numbers of the topics with queue data of this name
@@ -122,7 +123,7 @@ func (t *Table) set(name string) *brokerSet {
 // newSet adds a broker set without members; the caller gives it one before it
 // publishes.
 func (t *Table) newSet(name, cluster string) *brokerSet {
-	s := &brokerSet{name: name, cluster: cluster, topics: newIDSet()}
+	s := &brokerSet{name: name, hash: xxHash64(text(name)), cluster: cluster, topics: newIDSet()}
 	if n := len(t.freeBrokerIDs); n > 0 {
 		s.id = t.freeBrokerIDs[n-1]
 		t.freeBrokerIDs = t.freeBrokerIDs[:n-1]

@@ -37,6 +37,9 @@ func TestTableAgainstReference(t *testing.T) {
 				if err := h.table.View().Save(h.now).Validate(); err != nil {
 					rt.Fatal(err)
 				}
+				if d := digestDifference(h.table.View()); d != "" {
+					rt.Fatal(d)
+				}
 			}
 		}
 		if rapid.IntRange(0, 3).Draw(rt, "crowded") == 0 {
@@ -141,6 +144,8 @@ type history struct {
 	real bool
 
 	registrations, unchanged, known int
+
+	view *View // at the last comparison, of the same Table
 
 	warm Warmth // of all tables that were restored
 }
@@ -257,6 +262,10 @@ func (h *history) restart() {
 	if d := viewDifference(old.View(), table.View()); d != "" {
 		h.rt.Fatal(d)
 	}
+	if got, want := table.View().Digest(), old.View().Digest(); got != want {
+		h.rt.Fatalf("digest of the restored table is %x, want %x", got, want)
+	}
+	h.view = nil // of the old Table
 	table.stepWork, table.betweenSteps = old.stepWork, old.betweenSteps
 	h.table = table
 	h.ref.restart(h.now)
@@ -497,9 +506,22 @@ func (h *history) registerBody(r *Registration) (RegisterResult, error) {
 }
 
 func (h *history) compare() {
+	if d := h.digests(); d != "" {
+		h.rt.Fatal(d)
+	}
 	if d := h.difference(h.ref); d != "" {
 		h.rt.Fatal(d)
 	}
+}
+
+// digests says what is wrong with the digests, of whose parts some are remembered.
+func (h *history) digests() string {
+	old, v := h.view, h.table.View()
+	h.view = v
+	if d := digestDifference(v); d != "" || old == nil {
+		return d
+	}
+	return digestChange(old, v)
 }
 
 // difference says what readers of the table are shown otherwise than ref says.

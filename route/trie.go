@@ -3,6 +3,7 @@ package route
 import (
 	"hash/maphash"
 	"math/bits"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -38,12 +39,16 @@ type trie[E keyed] struct {
 type trieNode[E keyed] struct {
 	edition uint64 // the batch of changes that made this node, and alone may change it in place
 	owned   uint32 // bit i: the bucket of way i was made by that batch too
+	stale   uint32 // bit i: the bucket of way i was made by an earlier one, and sums does not know it
 	size    int    // elements below
 	// ways[i] is a *trieNode[E] where lens[i] is 0, else the first of lens[i]
 	// slots of a bucket. A slice would take three words, and be one more thing to
 	// wait for.
 	ways [trieWays]unsafe.Pointer
 	lens [trieWays]uint16
+	// sums is what digest.go remembers, of this node or of one that it was copied from;
+	// nil until somebody asks. It takes room that malloc would waste.
+	sums atomic.Pointer[trieSums]
 }
 
 // A trieSlot is one element in a bucket. Buckets are in ascending order of hash.
@@ -264,9 +269,11 @@ func (n *trieNode[E]) own(edition uint64) *trieNode[E] {
 	if n.edition == edition {
 		return n
 	}
-	c := *n
-	c.edition, c.owned = edition, 0
-	return &c
+	c := &trieNode[E]{edition: edition, size: n.size, ways: n.ways, lens: n.lens}
+	if s := n.sums.Load(); s != nil { // a reader may be storing it
+		c.inherit(s, n)
+	}
+	return c
 }
 
 // ownWay makes the node of way i one that n's edition may change.

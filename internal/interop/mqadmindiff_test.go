@@ -25,6 +25,7 @@ var ownKeys = []string{
 	"selfProtection", "selfProtectionMaxSeconds", "closeHoldMillis",
 	"logFile", "logLevel", "logFormat", "logFileMaxMegabytes", "logFileMaxBackups",
 	"warmStart", "routeSnapshotPath", "warmStartIdentity", "warmStartMaxAgeSeconds", "warmStartLoadMillis",
+	"peerNamesrvAddr", "peerCheckSeconds",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS

@@ -24,7 +24,7 @@ var errEngineStuck = errors.New("namesrv: the engine does not stop")
 // which is last: so everything else works before the first peer is served, and all
 // peers have left before anything else is stopped.
 //
-// The scan, the damper and the watchers of files end with their context, that is before
+// The scan, the damper, the peers and the watchers of files end with their context, that is before
 // the drain. So no broker is forgotten during the drain, and no answer is late.
 func (s *Server) components(e *engineComponent) *component.List {
 	l := component.NewList(s.log)
@@ -49,6 +49,9 @@ func (s *Server) components(e *engineComponent) *component.List {
 	}
 	if s.horizons.path != "" {
 		l.Add("horizon watcher", component.Routine(s.horizons.watch))
+	}
+	if s.peers != nil {
+		l.Add("peers", component.Routine(s.peers.run))
 	}
 	if s.addresses != nil {
 		l.Add("address server", s.addresses.http)

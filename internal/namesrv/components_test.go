@@ -27,6 +27,7 @@ func everythingOn(t *testing.T, log io.Writer) *Server {
 	cfg.KVConfigPath = filepath.Join(t.TempDir(), "kvConfig.json")
 	cfg.RouteSnapshotPath = filepath.Join(t.TempDir(), "routes.snap")
 	cfg.AddressServerPort, cfg.AddressServerList = 1, "10.0.0.1:9876"
+	cfg.PeerNamesrvAddr = "127.0.0.1:1"
 	cfg.ClusterTest, cfg.ProductNamesrvAddr = true, "127.0.0.1:1"
 	cfg.HorizonFile = filepath.Join(t.TempDir(), "horizons.yaml")
 	if err := os.WriteFile(cfg.HorizonFile, []byte(`horizons: [{name: all, match: {cidr: 0.0.0.0/0}, rewrite: [{broker: "*", to: "x:1"}]}]`), 0o600); err != nil {

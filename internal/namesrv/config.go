@@ -156,6 +156,11 @@ type Config struct {
 	WarmStartMaxAge   time.Duration // warmStartMaxAgeSeconds, positive: a snapshot that was last known to be right longer ago is not used
 	WarmStartLoadTime time.Duration // warmStartLoadMillis, positive: how long reading it may hold up the start
 
+	// Other name servers that this one is compared with. Neither has a key in Java.
+
+	PeerNamesrvAddr string        // peerNamesrvAddr: host:port;host:port, at most 32; this server may be among them. "" asks nobody
+	PeerCheck       time.Duration // peerCheckSeconds, from 10 to 86,400: between two checks of one of them, give or take a tenth; sooner where something differs that does not count yet
+
 	// JavaOptions are the keys that have their value by LoadJavaOptions: where that
 	// comes from it is to be changed, so the properties file is not told of them.
 	JavaOptions []string
@@ -235,6 +240,7 @@ func DefaultConfig() Config {
 		WarmStart:                            warmStartOn,
 		WarmStartMaxAge:                      900 * time.Second,
 		WarmStartLoadTime:                    10 * time.Second,
+		PeerCheck:                            60 * time.Second,
 		Unused: UnusedConfig{
 			UnRegisterBrokerQueue:        3000,
 			ServerWorkerThreads:          8,
@@ -346,6 +352,7 @@ func (c Config) Validate() error {
 	}
 	faults = append(faults, c.addressServerFaults()...)
 	faults = append(faults, c.clusterTestFaults()...)
+	faults = append(faults, c.peerFaults()...)
 	faults = append(faults, c.logFaults()...)
 	faults = append(faults, c.warmStartFaults()...)
 	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {

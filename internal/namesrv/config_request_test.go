@@ -63,6 +63,8 @@ missDamping=monitor
 needWaitForService=false
 notifyMinBrokerIdChanged=false
 orderMessageEnable=false
+peerCheckSeconds=60
+peerNamesrvAddr=
 productEnvName=center
 productNamesrvAddr=
 proxyProtocolTrusted=
@@ -402,7 +404,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 96 {
+	if len(lines) != 98 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -152,6 +152,8 @@ var configKeys = append([]configKey{
 	restart(stringKey("warmStartIdentity", func(c *Config) *string { return &c.WarmStartIdentity })),
 	restart(durationKey("warmStartMaxAgeSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.WarmStartMaxAge })),
 	restart(durationKey("warmStartLoadMillis", 64, time.Millisecond, func(c *Config) *time.Duration { return &c.WarmStartLoadTime })),
+	never(stringKey("peerNamesrvAddr", func(c *Config) *string { return &c.PeerNamesrvAddr })),
+	never(durationKey("peerCheckSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.PeerCheck })),
 }, tlsKeys...)
 
 func live(k configKey) configKey    { k.update = updateLive; return k }

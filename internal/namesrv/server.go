@@ -52,6 +52,7 @@ type Server struct {
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
 	horizons    *horizonKeeper
+	peers       *peers        // nil when there are none
 	ran         atomic.Bool   // Run was called
 	ready       chan struct{} // closed when peers are served
 	draining    atomic.Bool   // the server was told to end
@@ -121,6 +122,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.afterHold = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
 	s.notifier = newNotifier(s)
 	s.damper = newDamper(s.budget)
+	s.peers = newPeers(s, &cfg)
 	if cfg.AddressServerPort != 0 {
 		if s.addresses, err = newAddressServer(&cfg, s); err != nil {
 			return nil, err

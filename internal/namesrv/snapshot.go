@@ -61,6 +61,8 @@ type Snapshot struct {
 
 	AddressServer httpserver.Stats // zero where it is off
 
+	Peers []PeerStats // the name servers of peerNamesrvAddr, in its order
+
 	// Config is the configuration in force now, in ascending order of the keys,
 	// unknown keys included. GET_NAMESRV_CONFIG shows the same values; here long
 	// ones are clipped, and those of keys that sound like secrets are hidden. Limits,
@@ -128,6 +130,7 @@ func (s *Server) Snapshot() Snapshot {
 		Notices:       s.notifier.stats(),
 		Misses:        s.damper.stats(),
 		Protection:    s.protection.Stats(),
+		Peers:         s.peers.stats(),
 		Config:        cfg.settings(),
 	}
 	snap.Registered = s.registrationStats(&snap.Table)

@@ -77,6 +77,10 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 			"generation": func(n int64) { s.horizons.stats.Generation = uint64(n) },
 			"failures":   func(n int64) { s.horizons.stats.Failures = uint64(n) },
 		}, 2},
+		"peers": {map[string]func(int64){
+			"checks": func(n int64) { s.peers.list[0].stats.Checks = uint64(n) },
+			"failed": func(n int64) { s.peers.list[0].stats.Failed = uint64(n) },
+		}, 2},
 		"clock": {nstest.Counters(s.clock), 2},
 		"notices": {map[string]func(int64){
 			"sent":       func(n int64) { s.notifier.counts.sent = n },
@@ -159,7 +163,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Registered", "Clients", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Registered", "Clients", "Table", "Routes", "Horizons", "KVConfig", "Notices", "Misses", "Protection", "AddressServer", "Peers", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)
