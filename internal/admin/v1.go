@@ -42,6 +42,10 @@ func endpoints() []endpoint {
 		{path: "/v1/kv", needs: roleRead, query: page, answer: (*Admin).kv},
 		{path: "/v1/kv/{ns}", needs: roleRead, query: page, answer: (*Admin).kv},
 		{path: "/v1/config", needs: roleRead, query: []string{"changed"}, answer: (*Admin).config},
+		{path: "/v1/connections", needs: roleRead, heavy: true, query: append([]string{"by", "list"}, page...), answer: (*Admin).connections},
+		{path: "/v1/top", needs: roleRead, query: []string{"by", "limit"}, answer: (*Admin).top},
+		{path: "/v1/digest", needs: roleRead, heavy: true, query: []string{"buckets", "only"}, answer: (*Admin).digest},
+		{path: "/v1/peers", needs: roleRead, answer: (*Admin).peers},
 		{path: "/v1/snapshot", needs: roleRead, heavy: true, answer: (*Admin).snapshot},
 	}
 }
@@ -168,6 +172,7 @@ type api struct {
 	wiped      wipedCache
 	readings   readings
 	notices    notices
+	latencies  latencies
 }
 
 func newAPI(s *namesrv.Server) api {

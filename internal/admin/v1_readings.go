@@ -45,6 +45,8 @@ func (a *Admin) takeReadings(ctx context.Context) {
 			a.readings.process = stats
 			a.readings.mu.Unlock()
 			a.names.forget(time.Now())
+			m := a.server.Meters()
+			a.latencies.add(latencyOf(&m))
 			a.attention(&snap, a.survey(a.server.View()))
 		}
 		select {

@@ -109,6 +109,10 @@ func (a *Admin) status(*query) (any, error) {
 		Files:     filesAnswer{process.openFiles, process.fileLimit},
 		Attention: a.attention(&snap, sv),
 	}
+	m := a.server.Meters()
+	st.LatencyMs, st.Peers = a.latencies.answer(latencyOf(&m)), peerTotals(snap.Peers)
+	d := v.Digest()
+	st.Digest = &digestAnswer{digestText(d.Brokers), digestText(d.Topics)}
 	st.State, st.Reasons = stateOf(&snap)
 	return st, nil
 }

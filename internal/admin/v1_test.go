@@ -20,6 +20,7 @@ import (
 	"gonamesrv/codec"
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
+	"gonamesrv/meter"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -57,6 +58,10 @@ var goldenPaths = []struct {
 	{"kv_namespace", "/v1/kv/a%2Fb", 200},
 	{"kv_unknown", "/v1/kv/none", 404},
 	{"config_changed", "/v1/config?changed=1", 200},
+	{"connections", "/v1/connections", 200},
+	{"connections_list", "/v1/connections?list=1", 200},
+	{"digest", "/v1/digest?buckets=4", 200},
+	{"peers", "/v1/peers", 200},
 	{"parameter_unknown", "/v1/topics?foo=1", 400},
 	{"parameter_none", "/v1/status?foo=1", 400},
 	{"parameter_twice", "/v1/topics?limit=1&limit=2", 400},
@@ -69,7 +74,7 @@ var moving = map[string]bool{
 	"node": true, "version": true, "revision": true, "boot": true, "started": true, "time": true, "since": true, "lastContact": true,
 	"ageMs": true, "conn": true, "rss": true, "heap": true, "budgetUsed": true, "budgetLimit": true, "open": true, "limit": true, "uptimeSeconds": true,
 	"hash": true, "requests": true, "routeReads": true, "routeMisses": true, "registrations": true, "heartbeats": true, "refused": true,
-	"bytesIn": true, "bytesOut": true, "generation": true, "capacity": true,
+	"bytesIn": true, "bytesOut": true, "generation": true, "capacity": true, "p50": true, "p99": true, "id": true, "address": true, "idleMs": true,
 }
 
 // still replaces what is another value each time by what kind of value it is.
@@ -521,5 +526,78 @@ func TestClientVersions(t *testing.T) {
 		if got, ok := clientVersion(text); ok {
 			t.Errorf("%q is %d", text, got)
 		}
+	}
+}
+
+// TestConnections: the list, page by page, is what the groups count, and names the brokers
+// that came over each.
+func TestConnections(t *testing.T) {
+	f := newWorld(t)
+	var brokers []string
+	listed := 0
+	for after := "0"; ; {
+		var page list[connAnswer]
+		f.want(200, "/v1/connections?list=1&limit=3&after="+after, &page)
+		for _, c := range page.Items {
+			listed++
+			brokers = append(brokers, c.Brokers...)
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+		if len(page.Items) != 3 {
+			t.Fatalf("page %+v", page)
+		}
+	}
+	slices.Sort(brokers)
+	if want := []string{"broker c", "broker-a", "broker-a", "broker-b", "broker-d", "broker-e"}; !slices.Equal(brokers, want) {
+		t.Errorf("brokers %q", brokers)
+	}
+	for _, by := range []string{"address", "language,version"} {
+		var groups list[connGroup]
+		f.want(200, "/v1/connections?by="+url.QueryEscape(by), &groups)
+		if len(groups.Items) != 1 || groups.Items[0].Count != listed {
+			t.Errorf("by %s: %+v of %d", by, groups.Items, listed)
+		}
+	}
+}
+
+// TestDigestBuckets: the buckets together have all topics, each once.
+func TestDigestBuckets(t *testing.T) {
+	f := newWorld(t)
+	var all digestList
+	f.want(200, "/v1/digest?buckets=8", &all)
+	var names []string
+	for n := range 8 {
+		var one digestList
+		f.want(200, fmt.Sprintf("/v1/digest?buckets=8&only=%d", n), &one)
+		names = append(names, *one.Names...)
+	}
+	slices.Sort(names)
+	if want := f.server.View().TopicNames(); len(*all.Buckets) != 8 || !slices.Equal(names, want) {
+		t.Errorf("%d buckets have %q, want %q", len(*all.Buckets), names, want)
+	}
+	if w := f.get("/v1/digest?only=1"); w.Code != 400 {
+		t.Errorf("only without buckets: %d", w.Code)
+	}
+}
+
+// TestLatencies: the quantiles are of what happened between the oldest reading and now.
+func TestLatencies(t *testing.T) {
+	var l latencies
+	if got := l.answer(latencyReading{}); got.Request.P50 != nil || got.QueueWait.P99 != nil {
+		t.Errorf("before anything was measured: %+v", got)
+	}
+	var h meter.Histogram
+	for range 20 {
+		h.AddMany(1e9, 1000) // long ago
+		l.add(latencyReading{request: h.Read()})
+	}
+	for range 100_000 {
+		h.Add(1e6)
+	}
+	got := l.answer(latencyReading{request: h.Read()})
+	if p := *got.Request.P50; p < 1 || p > 1.25 || len(l.list) != latencySpan+1 {
+		t.Errorf("half of them took %v ms of %d readings", p, len(l.list))
 	}
 }
