@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build run test test-one-cpu test-race fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring interop trials soak clean help
+.PHONY: all build run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring interop trials soak clean help
 
 all: test lint ## test and lint
 
@@ -34,6 +34,9 @@ test-race:
 
 fuzz: ## run each fuzzer for FUZZTIME (30s)
 	./scripts/fuzz.sh $(FUZZTIME)
+
+api-fuzz: ## what openapi.json says of the read API, against a server, half a minute (needs Python 3 with venv, and PyPI)
+	./scripts/api-fuzz.sh
 
 bench: ## run the benchmarks
 	$(GO) test -run='^$$' -bench=. -benchmem ./...

@@ -99,7 +99,11 @@ func canKeep(name, zone, conf string, body []byte) bool {
 
 func newEncodedRoute(since, stamp uint64, kind formKind, name, zone, conf string, body []byte) *encodedRoute {
 	size := int(encodedHead) + len(name) + len(zone) + len(conf) + len(body)
-	memory := make([]uint64, (size+7)/8)
+	words := (size + 7) / 8
+	if len(body) == 0 {
+		words++ // or what is empty would lie behind the memory, where something else may be
+	}
+	memory := make([]uint64, words)
 	r := (*encodedRoute)(unsafe.Pointer(unsafe.SliceData(memory)))
 	r.until.Store(forever)
 	r.stamp.Store(stamp)

@@ -47,7 +47,9 @@ type Explanation struct {
 	Trials  []HorizonTrial // in order, up to the one that fits
 	Members []MemberSight  // in the order of the route: by broker name, then by registered ID
 	Refused string         // why there is no answer; "" if there is one
-	Body    []byte         // the answer, byte for byte; nil if there is none
+	// NoneLeft says that it is refused because no broker is left that may be told of.
+	NoneLeft bool
+	Body     []byte // the answer, byte for byte; nil if there is none
 }
 
 // Explain says what a client is told of a topic in the given form, and why. It counts
@@ -77,7 +79,7 @@ func (v *View) Explain(hs *Horizons, w *Client, topic []byte, f *RouteForm) (Exp
 	}
 	body := v.encodeRoute(nil, e, f, s)
 	if s != nil && (len(body) == 0 || body[0] != '{') {
-		x.Refused = (&HorizonRefusal{h.name, string(body)}).Error()
+		x.Refused, x.NoneLeft = (&HorizonRefusal{h.name, string(body)}).Error(), len(body) == 0
 	} else {
 		x.Body = body
 	}

@@ -112,7 +112,7 @@ func (h *History) Sweep(nowMillis int64, tight bool) {
 func (v *View) bare() *View {
 	b := *v
 	t := v.brokers
-	b.names, b.lists = &lazyBody{}, &topicLists{room: byteCount{most: 1}}
+	b.names, b.lists = &topicNames{}, &topicLists{room: byteCount{most: 1}}
 	b.brokers = &brokerTable{version: t.version, byName: t.byName, listings: t.listings, byID: t.byID, links: t.links}
 	return &b
 }

@@ -42,9 +42,7 @@ func (bt *brokerTable) info() codec.ClusterInfo {
 // change of the set of topics.
 // Java: RouteInfoManager#getAllTopicList.
 func (v *View) AllTopicList() []byte {
-	return v.names.get(func() []byte {
-		return v.encodeTopics(func(*TopicEntry) bool { return true })
-	})
+	return v.names.get(func() []byte { return encodeNames(v.TopicNames()) })
 }
 
 // BrokerMemberGroup returns the members of a broker name. The cluster is only
@@ -143,15 +141,15 @@ func (v *View) TopicsByCluster(cluster string) []byte {
 }
 
 func (v *View) encodeTopics(pick func(*TopicEntry) bool) []byte {
-	var list codec.TopicList
+	return encodeNames(v.namesOf(0, pick))
+}
+
+func encodeNames(names []string) []byte {
 	size := len(`{"topicList":[]}`)
-	for e := range v.topics.all {
-		if (!v.sweeping || v.serves(e)) && pick(e) {
-			list.Topics = append(list.Topics, e.name)
-			size += len(`"",`) + len(e.name)
-		}
+	for _, name := range names {
+		size += len(`"",`) + len(name)
 	}
-	slices.Sort(list.Topics)
+	list := codec.TopicList{Topics: names}
 	return list.AppendJSON(make([]byte, 0, size)) // unless there is something to be escaped
 }
 

@@ -220,7 +220,7 @@ func (t *Table) next(old *View) *View {
 		v.brokers = &brokerTable{version: t.brokersVersion, byName: t.brokerAddrTable, listings: t.clusterAddrTable, byID: t.brokerByID, links: t.linkTable}
 	}
 	if t.namesChanged {
-		v.names = &lazyBody{}
+		v.names = &topicNames{}
 	}
 	if t.offersChanged {
 		v.lists = &topicLists{room: byteCount{most: min(clusterListBytes, t.cache.most)}}

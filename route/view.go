@@ -22,7 +22,7 @@ type View struct {
 	// sweeping says that there are topics of broker sets that are gone, of which
 	// nobody is to be shown anything.
 	sweeping bool
-	names    *lazyBody   // the encoded list of all topics; shared by Views with the same topics
+	names    *topicNames // of all topics; shared by Views with the same topics
 	lists    *topicLists // further lists; shared by Views that show the same in them
 	cache    *bodyCache  // of the Table
 	edition  uint64      // that of the View before, and 1

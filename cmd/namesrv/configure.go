@@ -31,7 +31,7 @@ func configure(f flags, getenv func(string) string, stdout io.Writer) (namesrv.C
 	take(cfg.LoadJavaOptions(getenv("JAVA_OPT_EXT")))
 	if f.configFile != "" {
 		take(cfg.LoadProperties(f.configFile))
-		cfg.ConfigStorePath = f.configFile
+		cfg.UseConfigFile(f.configFile)
 	}
 	if err := cfg.Validate(); err != nil {
 		faults = append(faults, err)

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"gonamesrv/internal/component"
 	"gonamesrv/internal/namesrv"
 )
 
@@ -20,13 +21,15 @@ type Admin struct {
 
 	scraping sync.Once
 	scraper  *scraper // once the first has asked for metrics
+	api
 }
 
 // New returns an Admin that answers for a server, which need not run yet. It is
 // configured as the server is.
 func New(s *namesrv.Server, log *slog.Logger) *Admin {
 	cfg := s.Config()
-	a := &Admin{server: s, log: log, mux: http.NewServeMux(), guard: newGuard(&cfg), health: newHealth(), listener: newListener()}
+	a := &Admin{server: s, log: log, mux: http.NewServeMux(), guard: newGuard(&cfg), health: newHealth(), listener: newListener(), api: newAPI(s)}
+	s.Attach("readings", component.Routine(a.takeReadings))
 	for _, w := range rows() {
 		a.mux.Handle(w.path, a.serve(w))
 	}

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,8 +16,6 @@ import (
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
 )
-
-var update = flag.Bool("update", false, "write docs/METRICS.md anew")
 
 const metricsHead = `# Metrics
 

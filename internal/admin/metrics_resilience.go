@@ -141,14 +141,14 @@ func (e emitter) misses(s *namesrv.MissStats) {
 
 var (
 	noticesWaiting = gauge("notices_waiting", "Broker names whose change of the smallest ID somebody is still to be told of.")
-	notices        = counter("notices_total", "Notices of a change of the smallest broker ID.", "result")
+	noticeResults  = counter("notices_total", "Notices of a change of the smallest broker ID.", "result")
 )
 
 func (e emitter) notices(s *namesrv.NoticeStats) {
 	e.add(noticesWaiting, float64(s.Waiting))
-	e.add(notices, float64(s.Sent), "sent")
-	e.add(notices, float64(s.Failed), "failed")
-	e.add(notices, float64(s.Overtaken), "overtaken")
-	e.add(notices, float64(s.Dropped), "dropped")
-	e.add(notices, float64(s.PassedOver), "passed_over")
+	e.add(noticeResults, float64(s.Sent), "sent")
+	e.add(noticeResults, float64(s.Failed), "failed")
+	e.add(noticeResults, float64(s.Overtaken), "overtaken")
+	e.add(noticeResults, float64(s.Dropped), "dropped")
+	e.add(noticeResults, float64(s.PassedOver), "passed_over")
 }

@@ -85,6 +85,10 @@ func (s *Server) updateConfig(fields []codec.Field, change *adminChange) error {
 		return &refusal{why: reasonBadConfig, code: codec.RespSystemError, remark: faults.remark()}
 	}
 	next.Unknown = withFields(next.Unknown, others)
+	for _, f := range others {
+		taken[f.Name] = true
+	}
+	next.noteSources(SourceRequest, taken)
 	next.JavaOptions = slices.DeleteFunc(slices.Clone(next.JavaOptions), func(name string) bool { return taken[name] })
 	if err := cmp.Or(next.Validate(), s.engineOptions(&next).Validate()); err != nil {
 		return &refusal{why: reasonBadConfig, code: codec.RespSystemError, remark: err.Error()}

@@ -193,6 +193,10 @@ type Config struct {
 	// comes from it is to be changed, so the properties file is not told of them.
 	JavaOptions []string
 
+	// Sources are where keys have their values from that are neither the default nor of
+	// JavaOptions: the properties file, or a request. It is never changed, only replaced.
+	Sources map[string]Source
+
 	// Unused are keys of Java that mean nothing here. They are kept because
 	// GET_NAMESRV_CONFIG shows them and UPDATE_NAMESRV_CONFIG keeps them.
 	Unused UnusedConfig

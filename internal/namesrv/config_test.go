@@ -54,6 +54,10 @@ func TestLoadProperties(t *testing.T) {
 	want.ClientRequestThreadPoolNums = 4
 	want.DefaultThreadPoolNums, want.ScanNotActiveBrokerInterval, want.ServerChannelMaxIdle = 24, 1500*time.Millisecond, 0
 	want.Unknown = []codec.Field{{Name: "somethingElse", Value: "1"}}
+	if from := cfg.Sources; from["listenPort"] != namesrv.SourceFile || from["somethingElse"] != namesrv.SourceFile || from["enableTopicList"] != "" || from["maxTopics"] != "" {
+		t.Errorf("where values come from: %v", from)
+	}
+	cfg.Sources = nil
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("configuration is\n%+v, want\n%+v", cfg, want)
 	}
@@ -78,6 +82,7 @@ func TestPropertiesRoundTrip(t *testing.T) {
 	if _, err := back.LoadProperties(writeProperties(t, strings.Join(cfg.Properties(), "\n"))); err != nil {
 		t.Fatal(err)
 	}
+	back.Sources = nil
 	if !reflect.DeepEqual(back, cfg) {
 		t.Errorf("what -p prints reads back as\n%+v, want\n%+v", back, cfg)
 	}

@@ -250,6 +250,7 @@ func (c *Config) LoadProperties(file string) (notes []Note, err error) {
 		c.RouteSnapshotPath = besideKVConfig(c.KVConfigPath)
 	}
 	c.Unknown = withFields(c.Unknown, others)
+	c.noteSources(SourceFile, taken)
 	c.JavaOptions = slices.DeleteFunc(slices.Clone(c.JavaOptions), func(name string) bool { return taken[name] })
 	return found.notes(), errors.Join(faults...)
 }

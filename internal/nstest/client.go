@@ -27,7 +27,17 @@ type Client struct {
 // Dial connects; the connection is closed when the test ends.
 func Dial(t testing.TB, addr string) *Client {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", addr, Patience)
+	return DialFrom(t, addr, nil)
+}
+
+// DialFrom is Dial from an address of ours; nil is any.
+func DialFrom(t testing.TB, addr string, from net.IP) *Client {
+	t.Helper()
+	dialer := net.Dialer{Timeout: Patience}
+	if from != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: from}
+	}
+	conn, err := dialer.Dial("tcp", addr)
 	if err != nil {
 		t.Fatalf("connect to the server: %v", err)
 	}

@@ -1,0 +1,145 @@
+package admin
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"gonamesrv/internal/namesrv"
+	"gonamesrv/route"
+)
+
+// mostAttention is how many entries the list has, the worst ones.
+const mostAttention = 20
+
+// noBrokerTime is after how long a server without brokers is worth a line.
+const noBrokerTime = 2 * time.Minute
+
+const (
+	severityCritical = "critical"
+	severityWarning  = "warning"
+)
+
+// An attentionEntry is what somebody should look at.
+type attentionEntry struct {
+	Severity string  `json:"severity"`
+	Code     string  `json:"code"` // part of the API: what it is about, and what of it
+	Text     string  `json:"text"`
+	Since    *stamp  `json:"since"` // when it was first noticed
+	Link     *string `json:"link"`
+}
+
+// notices remember since when each entry of the list is there.
+type notices struct {
+	mu    sync.Mutex
+	since map[string]time.Time // by code and link
+}
+
+// attention lists what is wrong, the worst first. What comes first is decided by what is
+// said, not by when: two servers in the same state say the same.
+func (a *Admin) attention(snap *namesrv.Snapshot, sv *survey) []attentionEntry {
+	entries := []attentionEntry{}
+	add := func(severity, code, link, format string, args ...any) {
+		entries = append(entries, attentionEntry{Severity: severity, Code: code, Text: fmt.Sprintf(format, args...), Link: optional(link)})
+	}
+	a.attendServer(add, snap)
+	for _, s := range sv.sets {
+		attendBroker(add, s)
+	}
+	if from, to, ok := a.readings.span(); ok {
+		for i, q := range queuesOf(snap) {
+			if n := to.rejected[i] - from.rejected[i]; n > 0 {
+				add(severityWarning, "queue.rejected", "/v1/status", "%d requests of class %s were refused in the last %d seconds: its queue is full", n, q.Class, rateSpan)
+			}
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b attentionEntry) int { return cmp.Compare(a.Severity, b.Severity) })
+	return a.notices.date(entries[:min(len(entries), mostAttention)], sv.now)
+}
+
+type attend func(severity, code, link, format string, args ...any)
+
+func (a *Admin) attendServer(add attend, snap *namesrv.Snapshot) {
+	if snap.State == namesrv.StateServing && !snap.RoutesGiven {
+		add(severityCritical, "routes.gated", "/v1/config", "no routes are given yet: needWaitForService waits for brokers")
+	}
+	if snap.State == namesrv.StateServing && snap.Table.LiveEntries == 0 && snap.Uptime > noBrokerTime {
+		add(severityCritical, "brokers.none", "/v1/brokers", "no broker is registered %d s after the start", int(snap.Uptime.Seconds()))
+	}
+	if p := &snap.Protection; p.State != route.ProtectionNormal {
+		add(severityCritical, "protection.entered", "/v1/brokers?state=suspect", "self-protection is %s: %s", p.State, p.Cause)
+	}
+	for _, sc := range snap.Protection.Scopes {
+		if sc.State != route.ProtectionNormal {
+			add(severityCritical, "protection.entered", "/v1/brokers?state=suspect&cluster="+url.QueryEscape(sc.Cluster),
+				"self-protection of cluster %s is %s: %d of %d brokers are silent", quoted(sc.Cluster), sc.State, sc.Overdue, sc.Live)
+		}
+	}
+	if limit := snap.Limits.BudgetBytes; limit > 0 {
+		share := (snap.Engine.HeldBytes + snap.QueuedBytes) * 100 / limit
+		switch {
+		case share >= 95:
+			add(severityCritical, "memory.budget", "/v1/status", "%d %% of memoryBudget is held", share)
+		case share >= 80:
+			add(severityWarning, "memory.budget", "/v1/status", "%d %% of memoryBudget is held", share)
+		}
+	}
+	a.readings.mu.Lock()
+	files := a.readings.process
+	a.readings.mu.Unlock()
+	if files.openFiles != nil && files.fileLimit != nil && *files.openFiles*100 >= *files.fileLimit*85 {
+		add(severityWarning, "files.limit", "/v1/status", "%d of %d files are open", *files.openFiles, *files.fileLimit)
+	}
+	if most := snap.Limits.MaxConnections; most > 0 && snap.Engine.Open*100 >= most*90 {
+		add(severityWarning, "connections.limit", "/v1/status", "%d of %d connections are open", snap.Engine.Open, most)
+	}
+	if why := snap.Routes.Write.Failing; why != "" {
+		add(severityWarning, "routeSnapshot.failed", "/v1/config", "the snapshot of the routes cannot be written: %s", why)
+	}
+	if why := snap.Horizons.LastError; why != "" {
+		add(severityWarning, "horizons.failed", "/v1/config", "the horizon file has changed and cannot be used: %s", why)
+	}
+}
+
+func attendBroker(add attend, s *surveyed) {
+	link := "/v1/brokers/" + url.PathEscape(s.broker.Name)
+	if s.masterless && s.members[0].role != "actingMaster" {
+		add(severityCritical, "broker.masterless", link, "broker %s has no master", quoted(s.broker.Name))
+	} else if s.masterless {
+		add(severityWarning, "broker.masterless", link, "broker %s has no master, %s stands in", quoted(s.broker.Name), quoted(s.members[0].Addr))
+	}
+	for _, m := range s.members {
+		switch m.state {
+		case stateSuspect:
+			add(severityWarning, "broker.suspect", link, "broker %s at %s is silent for %d s and held back", quoted(s.broker.Name), quoted(m.Addr), int(m.silence.Seconds()))
+		case stateOverdue:
+			add(severityWarning, "broker.overdue", link, "broker %s at %s is silent for more than half of its time", quoted(s.broker.Name), quoted(m.Addr))
+		}
+	}
+}
+
+// date says since when each entry is there, and forgets those that are not.
+func (n *notices) date(entries []attentionEntry, now time.Time) []attentionEntry {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	since := make(map[string]time.Time, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		key := e.Code
+		if e.Link != nil {
+			key += " " + *e.Link
+		}
+		at, known := n.since[key]
+		if !known {
+			at = now
+		}
+		since[key] = at
+		s := stamp(at)
+		e.Since = &s
+	}
+	n.since = since
+	return entries
+}

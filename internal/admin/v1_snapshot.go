@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"bufio"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-json"
+)
+
+// snapshot writes one View, a line for each thing: first what it is, then clusters,
+// brokers and topics, each in ascending order of name, and last how many there were. What
+// has no last line is not whole.
+func (a *Admin) snapshot(*query) (any, error) {
+	return stream(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		w.Header().Add("Vary", "Accept-Encoding")
+		packed := strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")
+		if packed {
+			w.Header().Set("Content-Encoding", "gzip")
+		}
+		if r.Method == http.MethodHead {
+			return
+		}
+		var out io.Writer = &timedWriter{w, http.NewResponseController(w)}
+		if packed {
+			gz, _ := gzip.NewWriterLevel(out, gzip.BestSpeed) // a level that exists
+			defer gz.Close()
+			out = gz
+		}
+		buf := bufio.NewWriterSize(out, 64<<10)
+		if a.writeSnapshot(buf) == nil {
+			_ = buf.Flush() // whoever asked may have gone
+		}
+	}), nil
+}
+
+// A timedWriter gives each write its time.
+type timedWriter struct {
+	w    io.Writer
+	conn *http.ResponseController
+}
+
+func (t *timedWriter) Write(b []byte) (int, error) {
+	_ = t.conn.SetWriteDeadline(time.Now().Add(writeTime)) // a test's recorder has none
+	return t.w.Write(b)
+}
+
+// Lines of a snapshot.
+type (
+	snapshotHead struct {
+		Type       string `json:"type"` // view
+		Generation string `json:"generation"`
+		Time       stamp  `json:"time"`
+		Node       string `json:"node"`
+		Version    string `json:"version"`
+	}
+	snapshotCluster struct {
+		Type    string   `json:"type"` // cluster
+		Cluster string   `json:"cluster"`
+		Brokers []string `json:"brokers"`
+	}
+	snapshotBroker struct {
+		Type string `json:"type"` // broker
+		brokerAnswer
+	}
+	snapshotTopic struct {
+		Type string `json:"type"` // topic
+		topicAnswer
+	}
+	snapshotEnd struct {
+		Type     string `json:"type"` // end
+		Clusters int    `json:"clusters"`
+		Brokers  int    `json:"brokers"`
+		Topics   int    `json:"topics"`
+	}
+)
+
+func (a *Admin) writeSnapshot(w *bufio.Writer) error {
+	v := a.server.View()
+	sv := a.survey(v)
+	end := snapshotEnd{Type: "end"}
+	line := func(x any) error {
+		b, err := json.Marshal(x)
+		if err == nil {
+			_, err = w.Write(append(b, '\n'))
+		}
+		return err
+	}
+	if err := line(snapshotHead{"view", a.generation(v), stamp(sv.now), a.node, a.server.Snapshot().Version}); err != nil {
+		return err
+	}
+	for _, c := range v.Clusters() {
+		end.Clusters++
+		if err := line(snapshotCluster{"cluster", c.Cluster, c.BrokerNames}); err != nil {
+			return err
+		}
+	}
+	counts, wiped := a.server.TopicCounts(), a.wipedNames(v)
+	for _, s := range sv.sets {
+		end.Brokers++
+		if err := line(snapshotBroker{"broker", a.brokerAnswer(sv, s, counts, wiped)}); err != nil {
+			return err
+		}
+	}
+	for i, name := range v.TopicNames() {
+		e, ok := v.Topic([]byte(name))
+		if !ok {
+			continue
+		}
+		end.Topics++
+		if err := line(snapshotTopic{"topic", topicOf(v, e)}); err != nil {
+			return err
+		}
+		if i%yieldEvery == yieldEvery-1 {
+			runtime.Gosched()
+		}
+	}
+	return line(end)
+}
