@@ -22,9 +22,11 @@ type TopicChanges struct {
 func (c *TopicChanges) isNew(name string) {
 	c.New, c.NewNames = counted(c.New, c.NewNames, name, mostNewNames)
 }
+
 func (c *TopicChanges) added(name string) {
 	c.Added, c.AddedNames = counted(c.Added, c.AddedNames, name, mostAddedNames)
 }
+
 func (c *TopicChanges) changed(name string) {
 	c.Changed, c.ChangedNames = counted(c.Changed, c.ChangedNames, name, mostChangedNames)
 }

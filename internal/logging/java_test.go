@@ -26,18 +26,24 @@ func TestJavaFormat(t *testing.T) {
 		say  func(*slog.Logger)
 		want string
 	}{
-		{"Java's words", func(l *slog.Logger) { l.Warn("broker gone", "broker", "a", "silentMs", 7) },
-			`WARN main - The broker\nchannel\u2028 expired\x1b[31m, é msg="broker gone" broker=a silentMs=7`},
+		{
+			"Java's words", func(l *slog.Logger) { l.Warn("broker gone", "broker", "a", "silentMs", 7) },
+			`WARN main - The broker\nchannel\u2028 expired\x1b[31m, é msg="broker gone" broker=a silentMs=7`,
+		},
 		{"ours", func(l *slog.Logger) { l.Info("engine started", "loops", 2) }, `INFO main - engine started loops=2`},
 		{"no facts", func(l *slog.Logger) { l.Error("it hurts") }, `ERROR main - it hurts`},
 		{"Java's words only", func(l *slog.Logger) { l.Error("broker gone") }, `ERROR main - The broker\nchannel\u2028 expired\x1b[31m, é msg="broker gone"`},
 		{"a message that looks like facts", func(l *slog.Logger) { l.Debug(`msg="" level=INFO`) }, `DEBUG main - msg="" level=INFO`},
-		{"groups", func(l *slog.Logger) {
-			l.With("conn", 3).WithGroup("g").Info("hello", "level", "high", "msg", "", "time", "late")
+		{
+			"groups", func(l *slog.Logger) {
+				l.With("conn", 3).WithGroup("g").Info("hello", "level", "high", "msg", "", "time", "late")
+			},
+			`INFO main - hello conn=3 g.level=high g.msg="" g.time=late`,
 		},
-			`INFO main - hello conn=3 g.level=high g.msg="" g.time=late`},
-		{"facts with the names of ours", func(l *slog.Logger) { l.Info("hello", "level", "high", "msg", "", "time", "late") },
-			`INFO main - hello level=high msg="" time=late`},
+		{
+			"facts with the names of ours", func(l *slog.Logger) { l.Info("hello", "level", "high", "msg", "", "time", "late") },
+			`INFO main - hello level=high msg="" time=late`,
+		},
 		{"lines", func(l *slog.Logger) { l.Info("a\r\nb", "stack", "c\nd", "err", errors.New("e\nf")) }, `INFO main - a\r\nb stack="c\nd" err="e\nf"`},
 		{"no UTF-8", func(l *slog.Logger) { l.Info("a\xffb") }, "INFO main - a\uFFFDb"},
 		{"another level", func(l *slog.Logger) { l.Log(t.Context(), slog.LevelError+1, "worse", "n", 1) }, `ERROR+1 main - worse n=1`},
@@ -85,6 +91,7 @@ func (d dated) Handle(ctx context.Context, r slog.Record) error {
 	r.Time = d.at
 	return d.Handler.Handle(ctx, r)
 }
+
 func (d dated) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return dated{d.Handler.WithAttrs(attrs), d.at}
 }

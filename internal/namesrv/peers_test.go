@@ -109,11 +109,13 @@ func TestPeersDiffer(t *testing.T) {
 	}{
 		{
 			"broker only here", func(w *peerWorld) { w.register(w.ours, "C", "b", "10.0.0.3:10911", 1, "T", "%RETRY%g/订") },
-			func(w *peerWorld) { leave(w.ours, "b", "10.0.0.3:10911") }, brokers, []string{"b 1@10.0.0.3:10911 in C: only here"},
+			func(w *peerWorld) { leave(w.ours, "b", "10.0.0.3:10911") }, brokers,
+			[]string{"b 1@10.0.0.3:10911 in C: only here"},
 		},
 		{
 			"broker only there", func(w *peerWorld) { w.register(w.theirs, "C", "b", "10.0.0.3:10911", 1, "T", "%RETRY%g/订") },
-			func(w *peerWorld) { w.register(w.ours, "C", "b", "10.0.0.3:10911", 1, "T", "%RETRY%g/订") }, brokers, []string{"b 1@10.0.0.3:10911 in C: only there"},
+			func(w *peerWorld) { w.register(w.ours, "C", "b", "10.0.0.3:10911", 1, "T", "%RETRY%g/订") }, brokers,
+			[]string{"b 1@10.0.0.3:10911 in C: only there"},
 		},
 		{
 			"address", func(w *peerWorld) {
@@ -123,7 +125,8 @@ func TestPeersDiffer(t *testing.T) {
 			func(w *peerWorld) {
 				leave(w.ours, "b", "10.0.0.3:10911")
 				leave(w.theirs, "b", "10.0.0.4:10911")
-			}, brokers, []string{"b 1@10.0.0.3:10911 in C: only here", "b 1@10.0.0.4:10911 in C: only there"},
+			}, brokers,
+			[]string{"b 1@10.0.0.3:10911 in C: only here", "b 1@10.0.0.4:10911 in C: only there"},
 		},
 		{
 			"id", func(w *peerWorld) {
@@ -131,19 +134,23 @@ func TestPeersDiffer(t *testing.T) {
 				w.register(w.theirs, "C", "b", "10.0.0.3:10911", 2, "T", "U")
 			},
 			func(w *peerWorld) { both(w, func(table *route.Table) { leave(table, "b", "10.0.0.3:10911") }) },
-			brokers, []string{"b 1@10.0.0.3:10911 in C: only here", "b 2@10.0.0.3:10911 in C: only there"},
+			brokers,
+			[]string{"b 1@10.0.0.3:10911 in C: only here", "b 2@10.0.0.3:10911 in C: only there"},
 		},
 		{
 			"topic only there", func(w *peerWorld) { w.register(w.theirs, "C", "a", "10.0.0.1:10911", 0, "T", "U", "new") },
-			func(w *peerWorld) { w.register(w.ours, "C", "a", "10.0.0.1:10911", 0, "T", "U", "new") }, topics, []string{"new: only there"},
+			func(w *peerWorld) { w.register(w.ours, "C", "a", "10.0.0.1:10911", 0, "T", "U", "new") }, topics,
+			[]string{"new: only there"},
 		},
 		{
 			"topic only here", func(w *peerWorld) { w.register(w.ours, "C", "a", "10.0.0.1:10911", 0, "T", "U", "new") },
-			func(w *peerWorld) { w.ours.DeleteTopic("new") }, topics, []string{"new: only here"},
+			func(w *peerWorld) { w.ours.DeleteTopic("new") }, topics,
+			[]string{"new: only here"},
 		},
 		{
 			"configuration", func(w *peerWorld) { w.cfg.SupportActingMaster = true },
-			func(w *peerWorld) { w.theirsCfg.SupportActingMaster = true }, config, []string{"supportActingMaster: true here, false there"},
+			func(w *peerWorld) { w.theirsCfg.SupportActingMaster = true }, config,
+			[]string{"supportActingMaster: true here, false there"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
