@@ -16,7 +16,6 @@ const probeEvery = 250 * time.Millisecond
 type lateness struct {
 	due     time.Duration // when the one that waits was posted; constant while it waits
 	waiting atomic.Bool   // one is posted and has not run
-	last    atomic.Int64  // when one ran last, monotonic
 	delay   meter.Histogram
 }
 
@@ -43,9 +42,7 @@ func (e *Engine) probeAll() {
 
 // ran is the task. Loop only.
 func (d *lateness) ran() {
-	now := monotonic()
-	d.note(now - d.due)
-	d.last.Store(int64(now))
+	d.note(monotonic() - d.due)
 	d.waiting.Store(false)
 }
 
@@ -65,9 +62,4 @@ func (e *Engine) LoopDelays() []meter.Reading {
 		all[i] = l.late.delay.Read()
 	}
 	return all
-}
-
-// silence returns how long ago the loop ran a probe, or began.
-func (l *loop) silence() time.Duration {
-	return max(0, monotonic()-time.Duration(l.late.last.Load()))
 }

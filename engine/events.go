@@ -205,7 +205,6 @@ func (l *loop) begin(el gnet.EventLoop) {
 	defer l.mu.Unlock()
 	l.el = el
 	l.now = l.e.now() // the first tick is a second away
-	l.late.last.Store(int64(monotonic()))
 	l.ticked.Store(int64(max(l.now, 1)))
 }
 

@@ -39,10 +39,6 @@ type Stats struct {
 	// that speak TLS are on none.
 	LoopOpen []int
 
-	// LoopSilence is how long ago each event loop ran what it is to run four times a
-	// second, by a clock that does not know pauses: under 0.3 s where all is well. None
-	// before the engine runs.
-	LoopSilence []time.Duration
 	// LoopTicked is when each event loop has looked at its clock last, which it does
 	// once a second, by Options.Clock. 0: it does not run.
 	LoopTicked []time.Duration
@@ -116,9 +112,6 @@ func (e *Engine) Stats() Stats {
 	}
 	for _, l := range e.loops {
 		s.LoopOpen = append(s.LoopOpen, int(l.conns.Load()))
-		if e.running.Load() {
-			s.LoopSilence = append(s.LoopSilence, l.silence())
-		}
 		s.LoopTicked = append(s.LoopTicked, time.Duration(l.ticked.Load()))
 		s.Frames += l.frameCount.Load()
 		s.BytesIn += l.bytesIn.Load()

@@ -163,30 +163,22 @@ func (c *Changer) recordDisplaced(s *brokerSet, m *member, r *Registration, reas
 	return seq
 }
 
-// A topicTally counts what a registration does to the topics of its broker name.
-type topicTally struct {
-	TopicCounts
-	sample [maxSample]string // names of the tables
-	named  int
-}
-
-func (t *topicTally) name(topic string) {
-	if t.named < maxSample {
-		t.sample[t.named] = topic
-		t.named++
-	}
-}
-
-// recordTopics tells what a registration has done to topics, if it has done anything.
-// Under mu.
+// recordTopics tells and counts what a registration has done to topics, if it has done
+// anything. Under mu.
 func (a *applying) recordTopics() {
-	if a.tally.TopicCounts == (TopicCounts{}) {
+	c := &a.r.Changes
+	counts := c.counts()
+	if counts == (TopicCounts{}) {
 		return
 	}
+	g := &a.t.registered
+	g.topicsAdded.Add(uint64(c.New + c.Added))
+	g.topicsChanged.Add(uint64(c.Changed))
+	g.topicsRemoved.Add(uint64(c.Removed))
 	e := a.by.of(a.s, JournalTopicsChanged, CauseRegister)
 	e.Cluster, e.BrokerID, e.Addr = a.r.Cluster, a.r.BrokerID, a.r.BrokerAddr
-	e.Parent, e.Topics = a.registered, a.tally.TopicCounts
-	e.Details = &EventDetails{Sample: cloneNames(a.tally.sample[:a.tally.named])}
+	e.Parent, e.Topics = a.registered, counts
+	e.Details = &EventDetails{Sample: cloneNames(c.sample())}
 	a.t.record(e)
 }
 

@@ -100,8 +100,7 @@ func (a *applying) putMapping(topic string, info codec.TopicQueueMappingInfo, ov
 	}
 	s.topicsEdition++
 	t.losing = true
-	a.tally.Changed++
-	a.tally.name(e.name)
+	a.r.Changes.mapped(e.name)
 	t.entries += more
 	t.storeTopic(e.withMappings(e.mappings.with(info)))
 }

@@ -169,6 +169,7 @@ func (t *Table) KnownTopics(r *Registration) *codec.KnownTopics {
 // more.
 // Java: RouteInfoManager#registerBroker.
 func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult, error) {
+	r.Changes = TopicChanges{}
 	a := &applying{t: t, r: r, by: r.by(t, nowMillis), listed: r.listed()}
 	others := r.mapsOthers()
 	tooLong := t.lengths(r)
@@ -253,7 +254,6 @@ type applying struct {
 
 	by         Changer
 	registered uint64 // the event that says so; 0 if it was known
-	tally      topicTally
 
 	newer   bool // it has another data version than the one before
 	missed  bool // one before has been turned away
@@ -511,12 +511,9 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			t.work++
 			if a.fits(totals{1, 1}) {
 				e := t.addTopic(names.copy(window(tc.Name)), guess.hash, s, q)
-				t.registered.topicsAdded.Add(1)
 				a.marks.add(e.id)
 				guess.added(e.id)
 				r.Changes.isNew(e.name)
-				a.tally.Added++
-				a.tally.name(e.name)
 			} else {
 				exact = false
 			}
@@ -537,16 +534,10 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			exact = false
 		case !ok:
 			t.addQueue(e, s, q)
-			t.registered.topicsAdded.Add(1)
 			r.Changes.added(e.name)
-			a.tally.Added++
-			a.tally.name(e.name)
 		default:
 			t.setQueue(e, s, old, q)
-			t.registered.topicsChanged.Add(1)
 			r.Changes.changed(e.name)
-			a.tally.Changed++
-			a.tally.name(e.name)
 		}
 		a.pause()
 	}
@@ -602,9 +593,7 @@ func (a *applying) dropMissing() (n int) {
 		t.work++
 		if e := t.topicByID.get(id); e != nil && !has(a.listed, e.name) {
 			t.dropQueue(e, a.s)
-			t.registered.topicsRemoved.Add(1)
-			a.tally.Removed++
-			a.tally.name(e.name)
+			a.r.Changes.removed(e.name)
 			n++
 		}
 		a.pause()

@@ -38,12 +38,44 @@ func TestTopicChanges(t *testing.T) {
 	for i := range 1000 {
 		many = append(many, fmt.Sprintf("T%03d", i))
 	}
-	want("all are new", register("a", 4, many...), TopicChanges{New: 1000, NewNames: many[:2]})
+	want("all are new", register("a", 4, many...), TopicChanges{New: 1000, NewNames: many[:5]})
 	want("the same again", register("a", 4, many...), TopicChanges{})
-	want("others have them", register("b", 4, many[:10]...), TopicChanges{Added: 10, AddedNames: many[:1]})
+	want("others have them", register("b", 4, many[:10]...), TopicChanges{Added: 10, AddedNames: many[:5]})
 	want("one is changed", register("a", 8, many[7]), TopicChanges{Changed: 1, ChangedNames: many[7:8]})
 	want("everything at once", register("b", 8, slices.Concat([]string{"N1", "N2", "N3"}, many[:20])...),
-		TopicChanges{New: 3, Added: 10, Changed: 10, NewNames: []string{"N1", "N2"}, AddedNames: many[10:11], ChangedNames: many[:2]})
+		TopicChanges{New: 3, Added: 10, Changed: 10, NewNames: []string{"N1", "N2", "N3"}, AddedNames: many[10:15], ChangedNames: many[:5]})
+}
+
+// TestTopicsAreCountedOnce: what the log is told, what the Journal says and what Stats
+// counts is one number each, of a Registration that is given again, too.
+func TestTopicsAreCountedOnce(t *testing.T) {
+	table := New(Options{Limits: boundless})
+	r := &Registration{
+		RegistrationHeader: RegistrationHeader{Cluster: "C", BrokerName: "a", BrokerAddr: "a:1", TimeoutMillis: 1000, DeleteMissingTopics: true},
+		Conn:               1, Body: &codec.RegisterBrokerBody{},
+	}
+	var sum TopicChanges
+	for i, topics := range [][]string{{"T", "U", "V"}, {"T", "U"}, {"T", "W", "X"}} {
+		r.Body.DataVersion.Counter, r.Body.Topics = int64(i+1), nil
+		for _, topic := range topics {
+			r.Body.Topics = append(r.Body.Topics, codec.TopicConfig{Name: []byte(topic), Key: []byte(topic), ReadQueueNums: int32(i), Perm: 6})
+		}
+		if _, err := table.RegisterBroker(0, r); err != nil {
+			t.Fatal(err)
+		}
+		c := r.Changes
+		sum.New, sum.Changed, sum.Removed = sum.New+c.New, sum.Changed+c.Changed, sum.Removed+c.Removed
+		e := table.Journal().Last(&JournalFilter{Types: []JournalType{JournalTopicsChanged}}, 1)[0]
+		if e.Topics != (TopicCounts{int32(c.New), int32(c.Changed), int32(c.Removed)}) || len(e.Details.Sample) != min(5, c.New+c.Changed+c.Removed) {
+			t.Errorf("registration %d has changed %+v, the journal says %+v, such as %q", i, c, e.Topics, e.Details.Sample)
+		}
+	}
+	if sum.New != 5 || sum.Changed != 3 || sum.Removed != 2 {
+		t.Errorf("%+v was changed in all", sum)
+	}
+	if s := table.Stats().Registrations; s.TopicsAdded != 5 || s.TopicsChanged != 3 || s.TopicsRemoved != 2 {
+		t.Errorf("counted are %+v", s)
+	}
 }
 
 // TestRefusalSaysWhy: both kinds of refusal.

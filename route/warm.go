@@ -339,9 +339,7 @@ func (a *applying) dropUnheard(u *unheard) (n int) {
 		if e := t.topicByID.get(id); e != nil && u.topics.has(id) { // else it was deleted, or listed, since
 			t.dropQueue(e, a.s)
 			t.warm.dropped.Add(1)
-			t.registered.topicsRemoved.Add(1)
-			a.tally.Removed++
-			a.tally.name(e.name)
+			a.r.Changes.removed(e.name)
 			n++
 		}
 		a.pause()

@@ -21,6 +21,7 @@ type Admin struct {
 
 	scraping sync.Once
 	scraper  *scraper // once the first has asked for metrics
+	asked    asked
 	api
 }
 
@@ -53,6 +54,7 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, value)
 	}
 	out := &answer{ResponseWriter: w}
+	defer a.asked.note(out)
 	defer a.afterPanic(out, r)
 	if !a.guard.isHere(r.Host) {
 		a.guard.misdirected.Add(1)
@@ -65,6 +67,9 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve returns the handler of a row.
 func (a *Admin) serve(row row) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if out, ok := w.(*answer); ok {
+			out.handler = row.path
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			writeProblem(w, r, kindMethodNotAllowed, "to change something, ask the name server itself, as mqadmin does")
@@ -90,13 +95,18 @@ func (a *Admin) serve(row row) http.Handler {
 	})
 }
 
-// An answer remembers whether it has begun.
+// An answer remembers whether it has begun, and who gives it.
 type answer struct {
 	http.ResponseWriter
-	begun bool
+	handler string // path of the row
+	status  int    // 0 if it has not begun, or without being asked for one
+	begun   bool
 }
 
 func (w *answer) WriteHeader(status int) {
+	if !w.begun {
+		w.status = status
+	}
 	w.begun = true
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -54,11 +54,13 @@ type probe struct {
 	remark bool
 }
 
-var probes = []probe{
-	{"/livez", "not alive", []string{"loops", "housekeeping"}, false},
-	{"/readyz", "not ready", []string{"loops", "listener", "draining", "gate", "brokers"}, true},
-	{"/startupz", "not started", []string{"kvConfig", "listener"}, false},
-}
+var (
+	liveProbe  = probe{"/livez", "not alive", []string{"loops", "housekeeping"}, false}
+	readyProbe = probe{"/readyz", "not ready", []string{"loops", "listener", "draining", "gate", "brokers"}, true}
+	startProbe = probe{"/startupz", "not started", []string{"kvConfig", "listener"}, false}
+
+	probes = []probe{liveProbe, readyProbe, startProbe}
+)
 
 // remarks are the checks that never fail.
 var remarks = []string{"budget", "files", "kvSave", "certificate", "anyBroker"}
@@ -215,19 +217,19 @@ func (a *Admin) find(p probe, exclude []string) (found []finding, ok bool) {
 
 // Alive reports whether the server lives, as /livez does. Safe from any goroutine.
 func (a *Admin) Alive() bool {
-	_, ok := a.find(probes[0], nil)
+	_, ok := a.find(liveProbe, nil)
 	return ok
 }
 
 // Status says in a few words what the server does now, and why it is not ready if it
 // is not. Safe from any goroutine.
 func (a *Admin) Status() string {
-	found, ok := a.find(probes[1], nil)
+	found, ok := a.find(readyProbe, nil)
 	if ok {
 		h := a.server.Health()
 		return fmt.Sprintf("ready, %d brokers, %d connections", h.Brokers, h.Connections)
 	}
-	return probes[1].title + ": " + reasons(found)
+	return readyProbe.title + ": " + reasons(found)
 }
 
 // reasons returns why checks have failed.

@@ -10,8 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"gonamesrv/internal/namesrv"
 )
 
 // metricsRows is the endpoint for Prometheus and its kin.
@@ -29,13 +27,13 @@ type scraper struct {
 	handler http.Handler
 }
 
-// newScraper returns the scraper of a server. It is made for the first scrape: a
+// newScraper returns the scraper of an Admin. It is made for the first scrape: a
 // server that nobody scrapes does not pay for it.
-func newScraper(s *namesrv.Server, log *slog.Logger) *scraper {
+func newScraper(a *Admin) *scraper {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(s), newProcessCollector(s), collectors.NewGoCollector())
+	registry.MustRegister(newCollector(a), newProcessCollector(a.server), collectors.NewGoCollector())
 	return &scraper{handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		ErrorLog:            errorLog{log},
+		ErrorLog:            errorLog{a.log},
 		ErrorHandling:       promhttp.ContinueOnError, // the rest is worth more than nothing
 		EnableOpenMetrics:   true,
 		OfferedCompressions: []promhttp.Compression{promhttp.Identity, promhttp.Gzip},
@@ -45,7 +43,7 @@ func newScraper(s *namesrv.Server, log *slog.Logger) *scraper {
 // metrics answers with the metrics, as text, as OpenMetrics or as protobuf, as the
 // request prefers.
 func (a *Admin) metrics(w http.ResponseWriter, r *http.Request) {
-	a.scraping.Do(func() { a.scraper = newScraper(a.server, a.log) })
+	a.scraping.Do(func() { a.scraper = newScraper(a) })
 	answer := a.scraper.scrape(r)
 	for name, values := range answer.header {
 		w.Header()[name] = values

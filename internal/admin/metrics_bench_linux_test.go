@@ -33,7 +33,7 @@ func BenchmarkGather(b *testing.B) {
 		name := fmt.Sprintf("brokers=%d/topics=%d", size.brokers, size.topics)
 		b.Run(name+"/gather", func(b *testing.B) {
 			registry := prometheus.NewRegistry()
-			registry.MustRegister(newCollector(a.server))
+			registry.MustRegister(newCollector(a))
 			series := 0
 			b.ReportAllocs()
 			begun := cpuTime(b)

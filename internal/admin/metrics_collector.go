@@ -17,9 +17,9 @@ import (
 
 // A collector makes all metrics of a server at each scrape, of what Snapshot and View
 // show. Nothing is kept between two.
-type collector struct{ server *namesrv.Server }
+type collector struct{ *Admin }
 
-func newCollector(s *namesrv.Server) *collector { return &collector{server: s} }
+func newCollector(a *Admin) *collector { return &collector{a} }
 
 // Describe and Collect are called by the registry.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
@@ -45,7 +45,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	e.digest(view)
 	e.peers(snap.Peers)
 	e.brokers(view, c.server.NowMillis(), cfg.MetricsMaxBrokers, cfg.SupportActingMaster)
-	e.events(&snap)
+	e.journal(&snap, view, c.server.Journal())
+	e.admin(c.Admin)
 	e.kvConfig(&snap)
 	e.warmStart(&snap.Routes)
 	e.protection(&snap.Protection)
@@ -58,7 +59,6 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 var (
-	ready     = gauge("ready", "1 if the check passes; the server is ready if all do.", "check")
 	buildInfo = gauge("build_info", "Always 1. Which build this is, and of which Java release it is a replacement.", "version", "revision", "goversion", "java")
 	config    = gauge("config_info", "Always 1. The hash of all keys that all name servers of a cluster are expected to share: without addresses, paths, names of files and secrets.", "hash")
 	uptime    = gauge("uptime_seconds", "Time since the start, less the time for which the process stood still.")
@@ -70,9 +70,6 @@ var (
 const javaRelease = "5.5.0"
 
 func (e emitter) server(s *namesrv.Snapshot) {
-	e.add(ready, boolean(s.State == namesrv.StateServing || s.State == namesrv.StateDraining), "listener")
-	e.add(ready, boolean(s.State != namesrv.StateDraining && s.State != namesrv.StateStopped), "draining")
-	e.add(ready, boolean(s.RoutesGiven), "gate")
 	version, revision, _ := strings.Cut(s.Version, "+")
 	e.add(buildInfo, 1, version, revision, runtime.Version(), javaRelease)
 	e.add(config, 1, configHash(s.Config))
@@ -275,14 +272,6 @@ func (e emitter) tables(s *route.Stats) {
 	e.add(entryLimit, float64(s.Limits.Entries))
 	for _, r := range s.Refusals {
 		e.add(limitRefusals, float64(r.Count), strings.ReplaceAll(r.Limit, " ", "_"))
-	}
-}
-
-var brokerEvents = counter("broker_events_total", "What has happened to brokers.", "event")
-
-func (e emitter) events(s *namesrv.Snapshot) {
-	for _, ev := range s.Events {
-		e.add(brokerEvents, float64(ev.Count), ev.Event)
 	}
 }
 

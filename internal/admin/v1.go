@@ -123,18 +123,13 @@ func (a *Admin) v1(*query) (any, error) {
 		Generation  string            `json:"generation"`
 		Links       map[string]string `json:"links"`
 	}{
-		"gonamesrv", version, optional(revision), versionName(codec.Version), a.node, a.boot, stamp(snap.Started),
+		"gonamesrv", version, optional(revision), javaVersion, a.node, a.boot, stamp(snap.Started),
 		a.generation(a.server.View()), links,
 	}, nil
 }
 
-// versionName is the release of Java whose number is sent to peers.
-func versionName(number int) string {
-	if number == codec.Version {
-		return "V5_3_3"
-	}
-	return strconv.Itoa(number)
-}
+// javaVersion is the release of Java whose number is sent to peers.
+var javaVersion, _ = codec.VersionName(codec.Version)
 
 // A stamp is a moment as it is written everywhere: RFC 3339 in UTC, with milliseconds.
 type stamp time.Time

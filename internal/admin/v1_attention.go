@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,9 +15,6 @@ import (
 
 // mostAttention is how many entries the list has, the worst ones.
 const mostAttention = 20
-
-// noBrokerTime is after how long a server without brokers is worth a line.
-const noBrokerTime = 2 * time.Minute
 
 const (
 	severityCritical = "critical"
@@ -45,7 +43,10 @@ func (a *Admin) attention(snap *namesrv.Snapshot, sv *survey) []attentionEntry {
 	add := func(severity, code, link, format string, args ...any) {
 		entries = append(entries, attentionEntry{Severity: severity, Code: code, Text: fmt.Sprintf(format, args...), Link: optional(link)})
 	}
+	h := a.server.Health()
+	attendChecks(add, &h)
 	a.attendServer(add, snap)
+	attendPeers(add, snap.Peers)
 	for _, s := range sv.sets {
 		attendBroker(add, s)
 	}
@@ -55,6 +56,9 @@ func (a *Admin) attention(snap *namesrv.Snapshot, sv *survey) []attentionEntry {
 				add(severityWarning, "queue.rejected", "/v1/status", "%d requests of class %s were refused in the last %d seconds: its queue is full", n, q.Class, rateSpan)
 			}
 		}
+		if n := to.logDropped - from.logDropped; n > 0 {
+			add(severityWarning, "log.dropped", "/v1/status", "%d lines of the log were lost in the last %d seconds", n, rateSpan)
+		}
 	}
 	slices.SortStableFunc(entries, func(a, b attentionEntry) int { return cmp.Compare(a.Severity, b.Severity) })
 	return a.notices.date(entries[:min(len(entries), mostAttention)], sv.now)
@@ -63,12 +67,6 @@ func (a *Admin) attention(snap *namesrv.Snapshot, sv *survey) []attentionEntry {
 type attend func(severity, code, link, format string, args ...any)
 
 func (a *Admin) attendServer(add attend, snap *namesrv.Snapshot) {
-	if snap.State == namesrv.StateServing && !snap.RoutesGiven {
-		add(severityCritical, "routes.gated", "/v1/config", "no routes are given yet: needWaitForService waits for brokers")
-	}
-	if snap.State == namesrv.StateServing && snap.Table.LiveEntries == 0 && snap.Uptime > noBrokerTime {
-		add(severityCritical, "brokers.none", "/v1/brokers", "no broker is registered %d s after the start", int(snap.Uptime.Seconds()))
-	}
 	if p := &snap.Protection; p.State != route.ProtectionNormal {
 		add(severityCritical, "protection.entered", "/v1/brokers?state=suspect", "self-protection is %s: %s", p.State, p.Cause)
 	}
@@ -78,29 +76,79 @@ func (a *Admin) attendServer(add attend, snap *namesrv.Snapshot) {
 				"self-protection of cluster %s is %s: %d of %d brokers are silent", quoted(sc.Cluster), sc.State, sc.Overdue, sc.Live)
 		}
 	}
-	if limit := snap.Limits.BudgetBytes; limit > 0 {
-		share := (snap.Engine.HeldBytes + snap.QueuedBytes) * 100 / limit
-		switch {
-		case share >= 95:
-			add(severityCritical, "memory.budget", "/v1/status", "%d %% of memoryBudget is held", share)
-		case share >= 80:
-			add(severityWarning, "memory.budget", "/v1/status", "%d %% of memoryBudget is held", share)
-		}
-	}
 	a.readings.mu.Lock()
 	files := a.readings.process
 	a.readings.mu.Unlock()
 	if files.openFiles != nil && files.fileLimit != nil && *files.openFiles*100 >= *files.fileLimit*85 {
 		add(severityWarning, "files.limit", "/v1/status", "%d of %d files are open", *files.openFiles, *files.fileLimit)
 	}
-	if most := snap.Limits.MaxConnections; most > 0 && snap.Engine.Open*100 >= most*90 {
-		add(severityWarning, "connections.limit", "/v1/status", "%d of %d connections are open", snap.Engine.Open, most)
-	}
 	if why := snap.Routes.Write.Failing; why != "" {
 		add(severityWarning, "routeSnapshot.failed", "/v1/config", "the snapshot of the routes cannot be written: %s", why)
 	}
+	if why := snap.Reloads.LastError; why != "" {
+		add(severityWarning, "config.failed", "/v1/config", "the configuration file was read again and cannot be used: %s", why)
+	}
 	if why := snap.Horizons.LastError; why != "" {
 		add(severityWarning, "horizons.failed", "/v1/config", "the horizon file has changed and cannot be used: %s", why)
+	}
+}
+
+// A remark is how a check is told of among what somebody should look at.
+type remark struct{ code, link, text string }
+
+// remarked are the checks that can be wrong of a server that answers. What probes fail
+// for is critical. There is one rule for each thing, here and there.
+var remarked = map[string]remark{
+	"loops":        {"loops.silent", "/v1/status", "the server hangs"},
+	"housekeeping": {"scan.silent", "/v1/status", "silent brokers are not removed"},
+	"gate":         {"routes.gated", "/v1/config", "no routes are given yet, needWaitForService waits for brokers"},
+	"brokers":      {"brokers.few", "/v1/brokers", "readyMinBrokers waits for brokers"},
+	"anyBroker":    {"brokers.none", "/v1/brokers", "the tables are empty"},
+	"budget":       {"memory.budget", "/v1/status", "memoryBudget is short"},
+	"files":        {"connections.limit", "/v1/connections", "connections are short"},
+	"kvSave":       {"kvConfig.failed", "/v1/kv", "the KV config is not saved"},
+	"certificate":  {"certificate.expires", "/v1/config", "the certificate of the server"},
+}
+
+// attendChecks tells of the checks of /livez and /readyz.
+func attendChecks(add attend, h *namesrv.Health) {
+	for _, c := range checks {
+		s, reason := c.of(h)
+		r, known := remarked[c.name]
+		switch {
+		case !known || s == statusOK:
+		case s == statusFailed || c.name == "anyBroker":
+			add(severityCritical, r.code, r.link, "%s: %s", r.text, reason)
+		default:
+			add(severityWarning, r.code, r.link, "%s: %s", r.text, reason)
+		}
+	}
+}
+
+// attendPeers tells of the name servers that cannot be reached, and of those that differ.
+func attendPeers(add attend, peers []namesrv.PeerStats) {
+	var gone, other []string
+	for i := range peers {
+		p := &peers[i]
+		if !p.Up && p.Checks > 0 {
+			gone = append(gone, p.Addr)
+		}
+		if doesDiffer(p) {
+			other = append(other, p.Addr)
+		}
+	}
+	const most = 5
+	some := func(all []string) string {
+		if len(all) > most {
+			return strings.Join(all[:most], ", ") + ", …"
+		}
+		return strings.Join(all, ", ")
+	}
+	if len(other) > 0 {
+		add(severityWarning, "peers.differ", "/v1/peers", "%d of %d name servers do not know the same: %s", len(other), len(peers), some(other))
+	}
+	if len(gone) > 0 {
+		add(severityWarning, "peers.unreachable", "/v1/peers", "%d of %d name servers cannot be reached: %s", len(gone), len(peers), some(gone))
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gonamesrv/codec"
-	"gonamesrv/internal/namesrv"
 	"gonamesrv/route"
 )
 
@@ -113,9 +112,9 @@ func (a *Admin) brokers(q *query) (any, error) {
 		}
 		shown = append(shown, s)
 	}
-	counts, wiped := a.server.TopicCounts(), a.wipedNames(v)
+	wiped := a.wipedNames(v)
 	for _, s := range shown {
-		l.Items = append(l.Items, a.brokerAnswer(sv, s, counts, wiped))
+		l.Items = append(l.Items, brokerAnswerOf(sv, s, wiped))
 	}
 	return l, nil
 }
@@ -132,16 +131,16 @@ func (a *Admin) broker(q *query) (any, error) {
 	if !ok {
 		return nil, brokerNotFound(name)
 	}
-	answer := a.brokerAnswer(sv, sv.sets[i], a.server.TopicCounts(), a.wipedNames(v))
+	answer := brokerAnswerOf(sv, sv.sets[i], a.wipedNames(v))
 	answer.Generation = a.generation(v)
 	return answer, nil
 }
 
-func (a *Admin) brokerAnswer(sv *survey, s *surveyed, counts map[string]int, wiped map[string]bool) brokerAnswer {
+func brokerAnswerOf(sv *survey, s *surveyed, wiped map[string]bool) brokerAnswer {
 	b := s.broker
 	answer := brokerAnswer{
 		Broker: b.Name, Clusters: s.clusters, EnableActingMaster: b.EnableActingMaster, Masterless: s.masterless,
-		Topics: counts[b.Name], Wiped: wiped[b.Name], Members: []memberAnswer{},
+		Topics: b.TopicCount(), Wiped: wiped[b.Name], Members: []memberAnswer{},
 	}
 	if b.HasZoneName {
 		answer.Zone = &b.ZoneName
@@ -280,17 +279,19 @@ func (a *Admin) wipedNames(v *route.View) map[string]bool {
 		return c.names
 	}
 	began := time.Now()
-	c.names, c.edition = findWiped(v, a.server), v.Edition()
+	c.names, c.edition = findWiped(v), v.Edition()
 	c.made = time.Now()
 	c.took = c.made.Sub(began)
 	return c.names
 }
 
-func findWiped(v *route.View, s *namesrv.Server) map[string]bool {
+func findWiped(v *route.View) map[string]bool {
 	wiped := map[string]bool{}
-	for name, topics := range s.TopicCounts() {
-		if b, ok := v.Broker([]byte(name)); ok && topics > 0 && b.First().ID == 0 {
-			wiped[name] = true
+	for _, c := range v.Clusters() {
+		for _, name := range c.BrokerNames {
+			if b, ok := v.Broker([]byte(name)); ok && b.TopicCount() > 0 && b.First().ID == 0 {
+				wiped[name] = true
+			}
 		}
 	}
 	steps := 0

@@ -26,7 +26,7 @@ func (a *Admin) config(q *query) (any, error) {
 	if err := q.fault(); err != nil {
 		return nil, err
 	}
-	answer := configAnswer{Hash: a.server.ConfigHash(), Items: []configItem{}}
+	answer := configAnswer{Hash: configHash(a.server.Snapshot().Config), Items: []configItem{}}
 	for _, it := range a.server.ConfigItems() {
 		if changed && (it.HasDefault && it.Value == it.Default || it.Source == namesrv.SourceDefault) {
 			continue

@@ -98,9 +98,14 @@ func peerTotals(peers []namesrv.PeerStats) *peersAnswer {
 		if !p.Up {
 			t.Unreachable++
 		}
-		if p.Brokers.Differ+p.Topics.Differ+p.Config.Differ > 0 {
+		if doesDiffer(p) {
 			t.Differ++
 		}
 	}
 	return t
+}
+
+// doesDiffer reports whether a peer differs in anything, for long enough to count.
+func doesDiffer(p *namesrv.PeerStats) bool {
+	return p.Brokers.Differ+p.Topics.Differ+p.Config.Differ > 0
 }

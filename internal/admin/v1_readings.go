@@ -16,7 +16,8 @@ const rateSpan = 10
 type reading struct {
 	at time.Duration // uptime
 	counts
-	rejected [5]uint64 // by queue, as queuesOf has them
+	rejected   [5]uint64 // by queue, as queuesOf has them
+	logDropped uint64    // lines
 }
 
 // counts are what has happened since the start.
@@ -77,6 +78,7 @@ func readingOf(snap *namesrv.Snapshot) reading {
 			r.heartbeats = st.Requests
 		}
 	}
+	r.logDropped = snap.Log.StderrDropped + snap.Log.FileDropped
 	r.bytesIn, r.bytesOut = snap.Engine.BytesIn, snap.Engine.BytesOut
 	for i, q := range queuesOf(snap) {
 		r.rejected[i] = uint64(q.Rejected)

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-json"
 )
@@ -26,7 +25,7 @@ func (a *Admin) snapshot(*query) (any, error) {
 		if r.Method == http.MethodHead {
 			return
 		}
-		var out io.Writer = &timedWriter{w, http.NewResponseController(w)}
+		var out io.Writer = w // the listener bounds each write
 		if packed {
 			gz, _ := gzip.NewWriterLevel(out, gzip.BestSpeed) // a level that exists
 			defer gz.Close()
@@ -37,17 +36,6 @@ func (a *Admin) snapshot(*query) (any, error) {
 			_ = buf.Flush() // whoever asked may have gone
 		}
 	}), nil
-}
-
-// A timedWriter gives each write its time.
-type timedWriter struct {
-	w    io.Writer
-	conn *http.ResponseController
-}
-
-func (t *timedWriter) Write(b []byte) (int, error) {
-	_ = t.conn.SetWriteDeadline(time.Now().Add(writeTime)) // a test's recorder has none
-	return t.w.Write(b)
 }
 
 // Lines of a snapshot.
@@ -100,10 +88,10 @@ func (a *Admin) writeSnapshot(w *bufio.Writer) error {
 			return err
 		}
 	}
-	counts, wiped := a.server.TopicCounts(), a.wipedNames(v)
+	wiped := a.wipedNames(v)
 	for _, s := range sv.sets {
 		end.Brokers++
-		if err := line(snapshotBroker{"broker", a.brokerAnswer(sv, s, counts, wiped)}); err != nil {
+		if err := line(snapshotBroker{"broker", brokerAnswerOf(sv, s, wiped)}); err != nil {
 			return err
 		}
 	}

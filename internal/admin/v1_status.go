@@ -113,21 +113,28 @@ func (a *Admin) status(*query) (any, error) {
 	st.LatencyMs, st.Peers = a.latencies.answer(latencyOf(&m)), peerTotals(snap.Peers)
 	d := v.Digest()
 	st.Digest = &digestAnswer{digestText(d.Brokers), digestText(d.Topics)}
-	st.State, st.Reasons = stateOf(&snap)
+	st.State, st.Reasons = a.state(snap.State)
 	return st, nil
 }
 
-// stateOf says whether the server gives routes, and why it does not.
-func stateOf(snap *namesrv.Snapshot) (state string, reasons []string) {
-	switch {
-	case snap.State == namesrv.StateStarting:
-		return "starting", []string{}
-	case snap.State != namesrv.StateServing:
-		return "draining", []string{"draining"}
-	case !snap.RoutesGiven:
-		return "notReady", []string{"gate"}
+// state says what /readyz says, and which of its checks fail.
+func (a *Admin) state(now namesrv.State) (state string, reasons []string) {
+	found, ok := a.find(readyProbe, nil)
+	reasons = []string{}
+	for _, f := range found {
+		if f.status == statusFailed {
+			reasons = append(reasons, f.Name)
+		}
 	}
-	return "ready", []string{}
+	switch {
+	case now == namesrv.StateStarting:
+		return "starting", reasons
+	case now != namesrv.StateServing:
+		return "draining", reasons
+	case !ok:
+		return "notReady", reasons
+	}
+	return "ready", reasons
 }
 
 func (sv *survey) totals() (t brokerTotals) {

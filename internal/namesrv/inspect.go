@@ -1,8 +1,6 @@
 package namesrv
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"iter"
 	"slices"
 	"strings"
@@ -21,9 +19,6 @@ func (s *Server) Silence(l *route.LiveInfo) time.Duration {
 
 // WallTime returns the time by the wall clock.
 func (s *Server) WallTime() time.Time { return s.wall() }
-
-// TopicCounts returns how many topics each broker name serves, now.
-func (s *Server) TopicCounts() map[string]int { return s.tableNow().TopicCounts() }
 
 // KVConfig yields each entry of the KV config with its namespace, in ascending order of
 // both, from a namespace and a key on. Values whose keys sound like secrets are hidden.
@@ -106,16 +101,6 @@ func (s *Server) ConfigItems() []ConfigItem {
 		}
 	}
 	return items
-}
-
-// ConfigHash returns what is equal on servers with equal configurations. Secrets do not
-// count.
-func (s *Server) ConfigHash() string {
-	h := sha256.New()
-	for _, f := range s.config().all() {
-		h.Write([]byte(f.Name + "=" + secretive(f.Name, f.Value) + "\n"))
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // secretive returns a value, or what stands for a secret.

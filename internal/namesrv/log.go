@@ -141,9 +141,10 @@ func (s *Server) noteTopics(reg *route.Registration) {
 	for _, l := range []struct {
 		key   string
 		names []string
-	}{{"newNames", c.NewNames}, {"addedNames", c.AddedNames}, {"changedNames", c.ChangedNames}} {
+		most  int // five in all
+	}{{"newNames", c.NewNames, 2}, {"addedNames", c.AddedNames, 1}, {"changedNames", c.ChangedNames, 2}} {
 		if len(l.names) > 0 {
-			attrs = append(attrs, slog.String(l.key, someOf(l.names)))
+			attrs = append(attrs, slog.String(l.key, someOf(l.names[:min(len(l.names), l.most)])))
 		}
 	}
 	if held > 0 {

@@ -50,7 +50,7 @@ type Snapshot struct {
 	Clients       []ClientCount // by language and version, 32 kinds at most and the rest; brokers are clients too
 
 	Table    route.Stats
-	Events   []EventCount       // of brokers, one for each kind, always in the same order
+	Events   []EventCount       // of brokers, one for each kind, always in the same order: all that the log may tell of them; Journal.Types has what the journal keeps, so other things too, and fewer refusals
 	Routes   RouteSnapshotStats // over a restart
 	Horizons HorizonsStats
 	KVConfig KVConfigStats
