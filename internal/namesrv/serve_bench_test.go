@@ -45,3 +45,36 @@ func BenchmarkServe(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTally is what of that is for those who count: came and due are paid by each
+// request, sample by one of 64.
+func BenchmarkTally(b *testing.B) {
+	cfg := DefaultConfig()
+	cfg.KVConfigPath = ""
+	s, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, _ := connect(b)
+	frame := codec.AppendRequest(nil, codec.SerializeJSON, nstest.Route("T"))
+	r := &request{conn: c, tally: s.tallies.all[0]}
+	if err := r.cmd.Decode(frame); err != nil {
+		b.Fatal(err)
+	}
+	r.row = s.dispatch.of(r.cmd.Code)
+	for _, part := range []struct {
+		name string
+		pay  func()
+	}{
+		{"came", func() { r.tally.came(r.row, outcomeSuccess) }},
+		{"due", func() { r.tally.isDue() }},
+		{"sample", func() { s.beginSample(r); s.endSample(r, outcomeSuccess) }},
+	} {
+		b.Run(part.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				part.pay()
+			}
+		})
+	}
+}
