@@ -55,15 +55,3 @@ func (k Keepers) Of(m *Member) iter.Seq[*LiveInfo] {
 		}
 	}
 }
-
-// TopicCounts returns how many topics each broker name serves, now. It takes the lock
-// for as long as it takes to read that many numbers.
-func (t *Table) TopicCounts() map[string]int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	counts := make(map[string]int, t.brokerAddrTable.size)
-	for b := range t.brokerAddrTable.all {
-		counts[b.Name] = b.set.topics.size
-	}
-	return counts
-}

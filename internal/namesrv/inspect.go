@@ -22,8 +22,14 @@ func (s *Server) Silence(l *route.LiveInfo) time.Duration {
 // WallTime returns the time by the wall clock.
 func (s *Server) WallTime() time.Time { return s.wall() }
 
-// TopicCounts returns how many topics each broker name serves, now.
-func (s *Server) TopicCounts() map[string]int { return s.tableNow().TopicCounts() }
+// TopicCounts returns how many topics each broker name serves, now. It takes no lock.
+func (s *Server) TopicCounts() map[string]int {
+	counts := map[string]int{}
+	for b := range s.View().Brokers() {
+		counts[b.Name] = b.TopicCount()
+	}
+	return counts
+}
 
 // KVConfig yields each entry of the KV config with its namespace, in ascending order of
 // both, from a namespace and a key on. Values whose keys sound like secrets are hidden.
