@@ -3,6 +3,7 @@ package admin
 import (
 	"bufio"
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"runtime"
@@ -26,7 +27,7 @@ func (a *Admin) snapshot(*query) (any, error) {
 		if r.Method == http.MethodHead {
 			return
 		}
-		var out io.Writer = &timedWriter{w, http.NewResponseController(w)}
+		var out io.Writer = &endingWriter{w, time.Now().Add(mostSnapshotTime)}
 		if packed {
 			gz, _ := gzip.NewWriterLevel(out, gzip.BestSpeed) // a level that exists
 			defer gz.Close()
@@ -39,15 +40,23 @@ func (a *Admin) snapshot(*query) (any, error) {
 	}), nil
 }
 
-// A timedWriter gives each write its time.
-type timedWriter struct {
-	w    io.Writer
-	conn *http.ResponseController
+// mostSnapshotTime is how long a snapshot may take, or a peer that reads slowly would keep
+// away all others who ask for much. Of a million topics there are 200 MB.
+var mostSnapshotTime = 5 * time.Minute
+
+var errSnapshotLate = errors.New("admin: a snapshot takes too long to send")
+
+// An endingWriter writes until its time has come.
+type endingWriter struct {
+	w   io.Writer
+	end time.Time
 }
 
-func (t *timedWriter) Write(b []byte) (int, error) {
-	_ = t.conn.SetWriteDeadline(time.Now().Add(writeTime)) // a test's recorder has none
-	return t.w.Write(b)
+func (e *endingWriter) Write(b []byte) (int, error) {
+	if !time.Now().Before(e.end) {
+		return 0, errSnapshotLate
+	}
+	return e.w.Write(b)
 }
 
 // Lines of a snapshot.

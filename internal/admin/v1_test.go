@@ -452,6 +452,18 @@ func TestSnapshotIsWhole(t *testing.T) {
 	}
 }
 
+// TestSnapshotEnds: who reads too slowly does not get the end.
+func TestSnapshotEnds(t *testing.T) {
+	f := newWorld(t)
+	defer func(was time.Duration) { mostSnapshotTime = was }(mostSnapshotTime)
+	for _, d := range []time.Duration{time.Hour, 0} {
+		mostSnapshotTime = d
+		if got := strings.Contains(f.get("/v1/snapshot").Body.String(), `"type":"end"`); got != (d > 0) {
+			t.Errorf("in %v it has an end: %v", d, got)
+		}
+	}
+}
+
 // TestGenerationGrows: an answer after a change has a higher generation of the same boot.
 func TestGenerationGrows(t *testing.T) {
 	f := newFixture(t, nil)
