@@ -26,7 +26,7 @@ const (
 // a View shows all that events up to its Seq say, and what changes no table (a refused
 // request, a note of the server) has a Seq and makes no View.
 //
-// An event takes 200 bytes and its details; at most about 5 KiB, as its texts are cut and
+// An event takes 200 bytes and its details; at most about 9 KiB, as its texts are cut and
 // its lists short. Readers take no lock and hold nobody up. Safe from any goroutine.
 type Journal struct {
 	size   int                             // in chunks

@@ -143,7 +143,7 @@ var checks = []check{
 func full(text string, percent int64, of func(*namesrv.Health) (n, of int64)) func(*namesrv.Health) (status, string) {
 	return func(h *namesrv.Health) (status, string) {
 		n, most := of(h)
-		if most > 0 && n > most/100*percent {
+		if most > 0 && 100*n > percent*most {
 			return statusWarning, fmt.Sprintf("%.0f %% %s", 100*float64(n)/float64(most), text)
 		}
 		return statusOK, ""

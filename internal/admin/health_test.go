@@ -50,6 +50,8 @@ func TestChecks(t *testing.T) {
 		{"files", namesrv.Health{Connections: 850, MaxConnections: 1000}, statusOK, ""},
 		{"files", namesrv.Health{Connections: 910, MaxConnections: 1000}, statusWarning, "91 % of the connections that may be are open"},
 		{"files", namesrv.Health{Connections: 910}, statusOK, ""},
+		{"files", namesrv.Health{Connections: 40, MaxConnections: 50}, statusOK, ""},
+		{"files", namesrv.Health{Connections: 45, MaxConnections: 50}, statusWarning, "90 % of the connections that may be are open"},
 		{"kvSave", namesrv.Health{KVSaveFailed: true}, statusWarning, "the last change of the KV config could not be written"},
 		{"certificate", namesrv.Health{}, statusOK, ""},
 		{"certificate", namesrv.Health{CertificateEnd: in(15 * day)}, statusOK, ""},

@@ -19,8 +19,8 @@ import (
 
 const metricsHead = `# Metrics
 
-What ` + "`/metrics`" + ` of the admin listener shows, made of the server's state at each scrape: nothing is sampled or
-averaged in between. ` + "`make metrics`" + ` writes this file; a test compares it with what the server exports. Rules
+What ` + "`/metrics`" + ` of the admin listener shows, made of the server's state at each scrape. Only the
+times of what event loops serve are of samples, which stand for all. ` + "`make metrics`" + ` writes this file; a test compares it with what the server exports. Rules
 for alerts and a board are in [deploy/monitoring](../deploy/monitoring).
 
 Counters start at 0 with the server. Labels are bounded: topics, addresses and connections are never one. At most

@@ -32,6 +32,9 @@ func (a *Admin) digest(q *query) (any, error) {
 	switch {
 	case only >= 0:
 		names := append([]string{}, v.TopicsOfBucket(buckets, only)...)
+		if len(names) > largestNamePage {
+			return nil, badParameter("bucket %d of %d has %d topics, more than %d: ask for more buckets", only, buckets, len(names), largestNamePage)
+		}
 		answer.Names = &names
 	case buckets > 0:
 		texts := make([]string, 0, buckets)

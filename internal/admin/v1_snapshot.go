@@ -3,10 +3,12 @@ package admin
 import (
 	"bufio"
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-json"
 )
@@ -25,7 +27,7 @@ func (a *Admin) snapshot(*query) (any, error) {
 		if r.Method == http.MethodHead {
 			return
 		}
-		var out io.Writer = w // the listener bounds each write
+		var out io.Writer = &endingWriter{w, time.Now().Add(mostSnapshotTime)}
 		if packed {
 			gz, _ := gzip.NewWriterLevel(out, gzip.BestSpeed) // a level that exists
 			defer gz.Close()
@@ -36,6 +38,25 @@ func (a *Admin) snapshot(*query) (any, error) {
 			_ = buf.Flush() // whoever asked may have gone
 		}
 	}), nil
+}
+
+// mostSnapshotTime is how long a snapshot may take, or a peer that reads slowly would keep
+// away all others who ask for much. Of a million topics there are 200 MB.
+var mostSnapshotTime = 5 * time.Minute
+
+var errSnapshotLate = errors.New("admin: a snapshot takes too long to send")
+
+// An endingWriter writes until its time has come.
+type endingWriter struct {
+	w   io.Writer
+	end time.Time
+}
+
+func (e *endingWriter) Write(b []byte) (int, error) {
+	if !time.Now().Before(e.end) {
+		return 0, errSnapshotLate
+	}
+	return e.w.Write(b)
 }
 
 // Lines of a snapshot.

@@ -327,6 +327,26 @@ func TestShortPages(t *testing.T) {
 	}
 }
 
+// TestLargePages: what a page shows is bounded, however many brokers have each topic.
+func TestLargePages(t *testing.T) {
+	f := newFixture(t, nil)
+	const brokers = 100
+	names := make([]string, mostShown/brokers+100)
+	for i := range names {
+		names[i] = fmt.Sprintf("T%04d", i)
+	}
+	for i := range brokers {
+		f.register(nstest.Broker{Cluster: "c", Name: fmt.Sprint("b", i), Addr: fmt.Sprintf("10.0.0.%d:1", i), Counter: 1, Topics: names})
+	}
+	f.names.forget(time.Now().Add(time.Hour))
+	var first, second listing[topicAnswer]
+	f.want(200, "/v1/topics?limit=1000", &first)
+	f.want(200, "/v1/topics?limit=1000&after="+first.Next, &second)
+	if len(first.Items) != mostShown/brokers || len(second.Items) != 100 || second.Next != "" || second.Items[99].Topic != names[len(names)-1] {
+		t.Errorf("pages of %d and %d topics, want %d and 100", len(first.Items), len(second.Items), mostShown/brokers)
+	}
+}
+
 // TestBrokerPages: as TestTopicPages.
 func TestBrokerPages(t *testing.T) {
 	f := newWorld(t)
@@ -429,6 +449,18 @@ func TestSnapshotIsWhole(t *testing.T) {
 	last := lines[len(lines)-1]
 	if want := fmt.Sprintf(`{"type":"end","clusters":%d,"brokers":%d,"topics":%d}`, types["cluster"], types["broker"], types["topic"]); last != want || types["view"] != 1 || types["broker"] != 5 {
 		t.Errorf("the last line is %s, want %s", last, want)
+	}
+}
+
+// TestSnapshotEnds: who reads too slowly does not get the end.
+func TestSnapshotEnds(t *testing.T) {
+	f := newWorld(t)
+	defer func(was time.Duration) { mostSnapshotTime = was }(mostSnapshotTime)
+	for _, d := range []time.Duration{time.Hour, 0} {
+		mostSnapshotTime = d
+		if got := strings.Contains(f.get("/v1/snapshot").Body.String(), `"type":"end"`); got != (d > 0) {
+			t.Errorf("in %v it has an end: %v", d, got)
+		}
 	}
 }
 
@@ -579,6 +611,23 @@ func TestDigestBuckets(t *testing.T) {
 	}
 	if w := f.get("/v1/digest?only=1"); w.Code != 400 {
 		t.Errorf("only without buckets: %d", w.Code)
+	}
+}
+
+// TestLargeBucket: the names of a bucket are no way to get them all at once.
+func TestLargeBucket(t *testing.T) {
+	f := newFixture(t, nil)
+	names := make([]string, largestNamePage+1)
+	for i := range names {
+		names[i] = fmt.Sprintf("T%05d", i)
+	}
+	f.register(nstest.Broker{Cluster: "c", Name: "b", Addr: "10.0.0.1:1", Counter: 1, Topics: names})
+	if w := f.get("/v1/digest?buckets=1&only=0"); w.Code != 400 || !strings.Contains(w.Body.String(), "ask for more buckets") {
+		t.Errorf("it is answered %d %.100s", w.Code, w.Body)
+	}
+	var half digestList
+	if f.want(200, "/v1/digest?buckets=2&only=1", &half); len(*half.Names) == 0 {
+		t.Error("half of them cannot be had")
 	}
 }
 

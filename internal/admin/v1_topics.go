@@ -19,6 +19,8 @@ const (
 	// mostLooked is at how many names a request looks. What it has found until then is
 	// a page, however short.
 	mostLooked = 50_000
+	// mostShown is after how many queues of brokers a page ends: some 6 MB.
+	mostShown = 50_000
 
 	// The list of names is reused for so long at most after it was made, and kept for so
 	// long after it was used.
@@ -90,11 +92,12 @@ func (a *Admin) topics(q *query) (any, error) {
 	if from < len(names) && names[from] == after {
 		from++
 	}
+	shown := 0
 	for looked, name := range names[from:] {
 		if !strings.HasPrefix(name, prefix) {
 			break
 		}
-		if len(page.Items) == limit || looked == mostLooked {
+		if len(page.Items) == limit || looked == mostLooked || shown >= mostShown {
 			page.Next = names[from+looked-1]
 			break
 		}
@@ -110,7 +113,9 @@ func (a *Admin) topics(q *query) (any, error) {
 		case len(fields) > 0:
 			page.Items = append(page.Items, topicName{name})
 		default:
-			page.Items = append(page.Items, topicOf(view, e))
+			t := topicOf(view, e)
+			shown += len(t.Queues)
+			page.Items = append(page.Items, t)
 		}
 	}
 	return page, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -116,6 +117,7 @@ type keyChange struct{ key, before, after, effect string }
 // with returns c with what may change of it as file has it, and all that differs.
 func (c *Config) with(file *Config) (next Config, changes []keyChange, err error) {
 	next = *c
+	next.Unknown, next.JavaOptions, next.Sources = file.Unknown, file.JavaOptions, maps.Clone(file.Sources)
 	for i := range configKeys {
 		k := &configKeys[i]
 		before, after := k.get(c), k.get(file)
@@ -124,13 +126,13 @@ func (c *Config) with(file *Config) (next Config, changes []keyChange, err error
 		}
 		changes = append(changes, keyChange{k.name, before, after, k.effect()})
 		if k.update == updateNever {
+			next.noteSources(c.sourceOf(k.name), map[string]bool{k.name: true})
 			continue
 		}
 		if err := k.set(&next, after); err != nil {
 			return next, nil, fmt.Errorf("namesrv: %s: %w", k.name, err)
 		}
 	}
-	next.Unknown, next.JavaOptions = file.Unknown, file.JavaOptions
 	return next, changes, nil
 }
 

@@ -44,3 +44,36 @@ func TestReloadIsAllOrNothing(t *testing.T) {
 		t.Errorf("then the Snapshot has %+v", st)
 	}
 }
+
+// TestReloadNamesSources: where a key has its value from follows the value. One that
+// must not change keeps both.
+func TestReloadNamesSources(t *testing.T) {
+	s, _ := startLogging(t, nil)
+	reload := func(lines string) {
+		t.Helper()
+		s.ReloadConfig(func() (namesrv.Config, []namesrv.Note, error) {
+			cfg := namesrv.DefaultConfig()
+			notes, err := cfg.LoadProperties(writeProperties(t, lines))
+			return cfg, notes, err
+		})
+	}
+	wantItem := func(when, key, value string, source namesrv.Source) {
+		t.Helper()
+		for _, it := range s.ConfigItems() {
+			if it.Key == key && (it.Value != value || it.Source != source || !it.HasDefault && source != namesrv.SourceDefault) {
+				t.Errorf("%s: %+v, want %s from %s", when, it, value, source)
+			}
+			if it.Key == key && it.Default != "true" && key == "enableTopicList" {
+				t.Errorf("%s: the default of %s is %s", when, key, it.Default)
+			}
+		}
+	}
+	hosts := s.Config().ProxyProtocolTrusted
+	reload("enableTopicList=false\nmaxTopics=77777\nproxyProtocolTrusted=10.0.0.1\nmine=1\n")
+	wantItem("it is in the file", "enableTopicList", "false", namesrv.SourceFile)
+	wantItem("it is in the file", "maxTopics", "77777", namesrv.SourceFile)
+	wantItem("it never changes", "proxyProtocolTrusted", hosts, namesrv.SourceDefault)
+	reload("maxTopics=77777\n")
+	wantItem("it is not in the file any more", "enableTopicList", "true", namesrv.SourceDefault)
+	wantItem("it still is", "maxTopics", "77777", namesrv.SourceFile)
+}
