@@ -105,6 +105,6 @@
 // broker and clients speak TLS; horizon_linux_test.go, where the broker is behind
 // a NAT; and
 // mqadmindiff_test.go, where mqadmin must print the same for ours and for a
-// Java name server. Read interop_test.go first, and differential_test.go for
+// Java name server; peers_test.go, where ours compares itself with a Java one. Read interop_test.go first, and differential_test.go for
 // the comparison.
 package interop
