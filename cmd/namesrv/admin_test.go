@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"gonamesrv/internal/namesrv"
@@ -35,13 +36,10 @@ func TestAdminPortOfOthers(t *testing.T) {
 	}
 }
 
-// TestAdminServer asks the whole program, with a token of its file.
-func TestAdminServer(t *testing.T) {
-	tokens := filepath.Join(t.TempDir(), "tokens")
-	const token = "0123456789abcdef"
-	if err := os.WriteFile(tokens, []byte("debug me "+token+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+// startWithAdmin starts the whole program with an admin listener, until the test ends or
+// stop is called. It returns where it listens for peers and for people.
+func startWithAdmin(t *testing.T, lines ...string) (peers, admin string, stop func() (code int), said func() string) {
+	t.Helper()
 	for {
 		free, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -50,10 +48,10 @@ func TestAdminServer(t *testing.T) {
 		addr := free.Addr().String()
 		free.Close()
 		_, port, _ := net.SplitHostPort(addr)
-		ctx, stop := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(context.Background())
 		var stdout, stderr output
 		ended := make(chan int, 1)
-		file := properties(t, "bindAddress=127.0.0.1", "listenPort=0", "adminServerPort="+port, "adminTokenFile="+tokens)
+		file := properties(t, append([]string{"bindAddress=127.0.0.1", "listenPort=0", "adminServerPort=" + port}, lines...)...)
 		go func() { ended <- run(ctx, []string{"-c", file}, noEnv, &stdout, &stderr) }()
 		var code int
 		nstest.Eventually(t, "it has booted or ended", func() bool {
@@ -65,29 +63,41 @@ func TestAdminServer(t *testing.T) {
 				return booted.MatchString(stdout.String())
 			}
 		})
-		if !booted.MatchString(stdout.String()) {
-			stop()
+		m := booted.FindStringSubmatch(stdout.String())
+		if m == nil {
+			cancel()
 			if code == exitFailed && strings.Contains(stderr.String(), "change adminServerPort") {
 				continue // somebody was faster
 			}
 			t.Fatalf("it ends with %d, %s", code, &stderr)
 		}
-		for path, want := range map[string]int{"/readyz": 200, "/v1": 200, "/debug/pprof/cmdline": 401} {
-			if code, body := get(t, "http://"+addr+path, ""); code != want {
-				t.Errorf("%s is answered %d %s", path, code, body)
-			}
+		stop = sync.OnceValue(func() int { cancel(); return <-ended })
+		t.Cleanup(func() { stop() })
+		return "127.0.0.1:" + m[1], addr, stop, func() string { return stderr.String() + stdout.String() }
+	}
+}
+
+// TestAdminServer asks the whole program, with a token of its file.
+func TestAdminServer(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	const token = "0123456789abcdef"
+	if err := os.WriteFile(tokens, []byte("debug me "+token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, addr, stop, said := startWithAdmin(t, "adminTokenFile="+tokens)
+	for path, want := range map[string]int{"/readyz": 200, "/v1": 200, "/debug/pprof/cmdline": 401} {
+		if code, body := get(t, "http://"+addr+path, ""); code != want {
+			t.Errorf("%s is answered %d %s", path, code, body)
 		}
-		if code, body := get(t, "http://"+addr+"/debug/pprof/cmdline", token); code != 200 {
-			t.Errorf("with a token it is answered %d %s", code, body)
-		}
-		stop()
-		if code := <-ended; code != exitOK {
-			t.Errorf("exit code %d", code)
-		}
-		if strings.Contains(stderr.String()+stdout.String(), token) {
-			t.Errorf("it says a token: %s", &stderr)
-		}
-		return
+	}
+	if code, body := get(t, "http://"+addr+"/debug/pprof/cmdline", token); code != 200 {
+		t.Errorf("with a token it is answered %d %s", code, body)
+	}
+	if code := stop(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	if text := said(); strings.Contains(text, token) {
+		t.Errorf("it says a token: %s", text)
 	}
 }
 

@@ -83,8 +83,10 @@
 // and is killed when its test ends. A guard (guard_test.go) kills what is left
 // if the test binary itself dies. Tests run side by side: they wait for brokers
 // most of the time. Each has processes, ports and a directory of its own, and
-// three at a time do with 6 GB and two processors. Ports are taken below the ephemeral range,
-// from a block that no other run uses (port_test.go). Waiting is done on
+// three at a time do with 6 GB and two processors. A subtest that needs what its
+// test has started runs in the place of that (sideBySide): with t.Parallel it would
+// wait behind all other tests. Ports are taken below the ephemeral range, from a
+// block that no other run uses (port_test.go). Waiting is done on
 // conditions with a deadline, which is generous (wait_test.go): a busy machine
 // must not look like a broken server.
 //
@@ -103,8 +105,8 @@
 // its topics in parts and one by one; container_test.go and proxy_test.go;
 // addressserver_test.go, where nobody is told an address; tls_test.go, where
 // broker and clients speak TLS; horizon_linux_test.go, where the broker is behind
-// a NAT; and
-// mqadmindiff_test.go, where mqadmin must print the same for ours and for a
-// Java name server. Read interop_test.go first, and differential_test.go for
-// the comparison.
+// a NAT; mqadmindiff_test.go, where mqadmin must print the same for ours and for a
+// Java name server; peers_test.go, where ours compares itself with a Java one; and
+// operate_test.go, where an operator looks at it over HTTP. Read interop_test.go
+// first, and differential_test.go for the comparison.
 package interop

@@ -256,15 +256,14 @@ func TestHorizonNAT(t *testing.T) {
 	})
 
 	t.Run("clients", func(t *testing.T) {
+		var side sideBySide
 		for _, c := range n.clients() {
 			home := filepath.Join(dir, c.topic)
-			t.Run(c.name, func(t *testing.T) {
-				t.Parallel()
+			side.run(t, c.name, func(t *testing.T) {
 				out, state := c.talk(t, home, at(natOuter, with), c.topic, c.count)
 				c.check(t, c.name, c.topic, c.count, out, state)
 			})
-			t.Run(c.name+" without horizons", func(t *testing.T) {
-				t.Parallel()
+			side.run(t, c.name+" without horizons", func(t *testing.T) {
 				port := b.port
 				if c.vip {
 					port -= 2
@@ -277,13 +276,13 @@ func TestHorizonNAT(t *testing.T) {
 				t.Log(vain)
 			})
 		}
-		t.Run("Java 4.9.7 from the gateway", func(t *testing.T) {
-			t.Parallel()
+		side.run(t, "Java 4.9.7 from the gateway", func(t *testing.T) {
 			const topic, count = "NATGatewayTopic", 100
 			c := n.clients()[0]
 			out, state := c.talk(t, filepath.Join(dir, topic), fmt.Sprintf("%s:%d", natOuter, gateway), topic, count)
 			c.check(t, c.name, topic, count, out, state)
 		})
+		side.wait()
 	})
 
 	t.Run("the broker is still registered, and connections have gone where they were told", func(t *testing.T) {

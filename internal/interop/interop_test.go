@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -277,6 +278,32 @@ func step(t *testing.T, name string, f func(*testing.T)) {
 		t.FailNow()
 	}
 }
+
+// A sideBySide runs subtests side by side, in the place that their test has among those
+// that run. With t.Parallel they would wait behind all tests that have no place yet, and
+// the brokers of their test beside those of the others.
+type sideBySide struct {
+	all    sync.WaitGroup
+	places chan struct{}
+}
+
+// atOnce is how many subtests of a test run.
+const atOnce = 2
+
+// run starts a subtest when there is a place for it.
+func (s *sideBySide) run(t *testing.T, name string, f func(*testing.T)) {
+	if s.places == nil {
+		s.places = make(chan struct{}, atOnce)
+	}
+	s.places <- struct{}{}
+	s.all.Go(func() {
+		defer func() { <-s.places }()
+		t.Run(name, f)
+	})
+}
+
+// wait waits until all have ended, which must be before their test does.
+func (s *sideBySide) wait() { s.all.Wait() }
 
 // workDir returns a directory for the files of one test.
 func workDir(t *testing.T) string {

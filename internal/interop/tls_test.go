@@ -30,14 +30,14 @@ func TestTLS(t *testing.T) {
 		}
 	})
 	t.Run("clients", func(t *testing.T) {
-		t.Run("a Java producer and consumer of 5.5.0, TLS enforced", func(t *testing.T) {
-			t.Parallel()
+		var side sideBySide
+		side.run(t, "a Java producer and consumer of 5.5.0, TLS enforced", func(t *testing.T) {
 			javaProduceConsume(t, filepath.Join(dir, "new"), "5.5.0", strict.addr(), topic, count, secure...)
 		})
-		t.Run("a Java producer and consumer of 4.9.7, TLS allowed", func(t *testing.T) {
-			t.Parallel()
+		side.run(t, "a Java producer and consumer of 4.9.7, TLS allowed", func(t *testing.T) {
 			javaProduceConsume(t, filepath.Join(dir, "old"), "4.9.7", plain.addr(), topic+"Old", count, secure...)
 		})
+		side.wait()
 	})
 	t.Run("without TLS, where it is enforced, nobody is answered", func(t *testing.T) {
 		if _, err := askOver(strict.addr(), dialPlain, codeClusterInfo, versionNew, nil); err == nil {
