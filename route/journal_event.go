@@ -224,11 +224,14 @@ func (f *JournalFilter) fits(e *JournalEvent) bool {
 	if f == nil {
 		return true
 	}
-	d := e.Details
+	d, topic := e.Details, f.Topic
+	if len(topic) > maxEventText {
+		topic = cut(topic) // as it is kept
+	}
 	return (len(f.Types) == 0 || slices.Contains(f.Types, e.Type)) &&
 		(f.Cluster == "" || e.Cluster == f.Cluster) &&
 		(f.Broker == "" || e.Broker == f.Broker || d != nil && slices.Contains(d.Brokers, f.Broker)) &&
-		(f.Topic == "" || d != nil && (d.Topic == f.Topic || slices.Contains(d.Sample, f.Topic)))
+		(topic == "" || d != nil && (d.Topic == topic || slices.Contains(d.Sample, topic)))
 }
 
 // maxEventText is how long a text of an event may be, in bytes.

@@ -347,3 +347,34 @@ func TestJournalCostsNothingUnchanged(t *testing.T) {
 		t.Errorf("%v allocations, %d events", n, now-before)
 	}
 }
+
+// TestJournalIsShownAfterTheView: nobody reads an event before there is a View that
+// shows it, not even because an event of no table comes in between.
+func TestJournalIsShownAfterTheView(t *testing.T) {
+	table := registered(t, 1, 2)
+	j := table.Journal()
+	asked := 0
+	table.viewStored = func() {
+		asked++
+		j.Note(JournalEvent{Type: JournalServerReady})
+		if newest, seq := j.Newest(), table.View().Seq(); newest >= seq {
+			t.Errorf("event %d can be read while the View that shows events up to %d is being stored", newest, seq)
+		}
+	}
+	table.DeleteTopic(string(benchTopic(0)))
+	table.viewStored = nil
+	if newest := j.Newest(); asked != 1 || newest != table.View().Seq()+1 {
+		t.Errorf("%d Views; the newest event is %d and the View shows those up to %d: want 1, and one more than that", asked, newest, table.View().Seq())
+	}
+}
+
+// TestJournalFindsLongTopics: a name longer than texts of events is found by what is
+// kept of it.
+func TestJournalFindsLongTopics(t *testing.T) {
+	j := NewJournal(0)
+	long := strings.Repeat("x", maxEventText+1)
+	j.Note(JournalEvent{Type: JournalTopicDeleted, Details: &EventDetails{Topic: long}})
+	if events, _, err := j.Read(0, &JournalFilter{Topic: long}, 0); err != nil || len(events) != 1 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+}
