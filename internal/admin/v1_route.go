@@ -56,10 +56,11 @@ func (a *Admin) route(q *query) (any, error) {
 	}
 	told := a.server.TellRoute(&ask)
 	if told.Code == codec.RespTopicNotExist {
-		f := topicNotFound(ask.Topic)
-		if told.Why.Refused != "" {
-			f.detail = told.Why.Refused
+		if told.Why.Refused == "" {
+			return nil, a.topicGone(ask.Topic)
 		}
+		f := topicNotFound(ask.Topic)
+		f.detail = told.Why.Refused
 		return nil, f
 	}
 	if raw {

@@ -60,6 +60,10 @@ var goldenPaths = []struct {
 	{"config_changed", "/v1/config?changed=1", 200},
 	{"connections", "/v1/connections", 200},
 	{"connections_list", "/v1/connections?list=1", 200},
+	{"events_topic", "/v1/events?topic=ORDERS&type=topics.*", 200},
+	{"events_broker", "/v1/events?broker=broker-d", 200},
+	{"events_gone", "/v1/events?since=zzz.1", 410},
+	{"events_type", "/v1/events?type=broker.nothing", 400},
 	{"digest", "/v1/digest?buckets=4", 200},
 	{"peers", "/v1/peers", 200},
 	{"parameter_unknown", "/v1/topics?foo=1", 400},
@@ -75,6 +79,7 @@ var moving = map[string]bool{
 	"ageMs": true, "conn": true, "rss": true, "heap": true, "budgetUsed": true, "budgetLimit": true, "open": true, "limit": true, "uptimeSeconds": true,
 	"hash": true, "requests": true, "routeReads": true, "routeMisses": true, "registrations": true, "heartbeats": true, "refused": true,
 	"bytesIn": true, "bytesOut": true, "generation": true, "capacity": true, "p50": true, "p99": true, "id": true, "address": true, "idleMs": true,
+	"seq": true, "parent": true, "remote": true, "oldest": true,
 }
 
 // still replaces what is another value each time by what kind of value it is.
