@@ -62,10 +62,12 @@ type changeAnswer struct {
 	After  *string `json:"after"`
 }
 
-func (a *Admin) eventAnswer(e *route.JournalEvent) eventAnswer {
+func (a *Admin) eventAnswer(e *route.JournalEvent) eventAnswer { return eventOf(a.boot, e) }
+
+func eventOf(boot string, e *route.JournalEvent) eventAnswer {
 	d := e.Details
 	answer := eventAnswer{
-		Seq: number(e.Seq), Generation: a.seqGeneration(e.Seq), Time: stamp(time.UnixMilli(e.AtMillis)), Type: e.Type.String(),
+		Seq: number(e.Seq), Generation: boot + "." + strconv.FormatUint(e.Seq, 10), Time: stamp(time.UnixMilli(e.AtMillis)), Type: e.Type.String(),
 		Cause: causeAnswer{Kind: e.Cause.Kind.String()}, Cluster: optional(e.Cluster), Broker: optional(e.Broker), Addr: optional(e.Addr),
 		Conn: optional(number(e.Origin.Conn)), Code: optional(int32(e.Origin.Code)), Identity: optional(e.Origin.Identity), Parent: optional(number(e.Parent)),
 		Topics: topicChanges(e.Topics), Sample: append([]string{}, d.Sample...), Topic: optional(d.Topic),
