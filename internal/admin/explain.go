@@ -78,6 +78,9 @@ func eventText(e *route.JournalEvent) string {
 	if e.Broker != "" {
 		text += " of broker " + quoted(e.Broker)
 	}
+	if e.Addr != "" {
+		text += " at " + quoted(e.Addr)
+	}
 	switch d := e.Details; {
 	case e.Cause.Kind == route.CauseSilence:
 		text += ", " + silentText(e.Cause.SilentMillis, e.Cause.TimeoutMillis)

@@ -354,7 +354,7 @@ func (f *topicFacts) explainNever(s *steps) {
 	case len(never) == 0:
 		s.add("brokers", stepInfo, data, "all brokers that are registered had it")
 	default:
-		s.add("brokers", stepInfo, data, "%s are registered, and have not said that they have it", someNames(never))
+		s.add("brokers", stepInfo, data, "registered, and have not said that they have it: %s", someNames(never))
 	}
 }
 

@@ -87,11 +87,23 @@ func (a *Admin) addPast(f *topicFacts) {
 	}
 }
 
-// withParent returns an event, and before it the one that it follows from.
+// withParent returns an event, and before it those that brought it about: the broker that
+// was the last of a removed set, or that another one took the place of, whose registration
+// lists other topics.
 func (a *Admin) withParent(e route.JournalEvent) []route.JournalEvent {
-	if e.Parent > 0 && e.Type == route.JournalSetRemoved {
-		if parents, _, err := a.server.Journal().Read(e.Parent-1, nil, 1); err == nil && len(parents) == 1 && parents[0].Seq == e.Parent {
-			return []route.JournalEvent{parents[0], e}
+	const near = 8 // between two events of one change others may come that are of no table
+	if e.Parent == 0 {
+		return []route.JournalEvent{e}
+	}
+	events, _, err := a.server.Journal().Read(max(e.Parent, near)-near, nil, near)
+	if err != nil {
+		return []route.JournalEvent{e}
+	}
+	for i := len(events) - 1; i >= 0; i-- {
+		p := events[i]
+		if e.Type == route.JournalSetRemoved && p.Seq == e.Parent ||
+			e.Type == route.JournalTopicsChanged && p.Type == route.JournalBrokerDisplaced && p.Broker == e.Broker && p.Details.ByAddr == e.Addr {
+			return []route.JournalEvent{p, e}
 		}
 	}
 	return []route.JournalEvent{e}
