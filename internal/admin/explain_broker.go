@@ -109,7 +109,7 @@ func (f *brokerFacts) explainSet(s *steps, set *surveyed) string {
 		s.add("topics", stepOK, facts{"topics": f.topics}, "it has %d topics", f.topics)
 	}
 	if b.HasZoneName {
-		s.add("zone", stepInfo, facts{"zone": b.ZoneName}, "clients in zones other than %s are not told of it, if their own zone has brokers", quoted(b.ZoneName))
+		s.add("zone", stepInfo, facts{"zone": b.ZoneName}, "clients of zones other than %s are not told of it", quoted(b.ZoneName))
 	}
 	switch {
 	case set.masterless || f.wiped:

@@ -215,9 +215,12 @@ func (f *topicFacts) explainBroker(s *steps, o *offered) {
 	if o.Perm&permRead != 0 && o.ReadQueueNums == 0 || o.Perm&permWrite != 0 && o.WriteQueueNums == 0 {
 		worse(stepWarning, "it has no queues for that")
 	}
-	if o.otherZone {
+	switch {
+	case o.otherZone && !b.HasZoneName:
+		worse(stepFailed, "it is left out: it has no zone, and a master")
+	case o.otherZone:
 		worse(stepFailed, "it is left out: its zone is %s", quoted(b.ZoneName))
-	} else if !o.shown {
+	case !o.shown:
 		worse(stepFailed, "it is left out by the horizon")
 	}
 	s.add("broker", result, data, "%s", text)
