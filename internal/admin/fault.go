@@ -18,6 +18,8 @@ type fault struct {
 	kind
 	detail, hint string
 	retryAfter   int // seconds; 0: it need not be tried again
+	oldest       string
+	lastEvent    *eventAnswer
 }
 
 func (f *fault) Error() string { return "admin: " + f.title + ": " + f.detail }
@@ -29,7 +31,7 @@ func (f *fault) write(w http.ResponseWriter, r *http.Request) {
 	}
 	writeBody(w, "application/problem+json", f.status, problem{
 		Type: "urn:gonamesrv:problem:" + f.name, Title: f.title, Status: f.status, Detail: f.detail,
-		Instance: r.URL.EscapedPath(), Hint: f.hint,
+		Instance: r.URL.EscapedPath(), Hint: f.hint, Oldest: f.oldest, LastEvent: f.lastEvent,
 	})
 }
 

@@ -14,6 +14,9 @@ type problem struct {
 	Detail   string `json:"detail,omitempty"`
 	Instance string `json:"instance"`       // the path that was asked
 	Hint     string `json:"hint,omitempty"` // what to do about it
+
+	Oldest    string       `json:"oldest,omitempty"`    // generation of the oldest event that is there
+	LastEvent *eventAnswer `json:"lastEvent,omitempty"` // of what is not there any more
 }
 
 // A kind is a type of problem: a name, which is part of the API, and its status.

@@ -50,9 +50,11 @@ func (q *query) fault() error {
 	return q.err
 }
 
-func (q *query) refuse(format string, args ...any) {
+func (q *query) refuse(format string, args ...any) { q.fail(badParameter(format, args...)) }
+
+func (q *query) fail(f *fault) {
 	if q.err == nil {
-		q.err = badParameter(format, args...)
+		q.err = f
 	}
 }
 

@@ -45,6 +45,9 @@ func endpoints() []endpoint {
 		{path: "/v1/connections", needs: roleRead, heavy: true, query: append([]string{"by", "list"}, page...), answer: (*Admin).connections},
 		{path: "/v1/top", needs: roleRead, query: []string{"by", "limit"}, answer: (*Admin).top},
 		{path: "/v1/digest", needs: roleRead, heavy: true, query: []string{"buckets", "only"}, answer: (*Admin).digest},
+		{path: "/v1/events", needs: roleRead, query: []string{"since", "type", "cluster", "broker", "topic", "limit"}, answer: (*Admin).events},
+		{path: "/v1/explain/topics/{t}", needs: roleRead, query: []string{"as", "from"}, answer: (*Admin).explainTopic},
+		{path: "/v1/explain/brokers/{b}", needs: roleRead, answer: (*Admin).explainBroker},
 		{path: "/v1/peers", needs: roleRead, answer: (*Admin).peers},
 		{path: "/v1/snapshot", needs: roleRead, heavy: true, answer: (*Admin).snapshot},
 	}

@@ -28,6 +28,8 @@ type attentionEntry struct {
 	Text     string  `json:"text"`
 	Since    *stamp  `json:"since"` // when it was first noticed
 	Link     *string `json:"link"`
+
+	last string // event
 }
 
 // notices remember since when each entry of the list is there.
@@ -50,6 +52,7 @@ func (a *Admin) attention(snap *namesrv.Snapshot, sv *survey) []attentionEntry {
 	for _, s := range sv.sets {
 		attendBroker(add, s)
 	}
+	entries = append(entries, attendLost(sv, a.server.Journal().Last(&route.JournalFilter{Types: departures}, 0))...)
 	if from, to, ok := a.readings.span(); ok {
 		for i, q := range queuesOf(snap) {
 			if n := to.rejected[i] - from.rejected[i]; n > 0 {
@@ -169,6 +172,31 @@ func attendBroker(add attend, s *surveyed) {
 	}
 }
 
+// attendLost lists the brokers that have gone and are not back, by the last events with which
+// brokers have gone: one entry for each name, critical if nobody is left of it.
+func attendLost(sv *survey, gone []route.JournalEvent) (entries []attentionEntry) {
+	at := map[string]int{} // by name
+	for _, e := range lostBrokers(sv.view, gone, sv.now.UnixMilli()) {
+		if i, twice := at[e.Broker]; twice || len(entries) == mostAttention {
+			if twice {
+				entries[i].Text = fmt.Sprintf("brokers of %s have gone and are not back, the last was %s", quoted(e.Broker), entries[i].last)
+			}
+			continue
+		}
+		severity := severityWarning
+		if sv.set(e.Broker) == nil {
+			severity = severityCritical
+		}
+		since, text := stamp(time.UnixMilli(e.AtMillis)), eventText(e)
+		at[e.Broker] = len(entries)
+		entries = append(entries, attentionEntry{
+			Severity: severity, Code: "broker.lost", Text: "a broker has gone and is not back: " + text, Since: &since,
+			Link: optional("/v1/explain/brokers/" + url.PathEscape(e.Broker)), last: text,
+		})
+	}
+	return entries
+}
+
 // date says since when each entry is there, and forgets those that are not.
 func (n *notices) date(entries []attentionEntry, now time.Time) []attentionEntry {
 	n.mu.Lock()
@@ -176,6 +204,9 @@ func (n *notices) date(entries []attentionEntry, now time.Time) []attentionEntry
 	since := make(map[string]time.Time, len(entries))
 	for i := range entries {
 		e := &entries[i]
+		if e.Since != nil {
+			continue // it is known
+		}
 		key := e.Code
 		if e.Link != nil {
 			key += " " + *e.Link

@@ -60,7 +60,7 @@ type brokerAnswer struct {
 	Topics             int            `json:"topics"`
 	Wiped              bool           `json:"wiped"`
 	Members            []memberAnswer `json:"members"`
-	Events             *[]struct{}    `json:"events,omitempty"`
+	Events             *[]eventAnswer `json:"events,omitempty"` // the last ones, oldest first
 }
 
 type memberAnswer struct {
@@ -124,16 +124,28 @@ func (a *Admin) broker(q *query) (any, error) {
 	name := q.PathValue("b")
 	v := a.server.View()
 	if _, ok := v.Broker([]byte(name)); !ok {
-		return nil, brokerNotFound(name)
+		return nil, a.brokerGone(name)
 	}
 	sv := a.survey(v)
 	i, ok := slices.BinarySearchFunc(sv.sets, name, func(s *surveyed, name string) int { return cmp.Compare(s.broker.Name, name) })
 	if !ok {
-		return nil, brokerNotFound(name)
+		return nil, a.brokerGone(name)
 	}
 	answer := brokerAnswerOf(sv, sv.sets[i], a.wipedNames(v))
 	answer.Generation = a.generation(v)
+	events := a.eventAnswers(a.eventsOfBroker(name, shownEvents))
+	answer.Events = &events
 	return answer, nil
+}
+
+// brokerGone says that there is no such broker name, and what was the last of it.
+func (a *Admin) brokerGone(name string) *fault {
+	f := brokerNotFound(name)
+	if last := a.eventsOfBroker(name, 1); len(last) > 0 {
+		e := a.eventAnswer(&last[0])
+		f.lastEvent = &e
+	}
+	return f
 }
 
 func brokerAnswerOf(sv *survey, s *surveyed, wiped map[string]bool) brokerAnswer {

@@ -36,30 +36,17 @@ type appliedRule struct {
 func (a *Admin) route(q *query) (any, error) {
 	ask := namesrv.RouteQuestion{Topic: q.PathValue("t"), Version: codec.Version, StandardJSON: q.flag("standardJson")}
 	raw := q.flag("raw")
-	version, zone, _ := strings.Cut(q.text("as"), ",")
-	ask.Zone = zone
-	if version != "" {
-		var ok bool
-		if ask.Version, ok = clientVersion(version); !ok {
-			q.refuse("as is %s, must be VERSION,ZONE: a version of Java's client, as V4_9_4, 4.9.4 or its number, and perhaps a zone", quoted(q.text("as")))
-		}
-	}
-	if from := q.text("from"); q.values.Has("from") {
-		addr, err := netip.ParseAddr(from)
-		if err != nil || addr.Zone() != "" {
-			q.refuse("from is %s, must be an IP address", quoted(from))
-		}
-		ask.Client.Addr = addr.Unmap()
-	}
+	askAs(q, &ask)
 	if err := q.fault(); err != nil {
 		return nil, err
 	}
 	told := a.server.TellRoute(&ask)
 	if told.Code == codec.RespTopicNotExist {
-		f := topicNotFound(ask.Topic)
-		if told.Why.Refused != "" {
-			f.detail = told.Why.Refused
+		if told.Why.Refused == "" {
+			return nil, a.topicGone(ask.Topic)
 		}
+		f := topicNotFound(ask.Topic)
+		f.detail = told.Why.Refused
 		return nil, f
 	}
 	if raw {
@@ -87,6 +74,25 @@ func (a *Admin) route(q *query) (any, error) {
 		answer.Route = &body
 	}
 	return answer, nil
+}
+
+// askAs reads who asks: as and from.
+func askAs(q *query, ask *namesrv.RouteQuestion) {
+	version, zone, _ := strings.Cut(q.text("as"), ",")
+	ask.Zone = zone
+	if version != "" {
+		var ok bool
+		if ask.Version, ok = clientVersion(version); !ok {
+			q.refuse("as is %s, must be VERSION,ZONE: a version of Java's client, as V4_9_4, 4.9.4 or its number, and perhaps a zone", quoted(q.text("as")))
+		}
+	}
+	if from := q.text("from"); q.values.Has("from") {
+		addr, err := netip.ParseAddr(from)
+		if err != nil || addr.Zone() != "" {
+			q.refuse("from is %s, must be an IP address", quoted(from))
+		}
+		ask.Client.Addr = addr.Unmap()
+	}
 }
 
 // clientVersion returns the number of a version of Java's client. All that it decides of

@@ -127,12 +127,38 @@ func (a *Admin) topic(q *query) (any, error) {
 	v := a.server.View()
 	e, ok := v.Topic([]byte(name))
 	if !ok {
-		return nil, topicNotFound(name)
+		return nil, a.topicGone(name)
 	}
 	answer := topicOf(v, e)
 	answer.Generation = a.generation(v)
 	return answer, nil
 }
+
+// topicGone says that nobody serves a topic, and what ended that somebody did.
+func (a *Admin) topicGone(name string) *fault {
+	f := topicNotFound(name)
+	if end, ok := a.endOfTopic(name); ok {
+		e := a.eventAnswer(&end)
+		f.lastEvent = &e
+	}
+	return f
+}
+
+// endOfTopic returns the event that ended a topic that nobody serves: by the history, or,
+// where that does not go back so far, the last event that names it.
+func (a *Admin) endOfTopic(name string) (route.JournalEvent, bool) {
+	if past, ok := a.server.History().Topic([]byte(name)); ok && past.Until.Seq > 0 {
+		return past.Until, true
+	}
+	last := a.server.Journal().Last(&route.JournalFilter{Types: topicEnds, Topic: name}, 1)
+	if len(last) == 0 || last[0].Topics.Removed == 0 {
+		return route.JournalEvent{}, false
+	}
+	return last[0], true
+}
+
+// topicEnds are the types of events that can take topics away.
+var topicEnds = []route.JournalType{route.JournalTopicDeleted, route.JournalTopicsChanged, route.JournalSetRemoved}
 
 func topicOf(v *route.View, e *route.TopicEntry) topicAnswer {
 	answer := topicAnswer{Topic: e.Name(), System: namesrv.IsSystemTopic(e.Name()), Static: e.IsStatic(), Queues: []queueAnswer{}}

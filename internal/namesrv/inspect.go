@@ -165,6 +165,7 @@ type RouteTold struct {
 	// Standard is Body in the strict dialect, which is what JSON means elsewhere.
 	Standard []byte
 	Ordered  bool // it has an order configuration
+	Gated    bool // nobody is told it yet: brokers may not have registered again since the start
 }
 
 // TellRoute returns what GET_ROUTEINFO_BY_TOPIC answers, but for brokers, who are told
@@ -184,7 +185,7 @@ func (s *Server) TellRoute(q *RouteQuestion) RouteTold {
 	x, err := told.View.Explain(hs, &q.Client, h.Topic, &form)
 	switch {
 	case s.mustWait(cfg), err != nil && s.mayMiss(cfg):
-		told.Code, told.Remark = codec.RespSystemError, remarkNotReady
+		told.Code, told.Remark, told.Gated = codec.RespSystemError, remarkNotReady, true
 		return told
 	case err != nil:
 		told.Code, told.Remark = codec.RespTopicNotExist, remarkNoRoute(h.Topic)
@@ -207,6 +208,22 @@ func (s *Server) TellRoute(q *RouteQuestion) RouteTold {
 	}
 	return told
 }
+
+// A PeerTopic is what is known of a topic at another name server (peerNamesrvAddr), as of
+// the last check.
+type PeerTopic struct {
+	Addr    string
+	Checked time.Time // zero before the first check
+	Differs bool      // it has the topic and we had not, or the other way round
+	Has     bool      // of one that differs: it has it
+	// Unknown says why it is not known; "" if it is. Of 256 topics that differ, and no
+	// more, is known which.
+	Unknown string
+}
+
+// PeerTopics returns what is known of a topic at other name servers, in the order of
+// peerNamesrvAddr. Nobody is asked for it.
+func (s *Server) PeerTopics(topic string) []PeerTopic { return s.peers.topic(topic) }
 
 // IsSystemTopic reports whether brokers make a topic of this name by themselves, as far
 // as its name tells.

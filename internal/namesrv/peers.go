@@ -87,6 +87,7 @@ type peer struct {
 
 	mu    sync.Mutex
 	stats PeerStats // under mu
+	names peerDiff  // of topics, in the last check that could compare; under mu. It never changes
 }
 
 // peerFaults is the share of the peers in Validate.
@@ -210,7 +211,7 @@ func (p *peers) check(ctx context.Context, peer *peer) {
 	if old.Checks == 0 || old.Up != next.Up {
 		next.Since = next.Checked
 	}
-	peer.stats = next
+	peer.stats, peer.names = next, peer.topics.seen
 	peer.mu.Unlock()
 	p.tell(peer, &old, &next)
 }
@@ -276,6 +277,33 @@ func (p *peers) stats() []PeerStats {
 		peer.mu.Lock()
 		all[i] = peer.stats
 		peer.mu.Unlock()
+	}
+	return all
+}
+
+// topic returns what is known of a topic at each peer.
+func (p *peers) topic(name string) []PeerTopic {
+	if p == nil {
+		return nil
+	}
+	all := make([]PeerTopic, len(p.list))
+	for i, peer := range p.list {
+		peer.mu.Lock()
+		stats, names := peer.stats, peer.names
+		peer.mu.Unlock()
+		t := &all[i]
+		t.Addr, t.Checked = peer.addr, stats.Checked
+		there, known := names.find(clip(name))
+		switch {
+		case !stats.Up:
+			t.Unknown = stats.Why
+		case !stats.Topics.Compared:
+			t.Unknown = stats.Topics.Why
+		case known:
+			t.Differs, t.Has = true, there
+		case names.most != 0:
+			t.Unknown = "too many topics differ to know them all"
+		}
 	}
 	return all
 }

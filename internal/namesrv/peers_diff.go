@@ -78,6 +78,16 @@ func (d *peerDiff) settle(now time.Duration, before *peerDiff) {
 	}
 }
 
+// find returns whether something is known to be only here, or only there.
+func (d *peerDiff) find(what string) (there, known bool) {
+	for _, t := range d.items {
+		if how, ok := strings.CutPrefix(t.text, what); ok && (how == onlyHere || how == onlyThere) {
+			return how == onlyThere, true
+		}
+	}
+	return false, false
+}
+
 // show returns d as it is shown. wall is what people call now.
 func (d *peerDiff) show(now time.Duration, wall time.Time) PeerPart {
 	p := PeerPart{Compared: true, Now: d.count}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -510,5 +511,36 @@ func TestNoPeersNobodyAsked(t *testing.T) {
 	defer s.ReleaseFiles()
 	if s.peers != nil || s.Snapshot().Peers != nil {
 		t.Errorf("peers: %+v", s.Snapshot().Peers)
+	}
+}
+
+// TestPeerTopics: what differs is told of the topic that was asked for, and of no other; what
+// is not known says why.
+func TestPeerTopics(t *testing.T) {
+	few, many := peerDiff{}, peerDiff{}
+	few.add([]byte("THERE"), onlyThere)
+	few.add([]byte("HERE"), onlyHere)
+	for i := range 2 * watchedDifferences {
+		many.add([]byte(strconv.Itoa(i)), onlyThere)
+	}
+	few.settle(0, &peerDiff{})
+	many.settle(0, &peerDiff{})
+	up := PeerStats{Up: true, Topics: PeerPart{Compared: true}}
+	p := &peers{list: []*peer{
+		{addr: "few", stats: up, names: few}, {addr: "many", stats: up, names: many},
+		{addr: "down", stats: PeerStats{Why: "no answer"}}, {addr: "other", stats: PeerStats{Up: true, Topics: PeerPart{Why: "refused"}}},
+	}}
+	for name, want := range map[string]PeerTopic{"THERE": {Differs: true, Has: true}, "HERE": {Differs: true}, "ELSE": {}, "THER": {}} {
+		all := p.topic(name)
+		want.Addr = "few"
+		if all[0] != want {
+			t.Errorf("%s: %+v, want %+v", name, all[0], want)
+		}
+		if all[1].Unknown == "" || all[2].Unknown != "no answer" || all[3].Unknown != "refused" {
+			t.Errorf("%s: %+v", name, all[1:])
+		}
+	}
+	if (*peers)(nil).topic("T") != nil {
+		t.Error("nobody is asked, and something is known")
 	}
 }
