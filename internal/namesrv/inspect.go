@@ -22,6 +22,12 @@ func (s *Server) Silence(l *route.LiveInfo) time.Duration {
 // WallTime returns the time by the wall clock.
 func (s *Server) WallTime() time.Time { return s.wall() }
 
+// Subscribe is route.Table.Subscribe of the table that View is of. Not before the server
+// is ready: its table may be replaced until then, and another one numbers its Views anew.
+func (s *Server) Subscribe() (changed <-chan struct{}, cancel func(), err error) {
+	return s.tableNow().Subscribe()
+}
+
 // TopicCounts returns how many topics each broker name serves, now.
 func (s *Server) TopicCounts() map[string]int { return s.tableNow().TopicCounts() }
 
