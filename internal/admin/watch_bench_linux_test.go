@@ -54,7 +54,7 @@ func BenchmarkWatchedStorm(b *testing.B) {
 				round++
 				c.register(round%4, c.round+round)
 			}
-			b.ReportMetric(float64((cpuTime(b) - began).Nanoseconds())/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64((cpuTime(b)-began).Nanoseconds())/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

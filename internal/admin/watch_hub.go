@@ -42,7 +42,7 @@ const (
 // of the View (its edition; not that of an event alone, as there are Views in the middle
 // of a change) and that of the newest event told. One that comes back with a mark is
 // told all that has changed since then, or is not known not to have; for each thing the
-// hub remembers when it last saw it change, and from when on it has looked. One for whose
+// hub remembers when it last saw it change or began to look. One for whose
 // messages there is no room any more is told to begin anew.
 type hub struct {
 	server *namesrv.Server
@@ -69,14 +69,13 @@ type hub struct {
 
 // A watched is a topic, or all brokers. Editions are those of Views.
 type watched struct {
-	from     uint64 // since when it is looked at
-	changed  uint64 // when it was last seen to change; from, if it was not
+	changed  uint64 // when it was last seen to change, or when it was first looked at if that is later
 	watchers map[*watcher]struct{}
 	left     time.Time // when nobody watched it any more
 }
 
 // isSince reports whether it is as in the View of an edition.
-func (w *watched) isSince(edition uint64) bool { return edition >= w.from && edition >= w.changed }
+func (w *watched) isSince(edition uint64) bool { return edition >= w.changed }
 
 // A mark says up to where a watcher knows everything.
 type mark struct {
@@ -206,7 +205,7 @@ func (h *hub) awake() error {
 	}
 	h.views, h.events, h.leave = views, events, func() { endViews(); endEvents() }
 	h.view, h.seq = h.server.View(), h.server.Journal().Newest() // after the subscriptions: there is a signal of all that is newer
-	h.brokers.from, h.brokers.changed = h.view.Edition(), h.view.Edition()
+	h.brokers.changed = h.view.Edition()
 	h.signal()
 	return nil
 }
@@ -241,8 +240,7 @@ func (h *hub) join(ask *watchAsk) (w *watcher, first *message, err error) {
 	for _, name := range ask.topics {
 		t := h.topics[name]
 		if t == nil {
-			edition := h.view.Edition()
-			t = &watched{from: edition, changed: edition, watchers: map[*watcher]struct{}{}}
+			t = &watched{changed: h.view.Edition(), watchers: map[*watcher]struct{}{}}
 			h.topics[name] = t
 		}
 		t.watchers[w] = struct{}{}
