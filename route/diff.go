@@ -287,3 +287,26 @@ func (d Difference) Clusters() iter.Seq[ClusterChange] {
 		walk.walk(d.old.brokers.listings.branch(), d.now.brokers.listings.branch())
 	}
 }
+
+// MayRoute reports whether the route of a topic may have changed: its row, or a broker
+// set that it is or was on. It is for those who ask of a few topics again and again, and
+// costs next to nothing unless something has changed; of some it says so that have not.
+func (d Difference) MayRoute(topic string) bool {
+	var old *TopicEntry
+	if d.old.topics.size > 0 { // the empty View of Diff has no seed to hash with
+		old, _ = d.old.topics.get(topic)
+	}
+	now, _ := d.now.topics.get(topic)
+	if old != now {
+		return true
+	}
+	if now == nil || d.old.brokers.version == d.now.brokers.version {
+		return false
+	}
+	for q := range now.queues.all {
+		if d.now.brokers.byID.get(q.set).version > d.old.brokers.version {
+			return true
+		}
+	}
+	return false
+}

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 // Views in the middle of a change are like others. Editions grow by one, and the
 // events come in order, each with the first View that shows what it says.
 func TestDiffOfRandomHistories(t *testing.T) {
-	views, inside, told := 0, 0, 0
+	views, inside, told, unmoved := 0, 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		w := &watched{rt: rt, every: newViewCopy(), some: newViewCopy(), byEdition: map[uint64]*View{}}
 		table := New(Options{OnEvent: w.event})
@@ -40,9 +41,10 @@ func TestDiffOfRandomHistories(t *testing.T) {
 		w.skip()
 		views += len(w.byEdition)
 		told += w.told
+		unmoved += w.unmoved
 	})
-	t.Logf("%d Views, %d in the middle of a change, %d events", views, inside, told)
-	if views == 0 || inside == 0 || told == 0 {
+	t.Logf("%d Views, %d in the middle of a change, %d events; %d times a topic was the same", views, inside, told, unmoved)
+	if views == 0 || inside == 0 || told == 0 || unmoved == 0 {
 		t.Error("something has not been tried")
 	}
 }
@@ -56,7 +58,7 @@ type watched struct {
 	every, some   *viewCopy
 	byEdition     map[uint64]*View
 	newest        uint64 // of events
-	told          int
+	told, unmoved int
 }
 
 // look takes note of a View, if there is a new one.
@@ -73,6 +75,9 @@ func (w *watched) look() {
 	if d := w.every.differs(copyOfView(v)); d != "" || faults != nil {
 		w.rt.Fatalf("after the next View: %s %v", d, faults)
 	}
+	if v.Edition()%4 == 0 { // it looks at everything
+		w.mayRoute(w.last, v)
+	}
 	w.last = v
 	if n := Diff(v, v).changes(); n != 0 {
 		w.rt.Fatalf("%d changes from a View to itself", n)
@@ -85,7 +90,49 @@ func (w *watched) skip() {
 	if d := w.some.differs(copyOfView(w.last)); d != "" || faults != nil {
 		w.rt.Fatalf("after several Views: %s %v", d, faults)
 	}
+	w.mayRoute(w.skipped, w.last)
 	w.skipped = w.last
+}
+
+// mayRoute demands that no topic is routed otherwise of which MayRoute does not say so.
+func (w *watched) mayRoute(old, now *View) {
+	names := map[string]bool{}
+	for _, v := range []*View{old, now} {
+		if v != nil {
+			for e := range v.topics.all {
+				names[e.name] = true
+			}
+		}
+	}
+	for name := range names {
+		same := routeSeen(old, name) == routeSeen(now, name)
+		if may := Diff(old, now).MayRoute(name); !may && !same {
+			w.rt.Fatalf("topic %q was\n%s\nand is\n%s\nand MayRoute does not say so", name, routeSeen(old, name), routeSeen(now, name))
+		} else if !may {
+			w.unmoved++
+		}
+	}
+}
+
+// routeSeen writes what a View says of a topic and of the sets that serve it.
+func routeSeen(v *View, name string) string {
+	if v == nil {
+		return ""
+	}
+	e, ok := v.Topic([]byte(name))
+	if !ok {
+		return ""
+	}
+	var sets []string
+	for o := range v.Offers(e) {
+		text := fmt.Sprintln(o.Broker.Name, o.Broker.Cluster, o.Broker.EnableActingMaster, o.Broker.ZoneName, o.Broker.HasZoneName, o.ReadQueueNums, o.WriteQueueNums, o.Perm, o.TopicSysFlag)
+		for m := range o.Broker.Members() {
+			text += fmt.Sprintln(*m)
+		}
+		sets = append(sets, text)
+	}
+	slices.Sort(sets)
+	return fmt.Sprint(e.IsStatic(), sets)
 }
 
 // event is told what the View of its edition is the first to show. Nobody else

@@ -29,8 +29,9 @@ type Admin struct {
 // configured as the server is.
 func New(s *namesrv.Server, log *slog.Logger) *Admin {
 	cfg := s.Config()
-	a := &Admin{server: s, log: log, mux: http.NewServeMux(), guard: newGuard(&cfg), health: newHealth(), listener: newListener(), api: newAPI(s)}
+	a := &Admin{server: s, log: log, mux: http.NewServeMux(), guard: newGuard(&cfg), health: newHealth(), listener: newListener(), api: newAPI(s, &cfg)}
 	s.Attach("readings", component.Routine(a.takeReadings))
+	s.Attach("watchers", component.Routine(a.runHub))
 	for _, w := range rows() {
 		a.mux.Handle(w.path, a.serve(w))
 	}

@@ -167,9 +167,13 @@ type Stats struct {
 	// Requests that were refused, by why: a Host that is not ours, no or no known token,
 	// a role that is too small, too many.
 	Misdirected, Unauthorized, Forbidden, TooMany uint64
+
+	// Those who watch now, those for whom there was no place, and those who fell behind.
+	Watchers                        int
+	WatchersRefused, WatchersBehind uint64
 }
 
-// Stats returns the counters. It takes no lock. Safe from any goroutine once the
+// Stats returns the counters. Safe from any goroutine once the
 // server runs.
 func (a *Admin) Stats() Stats {
 	g := a.guard
@@ -179,6 +183,7 @@ func (a *Admin) Stats() Stats {
 		Forbidden:    g.forbidden.Load(),
 		TooMany:      g.tooMany.Load(),
 	}
+	s.Watchers, s.WatchersRefused, s.WatchersBehind = a.hub.stats()
 	if a.http != nil {
 		s.HTTP = a.http.Stats()
 	}

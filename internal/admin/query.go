@@ -18,8 +18,8 @@ type query struct {
 }
 
 // parseQuery reads the parameters of a request, of which all must be known, and none
-// may come twice.
-func parseQuery(r *http.Request, known []string) (*query, error) {
+// but some may come twice.
+func parseQuery(r *http.Request, known []string, many ...string) (*query, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, badParameter("the query cannot be read: %v", err)
@@ -35,7 +35,7 @@ func parseQuery(r *http.Request, known []string) (*query, error) {
 			return nil, badParameter("parameter %s is not known here: there are none", quoted(name))
 		case !slices.Contains(known, name):
 			return nil, badParameter("parameter %s is not known here; there are %s", quoted(name), strings.Join(known, ", "))
-		case len(values[name]) > 1:
+		case len(values[name]) > 1 && !slices.Contains(many, name):
 			return nil, badParameter("parameter %s comes %d times", name, len(values[name]))
 		}
 	}

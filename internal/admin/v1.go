@@ -20,6 +20,7 @@ type endpoint struct {
 	needs  role
 	heavy  bool
 	query  []string // the parameters that it knows
+	many   []string // those of them that may come again
 	answer func(a *Admin, q *query) (any, error)
 }
 
@@ -49,6 +50,7 @@ func endpoints() []endpoint {
 		{path: "/v1/explain/topics/{t}", needs: roleRead, query: []string{"as", "from"}, answer: (*Admin).explainTopic},
 		{path: "/v1/explain/brokers/{b}", needs: roleRead, answer: (*Admin).explainBroker},
 		{path: "/v1/peers", needs: roleRead, answer: (*Admin).peers},
+		{path: "/v1/watch", needs: roleRead, query: []string{"topic", "brokers", "events", "state", "since", "wait"}, many: []string{"topic"}, answer: (*Admin).watch},
 		{path: "/v1/snapshot", needs: roleRead, heavy: true, answer: (*Admin).snapshot},
 	}
 }
@@ -62,7 +64,7 @@ func v1Rows() (rows []row) {
 }
 
 func (e endpoint) serve(a *Admin, w http.ResponseWriter, r *http.Request) {
-	q, err := parseQuery(r, e.query)
+	q, err := parseQuery(r, e.query, e.many...)
 	var v any
 	if err == nil {
 		v, err = e.answer(a, q)
@@ -171,8 +173,9 @@ type api struct {
 	readings   readings
 	notices    notices
 	latencies  latencies
+	hub        *hub
 }
 
-func newAPI(s *namesrv.Server) api {
-	return api{node: nodeName(), boot: bootOf(s.Snapshot().Started)}
+func newAPI(s *namesrv.Server, cfg *namesrv.Config) api {
+	return api{node: nodeName(), boot: bootOf(s.Snapshot().Started), hub: newHub(s, cfg.AdminMaxWatchers)}
 }

@@ -20,6 +20,12 @@ func (s *Server) Silence(l *route.LiveInfo) time.Duration {
 // WallTime returns the time by the wall clock.
 func (s *Server) WallTime() time.Time { return s.wall() }
 
+// Subscribe is route.Table.Subscribe of the table that View is of. Not before the server
+// is ready: its table may be replaced until then, and another one numbers its Views anew.
+func (s *Server) Subscribe() (changed <-chan struct{}, cancel func(), err error) {
+	return s.tableNow().Subscribe()
+}
+
 // KVConfig yields each entry of the KV config with its namespace, in ascending order of
 // both, from a namespace and a key on. Values whose keys sound like secrets are hidden.
 // All are of one moment.

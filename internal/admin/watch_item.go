@@ -1,0 +1,161 @@
+package admin
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goccy/go-json"
+
+	"gonamesrv/route"
+)
+
+// What watchers are told of one thing.
+
+type watchedTopic struct {
+	Topic   string          `json:"topic"`
+	Routed  bool            `json:"routed"` // false: no broker serves it, and the rest is empty
+	Static  bool            `json:"static"`
+	Queues  []queueAnswer   `json:"queues"`
+	Brokers []watchedBroker `json:"brokers"` // those that serve it
+}
+
+type watchedBroker struct {
+	Broker             string          `json:"broker"`
+	Registered         bool            `json:"registered"` // false: it is gone, and the rest is empty
+	Cluster            string          `json:"cluster"`
+	Zone               *string         `json:"zone"`
+	EnableActingMaster bool            `json:"enableActingMaster"`
+	Members            []watchedMember `json:"members"`
+}
+
+type watchedMember struct {
+	BrokerID number `json:"brokerId"`
+	Addr     string `json:"addr"`
+}
+
+// itemOf returns an item. Each value here can be written as JSON.
+func itemOf(kind string, v any) item {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return item{kind, body}
+}
+
+func topicItem(v *route.View, name string) item {
+	t := watchedTopic{Topic: name, Queues: []queueAnswer{}, Brokers: []watchedBroker{}}
+	if e, ok := v.Topic([]byte(name)); ok {
+		t.Routed, t.Static = true, e.IsStatic()
+		for o := range v.Offers(e) {
+			t.Queues = append(t.Queues, queueAnswer{o.Broker.Name, o.Broker.Cluster, o.ReadQueueNums, o.WriteQueueNums, o.Perm, o.TopicSysFlag})
+			t.Brokers = append(t.Brokers, watchedBrokerOf(o.Broker.Name, o.Broker))
+		}
+		slices.SortFunc(t.Queues, func(a, b queueAnswer) int { return cmp.Compare(a.Broker, b.Broker) })
+		slices.SortFunc(t.Brokers, func(a, b watchedBroker) int { return cmp.Compare(a.Broker, b.Broker) })
+	}
+	return itemOf("topic", t)
+}
+
+// brokerItem tells of a broker set, of which b is nil if it is gone.
+func brokerItem(name string, b *route.Broker) item {
+	return itemOf("broker", watchedBrokerOf(name, b))
+}
+
+func watchedBrokerOf(name string, b *route.Broker) watchedBroker {
+	w := watchedBroker{Broker: name, Members: []watchedMember{}}
+	if b == nil {
+		return w
+	}
+	w.Registered, w.Cluster, w.EnableActingMaster = true, b.Cluster, b.EnableActingMaster
+	if b.HasZoneName {
+		zone := strings.Clone(b.ZoneName)
+		w.Zone = &zone
+	}
+	for m := range b.Members() {
+		w.Members = append(w.Members, watchedMember{number(m.ID), m.Addr})
+	}
+	return w
+}
+
+// A watchedEvent is one event of the journal.
+type watchedEvent struct {
+	Seq      number        `json:"seq"`
+	Time     stamp         `json:"time"`
+	Type     string        `json:"type"`
+	Cause    watchedCause  `json:"cause"`
+	Cluster  *string       `json:"cluster"`
+	Broker   *string       `json:"broker"`
+	BrokerID *number       `json:"brokerId"`
+	Addr     *string       `json:"addr"`
+	Conn     *number       `json:"conn"`
+	Remote   *string       `json:"remote"`
+	Parent   *number       `json:"parent"`
+	Topics   watchedCounts `json:"topics"`
+	Topic    *string       `json:"topic"`
+	Sample   []string      `json:"sample"`
+}
+
+type watchedCause struct {
+	Kind      string `json:"kind"`
+	SilentMs  *int64 `json:"silentMs,omitempty"`
+	TimeoutMs *int64 `json:"timeoutMs,omitempty"`
+}
+
+type watchedCounts struct {
+	Added   int32 `json:"added"`
+	Changed int32 `json:"changed"`
+	Removed int32 `json:"removed"`
+}
+
+func eventItem(e *route.JournalEvent) item {
+	w := watchedEvent{
+		Seq: number(e.Seq), Time: stamp(time.UnixMilli(e.AtMillis)), Type: e.Type.String(), Cause: watchedCause{Kind: e.Cause.Kind.String()},
+		Cluster: optional(e.Cluster), Broker: optional(e.Broker), Addr: optional(e.Addr), Conn: optional(number(e.Origin.Conn)),
+		Parent: optional(number(e.Parent)), Topics: watchedCounts(e.Topics), Topic: optional(e.Details.Topic), Sample: append([]string{}, e.Details.Sample...),
+	}
+	if e.Cause.Kind == route.CauseSilence {
+		w.Cause.SilentMs, w.Cause.TimeoutMs = &e.Cause.SilentMillis, &e.Cause.TimeoutMillis
+	}
+	if e.Addr != "" {
+		id := number(e.BrokerID)
+		w.BrokerID = &id
+	}
+	if e.Origin.Remote.IsValid() {
+		remote := e.Origin.Remote.String()
+		w.Remote = &remote
+	}
+	return itemOf("event", w)
+}
+
+// A stateCache holds the newest answer of /v1/status that watchers were told.
+type stateCache struct {
+	mu   sync.Mutex // held while it is made: who comes meanwhile waits for it
+	made time.Time
+	item item
+}
+
+// renew makes it anew.
+func (c *stateCache) renew(a *Admin) item {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.make(a)
+}
+
+// now returns one of the last second.
+func (c *stateCache) now(a *Admin) item {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.made) < time.Second {
+		return c.item
+	}
+	return c.make(a)
+}
+
+func (c *stateCache) make(a *Admin) item {
+	st, _ := a.status(nil) // it never fails
+	c.item, c.made = itemOf("state", st), time.Now()
+	return c.item
+}
