@@ -10,6 +10,9 @@ var (
 	adminAsked  = counter("admin_requests_total", "Requests over HTTP that were answered, by the path of who answered and the status. Paths that nobody answers are other.", "handler", "code")
 	adminOpen   = gauge("admin_connections", "Connections to the admin listener.")
 	adminClosed = counter("admin_connections_refused_total", "Connections to the admin listener that were closed on arrival, because there were adminMaxConnections.")
+	watchers    = gauge("admin_watchers", "Who waits for changes at /v1/watch.")
+	noWatchers  = counter("admin_watchers_refused_total", "Requests to watch that were refused, because there were adminMaxWatchers.")
+	lateWatcher = counter("admin_watchers_behind_total", "Streams that were closed because they did not take what they were told.")
 )
 
 func (e emitter) admin(a *Admin) {
@@ -25,4 +28,7 @@ func (e emitter) admin(a *Admin) {
 	s := a.Stats()
 	e.add(adminOpen, float64(s.HTTP.Open))
 	e.add(adminClosed, float64(s.HTTP.Refused))
+	e.add(watchers, float64(s.Watchers))
+	e.add(noWatchers, float64(s.WatchersRefused))
+	e.add(lateWatcher, float64(s.WatchersBehind))
 }

@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	// hubPause is how long the hub rests after each look, in which changes are gathered.
-	// It rests four times as long as a look took if that is more, so it takes no more
-	// than a fifth of a CPU, whoever watches what.
-	hubPause = 100 * time.Millisecond
+	// hubPause is how long the hub rests after each look, in which changes are gathered;
+	// after a long look four times as long as that took, so that it takes a fifth of a
+	// CPU, whoever watches what, but mostPause at most: where others have the CPUs, a look
+	// takes long without being much work.
+	hubPause  = 100 * time.Millisecond
+	mostPause = 500 * time.Millisecond
 
 	// Messages that a watcher has not taken: beyond so many, or so many bytes in all but
 	// the newest, it has fallen behind.
@@ -165,7 +167,7 @@ func (a *Admin) runHub(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(hubPause, 4*time.Since(began))):
+		case <-time.After(min(max(hubPause, 4*time.Since(began)), mostPause)):
 		}
 	}
 }
