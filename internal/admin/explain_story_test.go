@@ -49,10 +49,16 @@ func TestExplainLostTopics(t *testing.T) {
 			b.Fields = []string{"heartbeatTimeoutMillis", "50"}
 			c.Do(b.Register())
 		}, []route.JournalType{route.JournalBrokerExpired, route.JournalSetRemoved}, "s of 0.1 s"},
-		{"connection loss", func(f *fixture, c *nstest.Client) { c.Close() },
-			[]route.JournalType{route.JournalBrokerConnectionLost, route.JournalSetRemoved}, `at "10.0.0.1:10911"`},
-		{"unregister", func(f *fixture, c *nstest.Client) { c.Do(mine.Unregister()) },
-			[]route.JournalType{route.JournalBrokerUnregistered, route.JournalSetRemoved}, `of broker "broker-a"`},
+		{
+			"connection loss", func(f *fixture, c *nstest.Client) { c.Close() },
+			[]route.JournalType{route.JournalBrokerConnectionLost, route.JournalSetRemoved},
+			`at "10.0.0.1:10911"`,
+		},
+		{
+			"unregister", func(f *fixture, c *nstest.Client) { c.Do(mine.Unregister()) },
+			[]route.JournalType{route.JournalBrokerUnregistered, route.JournalSetRemoved},
+			`of broker "broker-a"`,
+		},
 		{"delete", func(f *fixture, c *nstest.Client) {
 			f.do(nstest.Request(codec.ReqDeleteTopicInNamesrv, "topic", "LOST"))
 		}, []route.JournalType{route.JournalTopicDeleted}, "by 127.0.0.1:"},

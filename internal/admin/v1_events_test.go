@@ -58,11 +58,22 @@ func TestEventsAsInTheJournal(t *testing.T) {
 		want  string // JSON
 	}{
 		{lost, "cause", `{"kind":"close"}`},
-		{lost, "cluster", `"c1"`}, {lost, "broker", `"broker-a"`}, {lost, "brokerId", `0`}, {lost, "addr", `"10.0.0.1:10911"`},
-		{lost, "parent", `null`}, {lost, "topics", `{"added":0,"changed":0,"removed":0}`}, {lost, "sample", `[]`},
-		{removed, "parent", fmt.Sprint(lost["seq"])}, {removed, "topics", `{"added":0,"changed":0,"removed":2}`}, {removed, "sample", `["T1","T2"]`},
-		{removed, "brokerId", `null`}, {removed, "cause", `{"kind":"parent"}`},
-		{put, "broker", `null`}, {put, "cluster", `null`}, {put, "code", `100`}, {put, "cause", `{"kind":"admin"}`},
+		{lost, "cluster", `"c1"`},
+		{lost, "broker", `"broker-a"`},
+		{lost, "brokerId", `0`},
+		{lost, "addr", `"10.0.0.1:10911"`},
+		{lost, "parent", `null`},
+		{lost, "topics", `{"added":0,"changed":0,"removed":0}`},
+		{lost, "sample", `[]`},
+		{removed, "parent", fmt.Sprint(lost["seq"])},
+		{removed, "topics", `{"added":0,"changed":0,"removed":2}`},
+		{removed, "sample", `["T1","T2"]`},
+		{removed, "brokerId", `null`},
+		{removed, "cause", `{"kind":"parent"}`},
+		{put, "broker", `null`},
+		{put, "cluster", `null`},
+		{put, "code", `100`},
+		{put, "cause", `{"kind":"admin"}`},
 	} {
 		have, err := json.Marshal(w.event[w.field])
 		if err != nil || string(have) != w.want {

@@ -361,7 +361,8 @@ func TestWatchAsks(t *testing.T) {
 		Brokers    []watchedBroker
 		Events     []struct{ Seq uint64 }
 		State      *struct{ Node string }
-	}) {
+	},
+	) {
 		t.Helper()
 		f.want(200, "/v1/watch?"+query, &got)
 		return got

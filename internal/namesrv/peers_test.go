@@ -527,8 +527,10 @@ func TestPeerTopics(t *testing.T) {
 	many.settle(0, &peerDiff{})
 	up := PeerStats{Up: true, Topics: PeerPart{Compared: true}}
 	p := &peers{list: []*peer{
-		{addr: "few", stats: up, names: few}, {addr: "many", stats: up, names: many},
-		{addr: "down", stats: PeerStats{Why: "no answer"}}, {addr: "other", stats: PeerStats{Up: true, Topics: PeerPart{Why: "refused"}}},
+		{addr: "few", stats: up, names: few},
+		{addr: "many", stats: up, names: many},
+		{addr: "down", stats: PeerStats{Why: "no answer"}},
+		{addr: "other", stats: PeerStats{Up: true, Topics: PeerPart{Why: "refused"}}},
 	}}
 	for name, want := range map[string]PeerTopic{"THERE": {Differs: true, Has: true}, "HERE": {Differs: true}, "ELSE": {}, "THER": {}} {
 		all := p.topic(name)
