@@ -26,7 +26,7 @@ func newAdmin(t *testing.T) *Admin {
 		c.AdminAllowedHosts = "example.com" // as httptest.NewRequest says
 		c.AdminAnonymousRemote = "debug"
 	}, slog.New(slog.DiscardHandler))
-	a.guard.asks = newLimiter(1e9, 1e9)
+	a.guard.asks, a.guard.scrapes = newLimiter(1e9, 1e9), newLimiter(1e9, 1e9)
 	return a
 }
 

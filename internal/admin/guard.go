@@ -19,10 +19,12 @@ const (
 	// heavyWait is how long a request may wait for those before it that cost much.
 	heavyWait = time.Second
 
-	// How often an address may ask, in requests a second and at once after silence, and
-	// how often it may have a token that is not known.
-	askRate, askBurst     = 20, 40
-	guessRate, guessBurst = 2, 5
+	// How often an address may ask, in requests a second and at once after silence; how
+	// often it may ask for metrics, so that no page that asks for much keeps a scraper
+	// away; and how often it may have a token that is not known.
+	askRate, askBurst       = 20, 40
+	scrapeRate, scrapeBurst = 5, 10
+	guessRate, guessBurst   = 2, 5
 )
 
 // A guard knows who may ask what, and how often.
@@ -30,9 +32,11 @@ type guard struct {
 	local, remote role
 	tokens        *tokens
 	hosts         map[string]bool // in lower case
-	asks, guesses *limiter
-	heavy         chan struct{} // holds one for each request under way that costs much
-	profiling     chan struct{} // the same for what only one may ask at a time
+
+	asks, scrapes, guesses *limiter
+
+	heavy     chan struct{} // holds one for each request under way that costs much
+	profiling chan struct{} // the same for what only one may ask at a time
 
 	// Requests that were refused, by why.
 	misdirected, unauthorized, forbidden, tooMany atomic.Uint64
@@ -45,6 +49,7 @@ func newGuard(cfg *namesrv.Config) *guard {
 		tokens:    &tokens{path: cfg.AdminTokenFile},
 		hosts:     map[string]bool{"": true, "localhost": true}, // HTTP/1.0 has none, a browser always does
 		asks:      newLimiter(askRate, askBurst),
+		scrapes:   newLimiter(scrapeRate, scrapeBurst),
 		guesses:   newLimiter(guessRate, guessBurst),
 		heavy:     make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/4)),
 		profiling: make(chan struct{}, 1),
@@ -79,9 +84,9 @@ func (a *Admin) admit(w http.ResponseWriter, r *http.Request, row row) bool {
 	g := a.guard
 	peer := peerOf(r)
 	bearer, hasToken := bearerOf(r)
-	if !row.isFree() && !g.asks.take(peer) {
+	if l := g.limiterOf(row); l != nil && !l.take(peer) {
 		g.tooMany.Add(1)
-		writeLater(w, r, kindTooMany, "an address may ask 20 times a second")
+		writeLater(w, r, kindTooMany, "an address may ask 20 times a second, for metrics 5 times")
 		return false
 	}
 	may := g.anonymous(peer, r.Header)
@@ -123,6 +128,19 @@ func (a *Admin) admit(w http.ResponseWriter, r *http.Request, row row) bool {
 		writeHint(w, r, kindUnauthorized, detail, "send a token of adminTokenFile as Authorization: Bearer; "+g.anonymousKey(peer, r.Header)+"="+row.needs.String()+" would allow it to all")
 	}
 	return false
+}
+
+// limiterOf returns what limits requests for a row. Probes are never refused for their
+// number: they cost next to nothing, and who is not answered restarts the server.
+func (g *guard) limiterOf(row row) *limiter {
+	switch row.needs {
+	case roleProbes:
+		return nil
+	case roleMetrics:
+		return g.scrapes
+	default:
+		return g.asks
+	}
 }
 
 // anonymous returns the role of who asks without a token.

@@ -50,7 +50,7 @@ func TestRoles(t *testing.T) {
 						c.AdminTokenFile = tokenFile(t)
 					}
 				}, newLog(log))
-				a.guard.asks, a.guard.guesses = newLimiter(1e9, 1e9), newLimiter(1e9, 1e9)
+				a.guard.asks, a.guard.scrapes, a.guard.guesses = newLimiter(1e9, 1e9), newLimiter(1e9, 1e9), newLimiter(1e9, 1e9)
 				a.mux.Handle("/test/read", a.serve(row{needs: roleRead, handle: func(_ *Admin, w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, "read") }}))
 				r := runAdmin(t, a, log)
 				type wayOf struct {
@@ -109,6 +109,7 @@ func TestRoles(t *testing.T) {
 // that gives its name our address reads nothing.
 func TestHost(t *testing.T) {
 	r := run(t, func(c *namesrv.Config) { c.AdminAllowedHosts = "namesrv-0.rocketmq.svc; Other.Example" })
+	r.guard.scrapes = newLimiter(1e9, 1e9)
 	own, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -206,10 +207,13 @@ func TestRequestLimit(t *testing.T) {
 			}
 			return ok
 		}
-		for _, path := range []string{"/livez", "/readyz", "/v1"} {
+		for _, path := range []string{"/livez", "/readyz"} {
 			if got := passed(1000, path, "10.0.0.1"); got != 1000 {
 				t.Errorf("%s is answered %d times", path, got)
 			}
+		}
+		if got := passed(10, "/metrics", "10.0.0.1") + passed(90, "/v1", "10.0.0.1"); got != 10 {
+			t.Errorf("%d scrapes at once", got)
 		}
 		if got := passed(100, "/debug/pprof/", "10.0.0.1"); got != 40 { // forbidden, and counted
 			t.Errorf("%d at once", got)

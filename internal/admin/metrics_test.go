@@ -52,7 +52,9 @@ func serveMetrics(t testing.TB, change func(*namesrv.Config)) (a *Admin, addr st
 		}
 	})
 	<-s.Ready()
-	return New(s, slog.New(slog.NewTextHandler(noErrors{t}, nil))), s.Addr().String()
+	a = New(s, slog.New(slog.NewTextHandler(noErrors{t}, nil)))
+	a.guard.scrapes = newLimiter(1e9, 1e9)
+	return a, s.Addr().String()
 }
 
 // noErrors takes the log of an Admin, which is to have nothing to say: an incomplete
@@ -294,6 +296,7 @@ func TestMetricsOfALife(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := New(s, log)
+	a.guard.scrapes = newLimiter(1e9, 1e9)
 	wantValue(t, scrape(t, a), 0, "ready", "check", "listener")
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)

@@ -35,10 +35,6 @@ type row struct {
 	handle handler
 }
 
-// isFree reports whether a row may be asked as often as anybody likes: for what
-// machines ask all the time, and costs little.
-func (w row) isFree() bool { return w.needs == roleProbes || w.needs == roleMetrics }
-
 // rows returns all endpoints, part by part.
 func rows() (all []row) {
 	for _, part := range [][]row{

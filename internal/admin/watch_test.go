@@ -685,7 +685,7 @@ func TestStream(t *testing.T) {
 func TestWatchersEnd(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	r := run(t, func(c *namesrv.Config) { c.ShutdownWaitTime, c.DrainTime = 0, 0 })
-	r.guard.asks = newLimiter(1e9, 1e9)
+	r.guard.asks, r.guard.scrapes = newLimiter(1e9, 1e9), newLimiter(1e9, 1e9)
 	var clients sync.WaitGroup
 	transport := &http.Transport{}
 	for i := range 20 {
