@@ -64,8 +64,10 @@ func readingOf(snap *namesrv.Snapshot) reading {
 		st := &snap.Requests[i]
 		r.requests += st.Requests
 		for why, n := range st.Refused {
-			r.refused += n
-			if st.Code == codec.ReqGetRouteInfoByTopic && why == "notFound" {
+			switch {
+			case why != "notFound": // which is an answer
+				r.refused += n
+			case st.Code == codec.ReqGetRouteInfoByTopic:
 				r.routeMisses += n
 			}
 		}

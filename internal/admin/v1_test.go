@@ -671,3 +671,14 @@ func TestLatencies(t *testing.T) {
 		t.Errorf("half of them took %v ms of %d readings", p, len(l.list))
 	}
 }
+
+// TestMissesAreNotRefused: that a topic is not there is an answer.
+func TestMissesAreNotRefused(t *testing.T) {
+	r := readingOf(&namesrv.Snapshot{Requests: []namesrv.RequestStats{
+		{Code: codec.ReqGetRouteInfoByTopic, Refused: map[string]uint64{"notFound": 3, "queueFull": 4}},
+		{Code: codec.ReqGetKVConfig, Refused: map[string]uint64{"notFound": 5}},
+	}})
+	if r.refused != 4 || r.routeMisses != 3 {
+		t.Errorf("%d refused and %d misses, want 4 and 3", r.refused, r.routeMisses)
+	}
+}
