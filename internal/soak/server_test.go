@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,10 +38,11 @@ func TestMain(m *testing.M) {
 
 // A reading is what the server process holds.
 type reading struct {
-	Goroutines int
-	Files      int   // descriptors
-	Heap       int64 // bytes in use after a collection
-	RSS        int64 // bytes
+	Goroutines int            // but for idleWorker
+	Begun      map[string]int // these by what began them
+	Files      int            // descriptors
+	Heap       int64          // bytes in use after a collection
+	RSS        int64          // bytes
 }
 
 // serve runs a server until stdin ends. It writes its address and then, for
@@ -93,12 +95,36 @@ func read() (reading, error) {
 	}
 	var heap runtime.MemStats
 	runtime.ReadMemStats(&heap)
+	goroutines, by := begun()
 	return reading{
-		Goroutines: runtime.NumGoroutine(),
+		Goroutines: goroutines,
+		Begun:      by,
 		Files:      int(files),
 		Heap:       int64(heap.HeapAlloc),
 		RSS:        int64(memory.RSS),
 	}, nil
+}
+
+// idleWorker is the innermost call of a goroutine of gnet's pool that has nothing to
+// do. As many are there as had something to do at once, and each ends 10 to 20 seconds
+// after it had something last: they are not counted.
+const idleWorker = "github.com/panjf2000/ants/v2.(*goWorker).run.func1("
+
+// begun counts goroutines by the function that began them.
+func begun() (all int, by map[string]int) {
+	text := make([]byte, 4<<20)
+	text = text[:runtime.Stack(text, true)]
+	by = map[string]int{}
+	for stack := range strings.SplitSeq(string(text), "\n\n") {
+		if _, calls, _ := strings.Cut(stack, "\n"); strings.HasPrefix(calls, idleWorker) {
+			continue
+		}
+		_, name, _ := strings.Cut(stack, "\ncreated by ")
+		name, _, _ = strings.Cut(name, " in goroutine")
+		by[name]++
+		all++
+	}
+	return all, by
 }
 
 // A server is the process that serves.

@@ -41,15 +41,20 @@ const (
 func TestSoak(t *testing.T) {
 	s := startServer(t)
 	brokers := startBrokers(t, s.addr)
-	warmUp := min(30*time.Second, *soakTime/2)
+	warmUp := min(10*time.Second, *soakTime/2)
 	mix(t, s.addr, brokers, warmUp, 0)
 	before := settled(t, s, reading{})
 	mix(t, s.addr, brokers, *soakTime, *soakSeed)
 	after := settled(t, s, before)
-	t.Logf("before: %+v", before)
-	t.Logf("after:  %+v", after)
+	t.Logf("before: %v", before)
+	t.Logf("after:  %v", after)
 	if after.Goroutines > before.Goroutines {
 		t.Errorf("goroutines: %d, had been %d", after.Goroutines, before.Goroutines)
+		for by, n := range after.Begun {
+			if had := before.Begun[by]; n > had {
+				t.Errorf("%d of them were begun by %s, had been %d", n, by, had)
+			}
+		}
 	}
 	if after.Files > before.Files {
 		t.Errorf("descriptors: %d, had been %d", after.Files, before.Files)
