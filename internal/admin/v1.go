@@ -177,5 +177,6 @@ type api struct {
 }
 
 func newAPI(s *namesrv.Server, cfg *namesrv.Config) api {
-	return api{node: nodeName(), boot: bootOf(s.Snapshot().Started), hub: newHub(s, cfg.AdminMaxWatchers)}
+	boot := bootOf(s.Snapshot().Started)
+	return api{node: nodeName(), boot: boot, hub: newHub(s, boot, cfg.AdminMaxWatchers)}
 }

@@ -140,7 +140,7 @@ func (a *Admin) backlog(w *watcher, after uint64) (m *message, next uint64, ok b
 	}
 	m = &message{mark: mark{next, w.joined.edition}}
 	for i := range events {
-		m.add(eventItem(&events[i]))
+		m.add(itemOf("event", a.eventAnswer(&events[i])))
 	}
 	return m, next, true
 }

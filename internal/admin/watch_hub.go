@@ -48,6 +48,7 @@ const (
 // messages there is no room any more is told to begin anew.
 type hub struct {
 	server *namesrv.Server
+	boot   string
 	most   int // watchers
 	wake   chan struct{}
 
@@ -124,9 +125,9 @@ var (
 	errSubscribers = errors.New("admin: the tables have too many subscribers")
 )
 
-func newHub(s *namesrv.Server, most int) *hub {
+func newHub(s *namesrv.Server, boot string, most int) *hub {
 	return &hub{
-		server: s, most: most, wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		server: s, boot: boot, most: most, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		watchers: map[*watcher]struct{}{}, topics: map[string]*watched{}, brokers: watched{watchers: map[*watcher]struct{}{}},
 	}
 }
@@ -426,7 +427,7 @@ func (h *hub) advanceEvents() {
 		h.signal()
 	}
 	for i := range events {
-		it := eventItem(&events[i])
+		it := itemOf("event", eventOf(h.boot, &events[i]))
 		for _, w := range listeners {
 			if events[i].Seq > w.ask.since.seq {
 				h.give(w, it)

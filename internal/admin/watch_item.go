@@ -80,56 +80,6 @@ func watchedBrokerOf(name string, b *route.Broker) watchedBroker {
 	return w
 }
 
-// A watchedEvent is one event of the journal.
-type watchedEvent struct {
-	Seq      number        `json:"seq"`
-	Time     stamp         `json:"time"`
-	Type     string        `json:"type"`
-	Cause    watchedCause  `json:"cause"`
-	Cluster  *string       `json:"cluster"`
-	Broker   *string       `json:"broker"`
-	BrokerID *number       `json:"brokerId"`
-	Addr     *string       `json:"addr"`
-	Conn     *number       `json:"conn"`
-	Remote   *string       `json:"remote"`
-	Parent   *number       `json:"parent"`
-	Topics   watchedCounts `json:"topics"`
-	Topic    *string       `json:"topic"`
-	Sample   []string      `json:"sample"`
-}
-
-type watchedCause struct {
-	Kind      string `json:"kind"`
-	SilentMs  *int64 `json:"silentMs,omitempty"`
-	TimeoutMs *int64 `json:"timeoutMs,omitempty"`
-}
-
-type watchedCounts struct {
-	Added   int32 `json:"added"`
-	Changed int32 `json:"changed"`
-	Removed int32 `json:"removed"`
-}
-
-func eventItem(e *route.JournalEvent) item {
-	w := watchedEvent{
-		Seq: number(e.Seq), Time: stamp(time.UnixMilli(e.AtMillis)), Type: e.Type.String(), Cause: watchedCause{Kind: e.Cause.Kind.String()},
-		Cluster: optional(e.Cluster), Broker: optional(e.Broker), Addr: optional(e.Addr), Conn: optional(number(e.Origin.Conn)),
-		Parent: optional(number(e.Parent)), Topics: watchedCounts(e.Topics), Topic: optional(e.Details.Topic), Sample: append([]string{}, e.Details.Sample...),
-	}
-	if e.Cause.Kind == route.CauseSilence {
-		w.Cause.SilentMs, w.Cause.TimeoutMs = &e.Cause.SilentMillis, &e.Cause.TimeoutMillis
-	}
-	if e.Addr != "" {
-		id := number(e.BrokerID)
-		w.BrokerID = &id
-	}
-	if e.Origin.Remote.IsValid() {
-		remote := e.Origin.Remote.String()
-		w.Remote = &remote
-	}
-	return itemOf("event", w)
-}
-
 // A stateCache holds the newest answer of /v1/status that watchers were told.
 type stateCache struct {
 	mu   sync.Mutex // held while it is made: who comes meanwhile waits for it
