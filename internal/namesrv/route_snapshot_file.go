@@ -29,7 +29,7 @@ const (
 	// are worth more. Whoever comes meanwhile waits for a tenth of a millisecond at
 	// most, which is about what a request takes.
 	writePiece = 100 * time.Microsecond
-	writePause = time.Millisecond
+	writePause = 4 * time.Millisecond
 )
 
 // A routeStamp is what is said of the moment at which a snapshot is right.
