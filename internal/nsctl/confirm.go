@@ -1,0 +1,22 @@
+package nsctl
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+)
+
+// confirm asks whether to do something. Without a terminal nobody is asked: whoever runs a
+// script has decided. It returns an error if the answer is no.
+func (c *ctl) confirm(format string, args ...any) error {
+	if c.yes || !c.answers {
+		return nil
+	}
+	fmt.Fprintf(c.stderr, format+" [y/N] ", args...)
+	line, _ := bufio.NewReader(c.stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return nil
+	}
+	return no("nothing was changed")
+}

@@ -1,0 +1,16 @@
+// Package nsctl is the program nsctl: it asks name servers, ours and Java's, and changes
+// what they hold.
+//
+// A command either speaks the protocol of RocketMQ, which any name server answers, or
+// reads the HTTP API of ours (docs/API.md). It shares nothing else with them. All servers
+// are asked at once. What changes something goes to all of them, says before what it will
+// do, and afterwards what has become of it.
+//
+//	nsctl.go    the commands, flags of all of them, exit codes
+//	servers.go  asks all servers at once, by internal/client
+//	admin.go    asks the HTTP API: one answer, or a stream of events
+//	print.go    prints what was found: table, wide, json, yaml, name
+//	confirm.go  asks before something is changed
+//
+// The counterpart in RocketMQ is mqadmin (MQAdminStartup).
+package nsctl

@@ -1,0 +1,42 @@
+package nsctl
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// run runs the program as somebody who is no terminal, and returns its exit code and what
+// it has printed.
+func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	c := &ctl{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, env: func(string) string { return "" }, now: time.Now}
+	code = c.run(context.Background(), args)
+	return code, out.String(), errs.String()
+}
+
+func TestCalledWrongly(t *testing.T) {
+	for _, args := range [][]string{
+		{"-o", "xml", "version"}, {"--color", "red", "version"}, {"nothing"}, {"version", "more"}, {"-n", "host", "version"},
+		{"-n", ";", "version"}, {"--timeout", "0s", "version"}, {"--tls-ca", "x", "version"}, {"--tls", "--tls-ca", "/nothing", "version"},
+	} {
+		if code, out, errs := run(t, args...); code != exitUsage || out != "" || !strings.HasPrefix(errs, "nsctl: ") {
+			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, out, errs)
+		}
+	}
+}
+
+func TestNobodyIsReached(t *testing.T) {
+	if code, _, errs := run(t, "-n", "127.0.0.1:1", "version"); code != exitNobody || !strings.Contains(errs, "127.0.0.1:1") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}
+
+func TestClean(t *testing.T) {
+	if got := clean("a\x1b[31mb\nc\u2028"); got != `a\u001b[31mb\u000ac\u2028` {
+		t.Error(got)
+	}
+}

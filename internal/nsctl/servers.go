@@ -1,0 +1,210 @@
+package nsctl
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/pflag"
+
+	"gonamesrv/codec"
+	"gonamesrv/internal/client"
+)
+
+const (
+	defaultServer = "127.0.0.1:9876"
+	maxServers    = 64
+)
+
+// addresses returns the name servers to ask, in the order they were given, each once.
+func (c *ctl) addresses() ([]string, error) {
+	text := c.servers
+	for _, key := range []string{"NSCTL_NAMESRV", "NAMESRV_ADDR"} {
+		if text == "" {
+			text = c.env(key)
+		}
+	}
+	if text == "" {
+		text = defaultServer
+	}
+	var addrs []string
+	for addr := range strings.SplitSeq(text, ";") {
+		addr = strings.TrimSpace(addr)
+		if addr == "" || slices.Contains(addrs, addr) {
+			continue
+		}
+		if i := strings.LastIndexByte(addr, ':'); i < 1 || i == len(addr)-1 {
+			return nil, usage("%q is not host:port", addr)
+		}
+		addrs = append(addrs, addr)
+	}
+	if len(addrs) == 0 || len(addrs) > maxServers {
+		return nil, usage("%d name servers are given, must be 1 to %d", len(addrs), maxServers)
+	}
+	return addrs, nil
+}
+
+// An answer is what became of asking one server.
+type answer[T any] struct {
+	server string // its address, as given
+	value  T
+	err    error
+}
+
+// askAll asks all name servers at once, each over a connection of its own that lives as
+// long as ask. The answers have the order of the servers.
+func askAll[T any](ctx context.Context, c *ctl, ask func(ctx context.Context, conn *server) (T, error)) ([]answer[T], error) {
+	addrs, err := c.addresses()
+	if err != nil {
+		return nil, err
+	}
+	secure, err := c.tls.config()
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]answer[T], len(addrs))
+	var all sync.WaitGroup
+	for i, addr := range addrs {
+		all.Go(func() {
+			a := &answers[i]
+			a.server = addr
+			s := &server{ctl: c, addr: addr, tls: secure}
+			defer s.close()
+			a.value, a.err = ask(ctx, s)
+		})
+	}
+	all.Wait()
+	return answers, nil
+}
+
+// A server is one name server that is asked. For one goroutine.
+type server struct {
+	*ctl
+	addr string
+	tls  *tls.Config
+	conn *client.Conn
+}
+
+func (s *server) close() {
+	if s.conn != nil {
+		s.conn.Close()
+	}
+}
+
+// call asks one thing, for at most the time of --timeout, connecting included. An answer
+// other than SUCCESS is a *client.ReplyError.
+func (s *server) call(ctx context.Context, code codec.RequestCode, ext codec.ExtFields, body []byte) (*codec.Command, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no answer within %v", s.timeout))
+	defer cancel()
+	if s.conn == nil {
+		conn, err := client.Dial(ctx, s.addr, client.Options{TLS: s.tls})
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			return nil, &unreachedError{err}
+		}
+		s.conn = conn
+	}
+	reply, err := s.conn.Call(ctx, code, ext, body)
+	var said *client.ReplyError
+	if err != nil && !errors.As(err, &said) {
+		return nil, &unreachedError{err}
+	}
+	return reply, err
+}
+
+// An unreachedError means that a server could not be asked, or did not answer.
+type unreachedError struct{ error }
+
+func (e *unreachedError) Unwrap() error { return e.error }
+
+// outcome tells on stderr of the servers that failed, and returns how the program ends: nil
+// if none did.
+func outcome[T any](c *ctl, answers []answer[T]) error {
+	failed, unreached, refused := 0, 0, 0
+	for _, a := range answers {
+		if a.err == nil {
+			continue
+		}
+		failed++
+		var u *unreachedError
+		var r *client.ReplyError
+		switch {
+		case errors.As(a.err, &u):
+			unreached++
+		case errors.As(a.err, &r):
+			refused++
+		}
+		fmt.Fprintf(c.stderr, "nsctl: %s: %s\n", a.server, clean(a.err.Error()))
+	}
+	switch {
+	case failed == 0:
+		return nil
+	case failed < len(answers):
+		return &exitError{code: exitSome}
+	case unreached == failed:
+		return &exitError{code: exitNobody}
+	case refused > 0:
+		return &exitError{code: exitRefused}
+	}
+	return &exitError{code: exitNo}
+}
+
+// tlsFlags are the flags for TLS, which name servers speak on the same port.
+type tlsFlags struct {
+	on, insecure  bool
+	ca, cert, key string
+}
+
+func (t *tlsFlags) add(fl *pflag.FlagSet) {
+	fl.BoolVar(&t.on, "tls", false, "speak TLS with the name servers")
+	fl.StringVar(&t.ca, "tls-ca", "", "PEM file of those who may sign a server's certificate")
+	fl.StringVar(&t.cert, "tls-cert", "", "PEM file of our certificate")
+	fl.StringVar(&t.key, "tls-key", "", "PEM file of its key")
+	fl.BoolVar(&t.insecure, "tls-insecure", false, "believe any certificate, as clients of RocketMQ do")
+}
+
+// config returns nil for no TLS.
+func (t *tlsFlags) config() (*tls.Config, error) {
+	if !t.on {
+		if t.ca != "" || t.cert != "" || t.key != "" || t.insecure {
+			return nil, usage("--tls-… without --tls")
+		}
+		return nil, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.insecure}
+	if t.ca != "" {
+		pem, err := os.ReadFile(t.ca)
+		if err != nil {
+			return nil, usage("%v", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, usage("%s: no certificate in it", t.ca)
+		}
+	}
+	if t.cert != "" || t.key != "" {
+		cert, err := tls.LoadX509KeyPair(t.cert, t.key)
+		if err != nil {
+			return nil, usage("%v", err)
+		}
+		cfg.Certificates = []tls.Certificate{cert}
+	}
+	return cfg, nil
+}
+
+// hostOf returns the host of host:port, without brackets.
+func hostOf(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
+	}
+	return addr[:strings.LastIndexByte(addr, ':')]
+}
