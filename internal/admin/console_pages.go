@@ -356,6 +356,9 @@ func (a *Admin) topicPage(q *query) (any, error) {
 func (v *topicView) setRoute(r *routeAnswer) {
 	v.Route = r
 	if r.Route == nil {
+		if v.NoRoute = "who asks is told none"; r.Remark != nil {
+			v.NoRoute = *r.Remark
+		}
 		return
 	}
 	var data struct {

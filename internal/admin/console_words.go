@@ -100,7 +100,7 @@ func decimalWord(v *float64) string {
 	case *v >= 100:
 		return countWord(int64(*v + 0.5))
 	case *v >= 10:
-		return strconv.FormatFloat(*v, 'f', 1, 64)
+		return strings.TrimSuffix(strconv.FormatFloat(*v, 'f', 1, 64), ".0")
 	}
 	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(*v, 'f', 2, 64), "0"), ".")
 }

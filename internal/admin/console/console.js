@@ -13,7 +13,7 @@
   const count = (n) => n.toLocaleString("en-US");
   function decimal(v, unit = "") {
     if (v === null || v === undefined) return unknown;
-    const text = v >= 100 ? count(Math.round(v)) : v >= 10 ? v.toFixed(1) : String(Number(v.toFixed(2)));
+    const text = v >= 100 ? count(Math.round(v)) : String(Number(v.toFixed(v >= 10 ? 1 : 2)));
     return unit ? text + " " + unit : text;
   }
   function bytes(n) {
@@ -108,8 +108,17 @@
   // arrange gives a part of a page what tables have here.
   function arrange(root) {
     localise(root);
+    reach(root);
     sortable(root);
     for (const table of root.matches && root.matches("table[data-sort]") ? [root] : $$("table[data-sort]", root)) sort(table);
+  }
+
+  // reach lets keys scroll what is too wide.
+  function reach(root) {
+    for (const wide of $$(".wide", root)) {
+      if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+      else wide.removeAttribute("tabindex");
+    }
   }
 
   // patchRows takes the rows of a new table. Rows that are the same stay, and with them
@@ -309,7 +318,7 @@
     },
     resize() { for (const p of this.plots) p.u.setSize({ width: $(".plot", p.figure).clientWidth, height: 110 }); },
   };
-  addEventListener("resize", () => charts.resize());
+  addEventListener("resize", () => { charts.resize(); reach(document); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.draw());
 
   // ---- keys, and the beginning ----
