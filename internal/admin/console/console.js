@@ -245,7 +245,7 @@
     on("state", (m) => showState(JSON.parse(m.data)));
     on("event", refresh);
     on("topic", refresh);
-    on("reset", () => { if (since) refresh(); });
+    on("reset", refresh);
     stream.addEventListener("error", () => {
       if (!stream || stream.readyState !== EventSource.CLOSED) return; // the browser comes back by itself
       close();
