@@ -208,8 +208,14 @@ func TestMethods(t *testing.T) {
 			continue // they take their time
 		}
 		for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH"} {
-			code, header, _ := r.ask(row.path, way{method: method})
-			if code != http.StatusMethodNotAllowed || header.Get("Allow") != "GET, HEAD" {
+			allow := "GET, HEAD"
+			if row.path == "/login" || row.path == "/logout" { // the only ones that are sent something
+				if allow = "GET, HEAD, POST"; method == "POST" {
+					continue
+				}
+			}
+			code, header, _ := r.ask(strings.TrimSuffix(row.path, "{$}"), way{method: method})
+			if code != http.StatusMethodNotAllowed || header.Get("Allow") != allow {
 				t.Errorf("%s %s is answered %d, Allow %q", method, row.path, code, header.Get("Allow"))
 			}
 		}

@@ -11,6 +11,9 @@
 // The package knows namesrv, which does not know it: the program brings the two
 // together. Nothing here runs on an event loop.
 //
+// Pages for people (console.go) are made of what the functions of the read API return.
+// The one thing that is sent here is the form with which a browser logs in (login.go).
+//
 // A probe (health.go) must have its answer from a server that hangs. So checks are
 // functions of a namesrv.Health, which takes no lock.
 //

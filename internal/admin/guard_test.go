@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -70,7 +71,38 @@ func TestRoles(t *testing.T) {
 					ways["local with token of "+has.String()] = wayOf{way{header: bearer}, max(roleOf(local), has), ""}
 					ways["far with token of "+has.String()] = wayOf{way{header: bearer, from: "127.0.0.6"}, max(roleOf(remote), has), ""}
 				}
+				// A browser that has shown a token may what the token may.
+				for has := roleProbes; withFile && has <= roleDebug; has++ {
+					cookie := r.logIn(tokenOf(has), map[bool]int{true: http.StatusSeeOther, false: http.StatusForbidden}[has >= roleRead])
+					if (cookie != "") != (has >= roleRead) {
+						t.Errorf("a token of %v gets cookie %q", has, cookie)
+					}
+					if cookie != "" {
+						header := map[string]string{"Cookie": cookie}
+						ways["local with cookie of "+has.String()] = wayOf{way{header: header}, max(roleOf(local), has), ""}
+						ways["far with cookie of "+has.String()] = wayOf{way{header: header, from: "127.0.0.6"}, max(roleOf(remote), has), ""}
+					}
+				}
 				for name, w := range ways {
+					// Pages take the role read, what they are made with takes none. A browser is
+					// shown the form for a token, a program JSON.
+					for path, needs := range map[string]role{"/": roleRead, "/brokers": roleRead, "/topics/T": roleRead, "/charts.json": roleRead, "/login": roleNone, assetURL("console.css"): roleNone} {
+						how := w.way
+						how.header = maps.Clone(how.header)
+						if how.header == nil {
+							how.header = map[string]string{}
+						}
+						how.header["Accept"] = "text/html"
+						code, header, body := r.ask(path, how)
+						if w.has >= needs {
+							if code != http.StatusOK {
+								t.Errorf("local=%s remote=%s, %s: page %s is answered %d %s", local, remote, name, path, code, body)
+							}
+						} else if code != 401 && code != 403 || !strings.HasPrefix(header.Get("Content-Type"), "text/html") ||
+							strings.Contains(body, `action="/login"`) != withFile || strings.Contains(body, "id=\"strip\"") {
+							t.Errorf("local=%s remote=%s, %s: page %s is answered %d %s", local, remote, name, path, code, body)
+						}
+					}
 					for needs, path := range endpoints {
 						code, header, body := r.ask(path, w.way)
 						if w.has >= needs {
