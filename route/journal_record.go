@@ -88,7 +88,7 @@ func (c *Changer) recordDeparture(k *link, kind EventKind) (seq uint64) {
 }
 
 // recordSetRemoved tells that s is gone, with its topics. Under mu.
-func (c *Changer) recordSetRemoved(s *brokerSet, parent uint64) {
+func (c *Changer) recordSetRemoved(s *brokerSet, parent uint64) (seq uint64) {
 	e := c.of(s, JournalSetRemoved, CauseParent)
 	e.Parent, e.Topics.Removed = parent, int32(s.topics.size)
 	var names []string
@@ -103,7 +103,7 @@ func (c *Changer) recordSetRemoved(s *brokerSet, parent uint64) {
 	if len(names) > 0 {
 		e.Details = &EventDetails{Sample: cloneNames(names)}
 	}
-	c.t.record(e)
+	return c.t.record(e)
 }
 
 // recordSet tells of what has become of a set that has members. Under mu.

@@ -122,7 +122,7 @@ func (a *Admin) writeSnapshot(w *bufio.Writer) error {
 			continue
 		}
 		end.Topics++
-		if err := line(snapshotTopic{"topic", topicOf(v, e)}); err != nil {
+		if err := line(snapshotTopic{"topic", a.topicOf(v, e)}); err != nil {
 			return err
 		}
 		if i%yieldEvery == yieldEvery-1 {

@@ -88,8 +88,11 @@ var moving = map[string]bool{
 	"ageMs": true, "conn": true, "rss": true, "heap": true, "budgetUsed": true, "budgetLimit": true, "open": true, "limit": true, "uptimeSeconds": true,
 	"hash": true, "requests": true, "routeReads": true, "routeMisses": true, "registrations": true, "heartbeats": true, "refused": true,
 	"bytesIn": true, "bytesOut": true, "generation": true, "capacity": true, "p50": true, "p99": true, "id": true, "address": true, "idleMs": true,
-	"seq": true, "parent": true, "remote": true, "oldest": true,
+	"seq": true, "parent": true, "remote": true, "oldest": true, "clientVersion": true,
 }
+
+// mayBeNull are those of them that a golden file shows to be null.
+var mayBeNull = map[string]bool{"since": true, "clientVersion": true}
 
 // still replaces what is another value each time by what kind of value it is.
 func still(key string, v any) any {
@@ -97,6 +100,9 @@ func still(key string, v any) any {
 	case map[string]any:
 		if path, _ := v["key"].(string); strings.HasSuffix(path, "Path") || path == "bindAddress" || path == "listenPort" || path == "horizonFile" {
 			v["value"] = "…"
+		}
+		if _, ok := v["changed"].(string); ok { // a generation; elsewhere it is a number, or names
+			v["changed"] = "…"
 		}
 		for k := range v {
 			v[k] = still(k, v[k])
@@ -106,7 +112,7 @@ func still(key string, v any) any {
 			v[i] = still(key, v[i])
 		}
 	case nil:
-		if moving[key] && key != "since" {
+		if moving[key] && !mayBeNull[key] {
 			return "…"
 		}
 	default:
@@ -365,27 +371,6 @@ func TestLargePages(t *testing.T) {
 	f.want(200, "/v1/topics?limit=1000&after="+first.Next, &second)
 	if len(first.Items) != mostShown/brokers || len(second.Items) != 100 || second.Next != "" || second.Items[99].Topic != names[len(names)-1] {
 		t.Errorf("pages of %d and %d topics, want %d and 100", len(first.Items), len(second.Items), mostShown/brokers)
-	}
-}
-
-// TestBrokerPages: as TestTopicPages.
-func TestBrokerPages(t *testing.T) {
-	f := newWorld(t)
-	for limit := 1; limit < 7; limit++ {
-		var got []string
-		for after := ""; ; {
-			var page listing[brokerAnswer]
-			f.want(200, fmt.Sprintf("/v1/brokers?limit=%d&after=%s", limit, url.QueryEscape(after)), &page)
-			for _, b := range page.Items {
-				got = append(got, b.Broker)
-			}
-			if after = page.Next; after == "" {
-				break
-			}
-		}
-		if want := []string{"broker c", "broker-a", "broker-b", "broker-d", "broker-e"}; !slices.Equal(got, want) {
-			t.Errorf("in pages of %d: %q", limit, got)
-		}
 	}
 }
 
