@@ -51,11 +51,13 @@ type Registration struct {
 	RegistrationHeader
 	Conn uint64 // the connection it came over; 0 is none
 	// WallMillis is when it came, by the wall clock, and Origin who has sent it: for
-	// the Journal.
+	// the Journal, and for who asks of the broker.
 	WallMillis int64
 	Origin     Origin
 	// Peer is the address at the other end of it; the zero Addr is not known.
 	Peer netip.Addr
+	// Version is what the broker says its version is. Java: MQVersion.
+	Version int32
 	// Seq counts registrations as they arrive, before they wait for their turn: of
 	// two of one broker the later has the higher number. See RegistrationMissed.
 	Seq uint64
@@ -135,11 +137,12 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 		return RegisterResult{}, false
 	}
 	t.registered.unchanged.Add(1)
+	l.registrations.Add(1)
 	l.hear(nowMillis)
 	l.caughtUp(r.Seq, a.full)
-	if l.conn != r.Conn || l.peer != r.Peer {
+	if l.conn != r.Conn || l.peer != r.Peer || l.remote != r.Origin.Remote {
 		t.bind(l, r.Conn)
-		l.peer = r.Peer
+		l.peer, l.remote = r.Peer, r.Origin.Remote
 		t.show(l)
 		t.publish()
 	}
@@ -194,7 +197,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		oldMin = s.first().id
 	}
 	if a.l == nil {
-		a.l = &liveBroker{key: r.key(), index: -1}
+		a.l = &liveBroker{key: r.key(), index: -1, sinceMillis: r.WallMillis}
 	}
 	l := a.l
 	first := a.admit()
@@ -475,7 +478,8 @@ func (t *Table) keepAlive(nowMillis int64, l *liveBroker, r *Registration) {
 	l.haServerAddr = r.HAServerAddr
 	t.expire(l, l.deadlineMillis())
 	t.bind(l, r.Conn)
-	l.peer, l.oldVersion = r.Peer, r.OldVersion
+	l.peer, l.remote, l.version, l.oldVersion = r.Peer, r.Origin.Remote, r.Version, r.OldVersion
+	l.registrations.Add(1)
 	l.dataVersion, l.nullDataVersion = r.Body.DataVersion, r.Body.NullDataVersion
 	t.show(l)
 }
