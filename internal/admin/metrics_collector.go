@@ -241,13 +241,14 @@ func (e emitter) memory(s *namesrv.Snapshot) {
 }
 
 var (
-	tlsHandshakes = counter("tls_handshakes_total", "TLS handshakes that were finished. Failed ones are connections_closed_total{reason=\"preamble\"}.", "result")
+	tlsHandshakes = counter("tls_handshakes_total", "TLS handshakes by what became of them: failed ones began, and the peer, or a certificate, would not do, or one end went away.", "result")
 	tlsReloads    = counter("tls_reloads_total", "How often files of TLS had changed, and whether they could be used.", "result")
 	certificate   = gauge("certificate_expiry_timestamp_seconds", "When the certificate in force ends: the one that is shown to peers (server), or to whom we connect (client).", "use")
 )
 
 func (e emitter) tls(s *namesrv.Snapshot) {
 	e.add(tlsHandshakes, float64(s.Engine.TLSHandshakes), "success")
+	e.add(tlsHandshakes, float64(s.Engine.TLSHandshakeFailures), "failed")
 	e.add(tlsReloads, float64(s.TLS.Reloads), "success")
 	e.add(tlsReloads, float64(s.TLS.ReloadFailures), "failed")
 	for use, end := range map[string]time.Time{"server": s.TLS.ServerNotAfter, "client": s.TLS.ClientNotAfter} {
