@@ -78,21 +78,11 @@ func (e emitter) server(s *namesrv.Snapshot) {
 	e.add(paused, s.Engine.Paused.Seconds())
 }
 
-// ownSetting reports whether each name server has a value of its own for a key.
-func ownSetting(key string) bool {
-	switch key {
-	case "version", "rocketmqHome", "listenPort", "bindAddress", "horizonFile", "warmStartIdentity",
-		"adminServerPort", "adminBindAddress", "adminTokenFile", "adminAllowedHosts", "peerNamesrvAddr":
-		return true
-	}
-	return strings.HasPrefix(key, "tls.") || strings.HasSuffix(key, "Path") || strings.HasPrefix(key, "logFile")
-}
-
-// configHash returns the hash of the settings that all servers of a cluster share.
+// configHash returns the hash of the settings that all servers of a cluster can share.
 func configHash(settings []namesrv.Setting) string {
 	h := sha256.New()
 	for _, s := range settings {
-		if !ownSetting(s.Key) {
+		if !namesrv.IsOwnKey(s.Key) {
 			h.Write([]byte(s.Key + "=" + s.Value + "\n"))
 		}
 	}
