@@ -86,7 +86,7 @@ func TestExplainLostTopics(t *testing.T) {
 				t.Fatalf("before: %s", text)
 			}
 			tc.lose(f, c)
-			f.eventually("the end", func() bool { return f.get("/v1/topics/LOST").Code == 404 })
+			nstest.Eventually(t, "the end", func() bool { return f.get("/v1/topics/LOST").Code == 404 })
 			x, text := f.explain("/v1/explain/topics/LOST")
 			h := x.Steps.step("history")
 			if x.Verdict != verdictNotRouted || !strings.Contains(h.Text, `by "broker-a"; ended by`) || !strings.Contains(h.Text, tc.says) {
@@ -130,7 +130,7 @@ func TestExplainLostHalf(t *testing.T) {
 		t.Errorf("before: %s", text)
 	}
 	c.Close()
-	f.eventually("the end", func() bool { return f.get("/v1/topics/U").Code == 404 })
+	nstest.Eventually(t, "the end", func() bool { return f.get("/v1/topics/U").Code == 404 })
 	x, text := f.explain("/v1/explain/topics/T")
 	h := x.Steps.step("history")
 	removed := f.ofType(route.JournalSetRemoved)
@@ -170,7 +170,7 @@ func TestExplainLostBrokers(t *testing.T) {
 		t.Fatalf("before: %s", text)
 	}
 	c.Close()
-	f.eventually("the slave's end", func() bool { return len(f.ofType(route.JournalBrokerConnectionLost)) == 1 })
+	nstest.Eventually(t, "the slave's end", func() bool { return len(f.ofType(route.JournalBrokerConnectionLost)) == 1 })
 	x, text := f.explain("/v1/explain/brokers/broker-a")
 	if got := x.Steps.step("lost"); x.Verdict != verdictPartly || !strings.Contains(got.Text, `member 1 at "10.0.0.2:10911"`) || !strings.Contains(got.Text, "broker.connectionLost") {
 		t.Errorf("lost: %s", text)
@@ -187,7 +187,7 @@ func TestExplainLostBrokers(t *testing.T) {
 	}
 	f.do(slave.Unregister())
 	f.do(mine.Unregister())
-	f.eventually("the end", func() bool { return f.get("/v1/brokers/broker-a").Code == 404 })
+	nstest.Eventually(t, "the end", func() bool { return f.get("/v1/brokers/broker-a").Code == 404 })
 	if x, text := f.explain("/v1/explain/brokers/broker-a"); x.Verdict != verdictNotRouted || x.Steps.step("lost").Check != "" || len(lostNow()) != 0 {
 		t.Errorf("it said farewell: %s", text)
 	}
