@@ -81,6 +81,7 @@ type brokerSet struct {
 	// topicsEdition grows whenever a queue data or a static mapping of this
 	// name changes, whoever changes it.
 	topicsEdition uint64
+	wiped         bool     // an operator has taken the write permission of its topics, and nothing is known to have given it back
 	unheard       *unheard // of its topics; nil if it was not restored, or all of them were listed since
 	published     *Broker
 

@@ -218,7 +218,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 	}
 	a.judge(full)
 	a.end()
-	a.recordTopics()
+	a.recordTopics(full)
 	if a.newer && !full && a.missed {
 		l.patched = true
 	}
@@ -271,6 +271,8 @@ type applying struct {
 	listed  map[string]struct{} // what dropMissing leaves; nil when it is not to be called
 	marks   *idMarks            // topics of the body so far
 	paused  bool
+	// writable is how many topics s can be written to again that it had.
+	writable int
 	// disturbed says that somebody else has changed a topic of s between two
 	// steps: the tables may not be as the body says.
 	disturbed bool
@@ -541,6 +543,9 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			r.Changes.added(e.name)
 		default:
 			t.setQueue(e, s, old, q)
+			if q.perm&^old.perm&permWrite != 0 {
+				a.writable++
+			}
 			r.Changes.changed(e.name)
 		}
 		a.pause()
