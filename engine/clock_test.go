@@ -273,7 +273,6 @@ func TestRunLongAfterNew(t *testing.T) {
 var clockReads = map[string]string{
 	"engine/clock.go monotonic":                         "the one",
 	"engine/fairness.go spent":                          "the length of a turn, monotonic",
-	"engine/executor.go serve":                          "the length of a turn, monotonic",
 	"engine/dial.go SendOnce":                           "deadline of a socket",
 	"engine/drain.go drain":                             "how long a drain has lasted, monotonic",
 	"engine/drain.go stopAccepting":                     "deadline of a socket",

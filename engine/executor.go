@@ -411,27 +411,38 @@ func (x *Executor) doneLocked(ln *lane) {
 func (x *Executor) serve(c *conn, jobs *job) {
 	pool := &c.e.bufs // so that the connection can take the buffer over
 	out := pool.getReply()
-	started := time.Now()
+	now := c.e.now()
+	started := now
 	for j := jobs; j != nil; {
 		next := j.next
-		x.runJob(c, j, out)
+		now = x.runJob(c, j, out, now)
 		x.release(j)
 		j = next
 		if len(out.B) == 0 ||
-			j != nil && len(out.B) < flushSize && time.Since(started) < turnTime {
+			j != nil && len(out.B) < flushSize && now-started < turnTime {
 			continue
 		}
 		if c.give(out) {
 			out = pool.getReply()
 		}
 		out.B = out.B[:0]
+		if j != nil {
+			now = c.e.now() // what it took to send is no time of the next task
+		}
 	}
 	pool.put(out)
 }
 
-// runJob runs one job. A panic loses the job's own reply, not those before it.
-func (x *Executor) runJob(c *conn, j *job, out *bytebufferpool.ByteBuffer) {
+// runJob runs one job, which begins now, and returns when it ends: the clock is read once
+// for both the end of a job and the beginning of the next. A panic loses the job's own
+// reply, not those before it.
+func (x *Executor) runJob(c *conn, j *job, out *bytebufferpool.ByteBuffer, began time.Duration) (ended time.Duration) {
 	defer func() {
+		ended = c.e.now()
+		if j.post == nil {
+			j.level.done(ended - began)
+			x.completed.Add(1)
+		}
 		if p := recover(); p != nil {
 			x.panics.Add(1)
 			x.panicLog.write(x.o.Logger, slog.LevelError, "task panicked", "executor", x.o.Name, "conn", c.ID(), "remote", c.RemoteAddr(),
@@ -443,13 +454,9 @@ func (x *Executor) runJob(c *conn, j *job, out *bytebufferpool.ByteBuffer) {
 		j.post()
 		return
 	}
-	began := c.e.now()
 	j.level.began(j.at, began)
-	defer func() {
-		j.level.done(c.e.now() - began)
-		x.completed.Add(1)
-	}()
 	out.B = j.task(c, j.at, j.frame.B, out.B)
+	return
 }
 
 // release returns a job's memory.

@@ -580,3 +580,39 @@ func TestExecutorMeters(t *testing.T) {
 		t.Error("a post is counted as a task")
 	}
 }
+
+// TestExecutorReadsTheClockOnce: the end of a task is the beginning of the next one of its
+// connection, also after a panic, so that the clock is read once for each.
+func TestExecutorReadsTheClockOnce(t *testing.T) {
+	const tasks = turnTasks - 1
+	var reads, now atomic.Int64
+	x := newExecutor(t, ExecutorOptions{Workers: 1})
+	c := newFake()
+	c.e.o.Clock = ClockOf(func() time.Duration { reads.Add(1); return time.Duration(now.Load()) })
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	submit := func(f func()) {
+		if !x.Submit(c, nil, func(_ Conn, _ time.Duration, _, out []byte) []byte { f(); return out }) {
+			t.Fatal("refused")
+		}
+	}
+	c.beginTurn()
+	submit(func() { close(begun); <-goOn })
+	<-begun
+	for i := range tasks {
+		submit(func() {
+			now.Add(1_000)
+			if i == tasks/2 {
+				panic("expected")
+			}
+		})
+	}
+	reads.Store(0)
+	close(goOn)
+	eventually(t, "all have run", func() bool { return x.Stats().Completed == tasks+1 })
+	if n := reads.Load(); n > tasks+2 {
+		t.Errorf("%d readings of the clock for %d tasks", n, tasks)
+	}
+	if m := x.Meters()[0]; m.Service.Sum != tasks*1_000 || m.Service.Count != tasks+1 || m.Wait.Sum != tasks*(tasks-1)/2*1_000 {
+		t.Errorf("%d tasks took %d ns and waited %d ns", m.Service.Count, m.Service.Sum, m.Wait.Sum)
+	}
+}

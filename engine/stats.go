@@ -57,6 +57,9 @@ type Stats struct {
 
 	TLSOpen       int    // connections of Open that speak TLS
 	TLSHandshakes uint64 // finished since the start
+	// TLSHandshakeFailures are those that began and did not come to that: the peer, or the
+	// certificates, would not do, or one end has gone meanwhile.
+	TLSHandshakeFailures uint64
 
 	ClosedFrameTimeout uint64
 	ClosedFlood        uint64
@@ -102,6 +105,8 @@ func (e *Engine) Stats() Stats {
 		Frames:        e.tls.frames.Load(),
 		BytesIn:       e.tls.bytesIn.Load(),
 		BytesOut:      e.tls.bytesOut.Load(),
+
+		TLSHandshakeFailures: e.tls.failedHandshakes.Load(),
 
 		ClosedFrameTimeout: e.closed[closedFrameTimeout].Load(),
 		ClosedFlood:        e.closed[closedFlood].Load(),

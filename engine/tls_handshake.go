@@ -11,6 +11,7 @@ import (
 func (t *tlsConn) run() {
 	c := t.c
 	if err := t.shake(); err != nil {
+		c.e.tls.failedHandshakes.Add(1)
 		t.end(fmt.Errorf("%w: %w", ErrPreamble, err))
 		return
 	}

@@ -28,6 +28,33 @@ func TestClientHelloCutAtEveryByte(t *testing.T) {
 	}
 }
 
+// TestTLSHandshakeFailures: a handshake that comes to nothing is counted, and neither are
+// bytes that begin none, nor one that is finished.
+func TestTLSHandshakeFailures(t *testing.T) {
+	s := serve(t, &testHandler{}, withTLS)
+	counts := func(finished, failed uint64) func() bool {
+		return func() bool {
+			st := s.Stats()
+			return st.TLSHandshakes == finished && st.TLSHandshakeFailures == failed
+		}
+	}
+	s.dialTLS(nil).ask("secret", "secret")
+	eventually(t, "one is finished", counts(1, 0))
+	hello := []byte{0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0}
+	bad := s.dial()
+	bad.send(hello)
+	eventually(t, "a bad one has failed", counts(1, 1))
+	gone := s.dial()
+	gone.send(hello[:7])
+	gone.Close()
+	eventually(t, "one that was cut off has failed", counts(1, 2))
+	plain := s.dial()
+	plain.ping("plain")
+	if !counts(1, 2)() {
+		t.Errorf("after a peer without TLS: %+v", s.Stats())
+	}
+}
+
 func TestTLSModes(t *testing.T) {
 	hello := []byte{0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0}
 	for _, c := range []struct {

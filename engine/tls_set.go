@@ -10,7 +10,7 @@ import (
 
 // A tlsSet is all that speak TLS on an engine.
 type tlsSet struct {
-	frames, bytesIn, bytesOut, handshakes atomic.Uint64
+	frames, bytesIn, bytesOut, handshakes, failedHandshakes atomic.Uint64
 
 	mu      sync.Mutex // guards the following; taken before conn.mu
 	open    map[*tlsConn]struct{}

@@ -22,6 +22,7 @@ type Broker struct {
 	HasZoneName        bool
 
 	members memberTree // never empty
+	removed uint64     // of one that is gone, the event that says so
 	gone    bool       // nobody is shown it any more; it keeps its number until no topic has it
 	version uint64     // brokerTable.version that brought this state
 	set     *brokerSet
@@ -80,6 +81,7 @@ type brokerSet struct {
 	// topicsEdition grows whenever a queue data or a static mapping of this
 	// name changes, whoever changes it.
 	topicsEdition uint64
+	wiped         bool     // an operator has taken the write permission of its topics, and nothing is known to have given it back
 	unheard       *unheard // of its topics; nil if it was not restored, or all of them were listed since
 	published     *Broker
 
@@ -151,11 +153,11 @@ func (t *Table) newSet(name, cluster string) *brokerSet {
 // nobody is shown its topics; the caller sweeps it.
 func (c *Changer) removeSet(s *brokerSet, parent uint64) {
 	t := c.t
-	c.recordSetRemoved(s, parent)
+	removed := c.recordSetRemoved(s, parent)
 	t.losing = true
 	t.brokerAddrTable.remove(t.edition, s.name)
 	t.brokersVersion++
-	t.brokerByID.put(t.edition, s.id, &Broker{Name: s.name, Cluster: s.cluster, gone: true, version: t.brokersVersion, set: s})
+	t.brokerByID.put(t.edition, s.id, &Broker{Name: s.name, Cluster: s.cluster, gone: true, removed: removed, version: t.brokersVersion, set: s})
 	t.brokersChanged, t.offersChanged = true, true
 	t.dropReason(s.cluster, s.name)
 	t.leaving[s.name] = s

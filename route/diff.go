@@ -262,7 +262,7 @@ func (d Difference) Live() iter.Seq[LiveChange] {
 func (l *LiveInfo) says(o *LiveInfo) bool {
 	return l.live == o.live && l.DataVersion == o.DataVersion && l.NullDataVersion == o.NullDataVersion &&
 		l.TimeoutMillis == o.TimeoutMillis && l.HAServerAddr == o.HAServerAddr && l.Conn == o.Conn &&
-		l.Peer == o.Peer && l.OldVersion == o.OldVersion
+		l.Peer == o.Peer && l.Remote == o.Remote && l.Version == o.Version && l.OldVersion == o.OldVersion
 }
 
 // A ClusterChange says that a cluster lists a broker name now, or that it does

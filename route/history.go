@@ -1,6 +1,7 @@
 package route
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -150,6 +151,99 @@ func (h *History) Topic(name []byte) (Past, bool) {
 	return Past{}, false
 }
 
+// A Loss is a broker name that had a topic, and has it no longer.
+type Loss struct {
+	Broker string
+	// End is the event that ended it; Seq is 0 if that is not known, because the Journal
+	// does not have it any more. It may be a registration that took many topics away and
+	// does not name this one.
+	End JournalEvent
+}
+
+// Losses returns the broker names that had a topic in a View that is kept and do not have it
+// now, who has lost it last first, then by name, and the first of them only if
+// there are more than most. It looks at the rows that the topic had in each View, 900 at
+// most, and at the events of the Journal once. name is borrowed.
+func (h *History) Losses(name []byte, most int) []Loss {
+	now := h.now()
+	h.mu.Lock()
+	kept := slices.Clone(h.kept)
+	h.mu.Unlock()
+	has := map[string]bool{} // or had it in a newer View
+	if e, ok := now.Topic(name); ok {
+		for o := range now.Offers(e) {
+			has[o.Broker.Name] = true
+		}
+	}
+	var losses []Loss
+	var looked struct { // by the View before: the next one mostly shows the same
+		entry   *TopicEntry
+		brokers *brokerTable
+	}
+	end := now.seq
+	for i := len(kept) - 1; i >= 0 && len(losses) < most; i-- {
+		v := kept[i].view
+		e, ok := v.Topic(name)
+		if ok && (e != looked.entry || v.brokers.byID.root != looked.brokers.byID.root) {
+			looked.entry, looked.brokers = e, v.brokers
+			var lost []string
+			for o := range v.Offers(e) {
+				if b := o.Broker.Name; !has[b] {
+					has[b] = true
+					lost = append(lost, b)
+				}
+			}
+			slices.Sort(lost)
+			losses = append(losses, h.journal.losses(e.name, lost, v.seq, end)...)
+			runtime.Gosched()
+		}
+		end = v.seq
+	}
+	return losses[:min(len(losses), most)]
+}
+
+// losses returns what took a topic from each of some broker names, which have lost it after
+// one event and until another.
+func (j *Journal) losses(topic string, names []string, after, until uint64) []Loss {
+	if len(names) == 0 {
+		return nil
+	}
+	losses := make([]Loss, len(names))
+	index := make(map[string]int, len(names)) // by name, cut as in events
+	for i, name := range names {
+		losses[i].Broker, index[cut(name)] = name, i
+	}
+	newest, oldest, chunks := j.window()
+	sure := make([]bool, len(names))
+	for seq := max(after+1, oldest); seq <= min(newest, until); seq++ {
+		o := at(chunks, seq)
+		lost, names := o.takes(topic)
+		for _, name := range lost {
+			if i, ok := index[name]; ok && (names || !sure[i]) {
+				losses[i].End, sure[i] = o.read(), names
+			}
+		}
+	}
+	return losses
+}
+
+// takes returns the broker names that an event has taken a topic from; or, if it does not
+// name the topic, from which it has taken some topics.
+func (e *JournalEvent) takes(topic string) (brokers []string, sure bool) {
+	topic = cut(topic)
+	switch {
+	case e.Type == JournalTopicDeleted && e.Details.Topic == topic:
+		return e.Details.Brokers, true
+	case e.Topics.Removed == 0:
+		return nil, false
+	case e.Type == JournalSetRemoved:
+		return []string{e.Broker}, true
+	case e.Type == JournalTopicsChanged:
+		return []string{e.Broker}, slices.Contains(e.Details.Sample, topic)
+	}
+	return nil, false
+}
+
 // ended returns the event that took a topic from its last broker name: one after v,
 // which has it, up to end, when nobody had it. The zero event is not known. Where the
 // registrations of several moments have taken many topics away, and none names this
@@ -166,25 +260,21 @@ func (j *Journal) ended(v *View, e *TopicEntry, end uint64) JournalEvent {
 	var last, perhaps *JournalEvent
 	for seq := v.seq + 1; seq <= min(newest, end); seq++ {
 		o := at(chunks, seq)
-		var lost []string
-		switch names := o.Topics.Removed > 0 && has[o.Broker]; {
-		case o.Type == JournalTopicDeleted && o.Details.Topic == cut(e.name):
-			lost = o.Details.Brokers
-		case o.Type == JournalTopicRegistered && o.Details.Topic == cut(e.name):
+		if o.Type == JournalTopicRegistered && o.Details.Topic == cut(e.name) {
 			for _, name := range o.Details.Brokers {
 				has[name] = true
 			}
-		case o.Type == JournalSetRemoved && names,
-			o.Type == JournalTopicsChanged && names && slices.Contains(o.Details.Sample, cut(e.name)):
-			lost = []string{o.Broker}
-		case o.Type == JournalTopicsChanged && names:
-			perhaps = o
 		}
+		lost, sure := o.takes(e.name)
 		for _, name := range lost {
-			delete(has, name)
-		}
-		if len(lost) > 0 && len(has) == 0 {
-			last = o
+			switch {
+			case !sure && has[name]:
+				perhaps = o
+			case sure && (has[name] || o.Type == JournalTopicDeleted):
+				if delete(has, name); len(has) == 0 {
+					last = o
+				}
+			}
 		}
 	}
 	switch {

@@ -160,7 +160,7 @@ func (c *checker) lives() {
 		c.require(len(l.owners) > 0, "live %v has no owner", l.key)
 		c.require(li.DataVersion == l.dataVersion && li.NullDataVersion == (l.nullDataVersion || l.applying > 0) &&
 			li.TimeoutMillis == l.timeoutMillis && li.HAServerAddr == l.haServerAddr &&
-			li.Peer == l.peer && li.OldVersion == l.oldVersion && (l.doomed || li.Conn == l.conn), "live %v: shown with %+v", l.key, li)
+			li.Peer == l.peer && li.Remote == l.remote && li.Version == l.version && li.SinceMillis == l.sinceMillis && li.OldVersion == l.oldVersion && (l.doomed || li.Conn == l.conn), "live %v: shown with %+v", l.key, li)
 		for i, o := range l.owners {
 			c.require(o.live == l && o.inLive == i && o.member.lives[o.inMember] == o, "live %v: member %d of %q does not know it", l.key, o.member.id, o.set.name)
 			c.require(o.set.member(o.member.id) == o.member, "live %v: owner %d is not a member of %q", l.key, o.member.id, o.set.name)

@@ -2,8 +2,11 @@ package route
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 const (
@@ -15,6 +18,10 @@ const (
 
 	// chunkEvents is how many events are kept, and let go of, together.
 	chunkEvents = 128
+
+	// eventBytes is how many bytes there are for an event that is kept. Few events take
+	// as many, and the longest could take twelve times that.
+	eventBytes = 1 << 10
 )
 
 // A Journal is what happened, in its order: the newest JournalEvents, numbered. The
@@ -26,10 +33,14 @@ const (
 // a View shows all that events up to its Seq say, and what changes no table (a refused
 // request, a note of the server) has a Seq and makes no View.
 //
-// An event takes 200 bytes and its details; at most about 9 KiB, as its texts are cut and
-// its lists short. Readers take no lock and hold nobody up. Safe from any goroutine.
+// An event takes 200 bytes and its details; at most 12 KiB, as its texts are cut and
+// its lists short. Where all are long fewer are kept, so that a Journal stays within its
+// bytes, and 1.5 MB for the newest 128 besides. Readers take no lock and hold nobody up.
+// Safe from any goroutine.
 type Journal struct {
 	size   int                             // in chunks
+	most   int64                           // bytes
+	bytes  atomic.Int64                    // that are kept; stored under mu
 	shown  atomic.Uint64                   // the newest that may be read
 	given  atomic.Uint64                   // the newest there is; stored under mu
 	chunks atomic.Pointer[[]*journalChunk] // oldest first; replaced under mu, never changed
@@ -47,16 +58,22 @@ type Journal struct {
 // A journalChunk holds neighbours. An event is written once, before it is shown.
 type journalChunk struct {
 	first  uint64 // Seq of events[0]
+	bytes  int64  // that the chunk and its events take; under mu
 	events [chunkEvents]JournalEvent
 }
 
 // NewJournal returns an empty Journal that keeps so many events at least, and 128
-// more at most; 0 is DefaultJournalSize.
-func NewJournal(size int) *Journal {
+// more at most, as long as these take no more than 1 KiB each; 0 is DefaultJournalSize.
+func NewJournal(size int) *Journal { return NewJournalWithin(size, math.MaxInt64) }
+
+// NewJournalWithin is NewJournal for a Journal that may take so many bytes at most, if
+// that is less.
+func NewJournalWithin(size int, bytes int64) *Journal {
 	if size <= 0 {
 		size = DefaultJournalSize
 	}
-	j := &Journal{size: (size+chunkEvents-1)/chunkEvents + 1}
+	chunks := (size+chunkEvents-1)/chunkEvents + 1
+	j := &Journal{size: chunks, most: min(bytes, int64(chunks)*chunkEvents*eventBytes)}
 	j.chunks.Store(&[]*journalChunk{})
 	return j
 }
@@ -186,6 +203,12 @@ func (j *Journal) add(e *JournalEvent, ofTable bool) uint64 {
 		j.extend(e.Seq)
 	}
 	j.last.events[e.Seq-j.last.first] = *e
+	j.count(j.last, e.held())
+	for chunks := *j.chunks.Load(); j.bytes.Load() > j.most && len(chunks) > 1; chunks = *j.chunks.Load() {
+		j.drop(chunks[0])
+		chunks = slices.Clone(chunks[1:]) // the array would keep what is let go of
+		j.chunks.Store(&chunks)
+	}
 	j.given.Store(e.Seq)
 	j.counts[e.Type].Add(1)
 	j.unshown = j.unshown || ofTable
@@ -200,11 +223,22 @@ func (j *Journal) extend(first uint64) {
 	j.last = &journalChunk{first: first}
 	old := *j.chunks.Load()
 	if len(old) == j.size {
+		j.drop(old[0])
 		old = old[1:]
 	}
 	chunks := append(old[:len(old):len(old)], j.last)
 	j.chunks.Store(&chunks)
+	j.count(j.last, int64(unsafe.Sizeof(*j.last)))
 }
+
+// count notes that a chunk takes so many bytes more. Under mu.
+func (j *Journal) count(c *journalChunk, bytes int64) {
+	c.bytes += bytes
+	j.bytes.Add(bytes)
+}
+
+// drop notes that a chunk is let go of. Under mu.
+func (j *Journal) drop(c *journalChunk) { j.bytes.Add(-c.bytes) }
 
 // show lets everybody read what a Table has added.
 func (j *Journal) show() {
@@ -262,9 +296,11 @@ func (j *Journal) allow(e *JournalEvent) bool {
 
 // A JournalStats shows a Journal. All numbers are exact by themselves.
 type JournalStats struct {
-	Newest, Oldest uint64             // numbers of events
-	Kept           int                // events that can be read
-	Size           int                // events that are kept at least
+	Newest, Oldest uint64 // numbers of events
+	Kept           int    // events that can be read
+	Size           int    // events that are kept at least, if they take no more than MaxBytes
+	Bytes          int64  // that they take, those included that they share with the tables
+	MaxBytes       int64
 	LeftOut        uint64             // refusals for which there was no room
 	Types          []JournalTypeStats // each type, always in the same order
 }
@@ -278,7 +314,7 @@ type JournalTypeStats struct {
 // Stats returns the counters. It takes no lock.
 func (j *Journal) Stats() JournalStats {
 	newest, oldest := j.Newest(), j.Oldest()
-	s := JournalStats{Newest: newest, Oldest: oldest, Size: (j.size - 1) * chunkEvents, LeftOut: j.lost.Load()}
+	s := JournalStats{Newest: newest, Oldest: oldest, Size: (j.size - 1) * chunkEvents, Bytes: j.bytes.Load(), MaxBytes: j.most, LeftOut: j.lost.Load()}
 	if newest >= oldest {
 		s.Kept = int(newest - oldest + 1)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"gonamesrv/codec"
 )
@@ -259,4 +260,18 @@ func (e *JournalEvent) cutAll() {
 			d.Sample[i] = cut(d.Sample[i])
 		}
 	}
+}
+
+// held returns how many bytes e points to.
+func (e *JournalEvent) held() int64 {
+	n := len(e.Cluster) + len(e.Broker) + len(e.Addr) + len(e.Origin.Identity)
+	if d := e.Details; d != nil {
+		n += int(unsafe.Sizeof(*d)) + len(d.Reason) + len(d.ByCluster) + len(d.ByAddr) + len(d.Topic) + len(d.Args) + len(d.Before) + len(d.After)
+		for _, list := range [][]string{d.Brokers, d.Sample} {
+			for _, text := range list {
+				n += int(unsafe.Sizeof(text)) + len(text)
+			}
+		}
+	}
+	return int64(n)
 }

@@ -88,7 +88,7 @@ func (c *Changer) recordDeparture(k *link, kind EventKind) (seq uint64) {
 }
 
 // recordSetRemoved tells that s is gone, with its topics. Under mu.
-func (c *Changer) recordSetRemoved(s *brokerSet, parent uint64) {
+func (c *Changer) recordSetRemoved(s *brokerSet, parent uint64) (seq uint64) {
 	e := c.of(s, JournalSetRemoved, CauseParent)
 	e.Parent, e.Topics.Removed = parent, int32(s.topics.size)
 	var names []string
@@ -103,7 +103,7 @@ func (c *Changer) recordSetRemoved(s *brokerSet, parent uint64) {
 	if len(names) > 0 {
 		e.Details = &EventDetails{Sample: cloneNames(names)}
 	}
-	c.t.record(e)
+	return c.t.record(e)
 }
 
 // recordSet tells of what has become of a set that has members. Under mu.
@@ -164,8 +164,9 @@ func (c *Changer) recordDisplaced(s *brokerSet, m *member, r *Registration, reas
 }
 
 // recordTopics tells and counts what a registration has done to topics, if it has done
-// anything. Under mu.
-func (a *applying) recordTopics() {
+// anything; and that a wipe of the broker name is over, which ends with the first whole
+// table of another data version. Under mu.
+func (a *applying) recordTopics(full bool) {
 	c := &a.r.Changes
 	counts := c.counts()
 	if counts == (TopicCounts{}) {
@@ -179,7 +180,12 @@ func (a *applying) recordTopics() {
 	e.Cluster, e.BrokerID, e.Addr = a.r.Cluster, a.r.BrokerID, a.r.BrokerAddr
 	e.Parent, e.Topics = a.registered, counts
 	e.Details = &EventDetails{Sample: cloneNames(c.sample())}
-	a.t.record(e)
+	e.Parent = a.t.record(e)
+	if a.s.wiped && a.writable > 0 && full {
+		a.s.wiped = false
+		e.Type, e.Topics, e.Details = JournalPermRestored, TopicCounts{Changed: int32(a.writable)}, nil
+		a.t.record(e)
+	}
 }
 
 // cloneNames returns copies, in one piece of memory: those of the tables may each keep

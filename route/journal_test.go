@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -376,5 +377,48 @@ func TestJournalFindsLongTopics(t *testing.T) {
 	j.Note(JournalEvent{Type: JournalTopicDeleted, Details: &EventDetails{Topic: long}})
 	if events, _, err := j.Read(0, &JournalFilter{Topic: long}, 0); err != nil || len(events) != 1 {
 		t.Errorf("%d events, %v", len(events), err)
+	}
+}
+
+// TestJournalStaysWithinBytes fills a journal with the longest events there are: it keeps
+// fewer of them, so that it takes what it says and no more, and keeps many again of short
+// ones.
+func TestJournalStaysWithinBytes(t *testing.T) {
+	long := func(c byte) string { return strings.Repeat(string(c), maxEventText) }
+	longest := func() JournalEvent {
+		d := &EventDetails{
+			Reason: long('r'), ByCluster: long('c'), ByAddr: long('a'), Topic: long('t'),
+			Args: long('g'), Before: long('b'), After: long('f'),
+		}
+		for range maxEventBrokers {
+			d.Brokers = append(d.Brokers, long('n'))
+		}
+		return JournalEvent{Type: JournalTopicDeleted, Cluster: long('k'), Broker: long('o'), Addr: long('d'), Origin: Origin{Identity: long('i')}, Details: d}
+	}
+	const size, chunk = 4_096, chunkEvents * 12 << 10
+	for _, tt := range []struct{ most, want int64 }{{1 << 40, (size + chunkEvents) << 10}, {2 << 20, 2 << 20}} {
+		before := heapInUse()
+		j := NewJournalWithin(size, tt.most)
+		for range 2 * size {
+			j.Note(longest())
+			if s := j.Stats(); s.MaxBytes != tt.want || s.Bytes > max(s.MaxBytes, chunk) {
+				t.Fatalf("after %d events: %d bytes of %d", s.Newest, s.Bytes, s.MaxBytes)
+			}
+		}
+		s, heap := j.Stats(), int64(heapInUse()-before)
+		if s.Kept < chunkEvents || s.Kept > size || heap > s.Bytes*5/4+1<<20 {
+			t.Errorf("%d events of %d bytes are kept, which take %d", s.Kept, s.Bytes, heap)
+		}
+		events, _, err := j.Read(0, nil, 0)
+		if err != nil || len(events) == 0 || events[0].Seq != s.Oldest {
+			t.Errorf("read: %d events, %v", len(events), err)
+		}
+		for range 3 * size {
+			j.Note(JournalEvent{Type: JournalServerReady})
+		}
+		if s := j.Stats(); s.Kept < size || s.Kept > size+chunkEvents {
+			t.Errorf("%d short events are kept", s.Kept)
+		}
+		runtime.KeepAlive(j)
 	}
 }

@@ -38,8 +38,16 @@ type LiveInfo struct {
 	Conn uint64
 	// Peer is where its last registration came from; the zero Addr is not known.
 	Peer netip.Addr
+	// Remote is Peer with its port, or whom that spoke for; not valid if it is not known,
+	// as of a broker that was restored and has not registered since. Version is what it
+	// said its version is, see codec.VersionName, of one that has registered.
+	Remote  netip.AddrPort
+	Version int32
 	// OldVersion says that its last registration was that of a broker before 5.0.
 	OldVersion bool
+	// SinceMillis is when it registered first, without a break since, by the wall clock;
+	// 0 if it was restored: the time before the start is not known.
+	SinceMillis int64
 
 	key  string // liveKey
 	live *liveBroker
@@ -51,6 +59,10 @@ func (l *LiveInfo) Key() BrokerKey { return l.live.key }
 // LastUpdateMillis returns when the broker was last heard of, now, not at the
 // time of the View: in milliseconds of the clock that the Table is told.
 func (l *LiveInfo) LastUpdateMillis() int64 { return l.live.lastUpdate.Load() }
+
+// Registrations returns how many of its registrations were applied, now: those that
+// said nothing new too. Of a broker that was restored those since the start.
+func (l *LiveInfo) Registrations() uint64 { return l.live.registrations.Load() }
 
 // Trusted reports whether the topics of its data version are all known. They may
 // not be after a registration that was turned away, nor after one that was not whole
@@ -72,7 +84,9 @@ type liveBroker struct {
 	lastUpdate    atomic.Int64 // milliseconds; heartbeats set it without the lock, by hear
 	interval      atomic.Int64 // between its signs of life, milliseconds; 0 until there were two
 	suspected     atomic.Int64 // suspicion of a lastUpdate; it is void with another
+	registrations atomic.Uint64
 	timeoutMillis int64
+	sinceMillis   int64 // of its first registration, by the wall clock; never changed
 
 	// missed is the number (Registration.Seq) of the newest registration that was
 	// turned away and that no full one has followed, 0 if there is none: the data
@@ -87,7 +101,9 @@ type liveBroker struct {
 
 	conn         uint64     // connection of the last registration
 	peer         netip.Addr // and where it came from
-	oldVersion   bool       // of the last registration
+	remote       netip.AddrPort
+	version      int32 // of the last registration, as is oldVersion
+	oldVersion   bool
 	haServerAddr string
 	info         *LiveInfo
 	owners       []*link // members it keeps; never empty: a live entry goes with its last one
@@ -160,7 +176,7 @@ func (t *Table) show(l *liveBroker) {
 	null := l.nullDataVersion || l.applying > 0
 	now := LiveInfo{
 		DataVersion: l.dataVersion, NullDataVersion: null, TimeoutMillis: l.timeoutMillis, HAServerAddr: l.haServerAddr, Conn: l.conn,
-		Peer: l.peer, OldVersion: l.oldVersion, live: l,
+		Peer: l.peer, Remote: l.remote, Version: l.version, OldVersion: l.oldVersion, SinceMillis: l.sinceMillis, live: l,
 	}
 	if l.info != nil && l.info.says(&now) {
 		return

@@ -57,6 +57,7 @@ func (c *Changer) changePerm(brokerName string, kind JournalType, change func(pe
 	defer t.release(s)
 	if n := t.changeTopics(s, change, &p); n > 0 {
 		c.recordPerm(s, kind, n)
+		s.wiped = kind == JournalPermWiped
 	}
 	return p
 }

@@ -51,11 +51,13 @@ type Registration struct {
 	RegistrationHeader
 	Conn uint64 // the connection it came over; 0 is none
 	// WallMillis is when it came, by the wall clock, and Origin who has sent it: for
-	// the Journal.
+	// the Journal, and for who asks of the broker.
 	WallMillis int64
 	Origin     Origin
 	// Peer is the address at the other end of it; the zero Addr is not known.
 	Peer netip.Addr
+	// Version is what the broker says its version is. Java: MQVersion.
+	Version int32
 	// Seq counts registrations as they arrive, before they wait for their turn: of
 	// two of one broker the later has the higher number. See RegistrationMissed.
 	Seq uint64
@@ -135,11 +137,12 @@ func (t *Table) RegisterUnchanged(nowMillis int64, r *Registration) (RegisterRes
 		return RegisterResult{}, false
 	}
 	t.registered.unchanged.Add(1)
+	l.registrations.Add(1)
 	l.hear(nowMillis)
 	l.caughtUp(r.Seq, a.full)
-	if l.conn != r.Conn || l.peer != r.Peer {
+	if l.conn != r.Conn || l.peer != r.Peer || l.remote != r.Origin.Remote {
 		t.bind(l, r.Conn)
-		l.peer = r.Peer
+		l.peer, l.remote = r.Peer, r.Origin.Remote
 		t.show(l)
 		t.publish()
 	}
@@ -194,7 +197,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		oldMin = s.first().id
 	}
 	if a.l == nil {
-		a.l = &liveBroker{key: r.key(), index: -1}
+		a.l = &liveBroker{key: r.key(), index: -1, sinceMillis: r.WallMillis}
 	}
 	l := a.l
 	first := a.admit()
@@ -215,7 +218,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 	}
 	a.judge(full)
 	a.end()
-	a.recordTopics()
+	a.recordTopics(full)
 	if a.newer && !full && a.missed {
 		l.patched = true
 	}
@@ -268,6 +271,8 @@ type applying struct {
 	listed  map[string]struct{} // what dropMissing leaves; nil when it is not to be called
 	marks   *idMarks            // topics of the body so far
 	paused  bool
+	// writable is how many topics s can be written to again that it had.
+	writable int
 	// disturbed says that somebody else has changed a topic of s between two
 	// steps: the tables may not be as the body says.
 	disturbed bool
@@ -475,7 +480,8 @@ func (t *Table) keepAlive(nowMillis int64, l *liveBroker, r *Registration) {
 	l.haServerAddr = r.HAServerAddr
 	t.expire(l, l.deadlineMillis())
 	t.bind(l, r.Conn)
-	l.peer, l.oldVersion = r.Peer, r.OldVersion
+	l.peer, l.remote, l.version, l.oldVersion = r.Peer, r.Origin.Remote, r.Version, r.OldVersion
+	l.registrations.Add(1)
 	l.dataVersion, l.nullDataVersion = r.Body.DataVersion, r.Body.NullDataVersion
 	t.show(l)
 }
@@ -537,6 +543,9 @@ func (a *applying) topics(changed, first bool) (exact bool) {
 			r.Changes.added(e.name)
 		default:
 			t.setQueue(e, s, old, q)
+			if q.perm&^old.perm&permWrite != 0 {
+				a.writable++
+			}
 			r.Changes.changed(e.name)
 		}
 		a.pause()

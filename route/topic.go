@@ -2,6 +2,7 @@ package route
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,7 @@ type TopicEntry struct {
 	mappings *topicMappings           // topicQueueMappingInfoTable's row; nil for all but static topics
 	bodies   atomic.Pointer[bodyList] // filled lazily by readers
 	id       uint32                   // index in Table.topicByID, kept as long as the topic exists
+	changed  uint32                   // the event that tells of it, or an earlier one that no View without it shows; 0: not known
 }
 
 const (
@@ -30,6 +32,24 @@ func (e *TopicEntry) trieKey() string { return e.name }
 
 // Name returns the topic's name.
 func (e *TopicEntry) Name() string { return e.name }
+
+// Changed returns the generation of the last change of what brokers say of a topic,
+// which e is the entry of in v, or false if that is not known: it was restored and has
+// not changed since, or more than 2^32 events have been. Views from that number on show
+// the topic as it is in v, and those before it do not; a change in many steps is
+// shown by some before it too. It is mostly the number of the event that tells of it.
+// What becomes of the members of its broker sets is no change of the topic.
+func (v *View) Changed(e *TopicEntry) (seq uint64, known bool) {
+	changed := uint64(e.changed)
+	if v.sweeping {
+		for q := range e.queues.all {
+			if b := v.brokers.byID.get(q.set); b.gone {
+				changed = max(changed, uint64(eventNumber(b.removed)))
+			}
+		}
+	}
+	return min(changed, v.seq), changed > 0
+}
 
 // newQueueData is what the name server keeps of a broker's topic config.
 // Java: RouteInfoManager#createAndUpdateQueueData.
@@ -109,6 +129,9 @@ func (t *Table) dropQueue(e *TopicEntry, s *brokerSet) {
 		next := e.edited(removeRow, queueData{set: s.id})
 		next.mappings = e.mappings.without(s.name)
 		t.storeTopic(next)
+		if t.leaving[s.name] == s {
+			next.changed = max(e.changed, eventNumber(t.brokerByID.get(s.id).removed)) // and not now
+		}
 	}
 	if t.leaving[s.name] == s {
 		return // nobody was shown it any more
@@ -132,9 +155,20 @@ func (t *Table) removeTopic(e *TopicEntry) {
 // storeTopic puts a new entry in place of the one with its name. Under mu.
 func (t *Table) storeTopic(e *TopicEntry) { t.storeHashed(e, t.topicQueueTable.hash(e.name)) }
 
+// eventNumber returns what is kept of the number of an event: 0, which is none, of
+// those that four bytes cannot hold. After them it is not known any more when a topic
+// has changed.
+func eventNumber(seq uint64) uint32 {
+	if seq > math.MaxUint32 {
+		return 0
+	}
+	return uint32(seq)
+}
+
 // storeHashed is storeTopic for who knows the hash of the name. Under mu.
 func (t *Table) storeHashed(e *TopicEntry, hash uint64) {
 	t.work += 4
+	e.changed = eventNumber(t.journal.given.Load() + 1) // whoever changes a topic records it afterwards
 	if e.id < t.topicByID.size {
 		if old := t.topicByID.get(e.id); old != nil {
 			t.replace(old)

@@ -62,6 +62,10 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeHint(out, r, kindMisdirected, "the server is asked by a name that is not its own", "adminAllowedHosts would allow it; so would its address")
 		return
 	}
+	if r.RequestURI == "*" { // which ServeMux answers itself
+		a.serve(row{handle: (*Admin).notFound}).ServeHTTP(out, r)
+		return
+	}
 	a.mux.ServeHTTP(out, r)
 }
 

@@ -12,7 +12,7 @@ import (
 // The verdicts on a topic, or on a broker.
 const (
 	verdictRouted    = "routed"    // clients are told of all that there is, and can use it
-	verdictPartly    = "partly"    // some broker is left out, or cannot be used in full
+	verdictPartly    = "partly"    // some broker is left out, or cannot be used in full, or had it until lately
 	verdictReadOnly  = "readOnly"  // no producer may send
 	verdictNotRouted = "notRouted" // clients are told of nothing
 	verdictGated     = "gated"     // clients are told nothing yet, whatever there is

@@ -86,7 +86,7 @@ func TestExplainLostTopics(t *testing.T) {
 				t.Fatalf("before: %s", text)
 			}
 			tc.lose(f, c)
-			f.eventually("the end", func() bool { return f.get("/v1/topics/LOST").Code == 404 })
+			nstest.Eventually(t, "the end", func() bool { return f.get("/v1/topics/LOST").Code == 404 })
 			x, text := f.explain("/v1/explain/topics/LOST")
 			h := x.Steps.step("history")
 			if x.Verdict != verdictNotRouted || !strings.Contains(h.Text, `by "broker-a"; ended by`) || !strings.Contains(h.Text, tc.says) {
@@ -117,6 +117,36 @@ func TestExplainLostTopics(t *testing.T) {
 	}
 }
 
+// TestExplainLostHalf: a topic that one of two brokers has lost is routed in part for as
+// long as the history knows that it had it, with a step that says which event ended that.
+func TestExplainLostHalf(t *testing.T) {
+	f := newFixture(t, func(c *namesrv.Config) { c.SelfProtection = "off" })
+	mine := nstest.Broker{Cluster: "c1", Name: "broker-a", Addr: "10.0.0.1:10911", Counter: 1, Topics: []string{"T", "U"}}
+	other := nstest.Broker{Cluster: "c1", Name: "broker-b", Addr: "10.0.0.2:10911", Counter: 1, Topics: []string{"T", "STAYS"}}
+	f.register(other)
+	c := nstest.Dial(t, f.addr)
+	c.Do(mine.Register())
+	if x, text := f.explain("/v1/explain/topics/T"); x.Verdict != verdictRouted || x.Steps.step("history").Check != "" {
+		t.Errorf("before: %s", text)
+	}
+	c.Close()
+	nstest.Eventually(t, "the end", func() bool { return f.get("/v1/topics/U").Code == 404 })
+	x, text := f.explain("/v1/explain/topics/T")
+	h := x.Steps.step("history")
+	removed := f.ofType(route.JournalSetRemoved)
+	if x.Verdict != verdictPartly || h.Result != stepWarning || h.Data["broker"] != "broker-a" || h.Data["until"] == nil || len(removed) != 1 ||
+		!strings.Contains(h.Text, `broker "broker-a" had it until `) || !strings.Contains(h.Text, fmt.Sprintf("#%d set.removed", removed[0].Seq)) || !strings.Contains(h.Text, "broker.connectionLost") {
+		t.Errorf("when it has gone: %s", text)
+	}
+	if x, text := f.explain("/v1/explain/topics/STAYS"); x.Verdict != verdictRouted {
+		t.Errorf("a topic that it never had: %s", text)
+	}
+	f.register(mine)
+	if x, text := f.explain("/v1/explain/topics/T"); x.Verdict != verdictRouted {
+		t.Errorf("when it is back: %s", text)
+	}
+}
+
 // TestExplainLostBrokers: a broker that did not mean to go is named, in its explanation and
 // in the list of what is wrong, until it is back; one that said farewell is not.
 func TestExplainLostBrokers(t *testing.T) {
@@ -140,7 +170,7 @@ func TestExplainLostBrokers(t *testing.T) {
 		t.Fatalf("before: %s", text)
 	}
 	c.Close()
-	f.eventually("the slave's end", func() bool { return len(f.ofType(route.JournalBrokerConnectionLost)) == 1 })
+	nstest.Eventually(t, "the slave's end", func() bool { return len(f.ofType(route.JournalBrokerConnectionLost)) == 1 })
 	x, text := f.explain("/v1/explain/brokers/broker-a")
 	if got := x.Steps.step("lost"); x.Verdict != verdictPartly || !strings.Contains(got.Text, `member 1 at "10.0.0.2:10911"`) || !strings.Contains(got.Text, "broker.connectionLost") {
 		t.Errorf("lost: %s", text)
@@ -157,7 +187,7 @@ func TestExplainLostBrokers(t *testing.T) {
 	}
 	f.do(slave.Unregister())
 	f.do(mine.Unregister())
-	f.eventually("the end", func() bool { return f.get("/v1/brokers/broker-a").Code == 404 })
+	nstest.Eventually(t, "the end", func() bool { return f.get("/v1/brokers/broker-a").Code == 404 })
 	if x, text := f.explain("/v1/explain/brokers/broker-a"); x.Verdict != verdictNotRouted || x.Steps.step("lost").Check != "" || len(lostNow()) != 0 {
 		t.Errorf("it said farewell: %s", text)
 	}

@@ -27,6 +27,7 @@ type topicFacts struct {
 	ordered    bool                          // orderMessageEnable
 	permission map[string]route.JournalEvent // by broker name, the last event that changed what may be done with the topic
 	peers      []namesrv.PeerTopic
+	losses     []loss // of who had it and has it no longer, the last one first
 
 	// Of a topic that is not there.
 	near      []string // names with the same letters
@@ -37,6 +38,13 @@ type topicFacts struct {
 	oldest    uint64               // event that is kept
 }
 
+// A loss is a broker name that has lost the topic while others have it, and what brought
+// that about: the event that did, and before it the one that this follows from.
+type loss struct {
+	broker string
+	ended  []route.JournalEvent // none: not kept any more
+}
+
 // explainTopic says what a client is told of a topic, and why.
 func explainTopic(f *topicFacts) (verdict string, s steps) {
 	entry, there := f.told.View.Topic([]byte(f.name))
@@ -44,6 +52,10 @@ func explainTopic(f *topicFacts) (verdict string, s steps) {
 	s.explainGate(f.told.Gated, f.wait)
 	if there {
 		verdict = f.explainBrokers(&s, entry)
+		f.explainLosses(&s)
+		if verdict == verdictRouted && len(f.losses) > 0 {
+			verdict = verdictPartly
+		}
 		f.explainZone(&s)
 		f.explainHorizon(&s)
 		f.explainOrder(&s, entry)
@@ -303,16 +315,42 @@ func (f *topicFacts) explainSize(s *steps) {
 	s.add("size", result, facts{"dialect": dialect, "bytes": len(f.told.Body)}, "the answer has %d bytes, in the %s dialect", len(f.told.Body), dialect)
 }
 
+// mostLosses is how many broker sets that had a topic have a step of their own.
+const mostLosses = 20
+
+// explainLosses says who had a topic that others have.
+func (f *topicFacts) explainLosses(s *steps) {
+	for i := range f.losses {
+		l := &f.losses[i]
+		if i == mostLosses {
+			s.add("history", stepWarning, nil, "more broker sets had it")
+			return
+		}
+		data := facts{"broker": l.broker, "events": []eventAnswer{}}
+		if len(l.ended) == 0 {
+			s.add("history", stepWarning, data, "broker %s had it; what ended that is not kept any more", quoted(l.broker))
+			continue
+		}
+		events, ended := f.endedBy(l.ended)
+		data["events"], data["until"] = events, events[0].Time
+		s.add("history", stepWarning, data, "broker %s had it until %s; ended by %s", quoted(l.broker), atTime(l.ended[0].AtMillis), ended)
+	}
+}
+
+// endedBy shows the events that ended something.
+func (f *topicFacts) endedBy(ended []route.JournalEvent) (events []eventAnswer, text string) {
+	events, texts := []eventAnswer{}, []string{}
+	for i := range ended {
+		events, texts = append(events, eventOf(f.boot, &ended[i])), append(texts, eventText(&ended[i]))
+	}
+	return events, strings.Join(texts, ", so ")
+}
+
 // explainHistory says who had a topic that is gone, and what ended it.
 func (f *topicFacts) explainHistory(s *steps) {
 	data := facts{}
-	events := []eventAnswer{}
-	texts := []string{}
-	for i := range f.ended {
-		events, texts = append(events, eventOf(f.boot, &f.ended[i])), append(texts, eventText(&f.ended[i]))
-	}
+	events, ended := f.endedBy(f.ended)
 	data["events"] = events
-	ended := strings.Join(texts, ", so ")
 	switch {
 	case f.past != nil:
 		had := f.had()

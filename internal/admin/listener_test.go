@@ -106,6 +106,36 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
+// TestAsteriskIsAnswered: OPTIONS * is answered as any other method that is none here, by us
+// and not by net/http: with the headers of every answer, and for hosts that are here.
+func TestAsteriskIsAnswered(t *testing.T) {
+	r := run(t, nil)
+	for _, tt := range []struct {
+		ask  string
+		want int
+	}{
+		{"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", http.StatusMethodNotAllowed},
+		{"OPTIONS * HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n", http.StatusMisdirectedRequest},
+		{"GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", http.StatusNotFound},
+	} {
+		a, err := http.ReadResponse(bufio.NewReader(r.dial(tt.ask)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.StatusCode != tt.want || a.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%q is answered %s %q, want %d", tt.ask, a.Status, a.Header.Get("Content-Type"), tt.want)
+		}
+		for name, want := range headers {
+			if got := a.Header.Get(name); got != want {
+				t.Errorf("%q is answered with %s %q, want %q", tt.ask, name, got, want)
+			}
+		}
+		if allow := a.Header.Get("Allow"); tt.want == http.StatusMethodNotAllowed && allow != "GET, HEAD" {
+			t.Errorf("%q is allowed %q", tt.ask, allow)
+		}
+	}
+}
+
 // TestConnectionsAreBounded opens 128 connections, and one more, which is closed; a
 // place that is left is free again.
 func TestConnectionsAreBounded(t *testing.T) {

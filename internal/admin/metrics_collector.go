@@ -78,21 +78,11 @@ func (e emitter) server(s *namesrv.Snapshot) {
 	e.add(paused, s.Engine.Paused.Seconds())
 }
 
-// ownSetting reports whether each name server has a value of its own for a key.
-func ownSetting(key string) bool {
-	switch key {
-	case "version", "rocketmqHome", "listenPort", "bindAddress", "horizonFile", "warmStartIdentity",
-		"adminServerPort", "adminBindAddress", "adminTokenFile", "adminAllowedHosts", "peerNamesrvAddr":
-		return true
-	}
-	return strings.HasPrefix(key, "tls.") || strings.HasSuffix(key, "Path") || strings.HasPrefix(key, "logFile")
-}
-
-// configHash returns the hash of the settings that all servers of a cluster share.
+// configHash returns the hash of the settings that all servers of a cluster can share.
 func configHash(settings []namesrv.Setting) string {
 	h := sha256.New()
 	for _, s := range settings {
-		if !ownSetting(s.Key) {
+		if !namesrv.IsOwnKey(s.Key) {
 			h.Write([]byte(s.Key + "=" + s.Value + "\n"))
 		}
 	}
@@ -241,13 +231,14 @@ func (e emitter) memory(s *namesrv.Snapshot) {
 }
 
 var (
-	tlsHandshakes = counter("tls_handshakes_total", "TLS handshakes that were finished. Failed ones are connections_closed_total{reason=\"preamble\"}.", "result")
+	tlsHandshakes = counter("tls_handshakes_total", "TLS handshakes by what became of them: failed ones began, and the peer, or a certificate, would not do, or one end went away.", "result")
 	tlsReloads    = counter("tls_reloads_total", "How often files of TLS had changed, and whether they could be used.", "result")
 	certificate   = gauge("certificate_expiry_timestamp_seconds", "When the certificate in force ends: the one that is shown to peers (server), or to whom we connect (client).", "use")
 )
 
 func (e emitter) tls(s *namesrv.Snapshot) {
 	e.add(tlsHandshakes, float64(s.Engine.TLSHandshakes), "success")
+	e.add(tlsHandshakes, float64(s.Engine.TLSHandshakeFailures), "failed")
 	e.add(tlsReloads, float64(s.TLS.Reloads), "success")
 	e.add(tlsReloads, float64(s.TLS.ReloadFailures), "failed")
 	for use, end := range map[string]time.Time{"server": s.TLS.ServerNotAfter, "client": s.TLS.ClientNotAfter} {

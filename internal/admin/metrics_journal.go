@@ -12,6 +12,8 @@ var (
 	journalEvents = counter("journal_events_total", "Events that the journal was given, by type. Unlike broker_events_total it has all types, and leaves out refusals for which it has no room.", "type")
 	journalOldest = gauge("journal_oldest_timestamp_seconds", "When the oldest event was that the journal still has.")
 	journalOut    = counter("journal_refusals_left_out_total", "Refusals that the journal has left out, because anybody can cause as many as they like.")
+	journalBytes  = gauge("journal_bytes", "Bytes that the events take that the journal keeps.")
+	journalLimit  = gauge("journal_limit_bytes", "Bytes that they may take: 1 KiB for each of journalSize, or a sixteenth of the memory if that is less.")
 	historyBytes  = gauge("history_bytes", "Bytes that Views of before keep alive.")
 	historyLimit  = gauge("history_limit_bytes", "Bytes that they may keep alive: historyBudget.")
 	logHeld       = counter("log_lines_held_total", "Lines that were not logged because there were too many of their kind; the next one of the kind says how many.", "kind")
@@ -29,6 +31,8 @@ func (e emitter) journal(s *namesrv.Snapshot, v *route.View, j *route.Journal) {
 		e.add(journalOldest, float64(oldest[0].AtMillis)/1e3)
 	}
 	e.add(journalOut, float64(s.Journal.LeftOut))
+	e.add(journalBytes, float64(s.Journal.Bytes))
+	e.add(journalLimit, float64(s.Journal.MaxBytes))
 	e.add(historyBytes, float64(s.Journal.History.Bytes))
 	e.add(historyLimit, float64(s.Journal.History.MaxBytes))
 	for _, ev := range s.Events {

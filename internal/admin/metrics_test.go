@@ -343,7 +343,7 @@ func TestConfigHash(t *testing.T) {
 	for i := range settings {
 		old := settings[i].Value
 		settings[i].Value += "x"
-		if changes := configHash(settings) != before; changes == ownSetting(settings[i].Key) {
+		if changes := configHash(settings) != before; changes == namesrv.IsOwnKey(settings[i].Key) {
 			t.Errorf("%s: the hash changes: %v", settings[i].Key, changes)
 		} else if changes {
 			changing++
@@ -351,10 +351,10 @@ func TestConfigHash(t *testing.T) {
 		settings[i].Value = old
 	}
 	for key, own := range map[string]bool{
-		"tls.config.file": true, "kvConfigPath": true, "listenPort": true, "logFile": true,
+		"tls.config.file": true, "tls.server.keyPassword": true, "tls.server.mode": false, "kvConfigPath": true, "listenPort": true, "logFile": true,
 		"selfProtection": false, "waitSecondsForService": false, "supportActingMaster": false, "logLevel": false,
 	} {
-		if ownSetting(key) != own {
+		if namesrv.IsOwnKey(key) != own {
 			t.Errorf("each server has a value of its own for %s: %v", key, !own)
 		}
 	}

@@ -179,10 +179,21 @@ func (sv *survey) memberAnswer(m surveyedMember) memberAnswer {
 		answer.DataVersion = dataVersionOf(l.DataVersion)
 	}
 	answer.Conn = optional(number(l.Conn))
-	if l.Peer.IsValid() {
-		remote := l.Peer.String()
+	registrations := number(l.Registrations())
+	answer.Registrations = &registrations
+	if l.SinceMillis > 0 {
+		since := stamp(time.UnixMilli(l.SinceMillis))
+		answer.Since = &since
+	}
+	if registrations == 0 {
+		return answer // what it said of itself to the process before is not known
+	}
+	if l.Remote.IsValid() {
+		remote := l.Remote.String()
 		answer.Remote = &remote
 	}
+	version, _ := codec.VersionName(l.Version)
+	answer.ClientVersion = &version
 	return answer
 }
 

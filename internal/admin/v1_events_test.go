@@ -6,23 +6,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"gonamesrv/codec"
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
 	"gonamesrv/route"
 )
-
-// eventually asks until something is so.
-func (f *fixture) eventually(what string, is func() bool) {
-	f.t.Helper()
-	for end := time.Now().Add(nstest.Patience); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			f.t.Fatalf("it never came: %s", what)
-		}
-	}
-}
 
 func (f *fixture) ofType(t route.JournalType) []route.JournalEvent {
 	return f.server.Journal().Last(&route.JournalFilter{Types: []route.JournalType{t}}, 0)
@@ -36,7 +25,7 @@ func TestEventsAsInTheJournal(t *testing.T) {
 	b := nstest.Broker{Cluster: "c1", Name: "broker-a", Addr: "10.0.0.1:10911", Counter: 1, Topics: []string{"T1", "T2"}}
 	c.Do(b.Register())
 	c.Close()
-	f.eventually("the broker's end", func() bool { return len(f.ofType(route.JournalSetRemoved)) > 0 })
+	nstest.Eventually(t, "the broker's end", func() bool { return len(f.ofType(route.JournalSetRemoved)) > 0 })
 	f.do(nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", "k", "value", "v"))
 
 	var got listing[map[string]any]
@@ -95,7 +84,7 @@ func TestEventsGoOn(t *testing.T) {
 	for i := range 10 {
 		f.server.Journal().Note(route.JournalEvent{Type: route.JournalKVPut, Broker: fmt.Sprint("b", i%2), Details: &route.EventDetails{Topic: fmt.Sprint("T", i)}})
 	}
-	f.eventually("ready", func() bool { return len(f.ofType(route.JournalServerReady)) > 0 })
+	nstest.Eventually(t, "ready", func() bool { return len(f.ofType(route.JournalServerReady)) > 0 })
 	newest := f.server.Journal().Newest()
 	for _, limit := range []int{1, 3, 100} {
 		since, seqs := "0", []uint64{}
@@ -145,7 +134,7 @@ func TestEventsGoOn(t *testing.T) {
 // answered 410, with the oldest there is.
 func TestEventsThatAreGone(t *testing.T) {
 	f := newFixture(t, func(c *namesrv.Config) { c.JournalSize = 1024 })
-	f.eventually("ready", func() bool { return len(f.ofType(route.JournalServerReady)) > 0 })
+	nstest.Eventually(t, "ready", func() bool { return len(f.ofType(route.JournalServerReady)) > 0 })
 	for range 3000 {
 		f.server.Journal().Note(route.JournalEvent{Type: route.JournalKVPut})
 	}
@@ -190,7 +179,7 @@ func TestLastEvents(t *testing.T) {
 		}
 	}
 	f.do(b.Unregister())
-	f.eventually("the end", func() bool { return f.get("/v1/topics/U3").Code == 404 })
+	nstest.Eventually(t, "the end", func() bool { return f.get("/v1/topics/U3").Code == 404 })
 	for path, want := range map[string]string{
 		"/v1/topics/T": "set.removed", "/v1/topics/T/route": "set.removed", "/v1/topics/U7": "set.removed", "/v1/brokers/broker-a": "set.removed",
 		"/v1/topics/none": "", "/v1/brokers/none": "",

@@ -39,6 +39,13 @@ func (a *Admin) explainTopic(q *query) (any, error) {
 	}
 	if _, ok := told.View.Topic([]byte(ask.Topic)); ok {
 		f.permission = a.lastPermissions(ask.Topic)
+		for _, l := range a.server.History().Losses([]byte(ask.Topic), mostLosses+1) {
+			lost := loss{broker: l.Broker}
+			if l.End.Seq > 0 {
+				lost.ended = a.withParent(l.End)
+			}
+			f.losses = append(f.losses, lost)
+		}
 	} else {
 		f.near, f.notLooked = a.nearNames(q.Context(), ask.Topic)
 		a.addPast(f)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ func (a *Admin) snapshot(*query) (any, error) {
 	return stream(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		w.Header().Add("Vary", "Accept-Encoding")
-		packed := strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")
+		packed := takesGzip(r.Header.Values("Accept-Encoding"))
 		if packed {
 			w.Header().Set("Content-Encoding", "gzip")
 		}
@@ -38,6 +39,32 @@ func (a *Admin) snapshot(*query) (any, error) {
 			_ = buf.Flush() // whoever asked may have gone
 		}
 	}), nil
+}
+
+// takesGzip reports whether who sends such headers Accept-Encoding reads gzip: it is named,
+// or *, and its weight is not 0 (RFC 9110, 12.5.3). What is named counts more than *.
+func takesGzip(headers []string) bool {
+	named, others := false, false
+	for _, header := range headers {
+		for part := range strings.SplitSeq(header, ",") {
+			coding, weight, weighted := strings.Cut(part, ";")
+			taken := true
+			if name, value, _ := strings.Cut(weight, "="); weighted && strings.EqualFold(strings.TrimSpace(name), "q") {
+				q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+				taken = err == nil && q > 0
+			}
+			switch coding = strings.TrimSpace(coding); {
+			case strings.EqualFold(coding, "gzip"), strings.EqualFold(coding, "x-gzip"):
+				if !taken {
+					return false
+				}
+				named = true
+			case coding == "*":
+				others = taken
+			}
+		}
+	}
+	return named || others
 }
 
 // mostSnapshotTime is how long a snapshot may take, or a peer that reads slowly would keep
@@ -122,7 +149,7 @@ func (a *Admin) writeSnapshot(w *bufio.Writer) error {
 			continue
 		}
 		end.Topics++
-		if err := line(snapshotTopic{"topic", topicOf(v, e)}); err != nil {
+		if err := line(snapshotTopic{"topic", a.topicOf(v, e)}); err != nil {
 			return err
 		}
 		if i%yieldEvery == yieldEvery-1 {

@@ -113,7 +113,7 @@ func (a *Admin) topics(q *query) (any, error) {
 		case len(fields) > 0:
 			page.Items = append(page.Items, topicName{name})
 		default:
-			t := topicOf(view, e)
+			t := a.topicOf(view, e)
 			shown += len(t.Queues)
 			page.Items = append(page.Items, t)
 		}
@@ -129,7 +129,7 @@ func (a *Admin) topic(q *query) (any, error) {
 	if !ok {
 		return nil, a.topicGone(name)
 	}
-	answer := topicOf(v, e)
+	answer := a.topicOf(v, e)
 	answer.Generation = a.generation(v)
 	return answer, nil
 }
@@ -160,8 +160,12 @@ func (a *Admin) endOfTopic(name string) (route.JournalEvent, bool) {
 // topicEnds are the types of events that can take topics away.
 var topicEnds = []route.JournalType{route.JournalTopicDeleted, route.JournalTopicsChanged, route.JournalSetRemoved}
 
-func topicOf(v *route.View, e *route.TopicEntry) topicAnswer {
+func (a *Admin) topicOf(v *route.View, e *route.TopicEntry) topicAnswer {
 	answer := topicAnswer{Topic: e.Name(), System: namesrv.IsSystemTopic(e.Name()), Static: e.IsStatic(), Queues: []queueAnswer{}}
+	if seq, ok := v.Changed(e); ok {
+		changed := a.seqGeneration(seq)
+		answer.Changed = &changed
+	}
 	if _, ok := v.Broker([]byte(e.Name())); ok {
 		answer.System = true // each broker has a topic of its name
 	}

@@ -115,6 +115,8 @@ func New(o Options) (*Server, error) {
 		MaxHeaderBytes: o.MaxHeaderBytes,
 		ConnState:      s.count,
 		ErrorLog:       stdlog.New(noise(o.OnNoise), "", 0),
+
+		DisableGeneralOptionsHandler: true, // it would answer OPTIONS * without Handler
 	}
 	if o.Unhurried {
 		s.http.Handler = unhurried(o.Handler, o.WriteTimeout)

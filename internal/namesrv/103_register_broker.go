@@ -64,7 +64,7 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 // and applies it.
 func (s *Server) registerBody(nowMillis int64, reg *route.Registration, r *request, compressed bool) (route.RegisterResult, error) {
 	reg.Body = &r.body
-	reg.WallMillis, reg.Origin = s.wallMillis(), r.origin()
+	reg.WallMillis = s.wallMillis()
 	memory := reservation{budget: s.budget}
 	r.body.Reserve = memory.grow
 	defer func() {
@@ -162,6 +162,8 @@ func newRegistration(cfg *Config, r *request, h *codec.RegisterBrokerRequestHead
 		},
 		Conn:     r.conn.ID(),
 		Peer:     r.conn.Peer().Addr().Unmap(),
+		Origin:   r.origin(),
+		Version:  r.cmd.Version,
 		Seq:      r.seq,
 		BodyHash: route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed, h.BodyCRC32),
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime/metrics"
 	"strings"
 
 	"gonamesrv/codec"
@@ -19,7 +20,7 @@ const (
 	leastJournal = 1 << 10
 	mostJournal  = 1 << 20
 	mostHistory  = 4 << 30
-	historyShare = 16 // of the memory there is
+	historyShare = 16 // of the memory there is, for the journal and for the history each
 )
 
 // journalFaults are what is wrong with the keys of this file.
@@ -139,7 +140,18 @@ func (s *Server) tableLosing(c engine.Conn) route.Changer {
 }
 
 // isMemoryTight reports whether three quarters of what peers may make us hold, by
-// either half of the budget, are used: then nothing is kept that is not needed.
+// either half of the budget, are used, or of what the Go runtime may take: then nothing is
+// kept that is not needed.
 func (s *Server) isMemoryTight() bool {
-	return max(s.budget.Held(), s.budget.Queued()) > s.budget.Limit()/8*3
+	return max(s.budget.Held(), s.budget.Queued()) > s.budget.Limit()/8*3 || isHeapTight()
+}
+
+// isHeapTight reports whether what was alive after the last garbage collection is more
+// than three quarters of GOMEMLIMIT: the collector runs more and more often then. It takes
+// some microseconds.
+func isHeapTight() bool {
+	samples := [2]metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/gomemlimit:bytes"}}
+	metrics.Read(samples[:])
+	live, limit := samples[0].Value.Uint64(), samples[1].Value.Uint64()
+	return live > limit/4*3
 }

@@ -173,7 +173,7 @@ func diffConfig(d *peerDiff, cfg *Config, body []byte) error {
 	for key, ours := range configLines(cfg.text()) {
 		value, ok := theirs[key]
 		k, known := knownKeys[key]
-		if !ok || !known || k.unused || isLocalKey(key) || value == ours {
+		if !ok || !known || k.unused || IsOwnKey(key) || value == ours {
 			continue
 		}
 		d.add([]byte(key), ": "+clip(shown(key, ours))+" here, "+clip(shown(key, value))+" there")
@@ -193,9 +193,13 @@ func configLines(body []byte) map[string]string {
 	return lines
 }
 
-// isLocalKey reports whether each name server has a value of its own for a key: files,
-// ports, addresses, and what goes by the machine.
-func isLocalKey(key string) bool {
+// IsOwnKey reports whether each name server has a value of its own for a key: files,
+// ports, addresses, what goes by the machine, and secrets. Where configurations are
+// compared, these are left out.
+func IsOwnKey(key string) bool {
+	if knownKeys[key].secret || soundsSecret(key) {
+		return true
+	}
 	lower := strings.ToLower(key)
 	for _, what := range localKeyEnds {
 		if strings.HasSuffix(lower, what) {

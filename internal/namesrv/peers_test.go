@@ -358,18 +358,18 @@ func TestLocalKeys(t *testing.T) {
 	}
 	var local []string
 	for _, k := range configKeys {
-		if isLocalKey(k.name) && !slices.Contains(localKeys, k.name) {
+		if IsOwnKey(k.name) && !slices.Contains(localKeys, k.name) {
 			local = append(local, k.name)
 		}
 	}
 	t.Logf("files, ports and addresses: %q", local)
-	for _, key := range []string{"listenPort", "bindAddress", "kvConfigPath", "peerNamesrvAddr", "tls.server.keyPath", "tls.config.file", "logFile", "horizonFile"} {
+	for _, key := range []string{"listenPort", "bindAddress", "kvConfigPath", "peerNamesrvAddr", "tls.server.keyPath", "tls.server.keyPassword", "tls.config.file", "logFile", "horizonFile"} {
 		if !slices.Contains(local, key) {
 			t.Errorf("%s is compared", key)
 		}
 	}
 	for _, key := range []string{"supportActingMaster", "enableTopicList", "waitSecondsForService", "horizonMode", "tls.enable", "maxTopics"} {
-		if isLocalKey(key) {
+		if IsOwnKey(key) {
 			t.Errorf("%s is not compared", key)
 		}
 	}

@@ -236,14 +236,17 @@ func registerSome(s *namesrv.Server, brokers, n int, counter int64) error {
 }
 
 // register registers a broker in a server that does not run.
-func register(s *namesrv.Server, b nstest.Broker) error {
+func register(s *namesrv.Server, b nstest.Broker) error { return registerFor(s, b, 120_000) }
+
+// registerFor is register of a broker that may be silent for so long.
+func registerFor(s *namesrv.Server, b nstest.Broker, timeoutMillis int64) error {
 	r := b.Register()
 	var body codec.RegisterBrokerBody
 	if err := body.Decode(r.Body, r.Version, false, 0); err != nil {
 		return err
 	}
 	_, err := s.Table().RegisterBroker(s.NowMillis(), &route.Registration{
-		RegistrationHeader: route.RegistrationHeader{Cluster: b.Cluster, BrokerName: b.Name, BrokerAddr: b.Addr, TimeoutMillis: 120_000},
+		RegistrationHeader: route.RegistrationHeader{Cluster: b.Cluster, BrokerName: b.Name, BrokerAddr: b.Addr, TimeoutMillis: timeoutMillis},
 		Body:               &body,
 	})
 	return err

@@ -125,7 +125,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		s.product = newProductEnv(&cfg, s.tls.forClient)
 	}
 	s.budget = engine.NewBudget(cfg.memoryBudget())
-	s.journal = route.NewJournal(cfg.JournalSize)
+	s.journal = route.NewJournalWithin(cfg.JournalSize, memoryLimit()/historyShare)
 	s.table = route.New(s.routeOptions())
 	s.keeper = newRouteKeeper(s, &cfg)
 	s.protection = route.NewProtection()
