@@ -97,6 +97,7 @@ func (t *tlsConn) serve() (err error) {
 
 // rest gives back the buffers that were read into.
 func (t *tlsConn) rest() {
+	dropTLSInput(t.tls, keptTLSInput)
 	t.tapped.release()
 	if t.first != nil {
 		t.c.e.bufs.put(t.first)
