@@ -288,6 +288,7 @@ func (t *tlsConn) answerCall() {
 	}
 }
 
+// touch notes a sign of life: a frame has come, or the peer's system has taken bytes.
 func (t *tlsConn) touch() { t.active.Store(int64(t.c.e.now())) }
 
 // wakeLocked obeys what has changed: the queue, or that c is to be closed.
