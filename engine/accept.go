@@ -92,7 +92,7 @@ func (a *acceptor) run() {
 		pause = min(max(2*pause, firstPause), longPause)
 		e.acceptLog.warn(e.o.Logger, "accept failed", "addr", a.ln.Addr().String(), "err", err, "pause", pause)
 		select {
-		case <-e.leave:
+		case <-e.noMore:
 			return
 		case <-time.After(pause):
 		}

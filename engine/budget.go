@@ -170,7 +170,7 @@ func (l *loop) evict(c *conn) {
 		}
 	}
 	l.close(c, ErrOverloaded)
-	c.leave(byFrame) // never look at it twice
-	c.leave(byUnsent)
-	c.leave(byBehind)
+	c.unlink(byFrame) // never look at it twice
+	c.unlink(byUnsent)
+	c.unlink(byBehind)
 }

@@ -244,8 +244,8 @@ func (c *conn) takeQueued() *bytebufferpool.ByteBuffer {
 	return c.out.take()
 }
 
-// leaveQueued leaves the queue for later. Loop only.
-func (c *conn) leaveQueued() {
+// unqueue says that c is not listed for a flush any more; its queue stays for later. Loop only.
+func (c *conn) unqueue() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queued = false

@@ -120,7 +120,7 @@ func (l *loop) drainSome() {
 				continue
 			}
 			l.e.drainDue.Add(1)
-			c.leave(byIdleness)
+			c.unlink(byIdleness)
 			il.push(c)
 		}
 	}

@@ -126,9 +126,9 @@ func (l *loop) closed(c *conn, err error) {
 	if choked {
 		l.e.choked.Add(-1)
 	}
-	c.leave(byIdleness)
-	c.leave(byUnsent)
-	c.leave(byBehind)
+	c.unlink(byIdleness)
+	c.unlink(byUnsent)
+	c.unlink(byBehind)
 	c.endSlow()
 	cause := closeCause(err, reason)
 	if PeerLeft(cause) && !choked {

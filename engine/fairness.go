@@ -133,7 +133,7 @@ func (l *loop) goOn(c *conn) {
 		l.resume(c)
 	}
 	if !c.behind {
-		c.leave(byBehind)
+		c.unlink(byBehind)
 		l.cool(c)
 	}
 }

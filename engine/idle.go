@@ -35,7 +35,7 @@ func (l *loop) touch(c *conn) {
 	}
 	c.at.Store(int64(l.now))
 	if il := c.idle.list; il != nil && il.tail != c {
-		c.leave(byIdleness)
+		c.unlink(byIdleness)
 		il.push(c)
 	}
 }
@@ -68,7 +68,7 @@ func (l *loop) closeIdle() {
 			closes++
 			l.close(c, ErrIdle)
 			if il.head == c {
-				c.leave(byIdleness) // never look at it twice
+				c.unlink(byIdleness) // never look at it twice
 			}
 		}
 		if il.head != nil {

@@ -108,11 +108,11 @@ func (s *strangers) closed(c *conn) {
 }
 
 func (s *strangers) removeLocked(at *stranger) {
-	at.leave(ofAll)
+	at.unlink(ofAll)
 	if !at.listed(ofSite) {
 		return
 	}
-	at.leave(ofSite)
+	at.unlink(ofSite)
 	if s.bySite[at.site].first == nil {
 		delete(s.bySite, at.site)
 	}
@@ -153,7 +153,7 @@ func (s *strangers) takeLocked(l *strangerList, inPlace chan struct{}) *conn {
 func (e *Engine) makeRoom() bool {
 	select {
 	case e.going <- struct{}{}:
-	case <-e.leave:
+	case <-e.noMore:
 		return false
 	}
 	c := e.strangers.takeOldest(e.going)

@@ -373,7 +373,7 @@ func (t *tlsConn) write() {
 func (t *tlsConn) wroteLocked(n int) {
 	c := t.c
 	t.touch()
-	_, _ = t.unsent.settle((*outputMemory)(c), t.unsent.given-n, c.e.now()) // less needs no room
+	_, _ = t.unsent.recount((*outputMemory)(c), t.unsent.given-n, c.e.now()) // less needs no room
 	if t.unsent.unchoke(&c.e.outboxLimits) {
 		c.e.choked.Add(-1)
 		t.choked.Store(false)

@@ -195,7 +195,7 @@ func (h *history) step() {
 		u := Unregistration{pick(h, randomClusters, "cluster"), pick(h, randomNames, "name"), pick(h, randomAddrs, "addr")}
 		h.table.UnregisterBrokers(u)
 		if k := (BrokerKey{u.Cluster, u.BrokerAddr}); h.ref.live[k] != nil {
-			h.ref.leave(u.BrokerName, k)
+			h.ref.unlink(u.BrokerName, k)
 		}
 	case "close":
 		conn := uint64(rapid.IntRange(1, 4).Draw(h.rt, "conn"))

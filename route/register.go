@@ -197,7 +197,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 		a.l = &liveBroker{key: r.key(), index: -1}
 	}
 	l := a.l
-	first := a.admit()
+	first := a.addMember()
 	t.keepAlive(nowMillis, l, r)
 	t.refresh(s)
 	if r.BrokerID < oldMin {
@@ -245,7 +245,7 @@ func (t *Table) RegisterBroker(nowMillis int64, r *Registration) (RegisterResult
 }
 
 // An applying is a registration that is judged, and then applied: its broker is
-// admitted, and its topics go into the tables, in the turn of its broker set.
+// made a member, and its topics go into the tables, in the turn of its broker set.
 type applying struct {
 	t *Table
 	s *brokerSet  // nil while its name is free
@@ -400,10 +400,10 @@ func (t *Table) staleEvent(s *brokerSet, r *Registration) Event {
 	return e
 }
 
-// admit makes the broker a member of its set, kept by its live entry, and reports
+// addMember makes the broker a member of its set, kept by its live entry, and reports
 // whether its ID was free. An address has one ID in a set: a slave that became master
 // gives its old ID up. Filter servers that the body does not speak of stay.
-func (a *applying) admit() (first bool) {
+func (a *applying) addMember() (first bool) {
 	t, s, l, r := a.t, a.s, a.l, a.r
 	hadMaster := s.member(masterID) != nil
 	m := s.member(r.BrokerID)
@@ -421,7 +421,7 @@ func (a *applying) admit() (first bool) {
 			ByCluster: r.Cluster, ByAddr: r.BrokerAddr,
 		})
 		a.by.recordDisplaced(s, m, r, "its ID was taken")
-		t.leave(m)
+		t.unlinkAll(m)
 		m = nil
 	}
 	if m == nil {
@@ -436,7 +436,7 @@ func (a *applying) admit() (first bool) {
 		a.registered = a.by.recordRegistered(s, m, l)
 		if old != nil {
 			a.by.recordDisplaced(s, old, r, "it has another ID now")
-			t.leave(old) // not before l keeps m: l would go with it
+			t.unlinkAll(old) // not before l keeps m: l would go with it
 		}
 		e := r.event(BrokerRegistered)
 		e.HAServerAddr = r.HAServerAddr
