@@ -107,8 +107,8 @@ func (e *Engine) fewFilesLeft() bool {
 
 // acceptNext accepts one connection. A goroutine enrolls it. While descriptors may run
 // out, acceptNext first makes sure that there is one for the enrolment, and enrolls the
-// connection itself. Else it would accept peers only to cut them off, who could have
-// waited in the backlog.
+// connection itself. Otherwise it would accept peers and have to cut them off, though
+// they could have waited in the backlog.
 func (a *acceptor) acceptNext() error {
 	e := a.e
 	if e.fewFilesLeft() {

@@ -14,8 +14,9 @@ const strangerTime = time.Second
 // The strangers are the connections that have not sent a whole frame yet, the oldest
 // first. When there are as many connections as there may be, in all or from one
 // address, the oldest stranger makes room for a newcomer, if it is older than
-// strangerTime. Connecting costs nothing: so who only connects must not keep out those
-// who have something to say. If there is no such stranger, the newcomer has to go.
+// strangerTime. Connecting costs a peer nothing, so peers that only connect must not keep
+// out those that have something to say. If there is no such stranger, the newcomer has to
+// go.
 //
 // A connection with TLS, or still in its preamble, is a stranger too until its
 // first whole frame. Safe from any goroutine.
