@@ -92,7 +92,7 @@ func (a *acceptor) run() {
 		pause = min(max(2*pause, firstPause), longPause)
 		e.acceptLog.warn(e.o.Logger, "accept failed", "addr", a.ln.Addr().String(), "err", err, "pause", pause)
 		select {
-		case <-e.leave:
+		case <-e.noMore:
 			return
 		case <-time.After(pause):
 		}
@@ -107,8 +107,8 @@ func (e *Engine) fewFilesLeft() bool {
 
 // acceptNext accepts one connection. A goroutine enrolls it. While descriptors may run
 // out, acceptNext first makes sure that there is one for the enrolment, and enrolls the
-// connection itself. Else it would accept peers only to cut them off, who could have
-// waited in the backlog.
+// connection itself. Otherwise it would accept peers and have to cut them off, though
+// they could have waited in the backlog.
 func (a *acceptor) acceptNext() error {
 	e := a.e
 	if e.fewFilesLeft() {

@@ -90,9 +90,9 @@ func (l *loop) keepInput(c *conn, in *inbox) error {
 	}
 	switch {
 	case !in.isWaiting():
-		c.leave(byFrame)
+		c.unlink(byFrame)
 	case !c.listed(byFrame) || in.began == l.now:
-		c.leave(byFrame) // it may be another frame than the one it was listed by
+		c.unlink(byFrame) // it may be another frame than the one it was listed by
 		if in.spoke {
 			l.frames[laterFrame].push(c)
 		} else {
@@ -107,14 +107,14 @@ func (l *loop) keepInput(c *conn, in *inbox) error {
 func (l *loop) pauseInput(c *conn) {
 	if c.backlog != nil {
 		c.backlog.in.pause()
-		c.leave(byFrame)
+		c.unlink(byFrame)
 	}
 }
 
 // dropInput forgets what is buffered of c.
 func (l *loop) dropInput(c *conn) {
 	if c.backlog != nil {
-		c.leave(byFrame)
+		c.unlink(byFrame)
 		c.backlog.in.drop((*inputMemory)(c))
 	}
 }
@@ -132,7 +132,7 @@ func (l *loop) closeUnfinished() {
 			closes++
 			l.close(c, late)
 			if fl.head == c {
-				c.leave(byFrame) // never look at it twice
+				c.unlink(byFrame) // never look at it twice
 			}
 		}
 	}

@@ -18,13 +18,13 @@ func (l *loop) look(c *conn) (progress bool) {
 	if left == c.unsent() {
 		return false
 	}
-	progress, err := c.warm().unsent.settle((*outputMemory)(c), left, l.now)
+	progress, err := c.warm().unsent.recount((*outputMemory)(c), left, l.now)
 	switch {
 	case err != nil:
 		l.close(c, err)
 		return false
 	case left == 0:
-		c.leave(byUnsent)
+		c.unlink(byUnsent)
 	case !c.listed(byUnsent):
 		l.unsent.push(c)
 	}

@@ -14,7 +14,7 @@ const defaultBudget = 1 << 30
 // who do not read their replies, replies nobody has read yet. The other is for
 // what waits for us: queued requests. So neither can take the other's place.
 //
-// Small requests that are answered on the loop never touch it. Safe from any
+// Small requests that are answered on the loop reserve nothing. Safe from any
 // goroutine.
 type Budget struct {
 	half         int64
@@ -39,8 +39,8 @@ func (b *Budget) Held() int64 { return b.held.Load() }
 func (b *Budget) Queued() int64 { return b.queued.Load() }
 
 // Reserve counts in n bytes that the work on a request is about to allocate, on
-// the half for queued work, and reports whether there is room for them. Who
-// reserves gives back by Release.
+// the half for queued work, and reports whether there is room for them. The caller
+// gives them back by Release.
 func (b *Budget) Reserve(n int) bool { return b.take(&b.queued, n) }
 
 // Release counts out what Reserve has counted in.
@@ -170,7 +170,7 @@ func (l *loop) evict(c *conn) {
 		}
 	}
 	l.close(c, ErrOverloaded)
-	c.leave(byFrame) // never look at it twice
-	c.leave(byUnsent)
-	c.leave(byBehind)
+	c.unlink(byFrame) // never look at it twice
+	c.unlink(byUnsent)
+	c.unlink(byBehind)
 }

@@ -11,20 +11,22 @@ import (
 // is looked at then.
 const standTime = 100 * time.Millisecond
 
-// A codel keeps a queue that stands from getting longer than makes sense, and lets one
-// alone that has a burst to get through. A queue stands if for standTime it was never
-// shorter than what is done within the target, by how much was done in that time. Whoever
-// comes to such a queue waits for nothing but those before him, and no more work gets done
-// for it. So it gets no longer than what is done within twice the target; what is beyond
-// that is refused when it comes. Only who has nothing there yet is taken up to twice as
-// many, for it is not he who makes it long. (CoDel, Nichols and Jacobson 2012, with
-// the times of folly's Codel. That drops what has waited for twice the target when it is
-// taken; to refuse at the entrance costs less, and whoever is refused knows at once.)
+// A codel bounds a queue that stands, and does not touch one that works off a burst. A
+// queue stands if, for standTime, it was never shorter than the number of tasks that are
+// done within the target; how many that is, is measured in that time. Each task in a
+// standing queue only waits for those before it: a longer queue gets no more work done.
+// So the codel lets it have as many tasks as are done within twice the target, and refuses
+// further ones when they come. A connection that has no task in the queue has not made it
+// long, so its tasks are let in up to twice that number.
 //
-// To refuse all until the queue is short would be worse: what is in it has waited for
-// long already, and what comes next piles up as high before the first of it has waited.
-// How long tasks have waited would say less: connections take turns, so there is always
-// one who has just come and waits for little.
+// This is CoDel (Nichols and Jacobson 2012) with the times of folly's Codel. That one drops
+// a task that has waited for twice the target when it is taken. To refuse it when it comes
+// costs less, and the peer knows at once.
+//
+// To refuse all tasks until the queue is short would be worse: those in it have waited for
+// long already, and the next ones pile up as high before the first of them has waited. The
+// waiting times of tasks would say less than the length of the queue: connections take
+// turns, so there is always a connection that has just come and waits for little.
 //
 // It knows no clock. The zero value never refuses. Safe from any goroutine.
 type codel struct {

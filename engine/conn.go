@@ -36,11 +36,12 @@ const (
 	dead
 )
 
-// A conn is one connection. Size: 240 B, and no buffer when idle.
+// A conn is one connection. Size: 224 B, and no buffer when idle.
 type conn struct {
 	id      uint64
 	addr    netip.Addr                    // of the peer
 	port    uint16                        // of the peer; beside born, which a netip.AddrPort would leave no room for
+	ours    bool                          // reason is the loop's, which counts more than that of Close; guarded by mu
 	born    uint32                        // when it was accepted, engine time in tenths of a second
 	local   unique.Handle[netip.AddrPort] // there are few, each for many connections
 	claimed *proxyClaim                   // by a PROXY header, nil if there was none; constant once Opened was called
@@ -49,24 +50,22 @@ type conn struct {
 
 	// The following are for the loop only.
 
-	gc       gnet.Conn     // nil once closed, so that misuse shows
-	gone     bool          // the loop has let go of it: gc's descriptor may be somebody else's by now
-	behind   bool          // waits for its next turn, see fairness.go
-	slow     bool          // is behind for want of a token, see slow.go
-	spoke    bool          // a whole frame has come
-	told     bool          // Opened was called
-	patient  bool          // its low-water mark is up, see large_frame.go
-	preamble preamble      // what is to come before the first frame
-	queued   bool          // not the loop's only: listed in loop.ready, guarded by mu
-	cause    *error        // why we close it; nil until then
-	active   time.Duration // last sign of life, loop time
-	idle     link          // byIdleness
-	backlog  *backlog      // nil while nothing of c waits, see backlog.go
-	bucket   *bucket       // of its address, nil if that has no limit; constant after locate, the reader's too
+	gc       gnet.Conn // nil once closed, so that misuse shows
+	gone     bool      // the loop has let go of it: gc's descriptor may be somebody else's by now
+	behind   bool      // waits for its next turn, see fairness.go
+	slow     bool      // is behind for want of a token, see slow.go
+	spoke    bool      // a whole frame has come
+	told     bool      // Opened was called
+	patient  bool      // its low-water mark is up, see large_frame.go
+	preamble preamble  // what is to come before the first frame
+	queued   bool      // not the loop's only: listed in loop.ready, guarded by mu
+	idle     link      // byIdleness
+	backlog  *backlog  // nil while nothing of c waits, see backlog.go
+	bucket   *bucket   // of its address, nil if that has no limit; constant after locate, the reader's too
 
 	strange *stranger // see strangers.go, guarded by its mutex; nil once it has spoken
 
-	at      atomic.Int64         // when its last turn began, engine time; before the first, when it was accepted
+	at      atomic.Int64         // last sign of life, engine time: see loop.touch; before the first, when it was accepted
 	served  atomic.Uint64        // frames, in turns that have ended
 	tag     atomic.Uint32        // the handler's
 	place   uint32               // in loop.members, from 1; 0: not there; loop only, here for want of room above
@@ -76,7 +75,7 @@ type conn struct {
 	closing atomic.Bool          // Close was called; set under mu
 
 	mu     sync.Mutex // guards the following and queued; taken before loop.mu
-	reason *error     // given to Close; nil until then
+	reason *error     // why it is closed; nil until then
 	out    outbox
 	tls    *tlsConn // set by the loop when it hands c over; then gone is true for the loop
 }
@@ -153,7 +152,7 @@ func (c *conn) IsTLS() bool {
 // beginTurn reads the clock for a turn of c. Loop or reader only.
 func (c *conn) beginTurn() { c.at.Store(int64(c.e.now())) }
 
-// turnBegan returns when the last turn of c began.
+// turnBegan returns, within a turn of c, when that began.
 func (c *conn) turnBegan() time.Duration { return time.Duration(c.at.Load()) }
 
 // Send queues b in the outbox. Only the first of several Sends wakes the
@@ -203,9 +202,24 @@ func (c *conn) closeLocked(reason error) {
 	if c.isDead() || c.closing.Load() {
 		return
 	}
-	c.reason = &reason
+	if !c.ours {
+		c.reason = &reason
+	}
 	c.closing.Store(true)
 	c.wakeLocked()
+}
+
+// setCause says why the loop closes c, unless it has said so already. A nil err says
+// nothing. Loop only.
+func (c *conn) setCause(err error) {
+	if err == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ours {
+		c.reason, c.ours = &err, true
+	}
 }
 
 // wakeLocked lists c for the loop's next flush. The loop cannot end meanwhile: it
@@ -230,15 +244,16 @@ func (c *conn) takeQueued() *bytebufferpool.ByteBuffer {
 	return c.out.take()
 }
 
-// leaveQueued leaves the queue for later. Loop only.
-func (c *conn) leaveQueued() {
+// unqueue says that c is not listed for a flush any more; its queue stays for later. Loop only.
+func (c *conn) unqueue() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queued = false
 }
 
 // closeOutbox makes c deaf to Send and Close and returns what was left in the
-// queue, whether c was choked, and the reason given to Close, nil if it was not called.
+// queue, whether c was choked, and why it is closed, nil if neither the loop nor Close
+// has said so.
 // Loop only.
 func (c *conn) closeOutbox() (left *bytebufferpool.ByteBuffer, choked bool, reason *error) {
 	c.gone = true

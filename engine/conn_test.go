@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"sync"
 	"testing"
@@ -208,6 +209,34 @@ func TestKindOf(t *testing.T) {
 	} {
 		if got := kindOf(tt.err); got != tt.want {
 			t.Errorf("kindOf(%v) = %d, want %d", tt.err, got, tt.want)
+		}
+	}
+}
+
+// What the loop says of why it closes a connection counts more than what Close was
+// given, whichever comes first, and of each the first.
+func TestCauseOfTheLoopCountsMore(t *testing.T) {
+	ours, later, given := errors.New("the loop's"), errors.New("the loop's, later"), errors.New("given to Close")
+	e := &Engine{o: Options{Clock: NewClock()}}
+	for _, tt := range []struct {
+		name string
+		say  func(c *conn)
+		want error
+	}{
+		{"only the loop", func(c *conn) { c.setCause(ours) }, ours},
+		{"only Close", func(c *conn) { c.Close(given) }, given},
+		{"first the loop", func(c *conn) { c.setCause(ours); c.Close(given) }, ours},
+		{"first Close", func(c *conn) { c.Close(given); c.setCause(ours) }, ours},
+		{"twice the loop", func(c *conn) { c.setCause(ours); c.setCause(later) }, ours},
+		{"twice Close", func(c *conn) { c.Close(given); c.Close(later) }, given},
+		{"the loop says nothing", func(c *conn) { c.setCause(nil); c.Close(given) }, given},
+		{"nobody", func(*conn) {}, io.EOF},
+	} {
+		c := newConn(e, netip.AddrPort{}, netip.AddrPort{})
+		c.queued = true // so that no loop is woken
+		tt.say(c)
+		if got := closeCause(io.EOF, c.reason); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ type ConnInfo struct {
 	Loop    int            // index of its event loop; with TLS, of the one that it came by
 	TLS     bool
 	Age     time.Duration // since it was accepted, less the pauses of the process, to a tenth of a second
-	Idle    time.Duration // since its last turn began, or since it was accepted
+	Idle    time.Duration // since its last turn began, or since it was accepted; without TLS, also since its peer has read what waited for it
 	Served  uint64        // frames given to Serve, in turns that have ended
 	Tag     uint32        `json:"-"` // Conn.Tag
 }

@@ -26,12 +26,14 @@
 // they append to out leaves in one write, and the beginning of a frame that is
 // not yet whole is kept. A turn is never more than 16 KiB of requests, 256 KiB
 // of a large one, 256 KiB of replies or some milliseconds, so that no connection
-// starves the others of its loop; the rest comes with the next. The connection ends, and Closed is
-// called once, when the peer leaves (a half-close is a leave; Netty does the
-// same), a write fails, the stream cannot be cut, the handler panics, Close is
-// called, the peer is silent for too long, takes too long over a frame, does
-// not read its replies or sends far ahead of them, all peers together cost too
-// much memory and this one has for longest, or the engine stops.
+// starves the others of its loop; the rest comes with the next turn.
+//
+// The connection ends, and Closed is called once, when the peer closes it (a
+// half-close counts, as in Netty), a write fails, the stream cannot be cut, the
+// handler panics, Close is called, or the engine stops. It ends as well when the
+// peer is silent for too long, takes too long over a frame, does not read its
+// replies or sends far ahead of them, and when all peers together hold too many
+// bytes and this one has held some for longest.
 //
 // # What bounds it
 //
@@ -51,7 +53,7 @@
 //     Up to 64 goroutines that live for the length of an enrolment help them.
 //   - A loop, Options.Loops of them, each with its share of the connections:
 //     Split, Opened, Serve, Closed, all reading and all writing. It never
-//     blocks. What a type says is "loop only" needs no lock.
+//     blocks. What is marked "loop only" needs no lock.
 //   - A reader for each connection that speaks TLS: what the loop does for the
 //     others, but it may block. Beside it a writer, while there is something to
 //     write.
@@ -59,7 +61,7 @@
 //     posts. One connection's run in order and never two at a time, the
 //     most urgent level first.
 //   - The ticker, one: tells the loops once a second to read their clock, and
-//     closes whoever makes a reader or a writer wait too long.
+//     closes connections with TLS whose peers take too long.
 //   - The watcher of the clock, one: notices pauses of the process, see [Clock].
 //   - Any goroutine: the methods of [Conn], [Executor] and Engine.Stats.
 //

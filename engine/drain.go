@@ -104,8 +104,8 @@ func (e *Engine) mustAcceptMore(ln net.Listener) bool {
 	return tcp.SetDeadline(time.Now().Add(acceptLook)) == nil
 }
 
-// drainSome closes as many connections as are due, but none of which something is
-// on its way. Those it puts at the end of their list. Loop only.
+// drainSome closes as many connections as are due. It does not close one of which a
+// request or a reply is on its way; it puts that one at the end of its list. Loop only.
 func (l *loop) drainSome() {
 	l.drainWaiting.Store(false)
 	looks := drainLooks
@@ -120,7 +120,7 @@ func (l *loop) drainSome() {
 				continue
 			}
 			l.e.drainDue.Add(1)
-			c.leave(byIdleness)
+			c.unlink(byIdleness)
 			il.push(c)
 		}
 	}

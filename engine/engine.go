@@ -51,7 +51,7 @@ type Engine struct {
 
 	running  atomic.Bool
 	stopping atomic.Bool
-	leave    chan struct{} // closed when no more is to be accepted
+	noMore   chan struct{} // closed when no more is to be accepted
 	stop     chan struct{} // closed when stopping
 	ended    chan struct{} // closed when Run returns: the loops have ended
 	fatal    chan error    // holds the first unexpected end of a loop
@@ -94,12 +94,12 @@ func New(h Handler, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		o:     o.withDefaults(),
-		h:     h,
-		leave: make(chan struct{}),
-		stop:  make(chan struct{}),
-		ended: make(chan struct{}),
-		fatal: make(chan error, 1),
+		o:      o.withDefaults(),
+		h:      h,
+		noMore: make(chan struct{}),
+		stop:   make(chan struct{}),
+		ended:  make(chan struct{}),
+		fatal:  make(chan error, 1),
 	}
 	e.ahead, _ = h.(Preparer)
 	e.leaver, _ = h.(Leaver)
@@ -178,7 +178,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case fatal = <-e.fatal:
 	}
-	close(e.leave)
+	close(e.noMore)
 	if fatal == nil {
 		fatal = e.drain(accepting)
 	}

@@ -479,8 +479,8 @@ func TestStopFlushesOutbox(t *testing.T) {
 }
 
 func TestConnSize(t *testing.T) {
-	if n := unsafe.Sizeof(conn{}); n > 240 {
-		t.Errorf("a connection is %d bytes, want at most 240", n)
+	if n := unsafe.Sizeof(conn{}); n > 224 {
+		t.Errorf("a connection is %d bytes, want at most 224", n)
 	}
 }
 

@@ -126,11 +126,11 @@ func (l *loop) closed(c *conn, err error) {
 	if choked {
 		l.e.choked.Add(-1)
 	}
-	c.leave(byIdleness)
-	c.leave(byUnsent)
-	c.leave(byBehind)
+	c.unlink(byIdleness)
+	c.unlink(byUnsent)
+	c.unlink(byBehind)
 	c.endSlow()
-	cause := c.closeCause(err, reason)
+	cause := closeCause(err, reason)
 	if PeerLeft(cause) && !choked {
 		l.serveLeft(c)
 	}
@@ -154,20 +154,10 @@ func (l *loop) finishClose(c *conn, cause error) {
 	}
 }
 
-// setCause says why we close c, unless that was said already. A nil err says nothing.
-// Loop only.
-func (c *conn) setCause(err error) {
-	if c.cause == nil && err != nil {
-		c.cause = &err
-	}
-}
-
-// closeCause returns why c died: our own reason, or the one given to Close, or
-// what gnet says, who says nothing when its loop ends.
-func (c *conn) closeCause(err error, reason *error) error {
+// closeCause returns why a connection died: our reason, or if there is none, what gnet
+// says, who says nothing when its loop ends.
+func closeCause(err error, reason *error) error {
 	switch {
-	case c.cause != nil:
-		return *c.cause
 	case reason != nil:
 		return *reason
 	case err == nil:

@@ -84,11 +84,12 @@ type Level struct {
 	// for something more urgent. 0: 64.
 	Turn int
 
-	// Target is how long a task should wait at most. While for 100 ms more wait
-	// than are done in that time, new ones are refused beyond as many as are done
-	// in twice the target; those of connections of which none waits, beyond four
-	// times. For what is asked again later and is worth less then; not for what
-	// must get through, however long the queue is. 0: never.
+	// Target is how long a task should wait at most. When for 100 ms more tasks
+	// wait than are done in that time, the level refuses new ones: it then holds as
+	// many as are done in twice the target, or in four times the target for
+	// connections of which no task waits. It is for questions that are asked again
+	// and are of little use when they are old, not for tasks that must be done
+	// however long the queue is. 0: nothing is refused for that.
 	Target time.Duration
 }
 
@@ -190,8 +191,8 @@ func (x *Executor) Submit(c Conn, frame []byte, t Task) bool { return x.SubmitAt
 // What t appends to its out is sent to c; the replies of tasks that are
 // run together leave together.
 //
-// A task once queued is run even if its connection has died meanwhile, only
-// its reply goes nowhere. A panic in it closes its connection.
+// A queued task is run even if its connection has died meanwhile; its reply is
+// dropped then. A panic in it closes its connection.
 func (x *Executor) SubmitAt(lv int, c Conn, frame []byte, t Task) bool {
 	l := &x.levels[lv]
 	if l.depth.Load() >= l.queue || x.sheds(l, c.own()) || !l.reserve(len(frame)) {
@@ -327,7 +328,7 @@ func (x *Executor) run() {
 		l := x.nextLocked()
 		for l == nil {
 			if x.closed {
-				return // what may not be taken yet is taken by those it waits for
+				return // a level that may not be served yet is served by the workers it waits for
 			}
 			x.idle++
 			x.work.Wait()

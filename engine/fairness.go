@@ -79,8 +79,8 @@ func (l *loop) ring() {
 	}
 }
 
-// catchUp gives a turn to each connection that is behind, and may well be
-// again over it.
+// catchUp gives a turn to each connection that is behind. It may be behind again when
+// that turn is over.
 func (l *loop) catchUp() {
 	list := l.behindList
 	l.behindList = l.behindSpare[:0]
@@ -95,8 +95,9 @@ func (l *loop) catchUp() {
 // any number, and is given no turns any more.
 const mostLeft = 4096
 
-// serveLeft hands what waits of c for its turn to a Leaver. Its peer has left, and
-// had read its replies. What waits because its address asks too fast is lost.
+// serveLeft gives the frames of c that wait for their turn to the Leaver, if there is one.
+// The peer of c has left, and had read its replies. Frames that wait because their address
+// asks too fast are lost.
 func (l *loop) serveLeft(c *conn) {
 	if l.e.leaver == nil || !c.behind || c.backlog == nil {
 		return
@@ -133,7 +134,7 @@ func (l *loop) goOn(c *conn) {
 		l.resume(c)
 	}
 	if !c.behind {
-		c.leave(byBehind)
+		c.unlink(byBehind)
 		l.cool(c)
 	}
 }

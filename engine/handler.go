@@ -70,14 +70,14 @@ type Preparer interface {
 	Prepare(next []byte) int
 }
 
-// A Leaver is a Handler that also wants what a peer had sent before it left, and what
-// had not had its turn by then: a peer may say something and hang up at once.
+// A Leaver is a Handler that also wants the frames of a peer that had not had their turn
+// when the peer left: a peer may say something and hang up at once.
 type Leaver interface {
 	Handler
 
 	// Left handles a whole frame, as Serve does, of a peer that has left: there is nobody
 	// to answer. It is called before Closed, in the order of the frames, for 4,096 of
-	// them at most; what is beyond that is lost. Nothing comes of a connection that we
+	// them at most; those beyond that are lost. It is not called for a connection that we
 	// have closed, or that speaks TLS, or whose peer did not read its replies or asked
 	// too fast.
 	//

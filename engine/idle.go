@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // maxCloses is how many connections of a kind a loop closes per tick: each
 // costs some ten microseconds, and a thousand may have come in one second.
 const maxCloses = 1000
@@ -12,7 +14,6 @@ const maxCloses = 1000
 // Java: NettyRemotingServer#configChannel: an IdleStateHandler per channel,
 // with the timeout of the moment it was accepted.
 func (l *loop) addIdle(c *conn) {
-	c.active = l.now
 	timeout := max(0, l.e.o.IdleTimeout())
 	for _, il := range l.idles {
 		if il.timeout == timeout {
@@ -25,15 +26,16 @@ func (l *loop) addIdle(c *conn) {
 	il.push(c)
 }
 
-// touch notes a sign of life. Within one tick only the first counts: the order
-// of a list need be no finer than the clock.
+// touch notes a sign of life: a turn of c begins, or its peer has read what was sent to
+// it. Within one tick only the first counts: the order of a list need be no finer than
+// the clock of its loop.
 func (l *loop) touch(c *conn) {
-	if c.active == l.now {
+	if c.at.Load() >= int64(l.now) {
 		return
 	}
-	c.active = l.now
+	c.at.Store(int64(l.now))
 	if il := c.idle.list; il != nil && il.tail != c {
-		c.leave(byIdleness)
+		c.unlink(byIdleness)
 		il.push(c)
 	}
 }
@@ -58,7 +60,7 @@ func (l *loop) closeIdle() {
 	closes, lists := 0, l.idles[:0]
 	for _, il := range l.idles {
 		limit := il.timeout + l.e.o.tick
-		for c := il.head; il.timeout > 0 && c != nil && l.now-c.active >= limit && closes < maxCloses; c = il.head {
+		for c := il.head; il.timeout > 0 && c != nil && l.now-time.Duration(c.at.Load()) >= limit && closes < maxCloses; c = il.head {
 			if l.look(c) {
 				l.touch(c)
 				continue
@@ -66,7 +68,7 @@ func (l *loop) closeIdle() {
 			closes++
 			l.close(c, ErrIdle)
 			if il.head == c {
-				c.leave(byIdleness) // never look at it twice
+				c.unlink(byIdleness) // never look at it twice
 			}
 		}
 		if il.head != nil {

@@ -49,6 +49,21 @@ func TestWritingIsASignOfLife(t *testing.T) {
 	c.wantClosed()
 }
 
+// Who speaks goes to the end of the list, or it would hide the silent behind it.
+func TestSilentBehindABusyOneIsClosed(t *testing.T) {
+	s, clock := serveInTime(t, &testHandler{}, func(o *Options) { o.Loops = 1 })
+	busy := s.dial()
+	busy.ping("first")
+	silent := s.dial()
+	silent.ping("second")
+	for range 3 {
+		clock.advance(50 * time.Second)
+		busy.ping("again")
+	}
+	silent.wantClosed()
+	busy.ping("still here")
+}
+
 // Each connection lives by the timeout of its birth.
 func TestIdleTimeoutIsReadPerConnection(t *testing.T) {
 	var timeout atomic.Int64
@@ -137,11 +152,11 @@ func TestIdleListOrder(t *testing.T) {
 	l.touch(a)
 	l.touch(c)
 	check(2, 1, 3)
-	a.leave(byIdleness)
+	a.unlink(byIdleness)
 	check(2, 3)
-	a.leave(byIdleness)
-	c.leave(byIdleness)
+	a.unlink(byIdleness)
+	c.unlink(byIdleness)
 	check(2)
-	b.leave(byIdleness)
+	b.unlink(byIdleness)
 	check()
 }

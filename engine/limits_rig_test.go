@@ -160,11 +160,9 @@ func (r *limitRig) slow(n int) {
 }
 
 // active returns when the peer was last taken for alive.
-func (p *limitPeer) active() (at time.Duration) {
-	p.rig.Helper()
+func (p *limitPeer) active() time.Duration {
 	if p.rig.secure {
 		return time.Duration(p.conn.tls.active.Load())
 	}
-	p.rig.s.onLoop(p.rig.s.loops[0], func() { at = p.conn.active })
-	return at
+	return time.Duration(p.conn.at.Load())
 }

@@ -58,8 +58,8 @@ func (c *conn) listed(kind int) bool {
 	return at != nil && at.list != nil
 }
 
-// leave takes c off the list of this kind, if it is in one.
-func (c *conn) leave(kind int) {
+// unlink takes c off the list of this kind, if it is in one.
+func (c *conn) unlink(kind int) {
 	at := c.link(kind)
 	if at == nil || at.list == nil {
 		return

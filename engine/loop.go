@@ -165,7 +165,7 @@ func (l *loop) flush(c *conn) {
 		return // it was listed before it was handed over
 	}
 	if l.undecided(c) {
-		c.leaveQueued()
+		c.unqueue()
 	} else if out := c.takeQueued(); out != nil {
 		if !c.gone && l.hasRoom(c) {
 			c.warm().unsent.give(len(out.B), l.now)

@@ -113,10 +113,10 @@ type unsent struct {
 // give takes note that n bytes of the queue go to the transport now.
 func (u *unsent) give(n int, now time.Duration) { u.setGiven(u.given+n, now) }
 
-// settle takes note that the transport still holds so many bytes, some of which
+// recount takes note that the transport still holds so many bytes, some of which
 // may not have been in the queue. It reports whether the peer has taken any since
 // the last time. The error is ErrOverloaded if the budget has no room for them.
-func (u *unsent) settle(m memory, left int, now time.Duration) (progress bool, err error) {
+func (u *unsent) recount(m memory, left int, now time.Duration) (progress bool, err error) {
 	switch more := left - u.given; {
 	case more > 0 && !m.reserve(more):
 		return false, ErrOverloaded

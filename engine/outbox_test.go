@@ -26,10 +26,10 @@ func (o *testOutbox) close(m memory) *bytebufferpool.ByteBuffer {
 // An outboxStep is one event of TestOutbox. Exactly one of its first fields says
 // which.
 type outboxStep struct {
-	add    int  // bytes sent
-	adopt  int  // bytes sent in a buffer of the pool
-	give   bool // the driver gives the queue to the transport
-	settle int  // the transport holds so many bytes, plus 1; 0: none of this
+	add     int  // bytes sent
+	adopt   int  // bytes sent in a buffer of the pool
+	give    bool // the driver gives the queue to the transport
+	recount int  // the transport holds so many bytes, plus 1; 0: none of this
 
 	at       time.Duration
 	progress bool
@@ -49,15 +49,15 @@ func TestOutbox(t *testing.T) {
 			{add: 10, unsent: 10},
 			{add: 20, unsent: 30},
 			{give: true, unsent: 30},
-			{settle: 1, progress: true},
+			{recount: 1, progress: true},
 		}},
 		{"replies of a turn were never queued", []outboxStep{
-			{settle: 1 + 50, unsent: 50},
-			{settle: 1 + 30, unsent: 30, progress: true},
+			{recount: 1 + 50, unsent: 50},
+			{recount: 1 + 30, unsent: 30, progress: true},
 			{add: 5, unsent: 35},
 			{give: true, unsent: 35},
-			{settle: 1 + 35, unsent: 35},
-			{settle: 1, progress: true},
+			{recount: 1 + 35, unsent: 35},
+			{recount: 1, progress: true},
 		}},
 		{"a buffer is adopted unless there is one", []outboxStep{
 			{adopt: 10, unsent: 10},
@@ -66,36 +66,36 @@ func TestOutbox(t *testing.T) {
 			{adopt: 10, unsent: 30},
 		}},
 		{"choked above the high mark, until the low one", []outboxStep{
-			{settle: 1 + 100, unsent: 100},
-			{settle: 1 + 101, unsent: 101, choke: true},
-			{settle: 1 + 41, unsent: 41, progress: true},
-			{settle: 1 + 101, unsent: 101},
-			{settle: 1 + 40, unsent: 40, progress: true, unchoke: true},
-			{settle: 1 + 100, unsent: 100},
-			{settle: 1 + 101, unsent: 101, choke: true},
+			{recount: 1 + 100, unsent: 100},
+			{recount: 1 + 101, unsent: 101, choke: true},
+			{recount: 1 + 41, unsent: 41, progress: true},
+			{recount: 1 + 101, unsent: 101},
+			{recount: 1 + 40, unsent: 40, progress: true, unchoke: true},
+			{recount: 1 + 100, unsent: 100},
+			{recount: 1 + 101, unsent: 101, choke: true},
 		}},
 		{"what is queued waits for us, not for the peer", []outboxStep{
-			{settle: 1 + 60, unsent: 60},
+			{recount: 1 + 60, unsent: 60},
 			{add: 500, unsent: 560},
-			{settle: 1, unsent: 500, progress: true},
+			{recount: 1, unsent: 500, progress: true},
 			{give: true, unsent: 500, choke: true, full: true},
-			{settle: 1 + 40, unsent: 40, progress: true, unchoke: true},
+			{recount: 1 + 40, unsent: 40, progress: true, unchoke: true},
 		}},
 		{"full while a peer has not read", []outboxStep{
 			{add: 1000, unsent: 1000}, // one large reply to a peer that has read all
 			{give: true, unsent: 1000, choke: true, full: true},
-			{settle: 1 + 301, unsent: 301, progress: true, full: true},
-			{settle: 1 + 300, unsent: 300, progress: true},
-			{settle: 1, progress: true, unchoke: true},
+			{recount: 1 + 301, unsent: 301, progress: true, full: true},
+			{recount: 1 + 300, unsent: 300, progress: true},
+			{recount: 1, progress: true, unchoke: true},
 		}},
 		{"choked for too long", []outboxStep{
-			{at: 5 * time.Second, settle: 1 + 200, unsent: 200, choke: true},
-			{at: 64 * time.Second, settle: 1 + 150, unsent: 150, progress: true},
-			{at: 65 * time.Second, settle: 1 + 150, unsent: 150, overdue: true},
-			{at: 66 * time.Second, settle: 1 + 10, unsent: 10, progress: true, unchoke: true},
-			{at: 67 * time.Second, settle: 1 + 200, unsent: 200, choke: true},
-			{at: 126 * time.Second, settle: 1 + 200, unsent: 200},
-			{at: 127 * time.Second, settle: 1 + 200, unsent: 200, overdue: true},
+			{at: 5 * time.Second, recount: 1 + 200, unsent: 200, choke: true},
+			{at: 64 * time.Second, recount: 1 + 150, unsent: 150, progress: true},
+			{at: 65 * time.Second, recount: 1 + 150, unsent: 150, overdue: true},
+			{at: 66 * time.Second, recount: 1 + 10, unsent: 10, progress: true, unchoke: true},
+			{at: 67 * time.Second, recount: 1 + 200, unsent: 200, choke: true},
+			{at: 126 * time.Second, recount: 1 + 200, unsent: 200},
+			{at: 127 * time.Second, recount: 1 + 200, unsent: 200, overdue: true},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestOutbox(t *testing.T) {
 					full: o.isFull(&testOutboxLimits), overdue: errors.Is(o.overdue(&testOutboxLimits, step.at), ErrSlowReader),
 				}
 				want := step
-				want.add, want.adopt, want.give, want.settle, want.at = 0, 0, false, 0, 0
+				want.add, want.adopt, want.give, want.recount, want.at = 0, 0, false, 0, 0
 				if got != want || m.reserved != step.unsent {
 					t.Fatalf("step %d: %+v, %d reserved, want %+v", i, got, m.reserved, want)
 				}
@@ -169,7 +169,7 @@ func (s *outboxStep) run(m *testMemory, o *testOutbox) (progress bool, err error
 		}
 		return false, nil
 	}
-	return o.settle(m, s.settle-1, s.at)
+	return o.recount(m, s.recount-1, s.at)
 }
 
 // How long something has been unsent is told from when it began.
@@ -177,7 +177,7 @@ func TestOutboxOwing(t *testing.T) {
 	m := &testMemory{t: t}
 	var o testOutbox
 	for i, step := range []struct{ left, at, owing int }{{5, 1, 1}, {3, 2, 1}, {10, 3, 1}, {0, 4, 1}, {1, 7, 7}} {
-		if _, err := o.settle(m, step.left, time.Duration(step.at)); err != nil || o.owing != time.Duration(step.owing) {
+		if _, err := o.recount(m, step.left, time.Duration(step.at)); err != nil || o.owing != time.Duration(step.owing) {
 			t.Errorf("step %d: owing since %d, %v, want %d", i, o.owing, err, step.owing)
 		}
 	}
@@ -235,7 +235,7 @@ func TestOutboxAgainstModel(t *testing.T) {
 				giveQueue(&o, m, &given, now)
 				b := more()
 				before := o.given
-				if progress, err = o.settle(m, before+len(b), now); err == nil {
+				if progress, err = o.recount(m, before+len(b), now); err == nil {
 					sent, given = append(sent, b...), append(given, b...)
 				}
 			case "flush":
@@ -244,7 +244,7 @@ func TestOutboxAgainstModel(t *testing.T) {
 				n := rapid.IntRange(0, len(given)-read).Draw(rt, "read")
 				read += n
 				wantProgress = n > 0
-				progress, err = o.settle(m, len(given)-read, now)
+				progress, err = o.recount(m, len(given)-read, now)
 			}
 			if err != nil {
 				if !errors.Is(err, ErrOverloaded) || m.refuse == nil {

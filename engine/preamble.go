@@ -159,7 +159,7 @@ func (l *loop) secure(c *conn, data []byte) gnet.Action {
 	}
 	t := newTLSConn(c, nc, data)
 	t.idleTimeout = c.idle.list.timeout
-	c.leave(byIdleness)
+	c.unlink(byIdleness)
 	l.cool(c)
 	if !l.e.tls.start(t) {
 		nc.Close()

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// slowInterval is how often the connections are looked at that wait for a token of their
-// address, see bucket.go. Whoever waits may wait so much longer.
+// slowInterval is how often a loop looks at the connections that wait for a token of their
+// address, see bucket.go. A connection may wait for so much longer than it has to.
 const slowInterval = 10 * time.Millisecond
 
-// Who asks too fast is answered later, and not refused: to refuse a question costs as
-// much as to answer it. A connection that is served next when its address has no token
+// A peer that asks too fast is answered later, and not refused: to refuse a question costs
+// as much as to answer it. A connection that is served next when its address has no token
 // left is slow: it is behind, see fairness.go, until there is one again. So its peer loses
 // no reply, gets all in their order, and may send as much meanwhile as others that are
 // behind. With TLS its reader waits, and reads nothing meanwhile.
@@ -62,9 +62,9 @@ func (l *loop) armSlow() {
 	l.slowTimer.Reset(slowInterval)
 }
 
-// goOnSlow gives a turn to each slow connection whose address has tokens, those first
-// that have waited for longest. Whoever is slow again over it comes last: one that asks
-// without end does not keep the others of its address waiting.
+// goOnSlow gives a turn to each slow connection whose address has tokens, in the order in
+// which they have begun to wait. One that is slow again after its turn goes to the end: so
+// a connection that asks without end does not keep the others of its address waiting.
 func (l *loop) goOnSlow() {
 	list := l.slowList
 	l.slowList = l.slowSpare[:0]

@@ -48,8 +48,8 @@ func (l *strangerList) push(at *stranger) {
 // listed reports whether at is in a list of this kind.
 func (at *stranger) listed(kind int) bool { return at.links[kind].list != nil }
 
-// leave takes at off the list of this kind, in which it is.
-func (at *stranger) leave(kind int) {
+// unlink takes at off the list of this kind, in which it is.
+func (at *stranger) unlink(kind int) {
 	link := at.links[kind]
 	if link.prev == nil {
 		link.list.first = link.next

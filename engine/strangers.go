@@ -14,8 +14,9 @@ const strangerTime = time.Second
 // The strangers are the connections that have not sent a whole frame yet, the oldest
 // first. When there are as many connections as there may be, in all or from one
 // address, the oldest stranger makes room for a newcomer, if it is older than
-// strangerTime. Connecting costs nothing: so who only connects must not keep out those
-// who have something to say. If there is no such stranger, the newcomer has to go.
+// strangerTime. Connecting costs a peer nothing, so peers that only connect must not keep
+// out those that have something to say. If there is no such stranger, the newcomer has to
+// go.
 //
 // A connection with TLS, or still in its preamble, is a stranger too until its
 // first whole frame. Safe from any goroutine.
@@ -108,11 +109,11 @@ func (s *strangers) closed(c *conn) {
 }
 
 func (s *strangers) removeLocked(at *stranger) {
-	at.leave(ofAll)
+	at.unlink(ofAll)
 	if !at.listed(ofSite) {
 		return
 	}
-	at.leave(ofSite)
+	at.unlink(ofSite)
 	if s.bySite[at.site].first == nil {
 		delete(s.bySite, at.site)
 	}
@@ -153,7 +154,7 @@ func (s *strangers) takeLocked(l *strangerList, inPlace chan struct{}) *conn {
 func (e *Engine) makeRoom() bool {
 	select {
 	case e.going <- struct{}{}:
-	case <-e.leave:
+	case <-e.noMore:
 		return false
 	}
 	c := e.strangers.takeOldest(e.going)

@@ -97,6 +97,7 @@ func (t *tlsConn) serve() (err error) {
 
 // rest gives back the buffers that were read into.
 func (t *tlsConn) rest() {
+	dropTLSInput(t.tls, keptTLSInput)
 	t.tapped.release()
 	if t.first != nil {
 		t.c.e.bufs.put(t.first)
@@ -287,6 +288,7 @@ func (t *tlsConn) answerCall() {
 	}
 }
 
+// touch notes a sign of life: a frame has come, or the peer's system has taken bytes.
 func (t *tlsConn) touch() { t.active.Store(int64(t.c.e.now())) }
 
 // wakeLocked obeys what has changed: the queue, or that c is to be closed.
@@ -371,7 +373,7 @@ func (t *tlsConn) write() {
 func (t *tlsConn) wroteLocked(n int) {
 	c := t.c
 	t.touch()
-	_, _ = t.unsent.settle((*outputMemory)(c), t.unsent.given-n, c.e.now()) // less needs no room
+	_, _ = t.unsent.recount((*outputMemory)(c), t.unsent.given-n, c.e.now()) // less needs no room
 	if t.unsent.unchoke(&c.e.outboxLimits) {
 		c.e.choked.Add(-1)
 		t.choked.Store(false)

@@ -44,6 +44,7 @@ func (t *tlsConn) shake() (err error) {
 		err = fmt.Errorf("the client names the server %.256q, with a dot at the end, which crypto/tls refuses: %w", name, err)
 	}
 	t.tapped.endHandshake()
+	dropTLSInput(t.tls, 0)
 	return err
 }
 

@@ -7,6 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -122,11 +125,15 @@ func TestIdleTLSHasNoBuffer(t *testing.T) {
 	if err := errors.Join(conn.shake(), <-failed); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Write(textFrame("hello")); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"rawInput", "hand"} {
+		if n := tlsInputOf(t, conn.tls, name).Cap(); n > 0 {
+			t.Errorf("after the handshake crypto/tls still has a buffer %s of %d bytes", name, n)
+		}
 	}
+	large := strings.Repeat("x", 16<<10)
+	go client.Write(slices.Concat(frameOf([]byte(large)), textFrame("hello")))
 	before := s.Stats().Frames
-	for s.Stats().Frames == before {
+	for s.Stats().Frames < before+2 {
 		if err := conn.readOnce(); err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +145,59 @@ func TestIdleTLSHasNoBuffer(t *testing.T) {
 	if conn.first != nil || conn.tapped.chunk != nil || conn.tapped.seen != nil {
 		t.Error("it has a buffer though all was served")
 	}
+	for _, name := range []string{"rawInput", "hand"} {
+		if n := tlsInputOf(t, conn.tls, name).Cap(); n > keptTLSInput {
+			t.Errorf("crypto/tls has a buffer %s of %d bytes though all was served", name, n)
+		}
+	}
+	(&tlsClient{t, client, nil}).want(large)
 	(&tlsClient{t, client, nil}).want("hello")
+}
+
+// tlsInputOf returns an input buffer of crypto/tls.
+func tlsInputOf(t *testing.T, c *tls.Conn, name string) *bytes.Buffer {
+	t.Helper()
+	f, ok := reflect.TypeFor[tls.Conn]().FieldByName(name)
+	if !ok || f.Type != reflect.TypeFor[bytes.Buffer]() {
+		t.Fatalf("this release of Go has no buffer %s in a tls.Conn: see tlsInput", name)
+	}
+	return (*bytes.Buffer)(unsafe.Add(unsafe.Pointer(c), f.Offset))
+}
+
+// Where the input buffers of crypto/tls are not found, each silent connection costs
+// 3.5 KB more.
+func TestTLSInputIsFound(t *testing.T) {
+	var c tls.Conn
+	for i, name := range []string{"rawInput", "hand"} {
+		b := tlsInputOf(t, &c, name)
+		if len(tlsInput) <= i || unsafe.Pointer(b) != unsafe.Add(unsafe.Pointer(&c), tlsInput[i]) {
+			t.Errorf("%s is not where it was found: %v", name, tlsInput)
+		}
+	}
+}
+
+// An input buffer is dropped if it is large and nothing is in it, and is of use again.
+func TestDropTLSInput(t *testing.T) {
+	var c tls.Conn
+	b := tlsInputOf(t, &c, "rawInput")
+	b.Write(make([]byte, keptTLSInput+1))
+	if dropTLSInput(&c, keptTLSInput); b.Len() != keptTLSInput+1 {
+		t.Fatalf("%d bytes left of what has come, want all", b.Len())
+	}
+	if b.Next(keptTLSInput + 1); b.Cap() == 0 {
+		t.Fatal("the buffer was dropped by its reader")
+	}
+	if dropTLSInput(&c, keptTLSInput); b.Cap() != 0 {
+		t.Errorf("an empty buffer of %d bytes was kept", b.Cap())
+	}
+	b.WriteString("small")
+	b.Next(5)
+	if dropTLSInput(&c, keptTLSInput); b.Cap() == 0 {
+		t.Error("a small buffer was dropped")
+	}
+	if dropTLSInput(&c, 0); b.Cap() != 0 {
+		t.Errorf("a small buffer of %d bytes was kept after the handshake", b.Cap())
+	}
 }
 
 func TestTLSConnSize(t *testing.T) {

@@ -144,10 +144,10 @@ func (e *Engine) showNext(in *inbox) {
 func (l *loop) serve(c *conn, frame []byte) error {
 	out := l.out.buf
 	if out == nil {
+		l.touch(c)
 		c.beginTurn()
 		out = l.out.open(&l.e.bufs)
 	}
-	l.touch(c)
 	l.served++
 	if !c.spoke {
 		c.spoke = true

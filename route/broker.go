@@ -332,8 +332,8 @@ func (t *Table) unlink(k *link) {
 	}
 }
 
-// leave unlinks every live entry of a member.
-func (t *Table) leave(m *member) {
+// unlinkAll unlinks every live entry of a member.
+func (t *Table) unlinkAll(m *member) {
 	for len(m.lives) > 0 {
 		t.unlink(m.lives[len(m.lives)-1])
 	}

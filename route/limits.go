@@ -202,7 +202,7 @@ func (a *applying) room() (full *LimitError, rested bool) {
 	return t.over(a.need), false
 }
 
-// A growth is by how much admit and keepAlive will change the counts that are
+// A growth is by how much addMember and keepAlive will change the counts that are
 // limited.
 type growth struct {
 	ids, clusters, brokers, onConn int
@@ -211,7 +211,7 @@ type growth struct {
 	first                          bool // its ID is free
 }
 
-// growth foresees what admit will do. Under mu.
+// growth foresees what addMember will do. Under mu.
 func (t *Table) growth(s *brokerSet, l *liveBroker, r *Registration) growth {
 	g := growth{smallest: true, first: true}
 	var leaving []*member // displaced, or under another ID till now

@@ -73,7 +73,7 @@ func (l *LiveInfo) Trusted() bool {
 
 // isInDoubt reports whether what is shown may be more, or less, than the topics of
 // its data version.
-func (l *LiveInfo) isInDoubt() bool { return !l.Trusted() || l.live.isUnsettled() }
+func (l *LiveInfo) isInDoubt() bool { return !l.Trusted() || l.live.isIncomplete() }
 
 func (l *LiveInfo) trieKey() string { return l.key }
 
@@ -96,8 +96,8 @@ type liveBroker struct {
 	// has changed the data version: topics may be missing although it is right.
 	patched bool
 
-	restored  *restored                  // nil if it was not; never changed
-	unsettled atomic.Pointer[[]*unheard] // what sets show that it did not list: it is to say everything again. More than one where names share its address
+	restored   *restored                  // nil if it was not; never changed
+	incomplete atomic.Pointer[[]*unheard] // what sets show that it did not list: it is to say everything again. More than one where names share its address
 
 	conn         uint64     // connection of the last registration
 	peer         netip.Addr // and where it came from
@@ -252,7 +252,7 @@ func (t *Table) dropLive(l *liveBroker) {
 	} else {
 		t.doom(l)
 	}
-	t.settle(l, fateGone)
+	t.decide(l, fateGone)
 	t.brokerLiveTable.remove(t.edition, l.info.key)
 	if t.clustersOf[l.key.Addr]--; t.clustersOf[l.key.Addr] == 0 {
 		delete(t.clustersOf, l.key.Addr)

@@ -22,7 +22,7 @@ import (
 const (
 	leastOverdue = 3    // fewer say nothing
 	enterShare   = 0.45 // that much is overdue: half of a cluster, cut off, is to be held
-	leaveShare   = 0.25 // no more than that, for calmMillis
+	exitShare    = 0.25 // no more than that, for calmMillis
 	calmMillis   = 30_000
 
 	largeScope       = 50 // with more live brokers, one leaves every largeDripMillis even so
@@ -227,7 +227,7 @@ func (p *Protection) Judge(nowMillis int64, policy ProtectionPolicy, pulse Pulse
 	p.overdue = s.overdue
 	p.listen(nowMillis, s)
 	verdict := p.divide(nowMillis, s, v, due)
-	p.settle(nowMillis)
+	p.endEpisodes(nowMillis)
 	p.prune(nowMillis)
 	p.prev = nowMillis
 	verdict.Events = append(events, p.takeEvents()...)
@@ -395,7 +395,7 @@ func (p *Protection) move(now int64, key scopeKey, sc *scope, next ProtectionSta
 		sc.state = ProtectionPartial // some are heard again
 	}
 	switch {
-	case sc.size.share() > leaveShare && sc.size.live > 0:
+	case sc.size.share() > exitShare && sc.size.live > 0:
 		sc.calm = -1
 	case sc.calm < 0:
 		sc.calm = now
@@ -430,8 +430,8 @@ func (p *Protection) beginEpisode(now int64, sc *scope) {
 	}
 }
 
-// settle ends the episodes that are over. Under mu.
-func (p *Protection) settle(now int64) {
+// endEpisodes ends the episodes that are over. Under mu.
+func (p *Protection) endEpisodes(now int64) {
 	for _, sc := range p.scopes {
 		if sc.inEpisode && sc.state == ProtectionNormal && sc.suspects == 0 {
 			sc.inEpisode, sc.ended = false, now

@@ -517,8 +517,8 @@ func (f *reference) collect() {
 	}
 }
 
-// leave takes live entries from the members of one broker name, or of all.
-func (f *reference) leave(name string, keys ...BrokerKey) {
+// unlink takes live entries from the members of one broker name, or of all.
+func (f *reference) unlink(name string, keys ...BrokerKey) {
 	reduced := map[string]bool{}
 	for n, g := range f.groups {
 		for _, m := range g.members {
@@ -555,11 +555,11 @@ func (f *reference) dropMembers(g *refGroup) {
 }
 
 func (f *reference) connClosed(conn uint64) {
-	f.leave("", f.keys(func(l *refLive) bool { return l.conn == conn })...)
+	f.unlink("", f.keys(func(l *refLive) bool { return l.conn == conn })...)
 }
 
 func (f *reference) scan(now int64) {
-	f.leave("", f.silent(now)...)
+	f.unlink("", f.silent(now)...)
 }
 
 // silent returns who is due to leave.

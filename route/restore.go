@@ -36,7 +36,7 @@ func Restore(o Options, s *Saved, nowMillis, ageMillis int64) (*Table, error) {
 	r.addTopics()
 	t.brokersChanged, t.namesChanged, t.offersChanged = true, true, true
 	t.warm = &warmth{}
-	r.leaveOut()
+	r.expireSilent()
 	for _, l := range r.lives {
 		if !l.doomed {
 			t.warm.lives = append(t.warm.lives, l)
@@ -53,8 +53,8 @@ func Restore(o Options, s *Saved, nowMillis, ageMillis int64) (*Table, error) {
 	return t, nil
 }
 
-// leaveOut lets those expire who have been silent for too long. Nobody is told.
-func (r *restoring) leaveOut() {
+// expireSilent lets those expire who have been silent for too long. Nobody is told.
+func (r *restoring) expireSilent() {
 	t := r.t
 	var links []*link
 	for i := range r.s.Lives {

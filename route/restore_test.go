@@ -251,20 +251,20 @@ func BenchmarkRestore(b *testing.B) {
 	}
 }
 
-// TestUnsettledForTwoNames: an address that serves two names is unsettled as long as one
+// TestIncompleteForTwoNames: an address that serves two names is incomplete as long as one
 // of them is.
-func TestUnsettledForTwoNames(t *testing.T) {
+func TestIncompleteForTwoNames(t *testing.T) {
 	l, a, b := &liveBroker{}, &unheard{}, &unheard{}
 	for _, u := range []*unheard{a, b} {
 		u.countFor(l)
-		l.setUnsettled(u, true)
+		l.setIncomplete(u, true)
 	}
 	b.countFor(nil)
-	if !l.isUnsettled() {
-		t.Error("it is settled, but one name is not")
+	if !l.isIncomplete() {
+		t.Error("it is complete, but something is missing of one name")
 	}
 	a.countFor(nil)
-	if l.isUnsettled() {
-		t.Error("it is unsettled, but both names are settled")
+	if l.isIncomplete() {
+		t.Error("it is incomplete, but nothing is missing of either name")
 	}
 }

@@ -419,7 +419,7 @@ func (h *history) change() change {
 		u := Unregistration{pick(h, randomClusters, "cluster"), pick(h, randomNames, "name"), pick(h, randomAddrs, "addr")}
 		return change{fmt.Sprintf("unregister %+v", u), func(t *Table) { t.UnregisterBrokers(u) }, func(f *reference) {
 			if k := (BrokerKey{u.Cluster, u.BrokerAddr}); f.live[k] != nil {
-				f.leave(u.BrokerName, k)
+				f.unlink(u.BrokerName, k)
 			}
 		}}
 	case "close":

@@ -195,9 +195,9 @@ func (l *liveBroker) lookAgain(nowMillis int64) int64 {
 	return deadline
 }
 
-// settle decides the fate of a live entry that was restored. The first decision
+// decide decides the fate of a live entry that was restored. The first decision
 // counts. Lock-free.
-func (t *Table) settle(l *liveBroker, fate entryFate) {
+func (t *Table) decide(l *liveBroker, fate entryFate) {
 	r := l.restored
 	if r == nil || !r.fate.CompareAndSwap(fateOpen, fate) {
 		return
@@ -229,7 +229,7 @@ func (t *Table) QueryDataVersion(nowMillis int64, cluster, addr []byte, theirs c
 		if r.publishes != nil {
 			r.publishes.void.Store(true)
 		}
-		t.settle(l, fateConfirmed)
+		t.decide(l, fateConfirmed)
 	}
 	return ours, false
 }
@@ -272,29 +272,29 @@ func (s *brokerSet) heard(id uint32) {
 // Under mu.
 func (u *unheard) countFor(l *liveBroker) {
 	if u.of != nil && u.of != l {
-		u.of.setUnsettled(u, false)
+		u.of.setIncomplete(u, false)
 	}
 	u.of, u.whole = l, 0
 }
 
-// setUnsettled says whether u waits for a second whole table of l. Under mu.
-func (l *liveBroker) setUnsettled(u *unheard, is bool) {
+// setIncomplete says whether u waits for a second whole table of l. Under mu.
+func (l *liveBroker) setIncomplete(u *unheard, is bool) {
 	var others []*unheard
-	if old := l.unsettled.Load(); old != nil {
+	if old := l.incomplete.Load(); old != nil {
 		others = slices.DeleteFunc(slices.Clone(*old), func(o *unheard) bool { return o == u })
 	}
 	if is {
 		others = append(others, u)
 	}
 	if len(others) == 0 {
-		l.unsettled.Store(nil)
+		l.incomplete.Store(nil)
 		return
 	}
-	l.unsettled.Store(&others)
+	l.incomplete.Store(&others)
 }
 
-func (l *liveBroker) isUnsettled() bool {
-	all := l.unsettled.Load()
+func (l *liveBroker) isIncomplete() bool {
+	all := l.incomplete.Load()
 	return all != nil && slices.ContainsFunc(*all, func(u *unheard) bool { return !u.void.Load() })
 }
 
@@ -319,7 +319,7 @@ func (a *applying) hear(full bool) {
 		u.conn = a.r.Conn
 	}
 	if u.whole++; u.whole < 2 {
-		l.setUnsettled(u, true)
+		l.setIncomplete(u, true)
 		return
 	}
 	n := a.dropUnheard(u)
@@ -355,7 +355,7 @@ func (a *applying) judge(full bool) {
 	case r == nil:
 	case full && !a.short:
 		r.untrusted.Store(false)
-		a.t.settle(a.l, fateConfirmed)
+		a.t.decide(a.l, fateConfirmed)
 	case a.newer && r.fate.Load() != fateConfirmed:
 		r.untrusted.Store(true)
 		a.l.patched = true

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// fileSettle is how long after the first sign of a change files are read: a
+	// fileQuiet is how long after the first sign of a change files are read: a
 	// certificate and its key rarely change in the same instant.
-	fileSettle = 200 * time.Millisecond
+	fileQuiet = 200 * time.Millisecond
 
 	// filePoll is how often they are read without any sign: not every file system
 	// gives one.
@@ -30,14 +30,14 @@ type fileWatch struct {
 	reload func()          // called by watch only; finds out whether anything has changed
 	signs  *fileSigns
 
-	settle, poll time.Duration
-	soon         chan struct{} // holds what reloadSoon asks for
+	quiet, poll time.Duration
+	soon        chan struct{} // holds what reloadSoon asks for
 }
 
 func newFileWatch(paths func() []string, reload func(), log *slog.Logger) *fileWatch {
 	return &fileWatch{
 		paths: paths, reload: reload, signs: &fileSigns{log: log},
-		settle: fileSettle, poll: filePoll, soon: make(chan struct{}, 1),
+		quiet: fileQuiet, poll: filePoll, soon: make(chan struct{}, 1),
 	}
 }
 
@@ -67,16 +67,16 @@ func (w *fileWatch) watch(ctx context.Context) {
 		case <-w.soon:
 		case <-w.signs.errors(): // an overflow: something was missed
 		case <-w.signs.events():
-			if !w.settled(ctx) {
+			if !w.awaitQuiet(ctx) {
 				return
 			}
 		}
 	}
 }
 
-// settled lets a change take its course. It returns false if ctx ends before.
-func (w *fileWatch) settled(ctx context.Context) bool {
-	end := time.After(w.settle)
+// awaitQuiet lets a change take its course. It returns false if ctx ends before.
+func (w *fileWatch) awaitQuiet(ctx context.Context) bool {
+	end := time.After(w.quiet)
 	for {
 		select {
 		case <-ctx.Done():

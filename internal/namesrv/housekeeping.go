@@ -20,7 +20,7 @@ func (s *Server) Opened(engine.Conn) {}
 // live on until they are silent for too long.
 // Java: BrokerHousekeepingService, which removes them in any case.
 func (s *Server) Closed(c engine.Conn, err error) {
-	s.late.leave(c.ID())
+	s.late.abandon(c.ID())
 	s.damper.forget(c.ID())
 	if tag := connTag(c.Tag()); tag != 0 {
 		s.clients.leave(tag.kind())

@@ -56,7 +56,7 @@ func (s *Server) later(r *request, gone func()) (*lateReply, error) {
 	}
 	r.late = p
 	if !r.conn.Alive() { // Closed may have come before add
-		s.late.leave(r.conn.ID())
+		s.late.abandon(r.conn.ID())
 	}
 	return p, nil
 }
@@ -139,8 +139,8 @@ func (l *lateReplies) endLocked(p *lateReply) {
 	p.r.row.counts.late.Add(-1)
 }
 
-// leave ends the requests that wait of a connection that has ended.
-func (l *lateReplies) leave(id uint64) {
+// abandon ends the waiting requests of a connection that has ended.
+func (l *lateReplies) abandon(id uint64) {
 	if l.size.Load() == 0 { // whoever is added from now on sees that the connection is dead
 		return
 	}

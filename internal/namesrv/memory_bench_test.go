@@ -26,6 +26,7 @@ import (
 // BenchmarkIdleConnections is 10,000 connections that have asked for one route
 // each and are silent since.
 func BenchmarkIdleConnections(b *testing.B) {
+	b.Setenv("GOGC", "50") // that of cmd/namesrv
 	const warm, count = 200, 10_000
 	for b.Loop() {
 		c := startChild(b, "loop", 0)

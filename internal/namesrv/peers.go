@@ -170,7 +170,7 @@ func (p *peers) watch(ctx context.Context, peer *peer) {
 // pause returns how long to wait for the next check: less where something differs that
 // does not count yet.
 func (p *peers) pause(peer *peer) time.Duration {
-	if peer.isUnsettled(p.now()) {
+	if peer.hasNewDifference(p.now()) {
 		return min(p.again+rand.N(p.again/10+1), jittered(p.every))
 	}
 	return jittered(p.every)
@@ -225,13 +225,13 @@ func (part *peerPart) compare(now time.Duration, wall time.Time, a peerAnswer, d
 	if err := diff(&d, a.body); err != nil {
 		return PeerPart{Why: clip(err.Error())}
 	}
-	d.settle(now, &part.seen)
+	d.finish(now, &part.seen)
 	part.seen = d
 	return d.show(now, wall)
 }
 
-// isUnsettled reports whether something differs that does not count yet.
-func (peer *peer) isUnsettled(now time.Duration) bool {
+// hasNewDifference reports whether something differs that does not count yet.
+func (peer *peer) hasNewDifference(now time.Duration) bool {
 	for _, part := range [...]*peerPart{&peer.brokers, &peer.topics, &peer.config} {
 		for _, t := range part.seen.items {
 			if now-t.since < peerConfirm {

@@ -65,9 +65,9 @@ func (d *peerDiff) cut() {
 	}
 }
 
-// settle ends the collection at the given time. What was there before, has been there
+// finish ends the collection at the given time. What was there before, has been there
 // since then.
-func (d *peerDiff) settle(now time.Duration, before *peerDiff) {
+func (d *peerDiff) finish(now time.Duration, before *peerDiff) {
 	d.cut()
 	for i := range d.items {
 		t := &d.items[i]

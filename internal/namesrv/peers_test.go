@@ -523,8 +523,8 @@ func TestPeerTopics(t *testing.T) {
 	for i := range 2 * watchedDifferences {
 		many.add([]byte(strconv.Itoa(i)), onlyThere)
 	}
-	few.settle(0, &peerDiff{})
-	many.settle(0, &peerDiff{})
+	few.finish(0, &peerDiff{})
+	many.finish(0, &peerDiff{})
 	up := PeerStats{Up: true, Topics: PeerPart{Compared: true}}
 	p := &peers{list: []*peer{
 		{addr: "few", stats: up, names: few},

@@ -12,8 +12,8 @@ import (
 	"gonamesrv/internal/client"
 )
 
-// Patience bounds every wait of a test: far longer than anything takes, on a
-// machine that is busy with something else too.
+// Patience is how long a test waits for anything. It is far longer than that takes, also
+// on a busy machine.
 const Patience = 2 * time.Minute
 
 // A Client is one connection to a name server. For one goroutine.
@@ -28,7 +28,7 @@ func Dial(t testing.TB, addr string) *Client {
 	return DialFrom(t, addr, nil)
 }
 
-// DialFrom is Dial from an address of ours; nil is any.
+// DialFrom is Dial with an address for the client's end. With nil the system chooses it.
 func DialFrom(t testing.TB, addr string, from net.IP) *Client {
 	t.Helper()
 	dialer := net.Dialer{Timeout: Patience}
@@ -44,7 +44,7 @@ func DialFrom(t testing.TB, addr string, from net.IP) *Client {
 	return c
 }
 
-// DialTLS connects with TLS, and trusts whoever answers.
+// DialTLS connects with TLS. It does not verify the server's certificate.
 func DialTLS(t testing.TB, addr string, cfg *tls.Config) *Client {
 	t.Helper()
 	c, err := TryDialTLS(t, addr, cfg)
@@ -54,8 +54,8 @@ func DialTLS(t testing.TB, addr string, cfg *tls.Config) *Client {
 	return c
 }
 
-// TryDialTLS is DialTLS where the handshake may fail. With TLS 1.3 the client
-// does not know yet what the server thinks of its certificate.
+// TryDialTLS is DialTLS for a handshake that may fail. With TLS 1.3 it returns before the
+// server has verified the client's certificate.
 func TryDialTLS(t testing.TB, addr string, cfg *tls.Config) (*Client, error) {
 	t.Helper()
 	c := Dial(t, addr)
@@ -70,11 +70,11 @@ func TryDialTLS(t testing.TB, addr string, cfg *tls.Config) (*Client, error) {
 	return c, secure.Handshake()
 }
 
-// TLS returns what is known of the other side.
+// TLS returns what the handshake has agreed on, of a client with TLS.
 func (c *Client) TLS() tls.ConnectionState { return c.conn.Net().(*tls.Conn).ConnectionState() }
 
-// NewClient speaks over a connection; of its methods only those that do not fail
-// a test may be used.
+// NewClient returns a client that uses conn and belongs to no test. Only its methods that
+// return an error, and so need no test to fail, may be called.
 func NewClient(conn net.Conn) *Client { return &Client{conn: client.New(conn, client.Options{})} }
 
 // Close closes the connection.
@@ -100,7 +100,7 @@ func (c *Client) Write(b []byte) {
 	}
 }
 
-// TryWrite sends bytes to a server that may have closed the connection.
+// TryWrite is Write to a server that may have closed the connection.
 func (c *Client) TryWrite(b []byte) error {
 	c.conn.Net().SetWriteDeadline(time.Now().Add(Patience))
 	return c.conn.Send(b)
@@ -116,7 +116,8 @@ func (c *Client) ReadFrame() []byte {
 	return frame
 }
 
-// TryReadFrame returns the next frame, or what came instead within d.
+// TryReadFrame returns the next frame, or an error if the stream ends before. It waits
+// for d at most.
 func (c *Client) TryReadFrame(d time.Duration) ([]byte, error) {
 	c.conn.Net().SetReadDeadline(time.Now().Add(d))
 	return c.conn.Receive()

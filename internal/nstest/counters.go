@@ -10,9 +10,10 @@ import (
 	"gonamesrv/internal/meter"
 )
 
-// Counters returns the atomic counters in the struct that p points to, and in what
-// is part of it, with what sets them, by their path: "cache.used", "refusals[3]".
-// Pointers and slices are followed whose field is among follow.
+// Counters returns the atomic counters in the struct that p points to and in the structs
+// that are part of it. Each has its path as key, such as "cache.used" or "refusals[3]", and
+// a function that sets it. Counters follows a pointer or slice only if the name of its field
+// is in follow.
 func Counters(p any, follow ...string) map[string]func(int64) {
 	found := map[string]func(int64){}
 	collect(found, "", reflect.ValueOf(p).Elem(), follow)
@@ -57,7 +58,7 @@ func collect(found map[string]func(int64), path string, v reflect.Value, follow 
 	}
 }
 
-// pointsAway reports whether a value of type t has its contents elsewhere.
+// pointsAway reports whether a value of type t refers to contents outside itself.
 func pointsAway(t reflect.Type) bool { return t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice }
 
 func join(path, name string) string {
@@ -67,8 +68,8 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// Numbers returns every whole number in v, whatever it is made of, with the path of
-// the last field that has it.
+// Numbers returns every whole number in v, at any depth, and for each the path of the last
+// field that has it.
 func Numbers(v any) map[int64]string {
 	found := map[int64]string{}
 	numbers(found, "", reflect.ValueOf(v))

@@ -9,8 +9,8 @@ import (
 	"gonamesrv/codec"
 )
 
-// Request builds a request of the newest version; fields are name, value,
-// name, value, …
+// Request builds a request as the newest release sends it. fields are names, each with
+// its value behind it.
 func Request(code codec.RequestCode, fields ...string) *codec.Command {
 	c := &codec.Command{Code: code, Version: codec.Version}
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -24,13 +24,13 @@ func Route(topic string) *codec.Command {
 	return Request(codec.ReqGetRouteInfoByTopic, "topic", topic)
 }
 
-// A Broker is what a test broker says of itself.
+// A Broker is what a test broker registers.
 type Broker struct {
 	Cluster, Name, Addr string
 	ID                  int64
 	Counter             int64 // of its data version
 	Topics              []string
-	Fields              []string // further ext fields: name, value, …
+	Fields              []string // further ext fields: names, each with its value behind it
 }
 
 // Register is the broker's registration, as a 5.x broker sends it.
@@ -38,13 +38,12 @@ func (b Broker) Register() *codec.Command {
 	return b.RegisterBody(b.Body())
 }
 
-// RegisterBody is a registration with a body of the caller's.
+// RegisterBody is a registration with the given body.
 func (b Broker) RegisterBody(body []byte) *codec.Command {
 	return b.withBody(codec.ReqRegisterBroker, body)
 }
 
-// RegisterPadded is a registration with a body of so many bytes, most of them
-// blanks.
+// RegisterPadded is a registration with a body of size bytes, most of them blanks.
 func (b Broker) RegisterPadded(size int) *codec.Command {
 	body := b.Body()
 	last := len(body) - 1 // the closing brace
@@ -73,7 +72,7 @@ func (b Broker) withBody(code codec.RequestCode, body []byte) *codec.Command {
 	return c
 }
 
-// Unregister is the broker's farewell.
+// Unregister is the request by which the broker unregisters.
 func (b Broker) Unregister() *codec.Command {
 	return Request(codec.ReqUnregisterBroker, "brokerName", b.Name, "brokerAddr", b.Addr, "clusterName", b.Cluster,
 		"brokerId", strconv.FormatInt(b.ID, 10))

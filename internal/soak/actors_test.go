@@ -16,8 +16,8 @@ import (
 	"gonamesrv/internal/nstest"
 )
 
-// actors are the mix. An error of an actor is a fault of the server: what the
-// server does to peers who misbehave is not.
+// actors are all that the server has to bear. An error that an actor returns is a fault
+// of the server. Actors that misbehave return none for what the server does to them.
 var actors = []actor{
 	{"reader", readers, readRoutes},
 	{"TLS reader", 2, readRoutesOverTLS},
@@ -80,8 +80,7 @@ func (w *world) guest(kind string, topics int) nstest.Broker {
 	return b
 }
 
-// storm registers many topics again and again, each time others, and leaves
-// in order.
+// storm registers many topics again and again, other ones each time, and then unregisters.
 func storm(ctx context.Context, w *world) error {
 	p, err := dial(w.addr)
 	if err != nil {
@@ -99,8 +98,8 @@ func storm(ctx context.Context, w *world) error {
 	return err
 }
 
-// churn registers a broker that dies, and sees it go: a reading of its route
-// after the close must become TOPIC_NOT_EXIST.
+// churn registers a broker and closes its connection: soon after that a route request
+// for its topics must get TOPIC_NOT_EXIST.
 func churn(ctx context.Context, w *world) error {
 	p, err := dial(w.addr)
 	if err != nil {
@@ -136,8 +135,8 @@ func churn(ctx context.Context, w *world) error {
 	}
 }
 
-// neverRead asks and asks and takes no answer, until the server has had enough
-// or a while has passed.
+// neverRead sends requests and reads no reply, until the server closes the connection or
+// a while has passed.
 func neverRead(ctx context.Context, w *world) error {
 	p, err := dial(w.addr)
 	if err != nil {
@@ -156,7 +155,7 @@ func neverRead(ctx context.Context, w *world) error {
 	}
 }
 
-// sendGarbage sends bytes of no meaning.
+// sendGarbage sends random bytes.
 func sendGarbage(_ context.Context, w *world) error {
 	p, err := dial(w.addr)
 	if err != nil {
@@ -192,7 +191,7 @@ func sendHalfFrame(ctx context.Context, w *world) error {
 	return nil
 }
 
-// announce promises the largest frame and sends a few bytes of it.
+// announce sends the length of the largest frame and a few bytes of the frame.
 func announce(ctx context.Context, w *world) error {
 	p, err := dial(w.addr)
 	if err != nil {
@@ -207,7 +206,7 @@ func announce(ctx context.Context, w *world) error {
 	return nil
 }
 
-// breakHandshake begins TLS and leaves in the middle.
+// breakHandshake begins a TLS handshake and closes the connection in the middle of it.
 func breakHandshake(ctx context.Context, w *world) error {
 	p, err := dial(w.addr)
 	if err != nil {

@@ -1,11 +1,11 @@
-// Package soak runs a name server under everything at once for a chosen time:
-// registrations, storms, readers, peers that do not read, garbage, half
-// frames, resets and TLS. At the end memory, goroutines and descriptors must
-// be back where they began, and every registered route must have been answered
-// all the time.
+// Package soak lets many kinds of peers use a name server at the same time, for as long
+// as the caller chooses: brokers that register, storms of topics, readers with and without
+// TLS, peers that do not read, garbage, half frames and resets. All the time the server
+// must answer requests for the routes of registered brokers. At the end it must hold no
+// more memory, goroutines and descriptors than at the beginning.
 //
 //	make soak SOAKTIME=10m
 //
-// The tests are behind the build tag soak. The server runs in a process of its
-// own, so that its figures are its own.
+// The tests have the build tag soak. The server runs in a process of its own, so that the
+// figures do not count the peers.
 package soak

@@ -13,8 +13,8 @@ import (
 	"gonamesrv/codec"
 )
 
-// timeout bounds every wait for an answer. A server that takes so long has
-// lost the request.
+// timeout is how long an actor waits for an answer. If the server takes longer, it has lost
+// the request.
 const timeout = 2 * time.Minute
 
 // A peer is one connection of an actor. For one goroutine.
@@ -75,7 +75,7 @@ func (p *peer) reply() (*codec.Command, error) {
 	return reply, nil
 }
 
-// succeed is ask, and an error unless the reply says SUCCESS.
+// succeed sends a request and returns an error unless the reply says SUCCESS.
 func (p *peer) succeed(r *codec.Command) (*codec.Command, error) {
 	reply, err := p.ask(r)
 	if err == nil && codec.ResponseCode(reply.Code) != codec.RespSuccess {

@@ -22,7 +22,7 @@ import (
 	"gonamesrv/internal/namesrv"
 )
 
-// childEnv makes the test program be the server.
+// childEnv is the variable that makes the test program run as the server.
 const childEnv = "GONAMESRV_SOAK_SERVER"
 
 func TestMain(m *testing.M) {
@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 
 // A reading is what the server process holds.
 type reading struct {
-	Goroutines int            // but for idleWorker
-	Begun      map[string]int // these by what began them
+	Goroutines int            // without those that are idle, see idleWorker
+	Begun      map[string]int // the same, by the function that began them
 	Files      int            // descriptors
 	Heap       int64          // bytes in use after a collection
 	RSS        int64          // bytes
@@ -77,7 +77,8 @@ func serve() error {
 	return <-ended
 }
 
-// read collects garbage, twice because pools survive one collection.
+// read takes a reading. It collects garbage twice first, because a sync.Pool survives one
+// collection.
 func read() (reading, error) {
 	runtime.GC()
 	debug.FreeOSMemory()
@@ -105,9 +106,9 @@ func read() (reading, error) {
 	}, nil
 }
 
-// idleWorker is the innermost call of a goroutine of gnet's pool that has nothing to
-// do. As many are there as had something to do at once, and each ends 10 to 20 seconds
-// after it had something last: they are not counted.
+// idleWorker is the innermost call of a goroutine of gnet's pool that has nothing to do.
+// The pool has as many as have ever worked at the same time, and each ends 10 to 20 seconds
+// after its last work. So a reading does not count them.
 const idleWorker = "github.com/panjf2000/ants/v2.(*goWorker).run.func1("
 
 // begun counts goroutines by the function that began them.
@@ -134,7 +135,8 @@ type server struct {
 	out  *bufio.Reader
 }
 
-// startServer starts the process; at the end of the test it must end well.
+// startServer starts the process. At the end of the test it stops the process, which must
+// exit with code 0.
 func startServer(t *testing.T) *server {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])

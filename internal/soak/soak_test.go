@@ -30,14 +30,14 @@ const (
 	readers       = 4
 
 	// heapSlack and rssSlack are how much more the server may hold at the end
-	// than after the warm-up: free lists of maps, tries and pools that the
-	// longer run has stretched.
+	// than after the warm-up. The longer run makes maps, tries and pools larger,
+	// and they keep that room.
 	heapSlack = 4 << 20
 	rssSlack  = 48 << 20
 )
 
-// TestSoak runs all actors twice: a short time to warm up, after which the
-// first reading is taken, and the chosen time.
+// TestSoak runs all actors twice: first for a short time, to warm the server up, and then
+// for the chosen time. It compares a reading after the first run with one after the second.
 func TestSoak(t *testing.T) {
 	s := startServer(t)
 	brokers := startBrokers(t, s.addr)
@@ -72,9 +72,9 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// settled returns a reading once the server has noticed that the actors are
-// gone: when descriptors and goroutines have come down to the floor or stay
-// the same for a while.
+// settled waits until the server has noticed that the actors are gone, and returns a
+// reading. That is when descriptors and goroutines are as few as in floor, or have not
+// changed for a while.
 func settled(t *testing.T, s *server, floor reading) reading {
 	t.Helper()
 	last := s.read(t)
@@ -92,7 +92,7 @@ func settled(t *testing.T, s *server, floor reading) reading {
 	return last
 }
 
-// An actor does one kind of thing once; the mix calls it again and again.
+// An actor does one kind of thing once. mix calls it again and again.
 type actor struct {
 	name  string
 	count int // goroutines
@@ -107,7 +107,7 @@ type world struct {
 	number  int // of the goroutine among those of all actors
 }
 
-// mix lets all actors act for the given time. Each must have got round to it.
+// mix runs all actors for the given time. Each of them must have run at least once.
 func mix(t *testing.T, addr string, brokers []*broker, d time.Duration, seed uint64) {
 	t.Helper()
 	timed, stop := context.WithTimeout(context.Background(), d)
@@ -144,7 +144,7 @@ func mix(t *testing.T, addr string, brokers []*broker, d time.Duration, seed uin
 	}
 }
 
-// A broker registers all the time and must be in the route of its topics.
+// A broker registers all the time, and the routes of its topics must always name it.
 type broker struct {
 	nstest.Broker
 	mu   sync.Mutex // one user of conn at a time
@@ -182,7 +182,7 @@ func (b *broker) register() error {
 	return err
 }
 
-// keepRegistering repeats the registration, now and then with a new version.
+// keepRegistering repeats the registration, sometimes with a new data version.
 func (b *broker) keepRegistering(ctx context.Context) error {
 	for i := 1; ; i++ {
 		select {
@@ -214,7 +214,7 @@ func (b *broker) checkRoutes(addr string) error {
 	return nil
 }
 
-// checkRoute asks for a topic, whose route must name the broker and its queues.
+// checkRoute asks for the route of a topic. It must name the broker and its queues.
 func (b *broker) checkRoute(p *peer, topic string) error {
 	reply, err := p.succeed(nstest.Route(topic))
 	if err != nil {
