@@ -51,6 +51,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	e.warmStart(&snap.Routes)
 	e.protection(&snap.Protection)
 	e.horizons(&snap.Horizons)
+	e.access(&snap.Access)
 	e.misses(&snap.Misses)
 	e.notices(&snap.Notices)
 	if cfg.MetricsJavaNames {
@@ -81,7 +82,7 @@ func (e emitter) server(s *namesrv.Snapshot) {
 // ownSetting reports whether each name server has a value of its own for a key.
 func ownSetting(key string) bool {
 	switch key {
-	case "version", "rocketmqHome", "listenPort", "bindAddress", "horizonFile", "warmStartIdentity",
+	case "version", "rocketmqHome", "listenPort", "bindAddress", "horizonFile", "accessFile", "warmStartIdentity",
 		"adminServerPort", "adminBindAddress", "adminTokenFile", "adminAllowedHosts", "peerNamesrvAddr":
 		return true
 	}

@@ -28,6 +28,7 @@ var ownKeys = []string{
 	"peerNamesrvAddr", "peerCheckSeconds",
 	"adminServerPort", "adminBindAddress", "adminAnonymousLocal", "adminAnonymousRemote", "adminTokenFile", "adminAllowedHosts",
 	"adminTlsEnable", "adminMaxConnections", "adminMaxWatchers", "readyMinBrokers", "readyMaxWaitSeconds",
+	"accessPreset", "accessMode", "accessFile", "trustLoopback",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS
