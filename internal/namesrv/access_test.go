@@ -1,6 +1,7 @@
 package namesrv_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"os"
@@ -313,5 +314,40 @@ func TestRefusedBrokerIsNone(t *testing.T) {
 	}
 	if got := told(t, c.Do(nstest.Route("T"))); got != "rewritten" {
 		t.Errorf("it is told what is %s", got)
+	}
+}
+
+// TestAccessByCertificate: a certificate says who somebody is only where it is verified.
+func TestAccessByCertificate(t *testing.T) {
+	ca := newPKI(t)
+	dir := t.TempDir()
+	install(t, dir, ca.valid("server"))
+	_, change := withAccess(t, "strict", "certificates:\n  - { name: ops, dns: ops-1, rights: config }\n  - { name: cn, cn: ops-1, rights: config }\n")
+	for _, verified := range []bool{true, false} {
+		s := start(t, func(c *namesrv.Config) {
+			change(c)
+			filesOf(dir)(c)
+			c.TLS.ServerNeedClientAuth, c.TLS.ServerAuthClient = "optional", verified
+			if verified {
+				c.TLS.ServerTrustCertPath = ca.trust(dir)
+			}
+		})
+		as := func(certs ...tls.Certificate) *nstest.Client {
+			return nstest.DialTLS(t, s.addr, &tls.Config{Certificates: certs})
+		}
+		for name, tc := range map[string]struct {
+			client *nstest.Client
+			may    bool
+		}{
+			"no TLS": {s.dial(t), false}, "no certificate": {as(), false}, "of somebody else": {as(ca.valid("ops-2")), false},
+			"of ops": {as(ca.valid("ops-1")), verified},
+		} {
+			for range 2 { // the second time it is known
+				reply := tc.client.Do(updateConfig("enableTopicList=true"))
+				if got := codec.ResponseCode(reply.Code) == codec.RespSuccess; got != tc.may {
+					t.Errorf("verified %v, %s: %v %s", verified, name, codec.ResponseCode(reply.Code), reply.Remark)
+				}
+			}
+		}
 	}
 }
