@@ -22,6 +22,16 @@ type peerPlace struct {
 	proxied bool       // a balancer has said who it is, or has said nothing of it
 }
 
+// placeOf returns where the other end of a TCP connection is, or if that has sent a PROXY
+// header, where that says. claimed is not valid where the header names nobody.
+func placeOf(peer, local, claimed netip.Addr, proxied bool) peerPlace {
+	p := peerPlace{addr: plainAddr(peer), local: plainAddr(local), proxied: proxied}
+	if proxied {
+		p.addr = plainAddr(claimed)
+	}
+	return p
+}
+
 // plainAddr is an address as rules compare it.
 func plainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 

@@ -125,10 +125,7 @@ type accessPeer struct {
 
 // accessPeerOf returns what rules look at of a connection.
 func accessPeerOf(c engine.Conn) accessPeer {
-	p := accessPeer{peerPlace: peerPlace{addr: plainAddr(c.Peer().Addr()), local: plainAddr(c.Local().Addr()), proxied: c.Proxied()}}
-	if p.proxied {
-		p.addr = plainAddr(c.Claimed().Addr()) // not valid where the header names nobody
-	}
+	p := accessPeer{peerPlace: placeOf(c.Peer().Addr(), c.Local().Addr(), c.Claimed().Addr(), c.Proxied())}
 	if state := c.TLS(); state != nil && len(state.VerifiedChains) > 0 && len(state.PeerCertificates) > 0 {
 		p.leaf = state.PeerCertificates[0]
 	}

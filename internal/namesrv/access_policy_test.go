@@ -202,6 +202,24 @@ func TestPeerGroup(t *testing.T) {
 	}
 }
 
+// TestPlaceOf: a balancer that names nobody is nobody, and none of its own network.
+func TestPlaceOf(t *testing.T) {
+	site, public := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("203.0.113.7")
+	for _, tc := range []struct {
+		peer, claimed netip.Addr
+		proxied       bool
+		want          peerGroup
+	}{
+		{site, netip.Addr{}, false, groupSite}, {site, netip.Addr{}, true, groupPublic}, {site, public, true, groupPublic},
+		{public, site, true, groupSite}, {site, site, true, groupSite}, {site, loopback4, true, groupPublic},
+	} {
+		p := placeOf(tc.peer, netip.MustParseAddr("10.0.0.9"), tc.claimed, tc.proxied)
+		if got := p.group(true); got != tc.want {
+			t.Errorf("%+v: %v", tc, got)
+		}
+	}
+}
+
 // TestContainerSign finds out by files and variables whether loopback proves anything.
 func TestContainerSign(t *testing.T) {
 	for _, tc := range []struct {

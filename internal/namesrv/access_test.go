@@ -351,3 +351,22 @@ func TestAccessByCertificate(t *testing.T) {
 		}
 	}
 }
+
+// TestAccessOfNobody: a balancer that speaks for itself, or for nobody, is no peer of the
+// site, and not this machine, wherever it is.
+func TestAccessOfNobody(t *testing.T) {
+	s := start(t, func(c *namesrv.Config) { c.ProxyProtocolTrusted = "127.0.0.0/8" })
+	for name, header := range map[string]string{
+		"version 1": "PROXY UNKNOWN\r\n", "LOCAL": "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00", "no family": "\r\n\r\n\x00\r\nQUIT\n\x21\x00\x00\x00",
+		"for the loopback": "PROXY TCP4 127.0.0.1 10.0.0.1 4711 9876\r\n",
+	} {
+		c := s.dial(t)
+		c.Write([]byte(header))
+		reply := c.Do(nstest.Request(codec.ReqGetNamesrvConfig))
+		if codec.ResponseCode(reply.Code) != codec.RespNoPermission {
+			t.Errorf("%s: %v", name, codec.ResponseCode(reply.Code))
+		}
+		wantCode(t, c.Do(brokerA.Register()), codec.RespSuccess, "")
+	}
+	wantCode(t, s.dial(t).Do(nstest.Request(codec.ReqGetNamesrvConfig)), codec.RespSuccess, "") // without a header
+}
