@@ -100,6 +100,7 @@ func (c *conn) SetValue(v any)        { c.value.Store(&v) }
 func (c *conn) Tag() uint32           { return c.tag.Load() }
 func (c *conn) SetTag(tag uint32)     { c.tag.Store(tag) }
 func (c *conn) Alive() bool           { return c.life.Load() == alive }
+func (c *conn) Proxied() bool         { return c.claimed != nil }
 func (c *conn) own() *conn            { return c }
 
 func (c *conn) Claimed() netip.AddrPort {
@@ -121,10 +122,10 @@ func (c *conn) isDead() bool { return c.life.Load() == dead }
 
 // remote returns whom c is from: who is claimed, else the peer.
 func (c *conn) remote() netip.AddrPort {
-	if c.claimed == nil {
-		return c.Peer()
+	if claimed := c.Claimed(); claimed.IsValid() {
+		return claimed
 	}
-	return c.claimed.source
+	return c.Peer()
 }
 
 func (c *conn) Value() any {

@@ -29,6 +29,9 @@ func TestConnAddresses(t *testing.T) {
 		{"on all addresses", func(o *Options) { o.Addrs = []string{":0"} }, nil, netip.AddrPort{}},
 		{"trusted, and says nothing", withProxy, nil, netip.AddrPort{}},
 		{"by header", withProxy, proxyHeader(t, 2, claim.String()), claim},
+		{"by a header of version 1 that knows nobody", withProxy, []byte("PROXY UNKNOWN\r\n"), netip.AddrPort{}},
+		{"by a header of a balancer that speaks for itself", withProxy, []byte(proxyV2 + "\x20\x00\x00\x00"), netip.AddrPort{}},
+		{"by a header without a family", withProxy, []byte(proxyV2 + "\x21\x00\x00\x00"), netip.AddrPort{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			conns := make(chan Conn, 1)
@@ -44,7 +47,7 @@ func TestConnAddresses(t *testing.T) {
 					remote = tt.claimed
 				}
 				if conn.Peer() != addrPort(c.LocalAddr()) || conn.Local() != addrPort(c.RemoteAddr()) ||
-					conn.Claimed() != tt.claimed || conn.RemoteAddr() != remote.String() {
+					conn.Claimed() != tt.claimed || conn.Proxied() != (tt.header != nil) || conn.RemoteAddr() != remote.String() {
 					t.Errorf("%s: peer %v, local %v, claimed %v, remote %s; the client is %v at %v", when,
 						conn.Peer(), conn.Local(), conn.Claimed(), conn.RemoteAddr(), c.LocalAddr(), c.RemoteAddr())
 				}

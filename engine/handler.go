@@ -105,6 +105,10 @@ type Conn interface {
 	// [Options.ProxyTrusted]. It is not valid if the peer has said nothing.
 	Claimed() netip.AddrPort
 
+	// Proxied reports whether the peer has sent a PROXY header, also one that names
+	// nobody, as balancers send it when they speak for themselves.
+	Proxied() bool
+
 	// ProxyTLVs returns fields of the PROXY header by which the peer has said whom it
 	// speaks for, as they were there: type, two bytes of length, value. Kept are
 	// those that balancers of clouds send (types 0xE0 to 0xEF) and the name that the

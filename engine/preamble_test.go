@@ -356,7 +356,7 @@ func FuzzProxyHeader(f *testing.F) {
 		}
 		header := bytes.Clone(b[:size])
 		claimed, err := parseProxyHeader(header)
-		if err == nil && claimed != nil && (!claimed.source.IsValid() || claimed.source.Addr().Is4In6() || len(claimed.tlvs) > maxProxyTLVs) {
+		if err == nil && claimed != noClaim && (!claimed.source.IsValid() || claimed.source.Addr().Is4In6() || len(claimed.tlvs) > maxProxyTLVs) {
 			t.Fatalf("claimed is %+v", claimed)
 		}
 	})

@@ -31,9 +31,13 @@ const (
 
 // A proxyClaim is what a PROXY header says of the client. It never changes.
 type proxyClaim struct {
-	source netip.AddrPort
-	tlvs   []byte // see Conn.ProxyTLVs
+	source netip.AddrPort // not valid where the header names nobody
+	tlvs   []byte         // see Conn.ProxyTLVs
 }
+
+// noClaim is what a header says that names nobody: a balancer that speaks for itself,
+// or does not know for whom.
+var noClaim = &proxyClaim{}
 
 // proxyHeaderSize returns the size of the PROXY header that b begins with, 0
 // if there is none, or no more than len(b)+1 while that cannot be told yet.
@@ -63,13 +67,13 @@ func begins(b []byte, sign string) bool {
 	return string(b[:n]) == sign[:n]
 }
 
-// parseProxyHeader returns what header says of the client, or nil if it has no source
+// parseProxyHeader returns what header says of the client: noClaim if it has no source
 // address that could be a peer of ours.
 func parseProxyHeader(header []byte) (*proxyClaim, error) {
 	if header[0] == proxyV2[0] && header[13] == 0 && header[12] == 0x21 {
 		// PROXY without an address family, which the library refuses. Netty
 		// and the specification allow it.
-		return nil, nil
+		return noClaim, nil
 	}
 	h, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(header), len(header)))
 	if err != nil {
@@ -79,7 +83,7 @@ func parseProxyHeader(header []byte) (*proxyClaim, error) {
 		source := tcp.AddrPort()
 		return &proxyClaim{netip.AddrPortFrom(source.Addr().Unmap(), source.Port()), keptTLVs(h)}, nil
 	}
-	return nil, nil
+	return noClaim, nil
 }
 
 // keptTLVs returns the fields of a header that Conn.ProxyTLVs shows. If the fields cannot

@@ -13,6 +13,7 @@ import (
 // usage is what Java prints, and our own name and flags. Java:
 // ServerUtil#parseCmdLine.
 const usage = `usage: namesrv [-c <arg>] [-h] [-n <arg>] [-p] [--profile <arg>] [--profileDir <arg>] [--version]
+       namesrv config check [-c <arg>]
  -c,--configFile <arg>    Name server config properties file
  -h,--help                Print help
  -n,--namesrvAddr <arg>   Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'

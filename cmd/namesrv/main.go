@@ -62,6 +62,7 @@ const flushTime = time.Second
 // server has failed. Logs go to stderr, and to a file if there is a logFile.
 // Only commands that print and end wait for the readers of their output.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	args, check := isConfigCheck(args)
 	f, err := parseFlags(args, stdout)
 	if err != nil {
 		complain(stderr, err)
@@ -75,6 +76,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if f.version {
 		fmt.Fprintln(stdout, "namesrv", namesrv.Version())
 		return exitOK
+	}
+	if check {
+		return configCheck(ctx, f, getenv, stdout, stderr)
 	}
 	if f.printConfig {
 		cfg, notes, err := configure(f, getenv, stdout)

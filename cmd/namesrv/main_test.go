@@ -55,7 +55,7 @@ func properties(t *testing.T, lines ...string) string {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "namesrv.properties")
 	// Not the files and the port of who runs the test; a line may say another port.
-	lines = append([]string{"adminServerPort=0"}, append(lines, "kvConfigPath="+filepath.Join(dir, "kvConfig.json"))...)
+	lines = append([]string{"adminServerPort=0", "trustLoopback=true"}, append(lines, "kvConfigPath="+filepath.Join(dir, "kvConfig.json"))...)
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -235,6 +235,10 @@ adminMaxConnections=128
 adminMaxWatchers=64
 readyMinBrokers=0
 readyMaxWaitSeconds=120
+accessPreset=standard
+accessMode=enforce
+accessFile=
+trustLoopback=false
 journalSize=16384
 historyBudget=33554432
 tls.server.mode=permissive

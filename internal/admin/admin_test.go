@@ -35,6 +35,7 @@ func newAdmin(t *testing.T) *Admin {
 func adminOf(t *testing.T, change func(*namesrv.Config), log *slog.Logger) *Admin {
 	t.Helper()
 	cfg := namesrv.DefaultConfig()
+	cfg.TrustLoopback = true // wherever the tests run
 	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
 	cfg.KVConfigPath = filepath.Join(t.TempDir(), "kvConfig.json")
 	if change != nil {

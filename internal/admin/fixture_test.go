@@ -63,6 +63,7 @@ func newFixture(t testing.TB, change func(*namesrv.Config)) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := namesrv.DefaultConfig()
+	cfg.TrustLoopback = true // wherever the tests run
 	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
 	cfg.KVConfigPath = filepath.Join(dir, "kvConfig.json")
 	cfg.ConfigStorePath = filepath.Join(dir, "namesrv.properties")

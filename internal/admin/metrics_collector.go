@@ -51,6 +51,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	e.warmStart(&snap.Routes)
 	e.protection(&snap.Protection)
 	e.horizons(&snap.Horizons)
+	e.access(&snap.Access)
 	e.misses(&snap.Misses)
 	e.notices(&snap.Notices)
 	if cfg.MetricsJavaNames {

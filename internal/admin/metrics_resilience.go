@@ -97,6 +97,31 @@ var (
 	horizonAddresses  = counter("horizon_addresses_total", "Addresses that a horizon has looked at while answers were made: rewritten, without a result, or with the result of another one of the same answer.", "horizon", "outcome")
 )
 
+var (
+	accessInfo       = gauge("access_info", "Always 1. By which preset and in which mode requests are refused.", "preset", "mode")
+	accessGeneration = gauge("access_generation", "How often access rules have come into force; 1 are those of the start.")
+	accessFailures   = counter("access_reload_failures_total", "How often the accessFile had changed and could not be used.")
+	accessRefused    = counter("access_refused_total", "Requests that were refused because their sender lacks a right, by the right and by where the sender is: loopback, site or public.", "right", "group")
+	accessWould      = counter("access_would_refuse_total", "Requests that would have been refused, had accessMode or brokerJoin not been monitor.", "right", "group")
+)
+
+func (e emitter) access(s *namesrv.AccessStats) {
+	e.add(accessInfo, 1, s.Preset, s.Mode)
+	e.add(accessGeneration, float64(s.Generation))
+	e.add(accessFailures, float64(s.Failures))
+	for f, counts := range map[*family][]namesrv.AccessCount{accessRefused: s.Refused, accessWould: s.WouldRefuse} {
+		by := map[[2]string]uint64{}
+		for _, c := range counts {
+			by[[2]string{c.Right, c.Group}] = c.Count
+		}
+		for _, right := range namesrv.AccessRights() {
+			for _, group := range namesrv.AccessGroups() {
+				e.add(f, float64(by[[2]string{right, group}]), right, group)
+			}
+		}
+	}
+}
+
 // maxHorizons bounds the values of the label horizon: operators write them, and may
 // write thousands.
 const maxHorizons = 32

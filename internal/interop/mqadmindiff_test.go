@@ -28,6 +28,7 @@ var ownKeys = []string{
 	"peerNamesrvAddr", "peerCheckSeconds",
 	"adminServerPort", "adminBindAddress", "adminAnonymousLocal", "adminAnonymousRemote", "adminTokenFile", "adminAllowedHosts",
 	"adminTlsEnable", "adminMaxConnections", "adminMaxWatchers", "readyMinBrokers", "readyMaxWaitSeconds",
+	"accessPreset", "accessMode", "accessFile", "trustLoopback",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS
@@ -188,7 +189,12 @@ func checkAdminTool(t *testing.T, dir, tool string, ns, java *namesrv, b *broker
 // again.
 func runAdminBatch(t *testing.T, dir, version string, commands []string) []string {
 	t.Helper()
-	j := newJVM(t, version, dir)
+	return runAdminBatchIn(t, newJVM(t, version, dir), dir, version, commands)
+}
+
+// runAdminBatchIn is runAdminBatch in a JVM that is ready.
+func runAdminBatchIn(t *testing.T, j jvm, dir, version string, commands []string) []string {
+	t.Helper()
 	// What 4.x logs must not mix with what it prints.
 	writeFile(t, filepath.Join(dir, "conf", "logback_tools.xml"), `<configuration><root level="OFF"/></configuration>`)
 	classes := compileJava(t, j, "Admin")

@@ -79,7 +79,7 @@ func newNamesrv(t *testing.T, dir, java string, conf ...string) *namesrv {
 	}
 	n := &namesrv{owner: t, java: java, dir: home, conf: filepath.Join(home, "namesrv.properties"), port: freePort(t, 0)}
 	if java == "" {
-		conf = append([]string{"adminServerPort=0"}, conf...) // not the one of others on this machine
+		conf = append([]string{"adminServerPort=0", "trustLoopback=true"}, conf...) // not the port of others on this machine; wherever the tests run
 	}
 	writeProperties(t, n.conf, append([]string{
 		"bindAddress=127.0.0.1",

@@ -47,6 +47,7 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 			return codec.Reply{}, err
 		}
 	}
+	s.notePublicBroker(r)
 	reply := codec.Reply{Ext: noFields}
 	if s.config().ReturnOrderTopicConfigToBroker {
 		reply.Body = s.kv.orderTable()

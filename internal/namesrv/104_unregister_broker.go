@@ -10,7 +10,8 @@ import (
 // Asked by  brokers that shut down
 // Runs      in the default pool; takes the table's lock
 // Java      DefaultRequestProcessor#unregisterBroker, BatchUnregistrationService
-// Replies   SUCCESS, also when the broker is unknown | SYSTEM_ERROR
+// Replies   SUCCESS, also when the broker is unknown | SYSTEM_ERROR |
+//           NO_PERMISSION for a broker of another address
 // Differs   done when it is answered (Java queues it), mandatory fields are
 //           checked, and the broker must be registered under that cluster
 
@@ -24,6 +25,9 @@ func unregisterBroker(s *Server, r *request) (codec.Reply, error) {
 		return codec.Reply{}, missing("brokerName")
 	case len(h.BrokerAddr) == 0:
 		return codec.Reply{}, missing("brokerAddr")
+	}
+	if err := s.mayUnregister(r, &h); err != nil {
+		return codec.Reply{}, err
 	}
 	s.tableOf(r).UnregisterBrokers(route.Unregistration{
 		Cluster:    string(h.ClusterName),

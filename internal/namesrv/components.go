@@ -51,6 +51,9 @@ func (s *Server) components(e *engineComponent) *component.List {
 	if s.horizons.path != "" {
 		l.Add("horizon watcher", component.Routine(s.horizons.watch))
 	}
+	if s.rules.cfg.AccessFile != "" {
+		l.Add("access watcher", component.Routine(s.rules.watch))
+	}
 	if s.peers != nil {
 		l.Add("peers", component.Routine(s.peers.run))
 	}

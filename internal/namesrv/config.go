@@ -184,6 +184,13 @@ type Config struct {
 	ReadyMinBrokers int           // readyMinBrokers: the server is not ready before so many brokers have registered; 0 waits for none
 	ReadyMaxWait    time.Duration // readyMaxWaitSeconds: for how long after the start it waits for them at most
 
+	// Who may do what. None has a key in Java, which asks nobody, and no request changes any.
+
+	AccessPreset  string // accessPreset: open, standard or strict: what addresses alone give, see docs/SECURING.md
+	AccessMode    string // accessMode: enforce, or monitor, which serves and counts what it would refuse
+	AccessFile    string // accessFile: rules beside the preset, in YAML; "" none. What it says of preset and mode comes before the keys
+	TrustLoopback bool   // trustLoopback: in a container too, 127.0.0.1 and ::1 are this machine, and not anybody of the site
+
 	// What happened, and how it was before. None has a key in Java.
 
 	JournalSize   int   // journalSize: events that are kept, 1,024 to 1,048,576
@@ -278,6 +285,8 @@ func DefaultConfig() Config {
 		AdminMaxConnections:                  128,
 		AdminMaxWatchers:                     64,
 		ReadyMaxWait:                         120 * time.Second,
+		AccessPreset:                         presetStandard,
+		AccessMode:                           modeEnforce,
 		JournalSize:                          route.DefaultJournalSize,
 		HistoryBudget:                        route.DefaultHistoryBytes,
 		Unused: UnusedConfig{

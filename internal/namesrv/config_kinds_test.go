@@ -19,6 +19,7 @@ var wordKeys = map[string]string{
 	"tls.server.mode": "enforced", "tls.server.need.client.auth": "required", "logLevel": "loud", "logFormat": "xml",
 	"requestRateMode": "off", "missDamping": "on", "selfProtection": "yes", "warmStart": "hot", "horizonMode": "watch",
 	"adminAnonymousLocal": "all", "adminAnonymousRemote": "write",
+	"accessPreset": "closed", "accessMode": "off",
 }
 
 // unparsable returns values that a key cannot have, "number", "word", "truth" or
@@ -34,7 +35,7 @@ func unparsable(k configKey) (kind string, values []string) {
 		return "number", []string{"98x", "9876   # comment", "5s", "1GiB", "", "1.5", "0x10", "1_000", "1 000", "9223372036854775808", "-9223372036854775809", "99999999999999999999999"}
 	case value != "true" && value != "false":
 		return "text", nil
-	case strings.HasPrefix(k.name, "tls."), k.name == "adminTlsEnable":
+	case strings.HasPrefix(k.name, "tls."), k.name == "adminTlsEnable", k.name == "trustLoopback":
 		kind = "guard"
 	default:
 		kind = "truth"
@@ -78,7 +79,7 @@ func TestValuesThatDoNotParse(t *testing.T) {
 			}
 		}
 	}
-	if kinds["number"] < 30 || kinds["truth"] < 15 || kinds["guard"] != 5 || kinds["word"] != len(wordKeys) {
+	if kinds["number"] < 30 || kinds["truth"] < 15 || kinds["guard"] != 6 || kinds["word"] != len(wordKeys) {
 		t.Errorf("the kinds of keys are %v", kinds)
 	}
 }
@@ -193,6 +194,10 @@ func TestWordsInTheConfiguration(t *testing.T) {
 				cfg.AdminAnonymousLocal = word
 			case "adminAnonymousRemote":
 				cfg.AdminAnonymousRemote = word
+			case "accessPreset":
+				cfg.AccessPreset = word
+			case "accessMode":
+				cfg.AccessMode = word
 			default:
 				t.Fatalf("%s is not in this test", k.name)
 			}

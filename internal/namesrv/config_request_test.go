@@ -20,7 +20,10 @@ import (
 // start.
 var defaultConfigText = defaultKeysText + "version=" + namesrv.Version() + "\n" + laterKeysText
 
-const defaultKeysText = `addressServerList=
+const defaultKeysText = `accessFile=
+accessMode=enforce
+accessPreset=standard
+addressServerList=
 addressServerPort=0
 adminAllowedHosts=
 adminAnonymousLocal=read
@@ -123,6 +126,7 @@ tls.server.mode=permissive
 tls.server.need.client.auth=none
 tls.server.trustCertPath=
 tls.test.mode.enable=true
+trustLoopback=true
 unRegisterBrokerQueueCapacity=3000
 useEpollNativeSelector=false
 `
@@ -415,12 +419,13 @@ func TestConfigKeys(t *testing.T) {
 			"tls.server.mode": "enforcing", "tls.server.need.client.auth": "require", "logLevel": "warn", "logFormat": "json",
 			"requestRateMode": "monitor", "missDamping": "enforce", "selfProtection": "on", "warmStart": "shadow", "horizonMode": "monitor",
 			"adminAnonymousLocal": "probes", "adminAnonymousRemote": "none",
+			"accessPreset": "strict", "accessMode": "monitor",
 		}[name]; words != "" {
 			value = words
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 113 {
+	if len(lines) != 117 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -2,6 +2,7 @@ package namesrv_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -214,6 +215,8 @@ func runChild(mode string) {
 	cfg := namesrv.DefaultConfig()
 	cfg.BindAddress, cfg.ListenPort, cfg.RouteReadsOnLoop = "127.0.0.1", 0, mode == "loop"
 	cfg.ServerSelectorThreads = 1
+	cfg.AccessPreset = cmp.Or(os.Getenv("NAMESRV_BENCH_PRESET"), cfg.AccessPreset)
+	cfg.AccessFile = os.Getenv("NAMESRV_BENCH_ACCESS")
 	cfg.MemoryBudget, _ = strconv.ParseInt(os.Getenv("NAMESRV_BENCH_BUDGET"), 10, 64)
 	freeOnSignal()
 	countOnSignal()

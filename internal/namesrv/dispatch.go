@@ -51,14 +51,20 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 	if r.tally.isDue() {
 		s.beginSample(r)
 	}
+	if s.mustGo(&r.cmd) {
+		s.noteRefusedChange(r, errGoAway)
+		return s.answer(r, out, codec.Reply{}, errGoAway)
+	}
+	if p := s.rules.inForce.Load(); r.row.right&^p.everybody != 0 {
+		if err := s.access(p, r); err != nil {
+			s.noteRefusedChange(r, err)
+			return s.answer(r, out, codec.Reply{}, err)
+		}
+	}
 	if r.row.who == asksForAddresses {
 		s.noteHorizon(c)
 	} else if r.row.who == isBroker && !tag.isBroker() {
 		noteBroker(c, tag)
-	}
-	if s.mustGo(&r.cmd) {
-		s.noteRefusedChange(r, errGoAway)
-		return s.answer(r, out, codec.Reply{}, errGoAway)
 	}
 	if r.row.class == onLoop {
 		reply, err := r.row.handle(s, r)

@@ -37,6 +37,16 @@
 // optional second port speaks HTTP: address_server.go. In
 // cluster-test mode every code is a route request: cluster_test_mode.go.
 //
+// Where a request is served is its class. Who may send it is its right: each code needs
+// one, and access.go looks on the event loop, before anything else, whether the peer has
+// it. Java asks nobody.
+//
+//	route-read      101 105 106 901
+//	broker-control  103 104 217 322 904
+//	admin-read      206 219 224 304 311 312 313 319
+//	admin-write     100 102 205 216 327
+//	config          318
+//
 // The literal form of this table is in row.go, and a test compares the two. A row
 // holds all that belongs to a code: where it is served, its handler, its counters.
 // Each request has a file of its own, numbered by its code. Any other code is

@@ -28,6 +28,7 @@ type leavingServer struct {
 func startLeaving(t *testing.T, change func(*namesrv.Config), prepare ...func(*namesrv.Server)) *leavingServer {
 	t.Helper()
 	cfg := namesrv.DefaultConfig()
+	cfg.TrustLoopback = true // wherever the tests run
 	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
 	change(&cfg)
 	l := &leavingServer{ended: make(chan error, 1)}

@@ -365,3 +365,13 @@ const (
 	WritePiece = writePiece
 	WritePause = writePause
 )
+
+// SetContainer says what shows that the server runs in a container. Before Run only.
+func (s *Server) SetContainer(sign string) {
+	s.rules.world.container = sign
+	p, _, err := newAccessPolicy(s.config(), nil, &s.rules.world)
+	if err != nil {
+		panic(err)
+	}
+	s.rules.use(p, nil)
+}

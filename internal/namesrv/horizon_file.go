@@ -4,13 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"gonamesrv/route"
 )
@@ -21,9 +17,6 @@ import (
 
 // maxHorizonFile is how long the file may be, in bytes.
 const maxHorizonFile = 4 << 20
-
-// maxYAMLFaults is how many faults of a file are listed.
-const maxYAMLFaults = 20
 
 // A horizonFile is what was read, with the lines where things are.
 type horizonFile struct {
@@ -93,29 +86,21 @@ func (f *horizonFile) withLines(err error) error {
 }
 
 func parseHorizonFile(text []byte) (*horizonFile, error) {
-	doc, err := parser.ParseBytes(text, 0)
+	body, err := yamlDocument(text, `want one document, with the key "horizons"`)
 	if err != nil {
-		var bad yaml.Error
-		if errors.As(err, &bad) && bad.GetToken() != nil {
-			return nil, fmt.Errorf("line %d: %s", bad.GetToken().Position.Line, bad.GetMessage())
-		}
 		return nil, err
 	}
 	f := &horizonFile{}
 	r := &yamlReader{}
-	docs := slices.DeleteFunc(slices.Clone(doc.Docs), func(d *ast.DocumentNode) bool { return d.Body == nil })
-	if len(docs) != 1 {
-		return nil, errors.New(`line 1: want one document, with the key "horizons"`)
-	}
 	there := false
-	r.mapping(docs[0].Body, "the file", map[string]func(ast.Node){
+	r.mapping(body, "the file", map[string]func(ast.Node){
 		"horizons": func(n ast.Node) {
 			there = true
 			r.list(n, "horizons", false, func(n ast.Node) { f.horizon(r, n) })
 		},
 	})
 	if !there && r.faults == nil {
-		r.fault(docs[0].Body, `there is no key "horizons"`)
+		r.fault(body, `there is no key "horizons"`)
 	}
 	return f, errors.Join(r.faults...)
 }
@@ -177,89 +162,4 @@ func (f *horizonFile) horizon(r *yamlReader, n ast.Node) {
 	})
 	f.rules = append(f.rules, h)
 	f.lines = append(f.lines, at)
-}
-
-// A yamlReader reads the nodes of a YAML text and gathers what is wrong with them.
-type yamlReader struct{ faults []error }
-
-func (r *yamlReader) fault(n ast.Node, format string, args ...any) {
-	if len(r.faults) < maxYAMLFaults {
-		r.faults = append(r.faults, fmt.Errorf("line %d: %s", lineOf(n), fmt.Sprintf(format, args...)))
-	}
-}
-
-func lineOf(n ast.Node) int {
-	switch m := n.(type) {
-	case *ast.MappingNode: // its own token is the colon behind its first key
-		if len(m.Values) > 0 {
-			return lineOf(m.Values[0])
-		}
-	case *ast.MappingValueNode:
-		return m.Key.GetToken().Position.Line
-	}
-	if n == nil || n.GetToken() == nil {
-		return 1
-	}
-	return n.GetToken().Position.Line
-}
-
-// mapping calls for each key of a mapping what is to be done with its value. A key that
-// is not among keys is a fault.
-func (r *yamlReader) mapping(n ast.Node, what string, keys map[string]func(ast.Node)) {
-	var values []*ast.MappingValueNode
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		values = m.Values
-	case *ast.MappingValueNode:
-		values = []*ast.MappingValueNode{m}
-	default:
-		r.fault(n, "%s must have keys and values", what)
-		return
-	}
-	for _, v := range values {
-		name := v.Key.GetToken().Value
-		read, known := keys[name]
-		if !known {
-			names := make([]string, 0, len(keys))
-			for k := range keys {
-				names = append(names, k)
-			}
-			slices.Sort(names)
-			r.fault(v, "unknown key %q; %s has %s", clip(name), what, strings.Join(names, ", "))
-			continue
-		}
-		read(v.Value)
-	}
-}
-
-// list calls each for the items of a list. Where one is enough, something else is a list
-// of one.
-func (r *yamlReader) list(n ast.Node, what string, oneIsEnough bool, each func(ast.Node)) {
-	switch s := n.(type) {
-	case *ast.SequenceNode:
-		for _, item := range s.Values {
-			each(item)
-		}
-	default:
-		if oneIsEnough {
-			each(n)
-			return
-		}
-		r.fault(n, "%s must be a list", what)
-	}
-}
-
-// text returns a value as it is written, without its quotes.
-func (r *yamlReader) text(n ast.Node) string {
-	switch v := n.(type) {
-	case *ast.StringNode:
-		return v.Value
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		return v.GetToken().Value
-	case *ast.NullNode:
-		r.fault(n, "there is no value")
-	default:
-		r.fault(n, "there must be one text")
-	}
-	return ""
 }

@@ -127,15 +127,23 @@ type peerFacts struct {
 	broker  bool            // it has sent what only brokers send
 	horizon *route.Horizon  // of a client; nil is the common one
 	found   *route.Horizons // among which it was found; nil: nobody has looked yet
+	policy  *accessPolicy   // by which it has its rights; nil: nobody has looked yet
+	rights  rights
 }
 
 // noteBroker takes note that a broker is at the other end. Brokers ask for routes over
 // the same connection, and must be told what they have registered: they compare it.
 func noteBroker(c engine.Conn, tag connTag) {
 	c.SetTag(uint32(tag | tagBroker))
-	if f, _ := c.Value().(*peerFacts); f == nil || !f.broker {
-		c.SetValue(&peerFacts{broker: true})
+	f, _ := c.Value().(*peerFacts)
+	if f != nil && f.broker {
+		return
 	}
+	next := &peerFacts{broker: true}
+	if f != nil {
+		next.policy, next.rights = f.policy, f.rights
+	}
+	c.SetValue(next)
 }
 
 // noteHorizon finds the horizon of a client, if it has not been found among those in force.
@@ -144,9 +152,15 @@ func (s *Server) noteHorizon(c engine.Conn) {
 	if hs == nil {
 		return
 	}
-	if f, _ := c.Value().(*peerFacts); f == nil || !f.broker && f.found != hs {
-		c.SetValue(&peerFacts{horizon: hs.Of(clientOf(c)), found: hs})
+	f, _ := c.Value().(*peerFacts)
+	if f != nil && (f.broker || f.found == hs) {
+		return
 	}
+	next := &peerFacts{horizon: hs.Of(clientOf(c)), found: hs}
+	if f != nil {
+		next.policy, next.rights = f.policy, f.rights
+	}
+	c.SetValue(next)
 }
 
 // horizonOf returns the horizon by which a request is answered, nil for the common one.

@@ -31,7 +31,10 @@ func withHorizons(t testing.TB, text string) (file string, change func(*namesrv.
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "horizons.yaml")
 	writeFile(t, file, text)
-	return file, func(c *namesrv.Config) { c.HorizonFile, c.ProxyProtocolTrusted = file, "127.0.0.0/8" }
+	return file, func(c *namesrv.Config) {
+		c.HorizonFile, c.ProxyProtocolTrusted = file, "127.0.0.0/8"
+		c.AccessPreset = "open" // clients of TEST-NET-2 ask for lists
+	}
 }
 
 // dialFrom connects as from an address that a balancer speaks for.
@@ -119,7 +122,7 @@ func TestHorizon(t *testing.T) {
 
 // TestHorizonUnset: without the file nothing is looked at, found or kept.
 func TestHorizonUnset(t *testing.T) {
-	s := start(t, func(c *namesrv.Config) { c.ProxyProtocolTrusted = "127.0.0.0/8" })
+	s := start(t, func(c *namesrv.Config) { c.ProxyProtocolTrusted, c.AccessPreset = "127.0.0.0/8", "open" })
 	wantCode(t, s.dial(t).Do(brokerA.Register()), codec.RespSuccess, "")
 	for name, r := range showAddresses() {
 		if got := told(t, s.dialFrom(t, "198.51.100.7").Do(r)); got != "registered" {

@@ -167,6 +167,10 @@ var configKeys = append([]configKey{
 	never(intKey("adminMaxWatchers", func(c *Config) *int { return &c.AdminMaxWatchers })),
 	never(intKey("readyMinBrokers", func(c *Config) *int { return &c.ReadyMinBrokers })),
 	never(durationKey("readyMaxWaitSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.ReadyMaxWait })),
+	never(wordKey("accessPreset", presetNames, func(c *Config) *string { return &c.AccessPreset })),
+	never(wordKey("accessMode", []string{modeMonitor, modeEnforce}, func(c *Config) *string { return &c.AccessMode })),
+	never(stringKey("accessFile", func(c *Config) *string { return &c.AccessFile })),
+	never(guard(boolKey("trustLoopback", func(c *Config) *bool { return &c.TrustLoopback }))),
 	restart(intKey("journalSize", func(c *Config) *int { return &c.JournalSize })),
 	restart(in("bytes", longKey("historyBudget", func(c *Config) *int64 { return &c.HistoryBudget }))),
 }, tlsKeys...)

@@ -27,6 +27,10 @@ const (
 	reasonFileInUse                  // another process writes the file
 	reasonReplyTooLong               // the reply is longer than any client reads
 	reasonHorizon                    // the client's horizon has no address of a broker for it
+	reasonNoRight                    // the sender's address and certificate do not give the right
+	reasonDenied                     // a network of the accessFile denies its sender everything
+	reasonMayNotJoin                 // brokerJoin does not list the broker
+	reasonNotTheBroker               // somebody says goodbye for a broker of another address
 	numReasons
 )
 
@@ -53,6 +57,10 @@ var reasonNames = [numReasons]string{
 	reasonFileInUse:    "fileInUse",
 	reasonReplyTooLong: "replyTooLong",
 	reasonHorizon:      "horizon",
+	reasonNoRight:      "noRight",
+	reasonDenied:       "denied",
+	reasonMayNotJoin:   "mayNotJoin",
+	reasonNotTheBroker: "notTheBroker",
 }
 
 func (y reason) String() string { return reasonNames[y] }

@@ -52,6 +52,12 @@ func TestEveryReasonIsCounted(t *testing.T) {
 	do := func(r *codec.Command) func(*testing.T, *testServer) {
 		return func(t *testing.T, s *testServer) { s.dial(t).Do(r) }
 	}
+	rules := func(text string) func(*namesrv.Config) {
+		return func(c *namesrv.Config) {
+			c.AccessFile = filepath.Join(dir, "access.yaml")
+			writeFile(t, c.AccessFile, text)
+		}
+	}
 	body := func(r *codec.Command, text string) *codec.Command {
 		r.Body = []byte(text)
 		return r
@@ -164,6 +170,21 @@ func TestEveryReasonIsCounted(t *testing.T) {
 			provoke: func(t *testing.T, s *testServer) {
 				do(brokerA.Register())(t, s)
 				do(nstest.Route("T"))(t, s)
+			},
+		},
+		"noRight": {row: "UPDATE_NAMESRV_CONFIG", config: func(c *namesrv.Config) { c.AccessPreset = "strict" }, provoke: update("enableTopicList=true")},
+		"denied":  {row: "GET_ROUTEINFO_BY_TOPIC", config: rules("networks: [{name: a, cidr: 127.0.0.0/8, deny: true}]"), provoke: do(nstest.Route("T"))},
+		"mayNotJoin": {
+			row:     "REGISTER_BROKER",
+			config:  rules("networks: [{name: a, cidr: 10.0.0.1, rights: all}]\nbrokerJoin: {require: \"network:a\", mode: enforce}"),
+			provoke: do(brokerA.Register()),
+		},
+		"notTheBroker": {
+			row:    "UNREGISTER_BROKER",
+			config: func(c *namesrv.Config) { c.ProxyProtocolTrusted = "127.0.0.1" },
+			provoke: func(t *testing.T, s *testServer) {
+				s.dialFrom(t, "203.0.113.7").Do(brokerA.Register())
+				s.dialFrom(t, "203.0.113.8").Do(brokerA.Unregister())
 			},
 		},
 		"singleTopic": {row: "REGISTER_BROKER", provoke: do(single.Register())},

@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"fmt"
+	"net/netip"
 
 	"gonamesrv/codec"
 	"gonamesrv/route"
@@ -60,6 +61,22 @@ func remarkUnknownKey(name string) string {
 		remark += ", the nearest is " + near
 	}
 	return remark
+}
+
+// remarkNoPermission says what to change. It does not say whether there is such an
+// account. Java has none.
+func remarkNoPermission(right rights, why reason, from netip.Addr, preset string) string {
+	where := "an unknown address"
+	if from.IsValid() {
+		where = from.String()
+	}
+	switch why {
+	case reasonMayNotJoin:
+		return fmt.Sprintf("No permission: %v from %s (%s); see brokerJoin in the accessFile of the name server", right, where, preset)
+	case reasonNotTheBroker:
+		return fmt.Sprintf("No permission: %v from %s (%s); the broker has registered from another address", right, where, preset)
+	}
+	return fmt.Sprintf("No permission: %v from %s (%s); see accessFile / accessPreset of the name server", right, where, preset)
 }
 
 func remarkFileInUse(file string) string {

@@ -18,6 +18,7 @@ type row struct {
 	code     codec.RequestCode // 0 of the row for all codes that have none
 	index    int               // in tallies
 	class    class
+	right    rights // one, which its sender must have; 0 only in the row of codes that have none
 	handle   handler
 	question bool     // changes nothing: worth nothing when its asker has given up, see old.go
 	serial   bool     // requests are numbered as they come: request.seq
@@ -43,29 +44,29 @@ func servedRows(cfg *Config) []*row {
 		routeReads = onClientPool
 	}
 	return []*row{
-		{code: codec.ReqPutKVConfig, class: asDisk, handle: putKVConfig, logged: []string{"namespace", "key", "value"}},
-		{code: codec.ReqGetKVConfig, class: asAdmin, handle: getKVConfig, question: true},
-		{code: codec.ReqDeleteKVConfig, class: asDisk, handle: deleteKVConfig, logged: []string{"namespace", "key"}},
-		{code: codec.ReqRegisterBroker, class: asChange, handle: registerBroker, serial: true, who: isBroker},
-		{code: codec.ReqUnregisterBroker, class: asChange, handle: unregisterBroker, who: isBroker},
-		{code: codec.ReqGetRouteInfoByTopic, class: routeReads, handle: getRouteInfoByTopic, who: asksForAddresses, question: true},
-		{code: codec.ReqGetBrokerClusterInfo, class: asAdmin, handle: getBrokerClusterInfo, who: asksForAddresses, question: true},
-		{code: codec.ReqWipeWritePermOfBroker, class: asAdmin, handle: wipeWritePermOfBroker, logged: []string{"brokerName"}},
-		{code: codec.ReqGetAllTopicListFromNameserver, class: asAdmin, handle: getAllTopicListFromNameserver, question: true},
-		{code: codec.ReqDeleteTopicInNamesrv, class: asAdmin, handle: deleteTopicInNamesrv, logged: []string{"topic", "clusterName"}},
-		{code: codec.ReqRegisterTopicInNamesrv, class: asChange, handle: registerTopicInNamesrv, logged: []string{"topic"}},
-		{code: codec.ReqGetKVListByNamespace, class: asAdmin, handle: getKVListByNamespace, question: true},
-		{code: codec.ReqGetTopicsByCluster, class: asAdmin, handle: getTopicsByCluster, question: true},
-		{code: codec.ReqGetSystemTopicListFromNS, class: asAdmin, handle: getSystemTopicListFromNs, who: asksForAddresses, question: true},
-		{code: codec.ReqGetUnitTopicList, class: asAdmin, handle: getUnitTopicList, question: true},
-		{code: codec.ReqGetHasUnitSubTopicList, class: asAdmin, handle: getHasUnitSubTopicList, question: true},
-		{code: codec.ReqGetHasUnitSubUnunitTopicList, class: asAdmin, handle: getHasUnitSubUnunitTopicList, question: true},
-		{code: codec.ReqUpdateNamesrvConfig, class: asDisk, handle: updateNamesrvConfig, logged: []string{}}, // its body says all
-		{code: codec.ReqGetNamesrvConfig, class: asAdmin, handle: getNamesrvConfig, question: true},
-		{code: codec.ReqQueryDataVersion, class: onLoop, handle: queryDataVersion, who: isBroker, question: true},
-		{code: codec.ReqAddWritePermOfBroker, class: asAdmin, handle: addWritePermOfBroker, logged: []string{"brokerName"}},
-		{code: codec.ReqGetBrokerMemberGroup, class: asLiveness, handle: getBrokerMemberGroup, question: true},
-		{code: codec.ReqBrokerHeartbeat, class: onLoop, handle: brokerHeartbeat, who: isBroker},
+		{code: codec.ReqPutKVConfig, right: rightAdminWrite, class: asDisk, handle: putKVConfig, logged: []string{"namespace", "key", "value"}},
+		{code: codec.ReqGetKVConfig, right: rightRouteRead, class: asAdmin, handle: getKVConfig, question: true},
+		{code: codec.ReqDeleteKVConfig, right: rightAdminWrite, class: asDisk, handle: deleteKVConfig, logged: []string{"namespace", "key"}},
+		{code: codec.ReqRegisterBroker, right: rightBrokerControl, class: asChange, handle: registerBroker, serial: true, who: isBroker},
+		{code: codec.ReqUnregisterBroker, right: rightBrokerControl, class: asChange, handle: unregisterBroker, who: isBroker},
+		{code: codec.ReqGetRouteInfoByTopic, right: rightRouteRead, class: routeReads, handle: getRouteInfoByTopic, who: asksForAddresses, question: true},
+		{code: codec.ReqGetBrokerClusterInfo, right: rightRouteRead, class: asAdmin, handle: getBrokerClusterInfo, who: asksForAddresses, question: true},
+		{code: codec.ReqWipeWritePermOfBroker, right: rightAdminWrite, class: asAdmin, handle: wipeWritePermOfBroker, logged: []string{"brokerName"}},
+		{code: codec.ReqGetAllTopicListFromNameserver, right: rightAdminRead, class: asAdmin, handle: getAllTopicListFromNameserver, question: true},
+		{code: codec.ReqDeleteTopicInNamesrv, right: rightAdminWrite, class: asAdmin, handle: deleteTopicInNamesrv, logged: []string{"topic", "clusterName"}},
+		{code: codec.ReqRegisterTopicInNamesrv, right: rightBrokerControl, class: asChange, handle: registerTopicInNamesrv, logged: []string{"topic"}},
+		{code: codec.ReqGetKVListByNamespace, right: rightAdminRead, class: asAdmin, handle: getKVListByNamespace, question: true},
+		{code: codec.ReqGetTopicsByCluster, right: rightAdminRead, class: asAdmin, handle: getTopicsByCluster, question: true},
+		{code: codec.ReqGetSystemTopicListFromNS, right: rightAdminRead, class: asAdmin, handle: getSystemTopicListFromNs, who: asksForAddresses, question: true},
+		{code: codec.ReqGetUnitTopicList, right: rightAdminRead, class: asAdmin, handle: getUnitTopicList, question: true},
+		{code: codec.ReqGetHasUnitSubTopicList, right: rightAdminRead, class: asAdmin, handle: getHasUnitSubTopicList, question: true},
+		{code: codec.ReqGetHasUnitSubUnunitTopicList, right: rightAdminRead, class: asAdmin, handle: getHasUnitSubUnunitTopicList, question: true},
+		{code: codec.ReqUpdateNamesrvConfig, right: rightConfig, class: asDisk, handle: updateNamesrvConfig, logged: []string{}}, // its body says all
+		{code: codec.ReqGetNamesrvConfig, right: rightAdminRead, class: asAdmin, handle: getNamesrvConfig, question: true},
+		{code: codec.ReqQueryDataVersion, right: rightBrokerControl, class: onLoop, handle: queryDataVersion, who: isBroker, question: true},
+		{code: codec.ReqAddWritePermOfBroker, right: rightAdminWrite, class: asAdmin, handle: addWritePermOfBroker, logged: []string{"brokerName"}},
+		{code: codec.ReqGetBrokerMemberGroup, right: rightRouteRead, class: asLiveness, handle: getBrokerMemberGroup, question: true},
+		{code: codec.ReqBrokerHeartbeat, right: rightBrokerControl, class: onLoop, handle: brokerHeartbeat, who: isBroker},
 	}
 }
 
@@ -88,7 +89,7 @@ func newDispatchTable(cfg *Config) *dispatchTable {
 		t.byCode[i] = t.other
 	}
 	if cfg.ClusterTest {
-		*t.other = row{class: asChange, handle: clusterTestRoute, question: true}
+		*t.other = row{class: asChange, right: rightRouteRead, handle: clusterTestRoute, question: true}
 		return t
 	}
 	for _, w := range servedRows(cfg) {

@@ -55,6 +55,7 @@ type Server struct {
 	product     *productEnv    // nil unless in cluster-test mode
 	tls         *tlsContexts
 	horizons    *horizonKeeper
+	rules       *accessKeeper
 	peers       *peers        // nil when there are none
 	ran         atomic.Bool   // Run was called
 	ready       chan struct{} // closed when peers are served
@@ -111,6 +112,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		return nil, err
 	}
 	if s.horizons, err = newHorizonKeeper(cfg.HorizonFile, log, func() time.Time { return s.wall() }); err != nil {
+		return nil, err
+	}
+	if s.rules, err = newAccessKeeper(&s.atStart, log, func() time.Time { return s.wall() }); err != nil {
 		return nil, err
 	}
 	if cfg.ClusterTest && cfg.HorizonFile != "" {
@@ -274,12 +278,13 @@ func (s *Server) onEvent(e route.Event) {
 func (s *Server) OnUpdate(f func(Config)) { s.onUpdate = append(s.onUpdate, f) }
 
 // Reload reads again what can be read again while serving, if it has changed:
-// certificates, the horizon file. It returns at once. Before Run it has no effect, and need not:
+// certificates, the horizon file, the access file. It returns at once. Before Run it has no effect, and need not:
 // everything was just read.
 func (s *Server) Reload() {
 	s.log.Info("reload asked for")
 	s.tls.reloadSoon()
 	s.horizons.reloadSoon()
+	s.rules.reloadSoon()
 }
 
 // config returns the configuration as it is now; it is read, never changed.

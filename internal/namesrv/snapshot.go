@@ -53,6 +53,7 @@ type Snapshot struct {
 	Events   []EventCount       // of brokers, one for each kind, always in the same order: all that the log may tell of them; Journal.Types has what the journal keeps, so other things too, and fewer refusals
 	Routes   RouteSnapshotStats // over a restart
 	Horizons HorizonsStats
+	Access   AccessStats
 	KVConfig KVConfigStats
 	Notices  NoticeStats
 	Misses   MissStats
@@ -140,6 +141,7 @@ func (s *Server) Snapshot() Snapshot {
 		Events:        s.happened.stats(),
 		Routes:        s.keeper.stats(),
 		Horizons:      s.horizons.snapshot(),
+		Access:        s.rules.snapshot(),
 		KVConfig:      s.kv.stats(),
 		Notices:       s.notifier.stats(),
 		Misses:        s.damper.stats(),
