@@ -25,7 +25,7 @@ type Topic struct {
 type Queue struct {
 	Broker                   string
 	Read, Write, Perm, Flags int32
-	Mapping                  string // the static mapping as a text
+	Mapping                  string // the static mapping as a text; empty where nobody knows
 }
 
 // RoutedBy returns a topic of which a server has answered this to GET_ROUTEINFO_BY_TOPIC.
@@ -46,7 +46,7 @@ func mappingOf(r *codec.TopicRouteData, broker string) string {
 			return fmt.Sprintf("%+v", m.Info)
 		}
 	}
-	return ""
+	return "none"
 }
 
 // CompareTopic returns what servers say differently of one topic: whether it is there, and
