@@ -312,15 +312,6 @@ func (d *comparison) lookAtBrokers(ctx context.Context, now *findings, first boo
 	now.brokers.add(nsdiff.Brokers(infos)...)
 }
 
-// leaveOut calls f for each server that was not reached.
-func (d *comparison) leaveOut(f func(i int)) {
-	for i, s := range d.servers {
-		if s.err != nil {
-			f(i)
-		}
-	}
-}
-
 // progress shows on a terminal what is going on; no text takes it away.
 func (d *comparison) progress(format string, args ...any) {
 	if !isTerminal(d.stderr) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -29,6 +30,7 @@ type node struct {
 	addr string
 	api  string // host:port
 	conn *nstest.Client
+	stop func()
 }
 
 func newNode(t testing.TB, change func(*namesrv.Config)) *node {
@@ -62,7 +64,7 @@ func newNode(t testing.TB, change func(*namesrv.Config)) *node {
 	case <-time.After(nstest.Patience):
 		t.Fatal("the server does not start")
 	}
-	n := &node{t: t, addr: s.Addr().String(), api: web.Listener.Addr().String()}
+	n := &node{t: t, addr: s.Addr().String(), api: web.Listener.Addr().String(), stop: stop}
 	n.conn = nstest.Dial(t, n.addr)
 	return n
 }
@@ -352,6 +354,48 @@ func TestDiffUnreached(t *testing.T) {
 		if code, _, stderr := run(t, args...); code != exitUsage {
 			t.Errorf("%q: exit %d, %q", args, code, stderr)
 		}
+	}
+}
+
+// TestDiffLosesOne: a server that dies between two looks takes with it what it has said, and
+// nothing of what the others say.
+func TestDiffLosesOne(t *testing.T) {
+	nodes := []*node{newNode(t, nil), newNode(t, nil), newNode(t, nil)}
+	for _, n := range nodes {
+		n.do(testBrokerA.Register())
+	}
+	nodes[0].do(testBrokerB.Register())
+	more := testBrokerA
+	more.Counter, more.Topics = 2, append([]string{"THIRD"}, more.Topics...)
+	nodes[2].do(more.Register())
+	var out, errs bytes.Buffer
+	c := &ctl{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, env: func(string) string { return "" }, now: time.Now, timeout: nstest.Patience, output: "json"}
+	d, err := c.newComparison([]string{nodes[0].addr, nodes[1].addr, nodes[2].addr}, diffOptions{rate: usualRate, lasting: usualConfirm})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.pause = func(context.Context, time.Duration) error {
+		nodes[2].stop()
+		nstest.Eventually(t, "the third one has gone", func() bool {
+			conn, err := net.Dial("tcp", nodes[2].addr)
+			if err == nil {
+				conn.Close()
+			}
+			return err != nil
+		})
+		return nil
+	}
+	got, err := d.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := &exitError{}
+	if err := d.tell(got, false); !errors.As(err, &end) || end.code != exitNo {
+		t.Errorf("it ends with %v", err)
+	}
+	want := []string{"brokers broker-b 0@10.0.0.2:10911 in c1||true|false|?", "topics PAYMENTS||true|false|?"}
+	if lines := found(t, out.String(), nodes); !slices.Equal(lines, want) || !strings.Contains(errs.String(), nodes[2].addr) {
+		t.Errorf("got %q, want %q; %s", lines, want, &errs)
 	}
 }
 

@@ -430,7 +430,6 @@ func (b *batch) flush(ctx context.Context) {
 	b.d.each(func(i int, s *compared) error { return b.d.routes(ctx, i, s, b.items) })
 	for k := range b.items {
 		it := &b.items[k]
-		b.d.leaveOut(func(i int) { it.said[i] = nsdiff.Topic{} })
 		found := nsdiff.CompareTopic(it.name, it.said)
 		if len(found) == 0 && it.sums != nil { // whatever it is, a route that we are told does not show it
 			found = []nsdiff.Difference{{Name: it.name, What: "checksum", Said: it.sums}}
