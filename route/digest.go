@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"runtime"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"gonamesrv/codec"
@@ -56,22 +57,33 @@ func (v *View) TopicDigests(buckets int) []uint64 {
 	return sums
 }
 
-// TopicsOfBucket returns the names of the topics in bucket n of TopicDigests, in
-// ascending order. It looks at all topics each time. Not for event loops.
-func (v *View) TopicsOfBucket(buckets, n int) []string {
+// A TopicDigest is a topic with its share of the digest of its bucket.
+type TopicDigest struct {
+	Name string
+	Sum  uint64
+}
+
+// TopicsOfBuckets returns the topics in some of the buckets of TopicDigests, in ascending
+// order of name. It looks at all topics each time. Not for event loops.
+func (v *View) TopicsOfBuckets(buckets int, only ...int) (topics []TopicDigest) {
 	buckets = clampBuckets(buckets)
+	wanted := make([]bool, buckets)
+	for _, n := range only {
+		if n >= 0 && n < buckets {
+			wanted[n] = true
+		}
+	}
 	d := digesting{view: v}
-	var names []string
-	for topics := range d.topics {
-		for _, s := range topics {
-			if d.bucket(s.e, buckets) == n && (!v.sweeping || v.serves(s.e)) {
-				names = append(names, s.e.name)
+	for bucket := range d.topics {
+		for _, s := range bucket {
+			if wanted[d.bucket(s.e, buckets)] && (!v.sweeping || v.serves(s.e)) {
+				topics = append(topics, TopicDigest{s.e.name, d.rows(s.e, true, false)})
 			}
 			d.pause()
 		}
 	}
-	slices.Sort(names)
-	return names
+	slices.SortFunc(topics, func(a, b TopicDigest) int { return strings.Compare(a.Name, b.Name) })
+	return topics
 }
 
 // MaxDigestBuckets is into how many buckets TopicDigests divides topics at most.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"unsafe"
@@ -99,16 +100,16 @@ func digestDifference(v *View) string {
 	}
 	const buckets = 3
 	for n, sum := range v.TopicDigests(buckets) {
-		names := v.TopicsOfBucket(buckets, n)
-		if !slices.IsSorted(names) {
+		names := v.TopicsOfBuckets(buckets, n)
+		if !slices.IsSortedFunc(names, func(a, b TopicDigest) int { return strings.Compare(a.Name, b.Name) }) {
 			return fmt.Sprintf("bucket %d is not in order: %q", n, names)
 		}
-		for _, name := range names {
-			if _, ok := topics[name]; !ok {
-				return fmt.Sprintf("bucket %d has %q, which is in another or nowhere", n, name)
+		for _, t := range names {
+			if want, ok := topics[t.Name]; !ok || t.Sum != want {
+				return fmt.Sprintf("bucket %d has %q with the digest %x, want %x; or it is in another or nowhere", n, t.Name, t.Sum, want)
 			}
-			sum ^= topics[name]
-			delete(topics, name)
+			sum ^= t.Sum
+			delete(topics, t.Name)
 		}
 		if sum != 0 {
 			return fmt.Sprintf("the digest of bucket %d is not that of %q", n, names)

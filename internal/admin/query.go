@@ -74,6 +74,28 @@ func (q *query) whole(name string, unset, least, most int) int {
 	return n
 }
 
+// wholes returns a parameter that is whole numbers, which are separated by commas, each
+// once, count at most.
+func (q *query) wholes(name string, count, least, most int) (list []int) {
+	if !q.values.Has(name) {
+		return nil
+	}
+	texts := strings.SplitN(q.text(name), ",", count+1)
+	if len(texts) > count {
+		q.refuse("%s has more than %d numbers", name, count)
+		return nil
+	}
+	for _, text := range texts {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > most || strings.HasPrefix(text, "+") || slices.Contains(list, n) {
+			q.refuse("%s has %s, must be different whole numbers from %d to %d", name, quoted(text), least, most)
+			return nil
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
 // flag returns a parameter that is yes or no.
 func (q *query) flag(name string) bool {
 	switch q.text(name) {

@@ -45,7 +45,7 @@ func endpoints() []endpoint {
 		{path: "/v1/config", needs: roleRead, query: []string{"changed"}, answer: (*Admin).config},
 		{path: "/v1/connections", needs: roleRead, heavy: true, query: append([]string{"by", "list"}, page...), answer: (*Admin).connections},
 		{path: "/v1/top", needs: roleRead, query: []string{"by", "limit"}, answer: (*Admin).top},
-		{path: "/v1/digest", needs: roleRead, heavy: true, query: []string{"buckets", "only"}, answer: (*Admin).digest},
+		{path: "/v1/digest", needs: roleRead, heavy: true, query: []string{"buckets", "within", "only"}, answer: (*Admin).digest},
 		{path: "/v1/events", needs: roleRead, query: []string{"since", "type", "cluster", "broker", "topic", "limit"}, answer: (*Admin).events},
 		{path: "/v1/explain/topics/{t}", needs: roleRead, query: []string{"as", "from"}, answer: (*Admin).explainTopic},
 		{path: "/v1/explain/brokers/{b}", needs: roleRead, answer: (*Admin).explainBroker},

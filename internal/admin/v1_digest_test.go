@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,6 +27,54 @@ func TestDigestBuckets(t *testing.T) {
 	}
 	if w := f.get("/v1/digest?only=1"); w.Code != 400 {
 		t.Errorf("only without buckets: %d", w.Code)
+	}
+}
+
+// TestDigestWithin: the finer buckets that lie in a coarse one are those that have its
+// topics, and the digest of a bucket is that of its topics.
+func TestDigestWithin(t *testing.T) {
+	f := newWorld(t)
+	sum := func(texts []string) (sum uint64) {
+		for _, text := range texts {
+			n, err := strconv.ParseUint(text, 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum ^= n
+		}
+		return sum
+	}
+	var coarse, fine, two digestList
+	f.want(200, "/v1/digest?buckets=4", &coarse)
+	f.want(200, "/v1/digest?buckets=32", &fine)
+	f.want(200, "/v1/digest?buckets=32&within=4&only=3,1", &two)
+	var want []string
+	for _, n := range []int{3, 1} {
+		var in []string
+		for ; n < 32; n += 4 {
+			in = append(in, (*fine.Buckets)[n])
+		}
+		if got, want := sum(in), sum((*coarse.Buckets)[n%4:n%4+1]); got != want {
+			t.Errorf("the buckets in bucket %d have %x, want %x", n%4, got, want)
+		}
+		want = append(want, in...)
+	}
+	if !slices.Equal(*two.Buckets, want) || two.Names != nil {
+		t.Errorf("got %q, want %q", *two.Buckets, want)
+	}
+	var topics digestList
+	f.want(200, "/v1/digest?buckets=4&only=3,1", &topics)
+	if got, want := sum(*topics.Sums), sum([]string{(*coarse.Buckets)[1], (*coarse.Buckets)[3]}); got != want || len(*topics.Names) != len(*topics.Sums) {
+		t.Errorf("the topics of two buckets %+v have %x, want %x", topics, got, want)
+	}
+	for _, bad := range []string{
+		"buckets=32&within=5&only=1", "buckets=4&within=32&only=1", "buckets=32&within=4", "buckets=32&within=4&only=4", "within=4&only=1",
+		"buckets=4&only=", "buckets=4&only=1,", "buckets=4&only=1,1", "buckets=4&only=%2B1", "buckets=4&only=1,4",
+		"buckets=65536&only=0" + strings.Repeat(",1", 256),
+	} {
+		if w := f.get("/v1/digest?" + bad); w.Code != 400 {
+			t.Errorf("%s is answered %d", bad, w.Code)
+		}
 	}
 }
 

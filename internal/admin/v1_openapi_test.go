@@ -177,7 +177,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"limit": {"1", "3", "0", "x", "10000", ""}, "after": {"ORDERS", "zzz", "a/b", "%ff"}, "state": {"live", "masterless,overdue", "1", "dead", ""},
 		"cluster": {"c1", "none"}, "broker": {"broker-a"}, "perm": {"4", "6", "8"}, "fields": {"name", "all"}, "prefix": {"A", "%25"}, "contains": {"R", "\x00"},
 		"as": {"V4_9_3,zone-1", ",zone-2", "x", "4.9.4"}, "from": {"127.0.0.7", "127.0.0.8", "127.0.0.9", "::1", "x", "fe80::1%eth0"},
-		"standardJson": {"1", "yes"}, "raw": {"1", "0", "x"}, "changed": {"1", "false", "x"}, "by": {"address", "language,version", "topic", "missedTopic", "peer", "x"}, "list": {"1", "x"}, "buckets": {"1", "16", "0"}, "only": {"0", "x"},
+		"standardJson": {"1", "yes"}, "raw": {"1", "0", "x"}, "changed": {"1", "false", "x"}, "by": {"address", "language,version", "topic", "missedTopic", "peer", "x"}, "list": {"1", "x"}, "buckets": {"1", "16", "0"}, "only": {"0", "0,1", "x"}, "within": {"1", "x"},
 		"since": {"0", "1", "99999999", "abc.5", "x.y", "-1", ""}, "type": {"broker.*", "topics.changed,broker.*", "broker", "*", "", "broker.nothing"}, "topic": {"ORDERS", "none", "\xff", ""},
 		"brokers": {"1", "x"}, "events": {"1", "x"}, "wait": {"0s", "x"}, "unknown": {"1"},
 	}

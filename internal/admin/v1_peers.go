@@ -12,16 +12,35 @@ type digestList struct {
 	Brokers    string    `json:"brokers"`
 	Topics     string    `json:"topics"`
 	Buckets    *[]string `json:"buckets,omitempty"` // of topics, by a hash of their names
-	Names      *[]string `json:"names,omitempty"`   // of the bucket that was asked for
+	Names      *[]string `json:"names,omitempty"`   // of the buckets that were asked for
+	Sums       *[]string `json:"sums,omitempty"`    // of each of these topics
 }
 
+// mostOnly is how many buckets one request may name.
+const mostOnly = 256
+
 // digest says in two numbers what clients are told, so that servers can be compared; in
-// which bucket of topics a difference is, and which topics are in it.
+// which bucket of topics a difference is, and which topics are in it. A topic is in the
+// bucket that the rest of its hash by the number of buckets says: so those of bucket n of
+// 1,024 are in the buckets n, n + 1,024, … of 65,536.
 func (a *Admin) digest(q *query) (any, error) {
 	buckets := q.whole("buckets", 0, 1, route.MaxDigestBuckets)
-	only := q.whole("only", -1, 0, route.MaxDigestBuckets-1)
-	if only >= 0 && only >= buckets {
-		q.refuse("only is %d, must be less than buckets", only)
+	within := q.whole("within", 0, 1, route.MaxDigestBuckets)
+	only := q.wholes("only", mostOnly, 0, route.MaxDigestBuckets-1)
+	of := buckets // of how many buckets only speaks
+	if within > 0 {
+		of = within
+	}
+	for _, n := range only {
+		if n >= of {
+			q.refuse("only is %d, must be less than %d, the number of buckets", n, of)
+		}
+	}
+	switch {
+	case within > 0 && (within > buckets || buckets%within != 0):
+		q.refuse("within is %d, must divide buckets, which is %d", within, buckets)
+	case within > 0 && len(only) == 0:
+		q.refuse("within is of use with only")
 	}
 	if err := q.fault(); err != nil {
 		return nil, err
@@ -30,16 +49,29 @@ func (a *Admin) digest(q *query) (any, error) {
 	d := v.Digest()
 	answer := digestList{Generation: a.generation(v), Brokers: digestText(d.Brokers), Topics: digestText(d.Topics)}
 	switch {
-	case only >= 0:
-		names := append([]string{}, v.TopicsOfBucket(buckets, only)...)
-		if len(names) > largestNamePage {
-			return nil, badParameter("bucket %d of %d has %d topics, more than %d: ask for more buckets", only, buckets, len(names), largestNamePage)
+	case len(only) > 0 && within == 0:
+		topics := v.TopicsOfBuckets(buckets, only...)
+		if len(topics) > largestNamePage {
+			return nil, badParameter("%d of %d buckets have %d topics, more than %d: ask for more buckets", len(only), buckets, len(topics), largestNamePage)
 		}
-		answer.Names = &names
+		names, sums := make([]string, len(topics)), make([]string, len(topics))
+		for i, t := range topics {
+			names[i], sums[i] = t.Name, digestText(t.Sum)
+		}
+		answer.Names, answer.Sums = &names, &sums
 	case buckets > 0:
-		texts := make([]string, 0, buckets)
-		for _, sum := range v.TopicDigests(buckets) {
-			texts = append(texts, digestText(sum))
+		all := v.TopicDigests(buckets)
+		texts := make([]string, 0, len(all))
+		if within > 0 {
+			for _, n := range only {
+				for ; n < buckets; n += within {
+					texts = append(texts, digestText(all[n]))
+				}
+			}
+		} else {
+			for _, sum := range all {
+				texts = append(texts, digestText(sum))
+			}
 		}
 		answer.Buckets = &texts
 	}

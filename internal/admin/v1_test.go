@@ -70,6 +70,8 @@ var goldenPaths = []struct {
 	{"explain_broker", "/v1/explain/brokers/broker-d", 200},
 	{"explain_broker_unknown", "/v1/explain/brokers/BROKER-A", 200},
 	{"digest", "/v1/digest?buckets=4", 200},
+	{"digest_within", "/v1/digest?buckets=16&within=4&only=2", 200},
+	{"digest_names", "/v1/digest?buckets=4&only=1,2", 200},
 	{"peers", "/v1/peers", 200},
 	{"parameter_unknown", "/v1/topics?foo=1", 400},
 	{"parameter_none", "/v1/status?foo=1", 400},

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"gonamesrv/codec"
+	"gonamesrv/internal/nsdiff"
 	"gonamesrv/route"
 )
 
@@ -183,12 +184,7 @@ func shown(key, value string) string {
 }
 
 // soundsSecret reports whether a key that somebody made up is for a secret.
-func soundsSecret(key string) bool {
-	key = strings.ToLower(key)
-	return slices.ContainsFunc([]string{"passw", "secret", "token", "accesskey", "privatekey"}, func(word string) bool {
-		return strings.Contains(key, word)
-	})
-}
+func soundsSecret(key string) bool { return nsdiff.SoundsSecret(key) }
 
 // maxShownKeys is how many keys of one UPDATE_NAMESRV_CONFIG are shown.
 const maxShownKeys = 32

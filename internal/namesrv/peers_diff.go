@@ -2,13 +2,13 @@ package namesrv
 
 import (
 	"cmp"
-	"fmt"
 	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
 
 	"gonamesrv/codec"
+	"gonamesrv/internal/nsdiff"
 	"gonamesrv/route"
 )
 
@@ -123,15 +123,12 @@ func diffBrokers(d *peerDiff, v *route.View, body []byte) error {
 		return err
 	}
 	theirs := map[string]bool{}
-	for i := range info.BrokerAddrTable {
-		b := &info.BrokerAddrTable[i]
-		for _, a := range b.BrokerAddrs {
-			theirs[brokerText(b.Cluster, b.BrokerName, a.ID, a.Addr)] = true
-		}
+	for member := range nsdiff.Members(&info) {
+		theirs[member] = true
 	}
 	for c := range route.Diff(nil, v).Brokers() {
 		for m := range c.New.Members() {
-			text := brokerText(c.New.Cluster, c.Name, m.ID, m.Addr)
+			text := nsdiff.MemberText(c.New.Cluster, c.Name, m.ID, m.Addr)
 			if !theirs[text] {
 				d.add([]byte(text), onlyHere)
 			}
@@ -142,10 +139,6 @@ func diffBrokers(d *peerDiff, v *route.View, body []byte) error {
 		d.add([]byte(text), onlyThere)
 	}
 	return nil
-}
-
-func brokerText(cluster, name string, id int64, addr string) string {
-	return fmt.Sprintf("%s %d@%s in %s", name, id, addr, cluster)
 }
 
 // diffTopics compares with the answer to GET_ALL_TOPIC_LIST_FROM_NAMESERVER.
@@ -169,8 +162,8 @@ func diffTopics(d *peerDiff, v *route.View, body []byte) error {
 // diffConfig compares with the answer to GET_NAMESRV_CONFIG the keys that both have and
 // that should be the same.
 func diffConfig(d *peerDiff, cfg *Config, body []byte) error {
-	theirs := configLines(body)
-	for key, ours := range configLines(cfg.text()) {
+	theirs := nsdiff.ConfigLines(body)
+	for key, ours := range nsdiff.ConfigLines(cfg.text()) {
 		value, ok := theirs[key]
 		k, known := knownKeys[key]
 		if !ok || !known || k.unused || IsOwnKey(key) || value == ours {
@@ -181,43 +174,12 @@ func diffConfig(d *peerDiff, cfg *Config, body []byte) error {
 	return nil
 }
 
-// configLines returns the keys of an answer to GET_NAMESRV_CONFIG with their values.
-// Nothing in it is escaped.
-func configLines(body []byte) map[string]string {
-	lines := map[string]string{}
-	for line := range strings.SplitSeq(string(body), "\n") {
-		if key, value, ok := strings.Cut(line, "="); ok {
-			lines[key] = strings.TrimFunc(value, isTrimmed)
-		}
-	}
-	return lines
-}
-
 // IsOwnKey reports whether each name server has a value of its own for a key: files,
 // ports, addresses, what goes by the machine, and secrets. Where configurations are
 // compared, these are left out.
 func IsOwnKey(key string) bool {
-	if knownKeys[key].secret || soundsSecret(key) {
-		return true
-	}
-	lower := strings.ToLower(key)
-	for _, what := range localKeyEnds {
-		if strings.HasSuffix(lower, what) {
-			return true
-		}
-	}
-	return slices.Contains(localKeys, key)
-}
-
-// localKeyEnds are how keys end that name a file, a port or an address.
-var localKeyEnds = []string{"path", "file", "port", "addr", "address", "hosts"}
-
-// localKeys are the other keys that differ by nature.
-var localKeys = []string{
-	"addressServerList", "proxyProtocolTrusted", "rocketmqHome", "warmStartIdentity",
-	"serverSelectorThreads", // Java has another default, and 0 means what the machine has
-	versionKey,
+	return knownKeys[key].secret || soundsSecret(key) || nsdiff.IsLocalKey(key)
 }
 
 // version returns which release a peer like us says that it is, "" for another one.
-func (a *peerAnswers) version() string { return configLines(a.config.body)[versionKey] }
+func (a *peerAnswers) version() string { return nsdiff.ConfigLines(a.config.body)[versionKey] }

@@ -16,6 +16,7 @@ import (
 
 	"gonamesrv/codec"
 	"gonamesrv/internal/client"
+	"gonamesrv/internal/nsdiff"
 	"gonamesrv/internal/nstest"
 	"gonamesrv/route"
 )
@@ -351,14 +352,14 @@ func TestPeerAnswersBadly(t *testing.T) {
 // TestLocalKeys: keys that differ by nature are real keys, and a word that ends the name
 // of one of them ends no other.
 func TestLocalKeys(t *testing.T) {
-	for _, key := range localKeys {
+	for _, key := range nsdiff.LocalKeys {
 		if _, ok := knownKeys[key]; !ok && key != versionKey {
 			t.Errorf("there is no key %s", key)
 		}
 	}
 	var local []string
 	for _, k := range configKeys {
-		if IsOwnKey(k.name) && !slices.Contains(localKeys, k.name) {
+		if nsdiff.IsLocalKey(k.name) && !slices.Contains(nsdiff.LocalKeys, k.name) {
 			local = append(local, k.name)
 		}
 	}
@@ -372,6 +373,21 @@ func TestLocalKeys(t *testing.T) {
 		if IsOwnKey(key) {
 			t.Errorf("%s is not compared", key)
 		}
+	}
+}
+
+// TestIdleKeys: the keys of Java that nobody compares with ours are those that mean
+// nothing here.
+func TestIdleKeys(t *testing.T) {
+	var unused []string
+	for _, k := range configKeys {
+		if k.unused {
+			unused = append(unused, k.name)
+		}
+	}
+	slices.Sort(unused)
+	if !slices.Equal(unused, nsdiff.IdleKeys) {
+		t.Errorf("got %q, want %q", nsdiff.IdleKeys, unused)
 	}
 }
 

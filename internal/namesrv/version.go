@@ -3,6 +3,8 @@ package namesrv
 import (
 	"runtime/debug"
 	"sync"
+
+	"gonamesrv/internal/nsdiff"
 )
 
 // release is the version that a build is of, or leads to.
@@ -10,7 +12,7 @@ const release = "0.1.0-dev"
 
 // versionKey is shown by GET_NAMESRV_CONFIG among the keys; nobody can set it.
 // Not a Java key.
-const versionKey = "version"
+const versionKey = nsdiff.VersionKey
 
 // Version returns the release and, as far as the build knows it, the revision
 // that it was built from: 0.1.0-dev+0123456789ab.

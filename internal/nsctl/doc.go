@@ -10,6 +10,8 @@
 //	servers.go  asks all servers at once, by internal/client
 //	admin.go    asks the HTTP API: one answer, or a stream of events
 //	print.go    prints what was found: table, wide, json, yaml, name
+//	diff.go     compares servers; diff_look.go says when to look, diff_topics.go how
+//	snapshot.go keeps what a server knows in a file
 //	confirm.go  asks before something is changed
 //
 // The counterpart in RocketMQ is mqadmin (MQAdminStartup).

@@ -129,6 +129,8 @@ func (c *ctl) root() *cobra.Command {
 func (c *ctl) commands() []*cobra.Command {
 	return []*cobra.Command{
 		c.newVersion(),
+		c.newDiff(),
+		c.newSnapshot(),
 	}
 }
 

@@ -104,7 +104,7 @@ func (s *server) call(ctx context.Context, code codec.RequestCode, ext codec.Ext
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no answer within %v", s.timeout))
 	defer cancel()
 	if s.conn == nil {
-		conn, err := client.Dial(ctx, s.addr, client.Options{TLS: s.tls})
+		conn, err := client.Dial(ctx, s.addr, client.Options{TLS: s.tls, MaxReply: maxAnswer})
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause

@@ -1,0 +1,5 @@
+//go:build race
+
+package nsctl
+
+const raceEnabled = true
