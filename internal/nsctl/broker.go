@@ -407,7 +407,7 @@ func (c *ctl) brokerUnregister() *cobra.Command {
 				return all
 			}
 			return changeAll(ctx, c, &change{
-				missing: "there is no " + what, ask: "forget " + what, name: "broker", gone: true,
+				missing: "there is no " + what, ask: "forget " + what, name: "broker", gone: true, late: true,
 				look: func(ctx context.Context, s *server) ([]state, error) {
 					set, err := s.brokerSet(ctx, name)
 					if err != nil {

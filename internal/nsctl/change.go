@@ -20,10 +20,11 @@ type change struct {
 	look func(ctx context.Context, s *server) ([]state, error)
 	// apply does it.
 	apply func(ctx context.Context, s *server, before []state) error
-	// done returns nil if what there is afterwards is what was wanted. Until then look is
-	// called again, for at most the time of --timeout: Java does some things later than it
-	// says so. nil wants nothing.
+	// done returns nil if what there is afterwards is what was wanted. nil wants nothing.
 	done func(before, after []state) error
+	// late says that Java does it a moment after it has said so: look is called again until
+	// it is done, for at most the time of --timeout.
+	late bool
 	// gone says that look fails with a missingError where it has worked.
 	gone bool
 	// after is told once something has been changed.
@@ -136,7 +137,7 @@ func (ch *change) confirm(c *ctl, looked []answer[[]state], ready int) error {
 	return c.confirm("%s%s on %s?", b.String(), clean(ch.ask), on)
 }
 
-// readBack looks until what was wanted is so.
+// readBack looks whether what was wanted is so.
 func (ch *change) readBack(ctx context.Context, s *server, before []state) ([]state, error) {
 	end := time.Now().Add(s.timeout)
 	for {
@@ -153,7 +154,7 @@ func (ch *change) readBack(ctx context.Context, s *server, before []state) ([]st
 		if err = ch.done(before, after); err == nil {
 			return after, nil
 		}
-		if time.Now().After(end) {
+		if !ch.late || time.Now().After(end) {
 			return after, err
 		}
 		select {
