@@ -64,6 +64,8 @@ type ctl struct {
 	color     string
 	tls       tlsFlags
 
+	ended <-chan struct{} // closed when somebody ends the program
+
 	webOnce sync.Once
 	web     *http.Client // for webClient
 	webErr  error
@@ -84,6 +86,7 @@ func isTerminal(f any) bool {
 }
 
 func (c *ctl) run(ctx context.Context, args []string) int {
+	c.ended = ctx.Done()
 	cmd := c.root()
 	cmd.SetArgs(args)
 	cmd.SetIn(c.stdin)

@@ -62,6 +62,9 @@ func (s *server) status(ctx context.Context) (serverStatus, error) {
 		return st, err
 	}
 	st.State, st.Version = "java", versionName(s.speaks)
+	if err != nil {
+		st.State = "up" // it does not tell everybody what it is
+	}
 	if release := config.release(); release != "" {
 		st.State, st.Version = "up", release
 	}

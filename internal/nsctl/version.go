@@ -12,7 +12,7 @@ import (
 // A serverVersion is what a name server says of its version.
 type serverVersion struct {
 	Server  string `json:"server"`
-	Kind    string `json:"kind"`    // gonamesrv, or java for any other one
+	Kind    string `json:"kind"`    // gonamesrv; java for any other one; unknown if it does not say
 	Version string `json:"version"` // the release
 	Speaks  string `json:"speaks"`  // the version of RocketMQ that it answers with
 }
@@ -31,6 +31,9 @@ func (c *ctl) newVersion() *cobra.Command {
 				config, err := s.config(ctx)
 				if _, unreached := err.(*unreachedError); unreached {
 					return v, err
+				}
+				if err != nil {
+					v.Kind = "unknown" // it does not tell everybody what it is
 				}
 				if s.speaks == 0 { // it has left that out
 					v.Speaks, v.Version = "–", "–"
