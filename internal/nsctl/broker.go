@@ -144,7 +144,7 @@ func (c *ctl) brokerShow() *cobra.Command {
 			if err := printLists(c, answers, brokerColumns, brokerRows); err != nil {
 				return err
 			}
-			return conclude(c, answers, "there is no broker "+args[0])
+			return ended(c, answers, "there is no broker "+args[0])
 		}),
 	}
 }
@@ -183,7 +183,7 @@ func (c *ctl) brokerGroup() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return conclude(c, answers, "there is no broker "+args[0])
+			return ended(c, answers, "there is no broker "+args[0])
 		}),
 	}
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the cluster to ask with")
@@ -265,7 +265,7 @@ func (c *ctl) brokerVersion() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return conclude(c, answers, "there is no broker "+args[0])
+			return ended(c, answers, "there is no broker "+args[0])
 		}),
 	}
 }

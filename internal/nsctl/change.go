@@ -62,7 +62,7 @@ func changeAll(ctx context.Context, c *ctl, ch *change) error {
 		}
 	}
 	if ready == 0 {
-		return conclude(c, looked, ch.missing)
+		return ended(c, looked, ch.missing)
 	}
 	answers := make([]answer[[]changed], 0, len(looked))
 	if ch.dryRun {
@@ -72,7 +72,7 @@ func changeAll(ctx context.Context, c *ctl, ch *change) error {
 		if err := ch.print(c, answers); err != nil {
 			return err
 		}
-		return conclude(c, answers, ch.missing)
+		return ended(c, answers, ch.missing)
 	}
 	if err := ch.confirm(c, looked, ready); err != nil {
 		return err
@@ -104,7 +104,7 @@ func changeAll(ctx context.Context, c *ctl, ch *change) error {
 	if ch.after != "" {
 		fmt.Fprintln(c.stderr, ch.after)
 	}
-	return conclude(c, answers, ch.missing)
+	return ended(c, answers, ch.missing)
 }
 
 // confirm asks, and shows what there is now.

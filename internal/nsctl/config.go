@@ -54,7 +54,7 @@ func (c *ctl) configGet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return conclude(c, answers, "there is no key "+strings.Join(args, ", "))
+			return ended(c, answers, "there is no key "+strings.Join(args, ", "))
 		}),
 	}
 }

@@ -53,7 +53,7 @@ func (c *ctl) kvList() *cobra.Command {
 			if err := printLists(c, answers, kvColumns, kvRows); err != nil {
 				return err
 			}
-			return conclude(c, answers, "there is no namespace "+strings.Join(args, ""))
+			return ended(c, answers, "there is no namespace "+strings.Join(args, ""))
 		}),
 	}
 }
@@ -109,7 +109,7 @@ func (c *ctl) getKey(cmd *cobra.Command, which func(args []string) (namespace, k
 		if err := printLists(c, answers, kvColumns, kvRows); err != nil {
 			return err
 		}
-		return conclude(c, answers, "there is no key "+key+" in namespace "+namespace)
+		return ended(c, answers, "there is no key "+key+" in namespace "+namespace)
 	})
 	return cmd
 }

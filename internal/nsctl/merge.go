@@ -99,10 +99,10 @@ func compareCells(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// conclude tells what did not work out and returns how the program ends. What is not there
+// ended tells what did not work out and returns how the program ends. What is not there
 // (a missingError) is the answer no, and no failure: missing says so, as the name of the
 // servers goes on behind it.
-func conclude[T any](c *ctl, answers []answer[T], missing string) error {
+func ended[T any](c *ctl, answers []answer[T], missing string) error {
 	var rest []answer[T]
 	var without []string
 	for _, a := range answers {

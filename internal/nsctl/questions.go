@@ -30,8 +30,8 @@ type missingError struct{}
 
 func (missingError) Error() string { return "it is not there" }
 
-// found turns an answer that says that something is not there into a missingError.
-func found(err error, code codec.ResponseCode) error {
+// absent turns an answer that says that something is not there into a missingError.
+func absent(err error, code codec.ResponseCode) error {
 	var r *client.ReplyError
 	if errors.As(err, &r) && r.Code == code {
 		return missingError{}
@@ -98,7 +98,7 @@ func (s *server) brokerSet(ctx context.Context, name string) (*brokerSet, error)
 func (s *server) route(ctx context.Context, topic string) (*codec.TopicRouteData, error) {
 	reply, err := s.call(ctx, codec.ReqGetRouteInfoByTopic, fields("topic", topic), nil)
 	if err != nil {
-		return nil, found(err, codec.RespTopicNotExist)
+		return nil, absent(err, codec.RespTopicNotExist)
 	}
 	return decodeRoute(reply.Body)
 }
@@ -129,7 +129,7 @@ func (s *server) topics(ctx context.Context, code codec.RequestCode, ext codec.E
 func (s *server) kv(ctx context.Context, namespace, key string) (string, error) {
 	reply, err := s.call(ctx, codec.ReqGetKVConfig, fields("namespace", namespace, "key", key), nil)
 	if err != nil {
-		return "", found(err, codec.RespQueryNotFound)
+		return "", absent(err, codec.RespQueryNotFound)
 	}
 	value, ok := reply.Ext.Get("value")
 	if !ok {
@@ -142,7 +142,7 @@ func (s *server) kv(ctx context.Context, namespace, key string) (string, error) 
 func (s *server) kvs(ctx context.Context, namespace string) ([]kvItem, error) {
 	reply, err := s.call(ctx, codec.ReqGetKVListByNamespace, fields("namespace", namespace), nil)
 	if err != nil {
-		return nil, found(err, codec.RespQueryNotFound)
+		return nil, absent(err, codec.RespQueryNotFound)
 	}
 	var table struct{ Table map[string]string }
 	if err := json.Unmarshal(reply.Body, &table); err != nil {

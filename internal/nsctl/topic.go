@@ -147,7 +147,7 @@ func (c *ctl) topicRoute() *cobra.Command {
 					return err
 				}
 			}
-			return conclude(c, answers, "topic "+args[0]+" is not routed")
+			return ended(c, answers, "topic "+args[0]+" is not routed")
 		}),
 	}
 	cmd.Flags().StringVar(&version, "as-client-version", "", "ask as a client of this version, as V4_9_3")
@@ -261,7 +261,7 @@ func (c *ctl) topicClusters() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return conclude(c, answers, "topic "+args[0]+" is not routed")
+			return ended(c, answers, "topic "+args[0]+" is not routed")
 		}),
 	}
 }
