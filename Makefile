@@ -5,12 +5,15 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring interop trials soak clean help
+.PHONY: all build man run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring interop trials soak clean help
 
 all: test lint ## test and lint
 
 build: ## build the programs into bin/, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+man: ## write the man pages of nsctl into bin/man
+	mkdir -p $(BIN)/man && $(GO) run ./cmd/nsctl man $(BIN)/man
 
 run: build ## start a name server on port 9876
 	./$(BIN)/namesrv

@@ -84,13 +84,26 @@ func (c *Conn) Net() net.Conn { return c.conn }
 // Close closes the connection. It returns no error: nobody could do anything about it.
 func (c *Conn) Close() { _ = c.conn.Close() }
 
-// Call asks one thing and returns the answer, whose bytes are the caller's. An answer
-// other than SUCCESS is a *ReplyError. After any other error the connection is of no use
-// any more; all of it ends with ctx.
+// Call asks one thing, as a client of codec.Version does, and returns the answer. An
+// answer other than SUCCESS is a *ReplyError; for the rest see Do.
+func (c *Conn) Call(ctx context.Context, code codec.RequestCode, ext codec.ExtFields, body []byte) (*codec.Command, error) {
+	reply, err := c.Do(ctx, &codec.Command{Code: code, Version: codec.Version, Ext: ext, Body: body})
+	if err != nil {
+		return nil, err
+	}
+	if is := codec.ResponseCode(reply.Code); is != codec.RespSuccess {
+		return nil, &ReplyError{is, string(reply.Remark)}
+	}
+	return reply, nil
+}
+
+// Do asks one thing and returns the answer, whatever its code is; its bytes are the
+// caller's. Of ask the opaque is set. After an error the connection is of no use any
+// more; all of it ends with ctx.
 //
 // What the server asks in between, and answers to what nobody has asked, are passed
 // over; together with the answer they must not be longer than Options.MaxReply.
-func (c *Conn) Call(ctx context.Context, code codec.RequestCode, ext codec.ExtFields, body []byte) (*codec.Command, error) {
+func (c *Conn) Do(ctx context.Context, ask *codec.Command) (*codec.Command, error) {
 	if c.broken != nil {
 		return nil, c.broken
 	}
@@ -100,7 +113,7 @@ func (c *Conn) Call(ctx context.Context, code codec.RequestCode, ext codec.ExtFi
 		c.conn.SetDeadline(time.Unix(1, 0))
 		close(woken)
 	})
-	reply, err := c.call(code, ext, body)
+	reply, err := c.do(ask)
 	if !stop() {
 		<-woken
 		if err == nil {
@@ -113,9 +126,6 @@ func (c *Conn) Call(ctx context.Context, code codec.RequestCode, ext codec.ExtFi
 		}
 		c.broken = err
 		return nil, err
-	}
-	if is := codec.ResponseCode(reply.Code); is != codec.RespSuccess {
-		return nil, &ReplyError{is, string(reply.Remark)}
 	}
 	return reply, nil
 }
@@ -135,12 +145,9 @@ func (c *Conn) Send(b []byte) error {
 	return err
 }
 
-func (c *Conn) call(code codec.RequestCode, ext codec.ExtFields, body []byte) (*codec.Command, error) {
-	opaque := c.NextOpaque()
-	request := codec.AppendRequest(nil, codec.SerializeJSON, &codec.Command{
-		Code: code, Version: codec.Version, Opaque: opaque, Ext: ext, Body: body,
-	})
-	if err := c.Send(request); err != nil {
+func (c *Conn) do(ask *codec.Command) (*codec.Command, error) {
+	ask.Opaque = c.NextOpaque()
+	if err := c.Send(codec.AppendRequest(nil, codec.SerializeJSON, ask)); err != nil {
 		return nil, err
 	}
 	for read := 0; ; {
@@ -158,7 +165,7 @@ func (c *Conn) call(code codec.RequestCode, ext codec.ExtFields, body []byte) (*
 		if err := reply.Decode(frame); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrReply, err)
 		}
-		if reply.Flag.IsResponse() && reply.Opaque == opaque {
+		if reply.Flag.IsResponse() && reply.Opaque == ask.Opaque {
 			return reply, nil
 		}
 	}

@@ -106,7 +106,8 @@
 // addressserver_test.go, where nobody is told an address; tls_test.go, where
 // broker and clients speak TLS; horizon_linux_test.go, where the broker is behind
 // a NAT; mqadmindiff_test.go, where mqadmin must print the same for ours and for a
-// Java name server; peers_test.go, where ours compares itself with a Java one; and
-// operate_test.go, where an operator looks at it over HTTP. Read interop_test.go
-// first, and differential_test.go for the comparison.
+// Java name server; nsctl_test.go, where nsctl must do so with three; peers_test.go,
+// where ours compares itself with a Java one; and operate_test.go, where an operator
+// looks at it over HTTP. Read interop_test.go first, and differential_test.go for the
+// comparison.
 package interop

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -41,13 +42,9 @@ func (c *ctl) admins() ([]*admin, error) {
 	if given == "" {
 		given = c.env("NSCTL_ADMIN")
 	}
-	secure, err := c.tls.config()
+	web, err := c.webClient()
 	if err != nil {
 		return nil, err
-	}
-	web := &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: secure, Proxy: nil, MaxIdleConnsPerHost: 4},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	var all []*admin
 	add := func(name, text string) error {
@@ -83,6 +80,40 @@ func (c *ctl) admins() ([]*admin, error) {
 		}
 	}
 	return all, nil
+}
+
+// newAdmin returns the API of a name server that is at a port of its host.
+func (c *ctl) newAdmin(addr string, port int, secure bool) (*admin, error) {
+	token, err := c.token()
+	if err != nil {
+		return nil, err
+	}
+	web, err := c.webClient()
+	if err != nil {
+		return nil, err
+	}
+	base := &url.URL{Scheme: "http", Host: net.JoinHostPort(hostOf(addr), strconv.Itoa(port))}
+	if secure {
+		base.Scheme = "https"
+	}
+	return &admin{ctl: c, name: addr, base: base, token: token, http: web}, nil
+}
+
+// webClient returns what asks over HTTP: one for the whole run. Its idle connections end
+// with that.
+func (c *ctl) webClient() (*http.Client, error) {
+	c.webOnce.Do(func() {
+		secure, err := c.tls.config()
+		if err != nil {
+			c.webErr = err
+			return
+		}
+		c.web = &http.Client{
+			Transport:     &http.Transport{TLSClientConfig: secure, Proxy: nil, MaxIdleConnsPerHost: 4},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	})
+	return c.web, c.webErr
 }
 
 // token returns the token to show, "" for none.

@@ -13,10 +13,19 @@ func (c *ctl) confirm(format string, args ...any) error {
 		return nil
 	}
 	fmt.Fprintf(c.stderr, format+" [y/N] ", args...)
-	line, _ := bufio.NewReader(c.stdin).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes":
-		return nil
+	said := make(chan string, 1)
+	go func() { // it ends with the program: nobody can take back a read of a terminal
+		line, _ := bufio.NewReader(c.stdin).ReadString('\n')
+		said <- line
+	}()
+	select {
+	case line := <-said:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return nil
+		}
+	case <-c.ended:
+		fmt.Fprintln(c.stderr)
 	}
 	return no("nothing was changed")
 }

@@ -6,13 +6,19 @@
 // are asked at once. What changes something goes to all of them, says before what it will
 // do, and afterwards what has become of it.
 //
-//	nsctl.go    the commands, flags of all of them, exit codes
-//	servers.go  asks all servers at once, by internal/client
-//	admin.go    asks the HTTP API: one answer, or a stream of events
-//	print.go    prints what was found: table, wide, json, yaml, name
-//	diff.go     compares servers; diff_look.go says when to look, diff_topics.go how
-//	snapshot.go keeps what a server knows in a file
-//	confirm.go  asks before something is changed
+//	nsctl.go      the commands, flags of all of them, exit codes
+//	servers.go    asks all servers at once, by internal/client
+//	questions.go  the requests, with their answers decoded
+//	admin.go      asks the HTTP API: one answer, or a stream of events
+//	print.go      prints what was found: table, wide, json, yaml, name
+//	merge.go      one table of what all servers say
+//	diff.go       compares servers; diff_look.go says when to look, diff_topics.go how
+//	snapshot.go   keeps what a server knows in a file
+//	change.go     changes something everywhere; confirm.go asks before
+//	repeat.go     does it again and again
+//	complete.go   what the tab key offers
+//
+// Each other file is the command of its name, with what is below it.
 //
 // The counterpart in RocketMQ is mqadmin (MQAdminStartup).
 package nsctl

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,6 +63,12 @@ type ctl struct {
 	yes       bool
 	color     string
 	tls       tlsFlags
+
+	ended <-chan struct{} // closed when somebody ends the program
+
+	webOnce sync.Once
+	web     *http.Client // for webClient
+	webErr  error
 }
 
 // Run is the whole program; it returns the exit code. Results go to stdout, everything
@@ -78,12 +86,16 @@ func isTerminal(f any) bool {
 }
 
 func (c *ctl) run(ctx context.Context, args []string) int {
+	c.ended = ctx.Done()
 	cmd := c.root()
 	cmd.SetArgs(args)
 	cmd.SetIn(c.stdin)
 	cmd.SetOut(c.stdout)
 	cmd.SetErr(c.stderr)
 	err := cmd.ExecuteContext(ctx)
+	if c.web != nil {
+		c.web.CloseIdleConnections()
+	}
 	if err == nil {
 		return exitYes
 	}
@@ -105,6 +117,7 @@ func (c *ctl) root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "nsctl",
 		Short:             "Look into name servers of RocketMQ, and change what they hold",
+		Version:           builtVersion(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.check(cmd) },
@@ -122,12 +135,17 @@ func (c *ctl) root() *cobra.Command {
 	fl.StringVar(&c.color, "color", "auto", "auto, always or never")
 	c.tls.add(fl)
 	cmd.AddCommand(c.commands()...)
+	completes(cmd, "output", words("table", "wide", "json", "yaml", "name"))
+	completes(cmd, "color", words("auto", "always", "never"))
 	return cmd
 }
 
 // commands returns the commands in the order of the help.
 func (c *ctl) commands() []*cobra.Command {
 	return []*cobra.Command{
+		c.newStatus(), c.newHealth(),
+		c.newCluster(), c.newBroker(), c.newTopic(), c.newKV(), c.newOrder(), c.newConfig(),
+		c.newRaw(), c.newMan(),
 		c.newVersion(),
 		c.newDiff(),
 		c.newSnapshot(),

@@ -12,7 +12,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// A grid is what -o table and -o wide print. Its first column is what -o name prints.
+// A grid is what -o table and -o wide print. Its first column is what -o name prints, each
+// name once where it stands several times in a row.
 type grid struct {
 	columns []column
 	rows    [][]string
@@ -23,6 +24,9 @@ type column struct {
 	name  string
 	wide  bool // only with -o wide
 	right bool // numbers
+	// paint returns the color of a cell, 0 for none: an SGR number such as 31. The cell says
+	// the same in words.
+	paint func(cell string) int
 }
 
 // add adds a row, with a cell for each column.
@@ -50,7 +54,10 @@ func (c *ctl) print(v any, g *grid) error {
 		_, err = c.stdout.Write(text)
 		return err
 	case "name":
-		for _, row := range g.rows {
+		for i, row := range g.rows {
+			if i > 0 && row[0] == g.rows[i-1][0] {
+				continue
+			}
 			if _, err := fmt.Fprintln(c.stdout, row[0]); err != nil {
 				return err
 			}
@@ -96,11 +103,14 @@ func (c *ctl) render(g *grid) string {
 		if col.wide && c.output != "wide" {
 			continue
 		}
+		config := table.ColumnConfig{Number: len(configs) + 1}
 		if col.right {
-			configs = append(configs, table.ColumnConfig{Number: len(configs) + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
-		} else {
-			configs = append(configs, table.ColumnConfig{Number: len(configs) + 1})
+			config.Align, config.AlignHeader = text.AlignRight, text.AlignRight
 		}
+		if col.paint != nil && c.colored() {
+			config.Transformer = func(cell any) string { return painted(fmt.Sprint(cell), col.paint) }
+		}
+		configs = append(configs, config)
 	}
 	w.SetColumnConfigs(configs)
 	if !c.noHeaders {
@@ -115,6 +125,21 @@ func (c *ctl) render(g *grid) string {
 	}
 	return out + "\n"
 }
+
+// painted returns a cell in its color.
+func painted(cell string, paint func(string) int) string {
+	if color := paint(cell); color != 0 {
+		return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, cell)
+	}
+	return cell
+}
+
+// The colors of what is well, what wants a look, and what is wrong.
+const (
+	green  = 32
+	yellow = 33
+	red    = 31
+)
 
 // clean replaces what would do something to a terminal or tear a line in a text that may
 // come from a peer.

@@ -87,20 +87,35 @@ func askAll[T any](ctx context.Context, c *ctl, ask func(ctx context.Context, co
 // A server is one name server that is asked. For one goroutine.
 type server struct {
 	*ctl
-	addr string
-	tls  *tls.Config
-	conn *client.Conn
+	addr   string
+	tls    *tls.Config
+	conn   *client.Conn
+	speaks int32 // the version of its last answer, 0 before it
 }
 
+// close ends the connection. The next question makes another one.
 func (s *server) close() {
 	if s.conn != nil {
 		s.conn.Close()
+		s.conn = nil
 	}
 }
 
 // call asks one thing, for at most the time of --timeout, connecting included. An answer
 // other than SUCCESS is a *client.ReplyError.
 func (s *server) call(ctx context.Context, code codec.RequestCode, ext codec.ExtFields, body []byte) (*codec.Command, error) {
+	reply, err := s.ask(ctx, &codec.Command{Code: code, Version: codec.Version, Ext: ext, Body: body})
+	if err != nil {
+		return nil, err
+	}
+	if is := codec.ResponseCode(reply.Code); is != codec.RespSuccess {
+		return nil, &client.ReplyError{Code: is, Remark: string(reply.Remark)}
+	}
+	return reply, nil
+}
+
+// ask is call for a request of the caller's, and returns any answer.
+func (s *server) ask(ctx context.Context, request *codec.Command) (*codec.Command, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no answer within %v", s.timeout))
 	defer cancel()
 	if s.conn == nil {
@@ -113,18 +128,38 @@ func (s *server) call(ctx context.Context, code codec.RequestCode, ext codec.Ext
 		}
 		s.conn = conn
 	}
-	reply, err := s.conn.Call(ctx, code, ext, body)
-	var said *client.ReplyError
-	if err != nil && !errors.As(err, &said) {
+	reply, err := s.conn.Do(ctx, request)
+	if err != nil {
 		return nil, &unreachedError{err}
 	}
-	return reply, err
+	s.speaks = reply.Version
+	return reply, nil
 }
 
 // An unreachedError means that a server could not be asked, or did not answer.
 type unreachedError struct{ error }
 
 func (e *unreachedError) Unwrap() error { return e.error }
+
+// A refusedError means that a server was asked, and what was wanted is not so: it said no,
+// or yes without doing it, or is too old to be asked.
+type refusedError struct{ text string }
+
+func (e *refusedError) Error() string { return e.text }
+
+// errorText is the text of an error as it is told: one line, without the name of the package
+// in front of an answer.
+func errorText(err error) string {
+	var r *client.ReplyError
+	if !errors.As(err, &r) {
+		return clean(err.Error())
+	}
+	text := strings.TrimSpace(r.Remark)
+	if text == "" {
+		return r.Code.String()
+	}
+	return clean(r.Code.String() + ": " + strings.ReplaceAll(text, "\n", "; "))
+}
 
 // outcome tells on stderr of the servers that failed, and returns how the program ends: nil
 // if none did.
@@ -137,13 +172,14 @@ func outcome[T any](c *ctl, answers []answer[T]) error {
 		failed++
 		var u *unreachedError
 		var r *client.ReplyError
+		var n *refusedError
 		switch {
 		case errors.As(a.err, &u):
 			unreached++
-		case errors.As(a.err, &r):
+		case errors.As(a.err, &r), errors.As(a.err, &n):
 			refused++
 		}
-		fmt.Fprintf(c.stderr, "nsctl: %s: %s\n", a.server, clean(a.err.Error()))
+		fmt.Fprintf(c.stderr, "nsctl: %s: %s\n", clean(a.server), errorText(a.err))
 	}
 	switch {
 	case failed == 0:
