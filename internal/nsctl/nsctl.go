@@ -128,6 +128,7 @@ func (c *ctl) root() *cobra.Command {
 // commands returns the commands in the order of the help.
 func (c *ctl) commands() []*cobra.Command {
 	return []*cobra.Command{
+		c.newTop(),
 		c.newVersion(),
 	}
 }
