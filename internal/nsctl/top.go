@@ -96,7 +96,7 @@ func (c *ctl) topOnce(ctx context.Context, o *top.Options) error {
 	if err := c.print(looks, gridOf(&servers)); err != nil {
 		return err
 	}
-	if (c.output == "table" || c.output == "wide") {
+	if c.output == "table" || c.output == "wide" {
 		if _, err := c.stdout.Write([]byte("\n" + c.render(gridOf(&rows)))); err != nil {
 			return err
 		}

@@ -90,7 +90,7 @@ func flow(segments []segment, width, most int, p paint) []string {
 		line.Reset()
 		used = 0
 	}
-	put := func(s *segment) bool {
+	put := func(s *segment, least int) bool {
 		space := 0
 		if used > 0 {
 			space = 2
@@ -98,7 +98,7 @@ func flow(segments []segment, width, most int, p paint) []string {
 		room := width - used - space
 		text := s.text
 		if cells(text) > room {
-			if room < fewest || !s.shrinks && used > 0 {
+			if room < least || !s.shrinks && used > 0 {
 				return false
 			}
 			text = cut(text, room)
@@ -119,16 +119,13 @@ func flow(segments []segment, width, most int, p paint) []string {
 		if missing && !s.shrinks {
 			continue
 		}
-		if put(s) {
-			continue
-		}
 		if len(lines)+1 < most {
-			end()
-			if put(s) {
+			if put(s, width) {
 				continue
 			}
+			end()
 		}
-		missing = true
+		missing = !put(s, fewest) || missing
 	}
 	if missing && used+2 <= width {
 		line.WriteString(" …")
@@ -177,7 +174,7 @@ func rate(r *float64) string {
 	case r == nil:
 		return "–"
 	case *r > 0 && *r < 10:
-		return strconv.FormatFloat(*r, 'f', 1, 64)
+		return strings.TrimSuffix(strconv.FormatFloat(*r, 'f', 1, 64), ".0")
 	}
 	return thousands(int64(math.Round(*r)))
 }

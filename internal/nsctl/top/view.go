@@ -11,8 +11,7 @@ import (
 
 const (
 	leastWidth, leastHeight = 20, 6
-	mostServerLines         = 4
-	leastRows               = 3 // of the table, before servers are told of in more than a line
+	mostServerLines         = 5
 )
 
 // View implements tea.Model.
@@ -54,7 +53,7 @@ func (m *Model) seen() int {
 // head tells of each server.
 func (m *Model) head() []string {
 	p, now := m.shown()
-	room := max(1, m.height-3-leastRows)
+	room := m.height / 2 // the rest is for the table
 	each, told := max(1, min(mostServerLines, room/len(p.servers))), len(p.servers)
 	if told > room {
 		told = max(1, room-1)
@@ -85,10 +84,7 @@ func (m *Model) segments(p *picture, i int, now time.Time) []segment {
 	if st.Brokers.Overdue+st.Brokers.Suspect > 0 {
 		brokers.text, brokers.tone = brokers.text+" silent", warned
 	}
-	points := 8
-	if m.width >= 120 {
-		points = 20
-	}
+	points := max(8, min(m.width/10, 20))
 	line := spark(s.points, min(points, m.width))
 	if line != "" {
 		line += " "
@@ -101,7 +97,7 @@ func (m *Model) segments(p *picture, i int, now time.Time) []segment {
 		}
 		all = append(all, segment{text: text, tone: bad, shrinks: true})
 	}
-	all = append(all, segment{text: "up " + uptime(st.UptimeSeconds)}, brokers)
+	all = append(all, segment{text: uptime(st.UptimeSeconds)}, brokers)
 	if n := st.Brokers.Masterless; n > 0 {
 		all = append(all, segment{text: fmt.Sprintf("masterless %d", n), tone: bad})
 	}
@@ -115,9 +111,6 @@ func (m *Model) segments(p *picture, i int, now time.Time) []segment {
 	if len(st.Reasons) > 0 {
 		all = append(all, segment{text: "! " + m.clean(strings.Join(st.Reasons, ", ")), tone: bad, breaks: true, shrinks: true})
 	}
-	if e := lastEvent(p, s.name); e != nil {
-		all = append(all, segment{text: m.clean(e.line(now)), shrinks: true})
-	}
 	if n := len(st.Attention); n > 0 {
 		a := &st.Attention[0]
 		text, t := "! "+a.Severity+": "+a.Text, warned
@@ -128,6 +121,9 @@ func (m *Model) segments(p *picture, i int, now time.Time) []segment {
 			t = bad
 		}
 		all = append(all, segment{text: m.clean(text), tone: t, breaks: true, shrinks: true})
+	}
+	if e := lastEvent(p, s.name); e != nil {
+		all = append(all, segment{text: m.clean(e.line(now)), shrinks: true})
 	}
 	if s.isStale(now) {
 		for i := range all {
@@ -238,7 +234,9 @@ func (m *Model) foot() string {
 	if m.filter != "" {
 		rows = fmt.Sprintf("%s of %s rows with %q", thousands(int64(len(t.rows))), thousands(int64(t.all)), cut(m.filter, 20))
 	}
-	all = append(all, segment{text: rows, shrinks: true})
+	if m.detail == nil && !m.help {
+		all = append(all, segment{text: rows, shrinks: true})
+	}
 	p, _ := m.shown()
 	for i := range p.servers {
 		if s := &p.servers[i]; s.refused != "" {
