@@ -135,7 +135,7 @@ func (f *feed) stream(ctx context.Context, i int, send func(tea.Msg)) (heard boo
 		}
 		return ctx.Err() == nil
 	})
-	if cause := context.Cause(ctx); cause != nil && err == nil {
+	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
 	if err == nil {

@@ -124,7 +124,7 @@ func TestBounds(t *testing.T) {
 			Args   string  `json:"args"`
 			Before *string `json:"before"`
 			After  *string `json:"after"`
-		}{Args: strings.Repeat("x", 1<<20)}
+		}{Args: strings.Repeat("x", 64<<10)}
 		e.clip()
 		s.hear(i%2, i, state(t, 1, nil), e)
 	}

@@ -108,7 +108,7 @@ type group struct {
 	Language  string `json:"language"`
 	Version   string `json:"version"`
 	Transport string `json:"transport"`
-	Count     int64  `json:"count"`
+	Count     whole  `json:"count"`
 }
 
 type event struct {

@@ -173,7 +173,7 @@ func fillClients(b *builder, p *picture) {
 				title := g.Language + " " + g.Version
 				b.add(row{
 					key: s.name + "\x00" + title + "\x00" + g.Transport, server: i, title: title,
-					cells: []cell{b.text(s.name), b.text(g.Language), b.text(g.Version), b.text(g.Transport), count(g.Count)},
+					cells: []cell{b.text(s.name), b.text(g.Language), b.text(g.Version), b.text(g.Transport), count(int64(g.Count))},
 					lines: func() []string {
 						return []string{fmt.Sprintf("%d connections of %s by %s to %s", g.Count, title, g.Transport, s.name), "one by one: /v1/connections?list=1"}
 					},

@@ -1,0 +1,206 @@
+//go:build unix
+
+package nsctl
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/charmbracelet/x/vt"
+	"github.com/creack/pty"
+	"go.uber.org/goleak"
+
+	"gonamesrv/internal/nstest"
+)
+
+// A terminal is a real one, with somebody who reads what is on its screen.
+type terminal struct {
+	t       testing.TB
+	ours    *os.File // of who types and looks
+	theirs  *os.File // of the program
+	screen  *vt.SafeEmulator
+	readers sync.WaitGroup
+
+	mu  sync.Mutex
+	raw strings.Builder // all that was written
+}
+
+func openTerminal(t testing.TB, width, height int) *terminal {
+	t.Helper()
+	ours, theirs, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tm := &terminal{t: t, ours: ours, theirs: theirs, screen: vt.NewSafeEmulator(width, height)}
+	tm.setSize(width, height)
+	tm.readers.Go(func() {
+		b := make([]byte, 32<<10)
+		for {
+			n, err := ours.Read(b)
+			tm.mu.Lock()
+			tm.raw.Write(b[:n])
+			tm.mu.Unlock()
+			tm.screen.Write(b[:n])
+			if err != nil {
+				return
+			}
+		}
+	})
+	tm.readers.Go(func() { io.Copy(ours, tm.screen) }) // a terminal answers questions
+	return tm
+}
+
+func (tm *terminal) setSize(width, height int) {
+	if err := pty.Setsize(tm.ours, &pty.Winsize{Rows: uint16(height), Cols: uint16(width)}); err != nil {
+		tm.t.Fatal(err)
+	}
+	tm.screen.Resize(width, height)
+}
+
+func (tm *terminal) press(keys string) {
+	if _, err := tm.ours.WriteString(keys); err != nil {
+		tm.t.Fatal(err)
+	}
+}
+
+// wait waits until the screen is as wanted.
+func (tm *terminal) wait(what string, ok func(screen string) bool) {
+	tm.t.Helper()
+	for deadline := time.Now().Add(nstest.Patience); !ok(tm.screen.String()); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tm.t.Fatalf("not within %v: %s; the screen is\n%s", nstest.Patience, what, tm.screen.String())
+		}
+	}
+}
+
+func (tm *terminal) close() {
+	tm.theirs.Close()
+	tm.ours.Close()
+	tm.screen.Close()
+	tm.readers.Wait()
+}
+
+func shows(texts ...string) func(string) bool {
+	return func(screen string) bool {
+		for _, text := range texts {
+			if !strings.Contains(screen, text) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// TestTopOnATerminal runs the program with a server, from its start to its end.
+func TestTopOnATerminal(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	t.Setenv("NO_COLOR", "")
+	r := startReal(t)
+	b := r.register("broker-b", "10.0.0.2:10911", "ORDERS", "PAYMENTS")
+	r.register("broker-a", "10.0.0.1:10911", "ORDERS", "PAYMENTS")
+	before := goleak.IgnoreCurrent()
+
+	tm := openTerminal(t, 100, 30)
+	was, err := term.GetState(tm.theirs.Fd())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- Run(context.Background(), []string{"top", "--admin", r.url, "-w", "100ms"}, tm.theirs, tm.theirs, tm.theirs)
+	}()
+
+	tm.wait("both brokers", shows("ready", "brokers 2/2", "broker-a", "10.0.0.2:10911", "2 rows"))
+	b.Close()
+	tm.wait("a killed broker goes", func(s string) bool {
+		return shows("brokers 1/1", "broker-a", "broker.connectionLost", "1 rows")(s) && !strings.Contains(s, "broker-b    ")
+	})
+
+	tm.press("e")
+	tm.wait("events, those of before too", shows("broker.registered", "broker.connectionLost", "TIME▼", "[E]VENTS"))
+	tm.press("b")
+	tm.wait("brokers again", shows("[B]ROKERS", "1 rows"))
+	tm.press("\r")
+	tm.wait("why a broker is as it is", shows("broker-a is routed on", "member"))
+	tm.press("\x1b")
+	tm.wait("the table", shows("1 rows"))
+	tm.press("/zzz\r")
+	tm.wait("a filter", shows("0 of 1 rows", "no row has this text"))
+	tm.press("/\x15a\r")
+	tm.wait("another filter", shows(`1 of 1 rows with "a"`, "broker-a"))
+
+	for _, size := range [][2]int{{40, 12}, {250, 80}, {80, 24}} {
+		tm.setSize(size[0], size[1])
+		if err := syscall.Kill(os.Getpid(), syscall.SIGWINCH); err != nil {
+			t.Fatal(err)
+		}
+		tm.wait("another size", func(s string) bool {
+			lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+			return shows("broker-a", "1 of 1 rows", "q end")(s) && strings.Contains(lines[len(lines)-1], "q end") && strings.HasPrefix(s, strings.TrimPrefix(r.url, "http://"))
+		})
+	}
+
+	url := r.url
+	r.stop()
+	tm.wait("a server that is gone", shows("not updated since", "broker-a"))
+	_ = url
+
+	tm.press("q")
+	select {
+	case code := <-ended:
+		if code != exitYes {
+			t.Errorf("exit %d", code)
+		}
+	case <-time.After(nstest.Patience):
+		t.Fatal("q does not end it")
+	}
+	if is, err := term.GetState(tm.theirs.Fd()); err != nil || *is != *was {
+		t.Errorf("the terminal is not as it was: %v", err)
+	}
+	tm.close()
+	wrote := tm.raw.String()
+	for _, pair := range [][2]string{{"\x1b[?1049h", "\x1b[?1049l"}, {"\x1b[?25l", "\x1b[?25h"}, {"\x1b[?2004h", "\x1b[?2004l"}} {
+		if strings.LastIndex(wrote, pair[1]) < strings.LastIndex(wrote, pair[0]) {
+			t.Errorf("%q is not taken back", pair[0])
+		}
+	}
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTopEndsBySignal makes sure that the terminal is restored then too.
+func TestTopEndsBySignal(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	r := startReal(t)
+	tm := openTerminal(t, 80, 24)
+	defer tm.close()
+	was, err := term.GetState(tm.theirs.Fd())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, signal := context.WithCancel(context.Background())
+	defer signal()
+	ended := make(chan int, 1)
+	go func() { ended <- Run(ctx, []string{"top", "--admin", r.url}, tm.theirs, tm.theirs, tm.theirs) }()
+	tm.wait("no broker", shows("ready", "no broker"))
+	signal()
+	select {
+	case code := <-ended:
+		if code != exitYes {
+			t.Errorf("exit %d", code)
+		}
+	case <-time.After(nstest.Patience):
+		t.Fatal("a signal does not end it")
+	}
+	if is, err := term.GetState(tm.theirs.Fd()); err != nil || *is != *was {
+		t.Errorf("the terminal is not as it was: %v", err)
+	}
+}
