@@ -2,6 +2,8 @@ package nsctl
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,7 +41,7 @@ func (c *ctl) newTop() *cobra.Command {
 				o.Every = c.every
 			}
 			for _, a := range admins {
-				o.Servers = append(o.Servers, top.Server{Name: a.name, Get: a.get, Stream: a.tell})
+				o.Servers = append(o.Servers, top.Server{Name: a.name, Get: a.show, Stream: a.tell})
 			}
 			if once {
 				return c.topOnce(cmd.Context(), &o)
@@ -63,9 +65,24 @@ func (c *ctl) newTop() *cobra.Command {
 	return cmd
 }
 
-// tell follows a stream for a screen.
+// show asks for one thing, for a screen.
+func (a *admin) show(ctx context.Context, path string, query url.Values, v any) error {
+	return inShort(a.get(ctx, path, query, v))
+}
+
+// tell follows a stream, for a screen.
 func (a *admin) tell(ctx context.Context, path string, query url.Values, each func(kind string, data []byte) bool) error {
-	return a.stream(ctx, path, query, func(e event) bool { return each(e.kind, e.data) })
+	return inShort(a.stream(ctx, path, query, func(e event) bool { return each(e.kind, e.data) }))
+}
+
+// inShort leaves out which URL an error is about: a line of the screen says which server.
+func inShort(err error) error {
+	var web *url.Error
+	var unreached *unreachedError
+	if errors.As(err, &unreached) && errors.As(err, &web) {
+		return &unreachedError{fmt.Errorf("%w: %w", errNoAPI, web.Err)}
+	}
+	return err
 }
 
 // topOnce prints one picture of each server.

@@ -6,16 +6,17 @@ import (
 	"context"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/charmbracelet/x/term"
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
 	"go.uber.org/goleak"
+	"golang.org/x/term"
 
 	"gonamesrv/internal/nstest"
 )
@@ -25,11 +26,11 @@ type terminal struct {
 	t       testing.TB
 	ours    *os.File // of who types and looks
 	theirs  *os.File // of the program
-	screen  *vt.SafeEmulator
 	readers sync.WaitGroup
 
-	mu  sync.Mutex
-	raw strings.Builder // all that was written
+	mu     sync.Mutex
+	screen *vt.Emulator
+	raw    strings.Builder // all that was written
 }
 
 func openTerminal(t testing.TB, width, height int) *terminal {
@@ -38,7 +39,7 @@ func openTerminal(t testing.TB, width, height int) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tm := &terminal{t: t, ours: ours, theirs: theirs, screen: vt.NewSafeEmulator(width, height)}
+	tm := &terminal{t: t, ours: ours, theirs: theirs, screen: vt.NewEmulator(width, height)}
 	tm.setSize(width, height)
 	tm.readers.Go(func() {
 		b := make([]byte, 32<<10)
@@ -46,8 +47,8 @@ func openTerminal(t testing.TB, width, height int) *terminal {
 			n, err := ours.Read(b)
 			tm.mu.Lock()
 			tm.raw.Write(b[:n])
-			tm.mu.Unlock()
 			tm.screen.Write(b[:n])
+			tm.mu.Unlock()
 			if err != nil {
 				return
 			}
@@ -61,7 +62,16 @@ func (tm *terminal) setSize(width, height int) {
 	if err := pty.Setsize(tm.ours, &pty.Winsize{Rows: uint16(height), Cols: uint16(width)}); err != nil {
 		tm.t.Fatal(err)
 	}
+	tm.mu.Lock()
+	defer tm.mu.Unlock()
 	tm.screen.Resize(width, height)
+}
+
+// text is what is on the screen.
+func (tm *terminal) text() string {
+	tm.mu.Lock()
+	defer tm.mu.Unlock()
+	return tm.screen.String()
 }
 
 func (tm *terminal) press(keys string) {
@@ -73,9 +83,9 @@ func (tm *terminal) press(keys string) {
 // wait waits until the screen is as wanted.
 func (tm *terminal) wait(what string, ok func(screen string) bool) {
 	tm.t.Helper()
-	for deadline := time.Now().Add(nstest.Patience); !ok(tm.screen.String()); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(nstest.Patience); !ok(tm.text()); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			tm.t.Fatalf("not within %v: %s; the screen is\n%s", nstest.Patience, what, tm.screen.String())
+			tm.t.Fatalf("not within %v: %s; the screen is\n%s", nstest.Patience, what, tm.text())
 		}
 	}
 }
@@ -83,7 +93,7 @@ func (tm *terminal) wait(what string, ok func(screen string) bool) {
 func (tm *terminal) close() {
 	tm.theirs.Close()
 	tm.ours.Close()
-	tm.screen.Close()
+	tm.screen.InputPipe().(io.Closer).Close() // Close would race with who reads the answers
 	tm.readers.Wait()
 }
 
@@ -108,7 +118,7 @@ func TestTopOnATerminal(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 
 	tm := openTerminal(t, 100, 30)
-	was, err := term.GetState(tm.theirs.Fd())
+	was, err := term.GetState(int(tm.theirs.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,21 +130,21 @@ func TestTopOnATerminal(t *testing.T) {
 	tm.wait("both brokers", shows("ready", "brokers 2/2", "broker-a", "10.0.0.2:10911", "2 rows"))
 	b.Close()
 	tm.wait("a killed broker goes", func(s string) bool {
-		return shows("brokers 1/1", "broker-a", "broker.connectionLost", "1 rows")(s) && !strings.Contains(s, "broker-b    ")
+		return shows("brokers 1/1", "broker-a", "broker.connectionLost", "1 row")(s) && !strings.Contains(s, "broker-b    ")
 	})
 
 	tm.press("e")
 	tm.wait("events, those of before too", shows("broker.registered", "broker.connectionLost", "TIME▼", "[E]VENTS"))
 	tm.press("b")
-	tm.wait("brokers again", shows("[B]ROKERS", "1 rows"))
+	tm.wait("brokers again", shows("[B]ROKERS", "1 row"))
 	tm.press("\r")
 	tm.wait("why a broker is as it is", shows("broker-a is routed on", "member"))
 	tm.press("\x1b")
-	tm.wait("the table", shows("1 rows"))
+	tm.wait("the table", shows("1 row"))
 	tm.press("/zzz\r")
-	tm.wait("a filter", shows("0 of 1 rows", "no row has this text"))
+	tm.wait("a filter", shows("0 of 1 row", "no row has this text"))
 	tm.press("/\x15a\r")
-	tm.wait("another filter", shows(`1 of 1 rows with "a"`, "broker-a"))
+	tm.wait("another filter", shows(`1 of 1 row with "a"`, "broker-a"))
 
 	for _, size := range [][2]int{{40, 12}, {250, 80}, {80, 24}} {
 		tm.setSize(size[0], size[1])
@@ -143,14 +153,12 @@ func TestTopOnATerminal(t *testing.T) {
 		}
 		tm.wait("another size", func(s string) bool {
 			lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
-			return shows("broker-a", "1 of 1 rows", "q end")(s) && strings.Contains(lines[len(lines)-1], "q end") && strings.HasPrefix(s, strings.TrimPrefix(r.url, "http://"))
+			return shows("broker-a", "1 of 1 row", "q end")(s) && strings.Contains(lines[len(lines)-1], "q end") && strings.HasPrefix(s, strings.TrimPrefix(r.url, "http://"))
 		})
 	}
 
-	url := r.url
 	r.stop()
 	tm.wait("a server that is gone", shows("not updated since", "broker-a"))
-	_ = url
 
 	tm.press("q")
 	select {
@@ -161,7 +169,7 @@ func TestTopOnATerminal(t *testing.T) {
 	case <-time.After(nstest.Patience):
 		t.Fatal("q does not end it")
 	}
-	if is, err := term.GetState(tm.theirs.Fd()); err != nil || *is != *was {
+	if is, err := term.GetState(int(tm.theirs.Fd())); err != nil || *is != *was {
 		t.Errorf("the terminal is not as it was: %v", err)
 	}
 	tm.close()
@@ -176,13 +184,16 @@ func TestTopOnATerminal(t *testing.T) {
 	}
 }
 
-// TestTopEndsBySignal makes sure that the terminal is restored then too.
+// TestTopEndsBySignal makes sure that the terminal is restored then too. Meanwhile nothing has
+// a color, as NO_COLOR demands, and the terminal obeys no name.
 func TestTopEndsBySignal(t *testing.T) {
 	t.Setenv("TERM", "xterm-256color")
+	t.Setenv("NO_COLOR", "1")
 	r := startReal(t)
+	r.register("b\x1b]0;title\a\x1b[2J日本", "10.0.0.1:10911", "ORDERS", "PAYMENTS")
 	tm := openTerminal(t, 80, 24)
 	defer tm.close()
-	was, err := term.GetState(tm.theirs.Fd())
+	was, err := term.GetState(int(tm.theirs.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +201,7 @@ func TestTopEndsBySignal(t *testing.T) {
 	defer signal()
 	ended := make(chan int, 1)
 	go func() { ended <- Run(ctx, []string{"top", "--admin", r.url}, tm.theirs, tm.theirs, tm.theirs) }()
-	tm.wait("no broker", shows("ready", "no broker"))
+	tm.wait("the broker", shows("ready", `b\u001b]0;title\u0007\u001b[2J日本`, "live"))
 	signal()
 	select {
 	case code := <-ended:
@@ -200,7 +211,12 @@ func TestTopEndsBySignal(t *testing.T) {
 	case <-time.After(nstest.Patience):
 		t.Fatal("a signal does not end it")
 	}
-	if is, err := term.GetState(tm.theirs.Fd()); err != nil || *is != *was {
+	if is, err := term.GetState(int(tm.theirs.Fd())); err != nil || *is != *was {
 		t.Errorf("the terminal is not as it was: %v", err)
+	}
+	tm.mu.Lock()
+	defer tm.mu.Unlock()
+	if colors := regexp.MustCompile(`\x1b\[[0-9;]+m|\x1b\][02];`).FindAllString(tm.raw.String(), -1); colors != nil {
+		t.Errorf("the terminal was told %q", colors)
 	}
 }

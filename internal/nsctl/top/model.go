@@ -62,7 +62,7 @@ type server struct {
 	points []float64
 	heard  time.Time // when it came
 	up     bool      // its stream runs
-	lost   string    // why it does not
+	lost   string    // why it does not; empty: it was not asked yet
 
 	tab     tab // whose table it is
 	data    *data
@@ -96,7 +96,7 @@ func newModel(ctx context.Context, o *Options) *Model {
 		m.orders[i] = kinds[i].order
 	}
 	for _, s := range o.Servers {
-		m.live.servers = append(m.live.servers, server{name: s.Name, lost: "not asked yet"})
+		m.live.servers = append(m.live.servers, server{name: s.Name})
 	}
 	m.refresh()
 	return m

@@ -115,7 +115,7 @@ func fillBrokers(b *builder, p *picture) {
 			for k := range br.Members {
 				mb := &br.Members[k]
 				r := row{
-					key: s.name + "\x00" + br.Broker + "\x00" + strconv.FormatInt(int64(mb.BrokerID), 10), server: i, title: br.Broker, explain: "brokers",
+					key: strconv.Itoa(i) + "\x00" + br.Broker + "\x00" + strconv.FormatInt(int64(mb.BrokerID), 10), server: i, title: br.Broker, explain: "brokers",
 					tie: fmt.Sprintf("%s\x00%020d", br.Broker, mb.BrokerID),
 					cells: []cell{
 						b.text(s.name), b.text(strings.Join(br.Clusters, ",")), b.text(br.Broker), count(int64(mb.BrokerID)), b.text(mb.Addr), b.text(mb.Role),
@@ -157,7 +157,7 @@ func fillHitters(b *builder, p *picture) {
 		if d := b.table(s); d != nil {
 			for _, h := range d.hitters {
 				b.add(row{
-					key: s.name + "\x00" + h.Name, server: i, title: h.Name, explain: "topics", tie: h.Name,
+					key: strconv.Itoa(i) + "\x00" + h.Name, server: i, title: h.Name, explain: "topics", tie: h.Name,
 					cells: []cell{b.text(s.name), b.text(h.Name), count(int64(h.Count)), count(int64(h.Error))},
 				})
 			}
@@ -172,7 +172,7 @@ func fillClients(b *builder, p *picture) {
 			for _, g := range d.groups {
 				title := g.Language + " " + g.Version
 				b.add(row{
-					key: s.name + "\x00" + title + "\x00" + g.Transport, server: i, title: title,
+					key: strconv.Itoa(i) + "\x00" + title + "\x00" + g.Transport, server: i, title: title,
 					cells: []cell{b.text(s.name), b.text(g.Language), b.text(g.Version), b.text(g.Transport), count(int64(g.Count))},
 					lines: func() []string {
 						return []string{fmt.Sprintf("%d connections of %s by %s to %s", g.Count, title, g.Transport, s.name), "one by one: /v1/connections?list=1"}
@@ -191,7 +191,7 @@ func fillQueues(b *builder, p *picture) {
 		}
 		for _, q := range s.status.Queues {
 			b.add(row{
-				key: s.name + "\x00" + q.Class, server: i, title: q.Class,
+				key: strconv.Itoa(i) + "\x00" + q.Class, server: i, title: q.Class,
 				cells: []cell{b.text(s.name), b.text(q.Class), count(q.Waiting), count(q.Capacity), count(int64(q.Rejected))},
 				lines: func() []string {
 					return []string{

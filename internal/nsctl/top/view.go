@@ -73,6 +73,9 @@ func (m *Model) segments(p *picture, i int, now time.Time) []segment {
 	s := &p.servers[i]
 	name := segment{text: m.clean(s.name), tone: strong}
 	st := s.status
+	if st == nil && s.lost == "" {
+		return []segment{name, {text: "asking …"}}
+	}
 	if st == nil {
 		return []segment{name, {text: "not reached: " + m.clean(s.lost), tone: bad, shrinks: true}}
 	}
@@ -231,8 +234,11 @@ func (m *Model) foot() string {
 		all = append(all, segment{text: "PAUSED since " + m.frozenAt.Format("15:04:05"), tone: warned})
 	}
 	rows := thousands(int64(t.all)) + " rows"
+	if t.all == 1 {
+		rows = "1 row"
+	}
 	if m.filter != "" {
-		rows = fmt.Sprintf("%s of %s rows with %q", thousands(int64(len(t.rows))), thousands(int64(t.all)), cut(m.filter, 20))
+		rows = fmt.Sprintf("%s of %s with %q", thousands(int64(len(t.rows))), rows, cut(m.filter, 20))
 	}
 	if m.detail == nil && !m.help {
 		all = append(all, segment{text: rows, shrinks: true})
