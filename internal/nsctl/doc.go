@@ -11,6 +11,7 @@
 //	admin.go    asks the HTTP API: one answer, or a stream of events
 //	print.go    prints what was found: table, wide, json, yaml, name
 //	confirm.go  asks before something is changed
+//	top         the screen of nsctl top, a package of its own
 //
 // The counterpart in RocketMQ is mqadmin (MQAdminStartup).
 package nsctl

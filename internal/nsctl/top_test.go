@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -120,6 +121,19 @@ func TestTopOnce(t *testing.T) {
 	code, out, errs = run(t, "top", "--once", "--admin", "127.0.0.1:1")
 	if code != exitNobody || out != "" || !strings.Contains(errs, "admin listener") {
 		t.Errorf("none: exit %d\n%s%s", code, out, errs)
+	}
+}
+
+// TestServerHasNoScreen makes sure that the name server is not made of what shows screens.
+func TestServerHasNoScreen(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "gonamesrv/cmd/namesrv").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(path, "charm.land/") || strings.HasPrefix(path, "github.com/charmbracelet/") || strings.HasPrefix(path, "gonamesrv/internal/nsctl") {
+			t.Errorf("cmd/namesrv needs %s", path)
+		}
 	}
 }
 
