@@ -175,8 +175,8 @@ func TestTopOnATerminal(t *testing.T) {
 	tm.close()
 	wrote := tm.raw.String()
 	for _, pair := range [][2]string{{"\x1b[?1049h", "\x1b[?1049l"}, {"\x1b[?25l", "\x1b[?25h"}, {"\x1b[?2004h", "\x1b[?2004l"}} {
-		if strings.LastIndex(wrote, pair[1]) < strings.LastIndex(wrote, pair[0]) {
-			t.Errorf("%q is not taken back", pair[0])
+		if at := strings.LastIndex(wrote, pair[0]); at < 0 || strings.LastIndex(wrote, pair[1]) < at {
+			t.Errorf("%q is not said, or not taken back", pair[0])
 		}
 	}
 	if err := goleak.Find(before); err != nil {
@@ -191,8 +191,8 @@ func TestTopEndsBySignal(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
 	r := startReal(t)
 	r.register("b\x1b]0;title\a\x1b[2J日本", "10.0.0.1:10911", "ORDERS", "PAYMENTS")
+	before := goleak.IgnoreCurrent()
 	tm := openTerminal(t, 80, 24)
-	defer tm.close()
 	was, err := term.GetState(int(tm.theirs.Fd()))
 	if err != nil {
 		t.Fatal(err)
@@ -214,9 +214,22 @@ func TestTopEndsBySignal(t *testing.T) {
 	if is, err := term.GetState(int(tm.theirs.Fd())); err != nil || *is != *was {
 		t.Errorf("the terminal is not as it was: %v", err)
 	}
-	tm.mu.Lock()
-	defer tm.mu.Unlock()
+	tm.close()
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
+	}
 	if colors := regexp.MustCompile(`\x1b\[[0-9;]+m|\x1b\][02];`).FindAllString(tm.raw.String(), -1); colors != nil {
 		t.Errorf("the terminal was told %q", colors)
 	}
+}
+
+// TestTopOnADumbTerminal makes sure that a terminal which cannot show a screen is told so.
+func TestTopOnADumbTerminal(t *testing.T) {
+	t.Setenv("TERM", "dumb")
+	tm := openTerminal(t, 120, 24)
+	defer tm.close()
+	if code := Run(t.Context(), []string{"top", "--admin", "127.0.0.1:1"}, tm.theirs, tm.theirs, tm.theirs); code != exitUsage {
+		t.Errorf("exit %d", code)
+	}
+	tm.wait("why, and what to do", shows("TERM=dumb", "top --once"))
 }

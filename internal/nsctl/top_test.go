@@ -1,7 +1,6 @@
 package nsctl
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -134,23 +133,5 @@ func TestServerHasNoScreen(t *testing.T) {
 		if strings.HasPrefix(path, "charm.land/") || strings.HasPrefix(path, "github.com/charmbracelet/") || strings.HasPrefix(path, "gonamesrv/internal/nsctl") {
 			t.Errorf("cmd/namesrv needs %s", path)
 		}
-	}
-}
-
-// TestTopDumb makes sure that a terminal which cannot show a screen is told so.
-func TestTopDumb(t *testing.T) {
-	var out, errs bytes.Buffer
-	c := &ctl{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: time.Now, env: func(key string) string {
-		if key == "TERM" {
-			return "dumb"
-		}
-		return ""
-	}}
-	c.terminal = true
-	if c.colored() {
-		t.Error("a dumb terminal has colors")
-	}
-	if code := c.run(context.Background(), []string{"top"}); code != exitUsage || !strings.Contains(errs.String(), "top --once") {
-		t.Errorf("exit %d, %s", code, &errs)
 	}
 }

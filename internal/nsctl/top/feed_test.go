@@ -68,7 +68,9 @@ func TestSilentServer(t *testing.T) {
 		told := follow(t, time.Minute, Server{Name: "ns1", Get: nothing, Stream: func(ctx context.Context, _ string, _ url.Values, each func(string, []byte) bool) error {
 			for range 3 {
 				time.Sleep(mostSilence - time.Second)
-				each("state", []byte("{}"))
+				if !each("state", []byte("{}")) {
+					break
+				}
 			}
 			<-ctx.Done()
 			return ctx.Err()

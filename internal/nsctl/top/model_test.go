@@ -150,7 +150,7 @@ func TestAsking(t *testing.T) {
 	asks := func(tenths int) (asked string) {
 		s.tell(tickMsg(start.Add(time.Duration(tenths) * 100 * time.Millisecond)))
 		for i := range s.live.servers {
-			if sv := &s.live.servers[i]; sv.asking {
+			if sv := &s.live.servers[i]; sv.asking && sv.askedAt.Equal(s.now) {
 				asked += sv.name[2:3]
 			}
 		}
@@ -165,7 +165,7 @@ func TestAsking(t *testing.T) {
 	want("nobody is there", asks(1), "")
 	s.hear(0, 0, state(t, 1, nil))
 	want("one is", asks(2), "1")
-	want("it has not answered", asks(100), "1")
+	want("it has not answered", asks(100), "")
 	s.answer(0, brokersOf(1))
 	s.now = start
 	s.live.servers[0].askedAt = start
@@ -182,10 +182,18 @@ func TestAsking(t *testing.T) {
 	s.press("space e")
 	want("told by the stream", asks(100), "")
 	s.press("c")
-	want("another table", asks(101), "1")
+	s.press("t")
+	want("another table, while it has not answered", asks(101), "")
+	s.tell(answerMsg{server: 0, tab: tabClients})
+	want("as soon as it has", asks(102), "1")
+	s.answer(0, data{})
+	s.press("c")
+	if cmd := s.Model.ask(); cmd != nil || !s.live.servers[0].asking {
+		t.Error("a tab is not asked for at once")
+	}
 	s.answer(0, data{})
 	want("a table that costs more", asks(140), "")
-	want("after five seconds", asks(151), "1")
+	want("after five seconds", asks(152), "1")
 	s.answer(0, data{})
 	s.tell(lostMsg{0, fmt.Errorf("gone")})
 	want("lost", asks(500), "")

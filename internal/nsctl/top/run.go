@@ -2,7 +2,6 @@ package top
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync"
 	"time"
@@ -33,17 +32,17 @@ func Run(ctx context.Context, o Options, in io.Reader, out io.Writer) error {
 	if o.Colored {
 		profile = colorprofile.ANSI
 	}
-	p := tea.NewProgram(newModel(ctx, &o), tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithColorProfile(profile))
+	p := tea.NewProgram(newModel(ctx, &o), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithColorProfile(profile))
 	f := &feed{servers: o.Servers, now: o.Now}
 	var feeds sync.WaitGroup
 	for i := range o.Servers {
 		feeds.Go(func() { f.follow(ctx, i, p.Send) })
 	}
+	// With a context of its own the program would be killed, and leave behind who reads the keys.
+	stop := context.AfterFunc(ctx, p.Quit)
 	_, err := p.Run()
+	stop()
 	cancel()
 	feeds.Wait()
-	if errors.Is(err, context.Canceled) {
-		return nil // a signal is a way to end
-	}
 	return err
 }

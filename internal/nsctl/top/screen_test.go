@@ -158,7 +158,7 @@ func TestNothingIsTorn(t *testing.T) {
 		t.Skip("one goroutine does all of it")
 	}
 	names := []string{
-		"größe", "日本語の名前", "🙂🙂🙂", "a\x1b[2Jb", "c\r\nd", "e\u202ef", "👩‍👩‍👧", "ก็็็็็็", "\xff\xfe", strings.Repeat("x", 255), strings.Repeat("語", 100), "☺️☺️☺️", "🇩🇪🇩🇪", "\x9b31m", "tab\ttab",
+		"größe", "日本語の名前", "🙂🙂🙂", "a\x1b[2Jb", "c\r\nd", "e\u202ef", "👩‍👩‍👧", "ก็็็็็็", "\xff\xfe", strings.Repeat("x", 255), strings.Repeat("語", 100), "☺️☺️☺️", strings.Repeat("👍🏽", 30), "🇩🇪🇩🇪", "\x9b31m", "tab\ttab",
 	}
 	for _, paint := range []paint{false, true} {
 		s := newStory(t, 80, 24, "ns1:9876", "日本:9876", "a\x1b[2J:1")
@@ -218,5 +218,21 @@ func (s *story) resize(width, height int) {
 	}
 	if !bool(s.paint) && strings.Contains(text, "\x1b") {
 		s.t.Fatalf("%d×%d: a screen without colors has an escape", width, height)
+	}
+}
+
+// TestMarkIsSeen makes sure that the marked row is on the screen, however much there is to say
+// of the servers.
+func TestMarkIsSeen(t *testing.T) {
+	s := newStory(t, 80, 24, "ns1:9876", "ns2:9876")
+	s.hear(0, 1, state(t, 300, nil))
+	s.answer(0, brokersOf(300))
+	s.press("end up up up")
+	s.hear(0, 1, state(t, 300, func(st *status) {
+		st.Attention = []attention{{"critical", "x", strings.Repeat("x", 80)}}
+	}), happening(1, 0, "broker.expired", "b"))
+	s.hear(1, 1, state(t, 300, nil), happening(1, 0, "broker.expired", "b"))
+	if marked := "> " + s.table.rows[s.cursor].cells[0].text; !strings.Contains(s.screen(), "\n"+marked) {
+		t.Errorf("no row is marked on\n%s", s.screen())
 	}
 }
