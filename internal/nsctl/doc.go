@@ -14,6 +14,7 @@
 //	merge.go      one table of what all servers say
 //	diff.go       compares servers; diff_look.go says when to look, diff_topics.go how
 //	snapshot.go   keeps what a server knows in a file
+//	top           the screen of nsctl top, a package of its own
 //	change.go     changes something everywhere; confirm.go asks before
 //	repeat.go     does it again and again
 //	complete.go   what the tab key offers

@@ -146,6 +146,7 @@ func (c *ctl) commands() []*cobra.Command {
 		c.newStatus(), c.newHealth(),
 		c.newCluster(), c.newBroker(), c.newTopic(), c.newKV(), c.newOrder(), c.newConfig(),
 		c.newRaw(), c.newMan(),
+		c.newTop(),
 		c.newVersion(),
 		c.newDiff(),
 		c.newSnapshot(),
