@@ -137,10 +137,11 @@ func outcome[T any](c *ctl, answers []answer[T]) error {
 		failed++
 		var u *unreachedError
 		var r *client.ReplyError
+		var p *problemError
 		switch {
 		case errors.As(a.err, &u):
 			unreached++
-		case errors.As(a.err, &r):
+		case errors.As(a.err, &r), errors.As(a.err, &p) && !p.isNo():
 			refused++
 		}
 		fmt.Fprintf(c.stderr, "nsctl: %s: %s\n", a.server, clean(a.err.Error()))
