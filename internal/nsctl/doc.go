@@ -9,6 +9,10 @@
 //	nsctl.go    the commands, flags of all of them, exit codes
 //	servers.go  asks all servers at once, by internal/client
 //	admin.go    asks the HTTP API: one answer, or a stream of events
+//	reading.go  answers of the API, whole and as we understand them; lists page by page
+//	follow.go   comes back to a stream that was cut off
+//	again.go    --watch
+//	setting.go  sets keys of all servers, and sets them back
 //	print.go    prints what was found: table, wide, json, yaml, name
 //	confirm.go  asks before something is changed
 //

@@ -61,6 +61,8 @@ type ctl struct {
 	yes       bool
 	color     string
 	tls       tlsFlags
+
+	bundleSeconds int // of profiles of bundles; 0 is the usual
 }
 
 // Run is the whole program; it returns the exit code. Results go to stdout, everything
@@ -129,6 +131,16 @@ func (c *ctl) root() *cobra.Command {
 func (c *ctl) commands() []*cobra.Command {
 	return []*cobra.Command{
 		c.newVersion(),
+		c.newExplain(),
+		c.newHistory(),
+		c.newEvents(),
+		c.newWatch(),
+		c.newPeers(),
+		c.newClients(),
+		c.newLog(),
+		c.newProtect(),
+		c.newBundle(),
+		c.newProfile(),
 	}
 }
 
