@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"runtime"
 	"strconv"
 )
 
 // mostProfile is how many seconds a profile may last.
 const mostProfile = 30
+
+// mutexFraction is how many contentions of locks are one in a profile of them.
+const mutexFraction = 10
 
 // pprofRows are the profiles of package net/http/pprof: what the program does, in
 // detail, at the cost of its work. One at a time.
@@ -41,6 +45,10 @@ func (a *Admin) profile(h http.HandlerFunc, w http.ResponseWriter, r *http.Reque
 		a.guard.tooMany.Add(1)
 		writeLater(w, r, kindTooMany, "another profile is being taken")
 		return
+	}
+	if r.URL.Path == "/debug/pprof/mutex" {
+		// Nobody else pays for it: locks are looked at only while somebody asks.
+		defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(mutexFraction))
 	}
 	h(w, r)
 }

@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -47,5 +49,25 @@ func TestSecondsTwice(t *testing.T) {
 	a.ServeHTTP(w, httptest.NewRequest("GET", "/debug/pprof/profile?seconds=31&seconds=1", nil))
 	if w.Code != http.StatusBadRequest {
 		t.Errorf("answered %d", w.Code)
+	}
+}
+
+// TestMutexProfile: contentions of locks are counted while somebody asks for a profile of
+// them, and at no other time.
+func TestMutexProfile(t *testing.T) {
+	a := newAdmin(t)
+	fraction := func() int { return runtime.SetMutexProfileFraction(-1) }
+	was := fraction()
+	ctx, enough := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/debug/pprof/mutex?seconds=30", nil))
+	}()
+	nstest.Eventually(t, "they are counted", func() bool { return fraction() == mutexFraction })
+	enough()
+	<-ended
+	if fraction() != was {
+		t.Errorf("1 of %d is counted, 1 of %d before", fraction(), was)
 	}
 }

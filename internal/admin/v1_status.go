@@ -23,6 +23,7 @@ type statusAnswer struct {
 	Files         filesAnswer      `json:"files"`
 	Digest        *digestAnswer    `json:"digest"`
 	Peers         *peersAnswer     `json:"peers"`
+	Protection    protectionAnswer `json:"protection"`
 	Attention     []attentionEntry `json:"attention"`
 }
 
@@ -106,8 +107,9 @@ func (a *Admin) status(*query) (any, error) {
 			RSS: process.rss, Heap: heapBytes(), BudgetUsed: snap.Engine.HeldBytes + snap.QueuedBytes,
 			BudgetLimit: optional(snap.Limits.BudgetBytes),
 		},
-		Files:     filesAnswer{process.openFiles, process.fileLimit},
-		Attention: a.attention(&snap, sv),
+		Files:      filesAnswer{process.openFiles, process.fileLimit},
+		Protection: protectionOf(&snap.Protection, a.server.Config().SelfProtection),
+		Attention:  a.attention(&snap, sv),
 	}
 	m := a.server.Meters()
 	st.LatencyMs, st.Peers = a.latencies.answer(latencyOf(&m)), peerTotals(snap.Peers)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/goccy/go-json"
 )
@@ -47,7 +48,7 @@ func (c *ctl) admins() ([]*admin, error) {
 		return nil, err
 	}
 	var all []*admin
-	add := func(name, text string) error {
+	add := func(text string) error {
 		base, err := url.Parse(text)
 		if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 			return usage("%q is not a URL of an HTTP API", text)
@@ -55,18 +56,25 @@ func (c *ctl) admins() ([]*admin, error) {
 		if len(all) == maxServers {
 			return usage("more than %d servers are given", maxServers)
 		}
+		name := strings.TrimPrefix(base.Redacted(), "http://")
 		all = append(all, &admin{ctl: c, name: name, base: base, token: token, http: web})
 		return nil
 	}
 	if given != "" {
 		for text := range strings.SplitSeq(given, ";") {
 			text = strings.TrimSpace(text)
-			if text != "" && !strings.Contains(text, "://") {
+			if !strings.Contains(text, "://") && text != "" {
 				text = "http://" + text
 			}
-			if err := add(strings.TrimPrefix(text, "http://"), text); err != nil {
+			if text == "" {
+				continue
+			}
+			if err := add(text); err != nil {
 				return nil, err
 			}
+		}
+		if len(all) == 0 {
+			return nil, usage("%q is not a URL of an HTTP API", given)
 		}
 		return all, nil
 	}
@@ -75,9 +83,10 @@ func (c *ctl) admins() ([]*admin, error) {
 		return nil, err
 	}
 	for _, addr := range addrs {
-		if err := add(addr, "http://"+net.JoinHostPort(hostOf(addr), adminPort)); err != nil {
+		if err := add("http://" + net.JoinHostPort(hostOf(addr), adminPort)); err != nil {
 			return nil, err
 		}
+		all[len(all)-1].name = addr
 	}
 	return all, nil
 }
@@ -135,6 +144,10 @@ type problemError struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Hint   string `json:"hint"`
+	Oldest string `json:"oldest"` // of 410: the oldest event that there is
+
+	retryAfter time.Duration // of 429 and 503, at least a second
+	hasToken   bool          // one was shown
 }
 
 func (e *problemError) Error() string {
@@ -145,7 +158,25 @@ func (e *problemError) Error() string {
 	if e.Hint != "" {
 		text += "; try: " + e.Hint
 	}
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+		text += "; nsctl shows "
+		if e.hasToken {
+			text += "the token of --token-file or $NSCTL_TOKEN"
+		} else {
+			text += "a token that is in --token-file or $NSCTL_TOKEN, and there is none"
+		}
+	}
 	return clean(text)
+}
+
+// isLater reports whether the answer is to come later.
+func (e *problemError) isLater() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
+}
+
+// isNo reports whether the answer is that there is no such thing, or none any more.
+func (e *problemError) isNo() bool {
+	return e.Status == http.StatusNotFound || e.Status == http.StatusGone
 }
 
 // errNoAPI is said where something answers, or nothing does, that is not our API.
@@ -155,19 +186,9 @@ var errNoAPI = errors.New("this needs a gonamesrv with its admin listener")
 // path begins with a slash; its parts are escaped. What is answered instead is a
 // *problemError.
 func (a *admin) get(ctx context.Context, path string, query url.Values, v any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, a.timeout, fmt.Errorf("no answer within %v", a.timeout))
-	defer cancel()
-	body, err := a.open(ctx, path, query, "application/json")
+	text, err := a.fetch(ctx, path, query, "application/json", a.timeout)
 	if err != nil {
 		return err
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return &unreachedError{causeOf(ctx, err)}
-	case len(text) > maxAnswer:
-		return &unreachedError{fmt.Errorf("an answer of more than %d bytes", maxAnswer)}
 	}
 	if out, ok := v.(*[]byte); ok {
 		*out = text
@@ -179,9 +200,55 @@ func (a *admin) get(ctx context.Context, path string, query url.Values, v any) e
 	return nil
 }
 
+// fetch asks for one thing of whatever type, for at most so long. Whoever is told to come
+// later comes later, as long as there is time.
+func (a *admin) fetch(ctx context.Context, path string, query url.Values, accept string, most time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("no answer within %v", most))
+	defer cancel()
+	for {
+		body, err := a.open(ctx, path, query, accept)
+		var said *problemError
+		if errors.As(err, &said) && said.isLater() && sleep(ctx, said.retryAfter) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer body.Close()
+		text, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+		switch {
+		case err != nil:
+			return nil, &unreachedError{causeOf(ctx, err)}
+		case len(text) > maxAnswer:
+			return nil, &unreachedError{fmt.Errorf("an answer of more than %d bytes", maxAnswer)}
+		}
+		return text, nil
+	}
+}
+
 // open asks for something and returns its body, which ends with ctx and which the caller
 // closes.
 func (a *admin) open(ctx context.Context, path string, query url.Values, accept string) (io.ReadCloser, error) {
+	reply, err := a.send(ctx, path, query, accept)
+	if err != nil {
+		return nil, err
+	}
+	if reply.StatusCode == http.StatusOK {
+		return reply.Body, nil
+	}
+	defer reply.Body.Close()
+	said, _ := io.ReadAll(io.LimitReader(reply.Body, 64<<10))
+	p := &problemError{hasToken: a.token != ""}
+	if json.Unmarshal(said, p) != nil || p.Status == 0 {
+		return nil, &unreachedError{fmt.Errorf("%w: it answers %s", errNoAPI, reply.Status)}
+	}
+	seconds, _ := strconv.Atoi(reply.Header.Get("Retry-After"))
+	p.retryAfter = time.Duration(min(max(seconds, 1), 60)) * time.Second
+	return nil, p
+}
+
+// send asks for something and returns the answer, whatever it is.
+func (a *admin) send(ctx context.Context, path string, query url.Values, accept string) (*http.Response, error) {
 	text := strings.TrimSuffix(a.base.String(), "/") + path
 	if len(query) > 0 {
 		text += "?" + query.Encode()
@@ -198,16 +265,7 @@ func (a *admin) open(ctx context.Context, path string, query url.Values, accept 
 	if err != nil {
 		return nil, &unreachedError{fmt.Errorf("%w: %w", errNoAPI, causeOf(ctx, err))}
 	}
-	if reply.StatusCode == http.StatusOK {
-		return reply.Body, nil
-	}
-	defer reply.Body.Close()
-	said, _ := io.ReadAll(io.LimitReader(reply.Body, 64<<10))
-	p := &problemError{}
-	if json.Unmarshal(said, p) != nil || p.Status == 0 {
-		return nil, &unreachedError{fmt.Errorf("%w: it answers %s", errNoAPI, reply.Status)}
-	}
-	return nil, p
+	return reply, nil
 }
 
 // causeOf returns why ctx has ended if it has, else err.
@@ -220,21 +278,37 @@ func causeOf(ctx context.Context, err error) error {
 
 // An event is one server-sent event.
 type event struct {
-	id, kind string
+	id, kind string // id is that of the last event that had one
 	data     []byte // the callee's, until it returns
 }
 
-// stream follows a stream of events until ctx ends, the stream does, or each returns false.
+// maxSilence is for how long a stream may say nothing: the server says something each
+// 15 s, so one that is silent is dead, though nobody has closed it.
+const maxSilence = 50 * time.Second
+
+var errSilent = fmt.Errorf("nothing came for %v", maxSilence)
+
+// stream follows a stream of events until ctx ends, the stream does, or each returns
+// false. follow comes back after that.
 func (a *admin) stream(ctx context.Context, path string, query url.Values, each func(event) bool) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// Whoever listens and never answers would be waited for without end.
+	late := time.AfterFunc(a.timeout, func() { cancel(fmt.Errorf("no answer within %v", a.timeout)) })
+	defer late.Stop()
 	body, err := a.open(ctx, path, query, "text/event-stream")
 	if err != nil {
 		return err
 	}
 	defer body.Close()
+	late.Stop()
+	silent := time.AfterFunc(maxSilence, func() { cancel(errSilent) })
+	defer silent.Stop()
 	lines := bufio.NewScanner(body)
 	lines.Buffer(make([]byte, 0, 64<<10), maxEventLine)
 	var e event
 	for lines.Scan() {
+		silent.Reset(maxSilence)
 		line := lines.Text()
 		if line == "" {
 			if e.data != nil && !each(e) {
@@ -251,6 +325,9 @@ func (a *admin) stream(ctx context.Context, path string, query url.Values, each 
 		case "event":
 			e.kind = value
 		case "data":
+			if len(e.data)+len(value) > maxEventLine {
+				return &unreachedError{bufio.ErrTooLong}
+			}
 			if e.data != nil {
 				e.data = append(e.data, '\n')
 			}
@@ -258,7 +335,7 @@ func (a *admin) stream(ctx context.Context, path string, query url.Values, each 
 		}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return &unreachedError{context.Cause(ctx)}
 	}
 	if err := lines.Err(); err != nil {
 		return &unreachedError{err}

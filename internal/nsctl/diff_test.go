@@ -37,6 +37,7 @@ func newNode(t testing.TB, change func(*namesrv.Config)) *node {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := namesrv.DefaultConfig()
+	cfg.TrustLoopback = true // in a container too, these tests change the configuration
 	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
 	cfg.KVConfigPath, cfg.ConfigStorePath = filepath.Join(dir, "kvConfig.json"), filepath.Join(dir, "namesrv.properties")
 	cfg.ShutdownWaitTime, cfg.DrainTime = 0, 0

@@ -69,6 +69,8 @@ type ctl struct {
 	webOnce sync.Once
 	web     *http.Client // for webClient
 	webErr  error
+
+	bundleSeconds int // of profiles of bundles; 0 is the usual
 }
 
 // Run is the whole program; it returns the exit code. Results go to stdout, everything
@@ -150,6 +152,16 @@ func (c *ctl) commands() []*cobra.Command {
 		c.newVersion(),
 		c.newDiff(),
 		c.newSnapshot(),
+		c.newExplain(),
+		c.newHistory(),
+		c.newEvents(),
+		c.newWatch(),
+		c.newPeers(),
+		c.newClients(),
+		c.newLog(),
+		c.newProtect(),
+		c.newBundle(),
+		c.newProfile(),
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 type grid struct {
 	columns []column
 	rows    [][]string
+	bare    bool // without a line of headers
 }
 
 // A column of a grid.
@@ -113,7 +114,7 @@ func (c *ctl) render(g *grid) string {
 		configs = append(configs, config)
 	}
 	w.SetColumnConfigs(configs)
-	if !c.noHeaders {
+	if !c.noHeaders && !g.bare {
 		w.AppendHeader(pick(names))
 	}
 	for _, row := range g.rows {

@@ -164,6 +164,16 @@ func errorText(err error) string {
 // outcome tells on stderr of the servers that failed, and returns how the program ends: nil
 // if none did.
 func outcome[T any](c *ctl, answers []answer[T]) error {
+	for _, a := range answers {
+		if a.err != nil {
+			fmt.Fprintf(c.stderr, "nsctl: %s: %s\n", clean(a.server), errorText(a.err))
+		}
+	}
+	return ending(answers)
+}
+
+// ending returns how the program ends after asking servers: nil if none failed.
+func ending[T any](answers []answer[T]) error {
 	failed, unreached, refused := 0, 0, 0
 	for _, a := range answers {
 		if a.err == nil {
@@ -173,13 +183,13 @@ func outcome[T any](c *ctl, answers []answer[T]) error {
 		var u *unreachedError
 		var r *client.ReplyError
 		var n *refusedError
+		var p *problemError
 		switch {
 		case errors.As(a.err, &u):
 			unreached++
-		case errors.As(a.err, &r), errors.As(a.err, &n):
+		case errors.As(a.err, &r), errors.As(a.err, &n), errors.As(a.err, &p) && !p.isNo():
 			refused++
 		}
-		fmt.Fprintf(c.stderr, "nsctl: %s: %s\n", clean(a.server), errorText(a.err))
 	}
 	switch {
 	case failed == 0:
