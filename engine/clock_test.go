@@ -293,6 +293,7 @@ var clockReads = map[string]string{
 	"internal/namesrv/route_snapshot_file.go ageOf":     "the age of a file over a restart of the machine",
 	"internal/namesrv/route_snapshot_keeper.go write":   "what is shown",
 	"internal/namesrv/route_snapshot_load.go putAside":  "what is shown",
+	"internal/namesrv/access.go use":                    "what is shown",
 	"internal/namesrv/horizons.go use":                  "what is shown",
 	"internal/namesrv/tls_reload.go logCertificate":     "certificates are dated",
 	"internal/namesrv/tls_context.go selfSigned":        "certificates are dated",

@@ -359,7 +359,7 @@ func TestLocalKeys(t *testing.T) {
 	}
 	var local []string
 	for _, k := range configKeys {
-		if nsdiff.IsLocalKey(k.name) && !slices.Contains(nsdiff.LocalKeys, k.name) {
+		if IsOwnKey(k.name) && !slices.Contains(nsdiff.LocalKeys, k.name) {
 			local = append(local, k.name)
 		}
 	}
