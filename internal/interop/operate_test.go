@@ -32,8 +32,10 @@ type shownBroker struct {
 		State         string
 		HAServerAddr  string
 		Conn          int
-		Remote        string  // IP address
-		ClientVersion *string // V5_5_0; null while it is not told
+		Remote        string // with port
+		ClientVersion string // V5_5_0
+		Since         string
+		Registrations int
 	}
 }
 
@@ -370,10 +372,10 @@ func checkShown(over overHTTP, all []*broker) error {
 				continue
 			}
 			found = true
-			if m.Addr != b.addr() || m.State != "live" || m.HAServerAddr != b.haAddr() || m.ClientVersion != nil && *m.ClientVersion != version {
+			if m.Addr != b.addr() || m.State != "live" || m.HAServerAddr != b.haAddr() || m.ClientVersion != version || m.Since == "" || m.Registrations == 0 {
 				return fmt.Errorf("member: got %+v, want %s", m, b.process.name)
 			}
-			if c := conns[m.Conn]; c.Language != "JAVA" || c.Version != version || !strings.HasPrefix(c.Address, m.Remote+":") || !slices.Contains(c.Brokers, b.name) || c.Requests == 0 {
+			if c := conns[m.Conn]; c.Language != "JAVA" || c.Version != version || c.Address != m.Remote || !slices.Contains(c.Brokers, b.name) || c.Requests == 0 {
 				return fmt.Errorf("connection %d: got %+v, want that of %s, %s, for %+v", m.Conn, c, b.process.name, version, m)
 			}
 		}
