@@ -1,28 +1,24 @@
 package bench
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
 
 	"gonamesrv/codec"
+	"gonamesrv/internal/client"
 )
 
 // A caller is one connection that asks and waits for the answer: for what is
 // not load. It may be used by several goroutines.
 type caller struct {
 	mu     sync.Mutex // guards the following fields
-	conn   net.Conn
+	conn   *client.Conn
 	within time.Duration // bounds each answer
-	in     *bufio.Reader
-	opaque int32
 	out    []byte
-	frame  []byte
+	size   int // bytes of the last reply
 	cmd    codec.Command
 }
 
@@ -36,32 +32,40 @@ func dialCaller(ctx context.Context, address string) (*caller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return newCaller(conn, 1<<16), nil
+	return newCaller(conn), nil
 }
 
-// newCaller uses a connection, with a read buffer of so many bytes.
-func newCaller(conn net.Conn, buffer int) *caller {
-	return &caller{conn: conn, in: bufio.NewReaderSize(conn, buffer), opaque: firstNumber, within: callTimeout}
+// newCaller uses a connection.
+func newCaller(conn net.Conn) *caller {
+	return &caller{conn: client.New(conn, client.Options{Opaque: firstNumber}), within: callTimeout}
 }
 
 func (c *caller) close() { c.conn.Close() }
+
+// reset ends the connection as a killed process does: with RST, not with FIN.
+func (c *caller) reset() {
+	if tcp, ok := c.conn.Net().(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // it has closed already when this fails
+	}
+	c.close()
+}
 
 // do sends a request and hands its reply to check, which must not keep it. It
 // fails when there is no answer; what check finds is returned as it is.
 func (c *caller) do(encode func(dst []byte, opaque int32) []byte, check func(*codec.Command) string) (wrong string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.opaque++
-	c.out = encode(c.out[:0], c.opaque)
-	c.conn.SetDeadline(time.Now().Add(c.within))
-	if _, err := c.conn.Write(c.out); err != nil {
+	opaque := c.conn.NextOpaque()
+	c.out = encode(c.out[:0], opaque)
+	c.conn.Net().SetDeadline(time.Now().Add(c.within))
+	if err := c.conn.Send(c.out); err != nil {
 		return "", err
 	}
 	if err := c.read(); err != nil {
 		return "", err
 	}
-	if c.cmd.Opaque != c.opaque || !c.cmd.Flag.IsResponse() {
-		return fmt.Sprintf("is no answer: opaque %d and flag %d, asked with %d", c.cmd.Opaque, c.cmd.Flag, c.opaque), nil
+	if c.cmd.Opaque != opaque || !c.cmd.Flag.IsResponse() {
+		return fmt.Sprintf("is no answer: opaque %d and flag %d, asked with %d", c.cmd.Opaque, c.cmd.Flag, opaque), nil
 	}
 	return check(&c.cmd), nil
 }
@@ -71,24 +75,26 @@ func (c *caller) do(encode func(dst []byte, opaque int32) []byte, check func(*co
 func (c *caller) pipeline(n int, encode func(i int, dst []byte, opaque int32) []byte, check func(i int, cmd *codec.Command)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	first := c.opaque + 1
+	asked := make(map[int32]int, n) // its place
 	c.out = c.out[:0]
 	for i := range n {
-		c.opaque++
-		c.out = encode(i, c.out, c.opaque)
+		opaque := c.conn.NextOpaque()
+		asked[opaque] = i
+		c.out = encode(i, c.out, opaque)
 	}
-	c.conn.SetDeadline(time.Now().Add(c.within))
-	if _, err := c.conn.Write(c.out); err != nil {
+	c.conn.Net().SetDeadline(time.Now().Add(c.within))
+	if err := c.conn.Send(c.out); err != nil {
 		return err
 	}
 	for range n {
 		if err := c.read(); err != nil {
 			return err
 		}
-		i := int(c.cmd.Opaque - first)
-		if i < 0 || i >= n || !c.cmd.Flag.IsResponse() {
-			return fmt.Errorf("no answer: opaque %d and flag %d, asked with %d to %d", c.cmd.Opaque, c.cmd.Flag, first, c.opaque)
+		i, ok := asked[c.cmd.Opaque]
+		if !ok || !c.cmd.Flag.IsResponse() {
+			return fmt.Errorf("no answer to any of %d requests: opaque %d and flag %d", n, c.cmd.Opaque, c.cmd.Flag)
 		}
+		delete(asked, c.cmd.Opaque)
 		check(i, &c.cmd)
 	}
 	return nil
@@ -96,22 +102,12 @@ func (c *caller) pipeline(n int, encode func(i int, dst []byte, opaque int32) []
 
 // read reads one frame.
 func (c *caller) read() error {
-	head, err := c.in.Peek(4)
+	frame, err := c.conn.Receive()
 	if err != nil {
 		return err
 	}
-	n := int(binary.BigEndian.Uint32(head)) + 4
-	if n > codec.MaxFrameLength {
-		return fmt.Errorf("%w: %d", codec.ErrFrameTooLarge, n)
-	}
-	if cap(c.frame) < n {
-		c.frame = make([]byte, n)
-	}
-	c.frame = c.frame[:n]
-	if _, err := io.ReadFull(c.in, c.frame); err != nil {
-		return err
-	}
-	return c.cmd.Decode(c.frame)
+	c.size = len(frame)
+	return c.cmd.Decode(frame)
 }
 
 // ask is do with a want: a busy server, or one that is not ready, counts as

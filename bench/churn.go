@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -145,8 +144,7 @@ func (m *mortal) once(ctx, ending context.Context, reg *registered, timeout time
 	case deathClose:
 		own.close()
 	case deathKill:
-		_ = own.conn.(*net.TCPConn).SetLinger(0)
-		own.close()
+		own.reset()
 	case deathSilence:
 		// A life that ends after the run is not measured.
 		if !await(ending, time.Hour, func() bool { return m.named(b.topics[:min(1, len(b.topics))], false) }) {

@@ -108,5 +108,5 @@ func (r *run) dialIdle(ctx context.Context, i int) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newCaller(conn, 16), nil
+	return newCaller(conn), nil
 }

@@ -120,7 +120,7 @@ func (b *regular) connection(ctx context.Context, address string) (c *caller, fr
 	if err != nil {
 		return nil, false, err
 	}
-	c = newCaller(conn, 1<<10)
+	c = newCaller(conn)
 	c.within = registerWithin
 	b.mu.Lock()
 	b.conn = c
@@ -135,10 +135,11 @@ func (b *regular) close(reset bool) {
 	if b.conn == nil {
 		return
 	}
-	if tcp, ok := b.conn.conn.(*net.TCPConn); ok && reset {
-		_ = tcp.SetLinger(0) // it has closed already when this fails
+	if reset {
+		b.conn.reset()
+	} else {
+		b.conn.close()
 	}
-	b.conn.close()
 	b.conn = nil
 }
 

@@ -40,7 +40,7 @@ func (r *run) slowReaders(ctx context.Context, op int) error {
 	}
 	t := r.fleet.topics[0]
 	_, err = c.ask(t.request.appendTo, t, r.d.now(), 0)
-	size := len(c.frame)
+	size := c.size
 	c.close()
 	if err != nil {
 		return fmt.Errorf("ask for the size of a reply: %w", err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"gonamesrv/bench"
+	"gonamesrv/codec"
+	"gonamesrv/internal/client"
 )
 
 // A Server is one server of a Spec, started or not. For one goroutine.
@@ -241,17 +242,21 @@ const pollEvery = 500 * time.Microsecond
 // askWithin bounds one attempt.
 const askWithin = 2 * time.Second
 
+// askOpaque has ten digits, as a server that only echoes replaces so many.
+const askOpaque = 1_000_000_000
+
 // ask asks for the cluster info, which every release knows, and takes any reply.
 func ask(ctx context.Context, addr string) error {
-	dialer := net.Dialer{Timeout: askWithin}
-	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	conn, err := client.Dial(ctx, addr, client.Options{Opaque: askOpaque})
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if err := conn.SetDeadline(time.Now().Add(askWithin)); err != nil {
-		return err
+	_, err = conn.Call(ctx, codec.ReqGetBrokerClusterInfo, nil, nil)
+	if said := (*client.ReplyError)(nil); errors.As(err, &said) {
+		return nil
 	}
-	return askOver(conn)
+	return err
 }

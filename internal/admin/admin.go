@@ -71,12 +71,18 @@ func (a *Admin) serve(row row) http.Handler {
 		if out, ok := w.(*answer); ok {
 			out.handler = row.path
 		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
+		handle := row.handle
+		switch isForm := r.Method == http.MethodPost && row.post != nil; {
+		case isForm && fromElsewhere.Check(r) != nil:
+			writeProblem(w, r, kindForbidden, "another page has sent this form")
+			return
+		case isForm:
+			handle, r.Body = row.post, http.MaxBytesReader(w, r.Body, formBytes)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", row.methods())
 			writeProblem(w, r, kindMethodNotAllowed, "to change something, ask the name server itself, as mqadmin does")
 			return
-		}
-		if r.ContentLength != 0 {
+		case r.ContentLength != 0:
 			writeProblem(w, r, kindBadParameter, "a request has no body")
 			return
 		}
@@ -87,12 +93,12 @@ func (a *Admin) serve(row row) http.Handler {
 			leave, ok := a.guard.enterHeavy(r.Context())
 			if !ok {
 				a.guard.tooMany.Add(1)
-				writeLater(w, r, kindTooMany, "others ask for much at this moment")
+				a.refuseLater(w, r, "others ask for much at this moment")
 				return
 			}
 			defer leave()
 		}
-		row.handle(a, w, r)
+		handle(a, w, r)
 	})
 }
 

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -31,6 +30,7 @@ const (
 type guard struct {
 	local, remote role
 	tokens        *tokens
+	sessions      sessions
 	hosts         map[string]bool // in lower case
 
 	asks, scrapes, guesses *limiter
@@ -86,7 +86,7 @@ func (a *Admin) admit(w http.ResponseWriter, r *http.Request, row row) bool {
 	bearer, hasToken := bearerOf(r)
 	if l := g.limiterOf(row); l != nil && !l.take(peer) {
 		g.tooMany.Add(1)
-		writeLater(w, r, kindTooMany, "an address may ask 20 times a second, for metrics 5 times")
+		a.refuseLater(w, r, "an address may ask 20 times a second, for metrics 5 times")
 		return false
 	}
 	may := g.anonymous(peer, r.Header)
@@ -99,16 +99,14 @@ func (a *Admin) admit(w http.ResponseWriter, r *http.Request, row row) bool {
 		}
 		owner, ok := g.tokens.find(bearer)
 		if !ok {
-			g.guesses.take(peer)
-			g.unauthorized.Add(1)
-			a.server.LogLimited(slog.LevelWarn, "admin request with a token that is not known", func() []any {
-				return []any{"remote", peer, "path", namesrv.Clip(r.URL.Path)}
-			})
+			a.wrongToken(r, peer)
 			w.Header().Set("WWW-Authenticate", `Bearer realm="gonamesrv", error="invalid_token"`)
-			writeHint(w, r, kindUnauthorized, "the token is not known", "the tokens are in the file of adminTokenFile")
+			a.refuse(w, r, kindUnauthorized, "the token is not known", "the tokens are in the file of adminTokenFile")
 			return false
 		}
 		may = max(may, owner.role)
+	} else if owner, ok := g.loggedIn(r); ok {
+		hasToken, may = true, max(may, owner.role)
 	}
 	if may >= row.needs {
 		return true
@@ -118,14 +116,14 @@ func (a *Admin) admit(w http.ResponseWriter, r *http.Request, row row) bool {
 	case hasToken:
 		detail = "it takes the role " + row.needs.String() + ", the token has " + may.String()
 		g.forbidden.Add(1)
-		writeHint(w, r, kindForbidden, detail, "a token of that role in the file of adminTokenFile would allow it")
+		a.refuse(w, r, kindForbidden, detail, "a token of that role in the file of adminTokenFile would allow it")
 	case g.tokens.path == "":
 		g.forbidden.Add(1)
-		writeHint(w, r, kindForbidden, detail, g.anonymousKey(peer, r.Header)+"="+row.needs.String()+" would allow it to all, adminTokenFile to who has a token")
+		a.refuse(w, r, kindForbidden, detail, g.anonymousKey(peer, r.Header)+"="+row.needs.String()+" would allow it to all, adminTokenFile to who has a token")
 	default:
 		g.unauthorized.Add(1)
 		w.Header().Set("WWW-Authenticate", `Bearer realm="gonamesrv"`)
-		writeHint(w, r, kindUnauthorized, detail, "send a token of adminTokenFile as Authorization: Bearer; "+g.anonymousKey(peer, r.Header)+"="+row.needs.String()+" would allow it to all")
+		a.refuse(w, r, kindUnauthorized, detail, "send a token of adminTokenFile as Authorization: Bearer; "+g.anonymousKey(peer, r.Header)+"="+row.needs.String()+" would allow it to all")
 	}
 	return false
 }

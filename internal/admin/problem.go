@@ -62,7 +62,12 @@ func writeLater(w http.ResponseWriter, r *http.Request, k kind, detail string) {
 
 // notFound answers for all paths that have no row.
 func (a *Admin) notFound(w http.ResponseWriter, r *http.Request) {
-	writeProblem(w, r, kindNotFound, "there is no such endpoint")
+	const detail = "there is no such endpoint"
+	if wantsPage(r) {
+		a.writePage(w, kindNotFound.status, "trouble", &shell{Title: kindNotFound.title, View: "trouble", Body: trouble{kindNotFound.title, detail, "", nil}})
+		return
+	}
+	writeProblem(w, r, kindNotFound, detail)
 }
 
 // writeJSON answers with a value.

@@ -35,11 +35,15 @@ type owner struct {
 
 // find returns whose token it is. How long that takes says nothing of the tokens.
 func (t *tokens) find(token string) (found owner, ok bool) {
+	return t.findSum(sha256.Sum256([]byte(token)))
+}
+
+// findSum is find by the hash of a token.
+func (t *tokens) findSum(sum [sha256.Size]byte) (found owner, ok bool) {
 	all := t.now.Load()
 	if all == nil {
 		return owner{}, false
 	}
-	sum := sha256.Sum256([]byte(token))
 	for _, o := range *all {
 		if subtle.ConstantTimeCompare(sum[:], o.token[:]) == 1 {
 			found, ok = o, true

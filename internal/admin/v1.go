@@ -173,6 +173,7 @@ type api struct {
 	readings   readings
 	notices    notices
 	latencies  latencies
+	charts     charts
 	hub        *hub
 }
 

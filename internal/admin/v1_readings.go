@@ -40,6 +40,7 @@ func (a *Admin) takeReadings(ctx context.Context) {
 	for n := 0; ; n++ {
 		snap := a.server.Snapshot()
 		a.readings.add(readingOf(&snap))
+		var delay *float64
 		if n%rateSpan == 0 {
 			stats := readProcess()
 			a.readings.mu.Lock()
@@ -47,9 +48,12 @@ func (a *Admin) takeReadings(ctx context.Context) {
 			a.readings.mu.Unlock()
 			a.names.forget(time.Now())
 			m := a.server.Meters()
-			a.latencies.add(latencyOf(&m))
+			latency := latencyOf(&m)
+			delay = a.latencies.answer(latency).LoopDelay.P99
+			a.latencies.add(latency)
 			a.attention(&snap, a.survey(a.server.View()))
 		}
+		a.sample(a.server.WallTime(), snap.Engine.Open, delay)
 		select {
 		case <-ctx.Done():
 			return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -18,14 +19,17 @@ import (
 type Options struct {
 	TLS      *tls.Config // nil speaks without
 	MaxReply int         // bytes of the longest answer, 1 KiB to 1 GiB; 0 is codec.MaxFrameLength
+	Opaque   int32       // what the numbers of requests come after
 }
 
-// A Conn is one connection to a name server. For one goroutine.
+// A Conn is one connection to a name server. For one goroutine: either it calls, or it
+// sends and receives.
 type Conn struct {
 	conn   net.Conn
 	split  func(b []byte) (int, error)
 	most   int
-	opaque int32
+	first  int32  // what opaque begins after
+	opaque int32  // of the last request
 	buf    []byte // what has come and was not returned yet
 	broken error  // why no more can be asked
 }
@@ -61,11 +65,21 @@ func Dial(ctx context.Context, addr string, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return New(conn, o), nil
+}
+
+// New speaks over a connection, which is the Conn's from then on. Options.TLS means
+// nothing here.
+func New(conn net.Conn, o Options) *Conn {
 	if o.MaxReply == 0 {
 		o.MaxReply = codec.MaxFrameLength
 	}
-	return &Conn{conn: conn, split: codec.NewSplitFunc(o.MaxReply), most: o.MaxReply}, nil
+	return &Conn{conn: conn, split: codec.NewSplitFunc(o.MaxReply), most: o.MaxReply, first: o.Opaque, opaque: o.Opaque}
 }
+
+// Net returns the connection below, for deadlines and for its end. Whoever reads from it
+// begins behind the frames that have been received, and may miss what came with the last.
+func (c *Conn) Net() net.Conn { return c.conn }
 
 // Close closes the connection. It returns no error: nobody could do anything about it.
 func (c *Conn) Close() { _ = c.conn.Close() }
@@ -106,17 +120,35 @@ func (c *Conn) Call(ctx context.Context, code codec.RequestCode, ext codec.ExtFi
 	return reply, nil
 }
 
-func (c *Conn) call(code codec.RequestCode, ext codec.ExtFields, body []byte) (*codec.Command, error) {
+// NextOpaque returns the number of the next request, for those who encode it themselves.
+func (c *Conn) NextOpaque() int32 {
+	if c.opaque == math.MaxInt32 {
+		c.opaque = c.first
+	}
 	c.opaque++
+	return c.opaque
+}
+
+// Send sends encoded requests, or whatever else b has. The deadline is that of Net.
+func (c *Conn) Send(b []byte) error {
+	_, err := c.conn.Write(b)
+	return err
+}
+
+func (c *Conn) call(code codec.RequestCode, ext codec.ExtFields, body []byte) (*codec.Command, error) {
+	opaque := c.NextOpaque()
 	request := codec.AppendRequest(nil, codec.SerializeJSON, &codec.Command{
-		Code: code, Version: codec.Version, Opaque: c.opaque, Ext: ext, Body: body,
+		Code: code, Version: codec.Version, Opaque: opaque, Ext: ext, Body: body,
 	})
-	if _, err := c.conn.Write(request); err != nil {
+	if err := c.Send(request); err != nil {
 		return nil, err
 	}
 	for read := 0; ; {
-		frame, err := c.frame()
-		if err != nil {
+		frame, err := c.Receive()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, io.ErrUnexpectedEOF
+		case err != nil:
 			return nil, err
 		}
 		if read += len(frame); read > c.most {
@@ -126,7 +158,7 @@ func (c *Conn) call(code codec.RequestCode, ext codec.ExtFields, body []byte) (*
 		if err := reply.Decode(frame); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrReply, err)
 		}
-		if reply.Flag.IsResponse() && reply.Opaque == c.opaque {
+		if reply.Flag.IsResponse() && reply.Opaque == opaque {
 			return reply, nil
 		}
 	}
@@ -135,17 +167,21 @@ func (c *Conn) call(code codec.RequestCode, ext codec.ExtFields, body []byte) (*
 // readSize is how many bytes are read at a time, at least.
 const readSize = 16 << 10
 
-// frame returns the next frame, which is the caller's. The memory grows with what has
-// arrived, not with the length that it announces.
-func (c *Conn) frame() ([]byte, error) {
+// Receive returns the next frame, whatever it is. The frame is the caller's. An end between
+// two frames is io.EOF. The memory grows with what has arrived, not with the length that it
+// announces. The deadline is that of Net; after it has passed, Receive may be called again.
+func (c *Conn) Receive() ([]byte, error) {
 	for {
 		n, err := c.split(c.buf)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrReply, err)
 		}
 		if n > 0 && n <= len(c.buf) {
-			frame := c.buf[:n:n]
-			c.buf = slices.Clone(c.buf[n:])
+			frame, rest := c.buf[:n:n], c.buf[n:]
+			c.buf = nil // who waits for nothing keeps no memory
+			if len(rest) > 0 {
+				c.buf = slices.Clone(rest)
+			}
 			return frame, nil
 		}
 		c.buf = slices.Grow(c.buf, readSize)
@@ -153,7 +189,7 @@ func (c *Conn) frame() ([]byte, error) {
 		c.buf = c.buf[:len(c.buf)+n]
 		switch {
 		case n > 0: // what comes with the end may be all that is missing
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) && len(c.buf) > 0:
 			return nil, io.ErrUnexpectedEOF
 		case err != nil:
 			return nil, err

@@ -2,15 +2,14 @@ package nstest
 
 import (
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"testing"
 	"time"
 
 	"gonamesrv/codec"
+	"gonamesrv/internal/client"
 )
 
 // Patience bounds every wait of a test: far longer than anything takes, on a
@@ -19,9 +18,8 @@ const Patience = 2 * time.Minute
 
 // A Client is one connection to a name server. For one goroutine.
 type Client struct {
-	t      testing.TB
-	conn   net.Conn
-	opaque int32
+	t    testing.TB
+	conn *client.Conn
 }
 
 // Dial connects; the connection is closed when the test ends.
@@ -41,7 +39,7 @@ func DialFrom(t testing.TB, addr string, from net.IP) *Client {
 	if err != nil {
 		t.Fatalf("connect to the server: %v", err)
 	}
-	c := &Client{t: t, conn: conn}
+	c := &Client{t: t, conn: client.New(conn, client.Options{})}
 	t.Cleanup(c.Close)
 	return c
 }
@@ -66,32 +64,31 @@ func TryDialTLS(t testing.TB, addr string, cfg *tls.Config) (*Client, error) {
 	}
 	cfg = cfg.Clone()
 	cfg.InsecureSkipVerify = true
-	secure := tls.Client(c.conn, cfg)
-	c.conn.SetDeadline(time.Now().Add(Patience))
-	c.conn = secure
+	secure := tls.Client(c.conn.Net(), cfg)
+	secure.SetDeadline(time.Now().Add(Patience))
+	c.conn = client.New(secure, client.Options{})
 	return c, secure.Handshake()
 }
 
 // TLS returns what is known of the other side.
-func (c *Client) TLS() tls.ConnectionState { return c.conn.(*tls.Conn).ConnectionState() }
+func (c *Client) TLS() tls.ConnectionState { return c.conn.Net().(*tls.Conn).ConnectionState() }
 
 // NewClient speaks over a connection; of its methods only those that do not fail
 // a test may be used.
-func NewClient(conn net.Conn) *Client { return &Client{conn: conn} }
+func NewClient(conn net.Conn) *Client { return &Client{conn: client.New(conn, client.Options{})} }
 
 // Close closes the connection.
 func (c *Client) Close() { c.conn.Close() }
 
 // CloseWrite sends a FIN.
-func (c *Client) CloseWrite() { c.conn.(*net.TCPConn).CloseWrite() }
+func (c *Client) CloseWrite() { c.conn.Net().(*net.TCPConn).CloseWrite() }
 
 // LocalAddr returns the client's own address.
-func (c *Client) LocalAddr() string { return c.conn.LocalAddr().String() }
+func (c *Client) LocalAddr() string { return c.conn.Net().LocalAddr().String() }
 
 // Frame encodes a request with a JSON header and the next opaque.
 func (c *Client) Frame(r *codec.Command) []byte {
-	c.opaque++
-	r.Opaque = c.opaque
+	r.Opaque = c.conn.NextOpaque()
 	return codec.AppendRequest(nil, r.SerializeType, r)
 }
 
@@ -105,9 +102,8 @@ func (c *Client) Write(b []byte) {
 
 // TryWrite sends bytes to a server that may have closed the connection.
 func (c *Client) TryWrite(b []byte) error {
-	c.conn.SetWriteDeadline(time.Now().Add(Patience))
-	_, err := c.conn.Write(b)
-	return err
+	c.conn.Net().SetWriteDeadline(time.Now().Add(Patience))
+	return c.conn.Send(b)
 }
 
 // ReadFrame returns the next frame the server sends.
@@ -122,19 +118,8 @@ func (c *Client) ReadFrame() []byte {
 
 // TryReadFrame returns the next frame, or what came instead within d.
 func (c *Client) TryReadFrame(d time.Duration) ([]byte, error) {
-	c.conn.SetReadDeadline(time.Now().Add(d))
-	var length [4]byte
-	if _, err := io.ReadFull(c.conn, length[:]); err != nil {
-		return nil, err
-	}
-	n := int(binary.BigEndian.Uint32(length[:]))
-	if n > codec.MaxFrameLength {
-		return nil, fmt.Errorf("reply of %d bytes", n)
-	}
-	frame := append(make([]byte, 0, 4+n), length[:]...)
-	frame = frame[:4+n]
-	_, err := io.ReadFull(c.conn, frame[4:])
-	return frame, err
+	c.conn.Net().SetReadDeadline(time.Now().Add(d))
+	return c.conn.Receive()
 }
 
 // Read returns the next reply.
@@ -165,14 +150,15 @@ func (c *Client) Do(r *codec.Command) *codec.Command {
 // anything more.
 func (c *Client) MustClose() {
 	c.t.Helper()
-	c.conn.SetReadDeadline(time.Now().Add(Patience))
-	rest, err := io.ReadAll(c.conn)
+	frame, err := c.TryReadFrame(Patience)
 	var netErr net.Error
-	if errors.As(err, &netErr) && netErr.Timeout() {
+	switch {
+	case err == nil:
+		c.t.Fatalf("the server sent %q before it closed the connection", frame)
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, client.ErrReply):
+		c.t.Fatalf("the server sent half a frame before it closed the connection: %v", err)
+	case errors.As(err, &netErr) && netErr.Timeout():
 		c.t.Fatalf("the server did not close the connection within %v", Patience)
-	}
-	if len(rest) > 0 {
-		c.t.Fatalf("the server sent %q before it closed the connection", rest)
 	}
 }
 
@@ -188,7 +174,7 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 
 // Reset ends the connection with a reset, not with the end of its stream.
 func (c *Client) Reset() {
-	if tcp, ok := c.conn.(*net.TCPConn); ok {
+	if tcp, ok := c.conn.Net().(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
 	c.conn.Close()
