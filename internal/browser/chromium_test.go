@@ -178,10 +178,10 @@ func eval[T any](p *tab, expression string) T {
 	return v
 }
 
-// live waits until the page is told what changes.
+// live waits until the tab holds a stream, and the only one.
 func (p *tab) live() {
 	p.t.Helper()
-	nstest.Eventually(p.t, "the page is live", func() bool { return eval[string](p, `document.body.dataset.live || ""`) == "yes" })
+	nstest.Eventually(p.t, "the tab holds a stream", func() bool { return p.site.watchers() == "1" })
 }
 
 // scripts lets pages run scripts, or not.

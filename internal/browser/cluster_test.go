@@ -37,7 +37,7 @@ func threeBrokers(t *testing.T, s *site) *cluster {
 		{Cluster: "shop", Name: "broker-a", Addr: "10.0.0.1:10911", Topics: []string{"TBW102", "ORDERS", "PAYMENTS", "%RETRY%billing", "<b>bold</b>"}},
 		{Cluster: "shop", Name: "broker-a", ID: 1, Addr: "10.0.0.2:10911", Topics: []string{"ORDERS", "PAYMENTS"}},
 		{Cluster: "shop", Name: "broker-b", Addr: "10.0.0.3:10911", Topics: []string{"TBW102", "ORDERS", "SHIPMENTS"}},
-		{Cluster: "shop", Name: "broker-c", ID: 2, Addr: "10.0.0.5:10911", Topics: []string{"STOCK"}, Fields: []string{"enableActingMaster", "true"}},
+		{Cluster: "shop", Name: "broker-c", ID: 2, Addr: "10.0.0.5:10911", Topics: []string{"STOCK", "RETURNS"}, Fields: []string{"enableActingMaster", "true"}},
 	} {
 		c.register(t, s, b)
 	}

@@ -98,6 +98,9 @@ func (s *site) gauge(name string) string {
 	return ""
 }
 
+// watchers returns how many streams the server holds.
+func (s *site) watchers() string { return s.gauge("rocketmq_namesrv_admin_watchers") }
+
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
