@@ -67,6 +67,15 @@ func goldenEvents(name string) []eventAnswer {
 	}
 }
 
+// goldenRows are these events; the first has others like it.
+func goldenRows(name string) (rows []eventRow) {
+	for _, e := range goldenEvents(name) {
+		rows = append(rows, eventRow{eventAnswer: e})
+	}
+	rows[0].Others = &likeEvents{1, "/events?since=mj3k2f.1040&type=broker.expired"}
+	return rows
+}
+
 func goldenSteps(verdict, name string) explainAnswer {
 	return explainAnswer{Generation: "mj3k2f.1042", Topic: name, Verdict: verdict, Steps: steps{
 		{"name", stepOK, "it is known", nil}, {"broker", stepWarning, "broker " + quoted(name) + " " + name, nil},
@@ -108,8 +117,8 @@ func goldenPages(t *testing.T) (all []struct {
 		{Severity: severityWarning, Code: "connections.limit", Text: "connections are short", Since: &goldenTime, Link: ref("/v1/connections")},
 		{Severity: severityWarning, Code: "peers.differ", Text: "1 of 2 differ", Since: &goldenTime},
 	}
-	samples := []chartSample{{at: 1000, values: [figures]float32{10, 9, 1, 0, float32(math.NaN()), 69 << 20, 612}}, {at: 2000, values: [figures]float32{5012, 4000, 0.5, 3, float32(math.NaN()), 70 << 20, 600}}}
-	add("overview", "overview", busy, overviewOf(busy, samples, goldenEvents(hostile)))
+	samples := []chartSample{{at: 1000, values: [figures]float32{10, 9, 1, 0, float32(math.NaN()), 69 << 20, 612, 0}}, {at: 2000, values: [figures]float32{5012, 4000, 0.5, 3, float32(math.NaN()), 70 << 20, 600, 0}}}
+	add("overview", "overview", busy, overviewOf(busy, samples, goldenRows(hostile)))
 	add("brokers_none", "brokers", empty, &brokersView{First: 1})
 	add("brokers", "brokers", busy, &brokersView{Clusters: []string{"c1"}, Rows: rows, First: 101, Total: 204, Registered: 204, Newer: "/brokers?page=1", Older: "/brokers?page=3", Lost: goldenEvents("broker-x")[:1]})
 	add("brokers_hostile", "brokers", busy, &brokersView{Name: hostile, Cluster: hostile, State: hostile, Clusters: []string{hostile}, Rows: []memberRow{{&bad, bad.Members[0]}}, First: 1, Total: 1, Registered: 1, Lost: goldenEvents(hostile)})

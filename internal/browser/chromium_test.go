@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -75,10 +76,10 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// open opens a tab of its own.
-func (s *site) open(t *testing.T, browser context.Context) *tab {
+// open opens a tab, in a window of its own unless an option says otherwise.
+func (s *site) open(t *testing.T, browser context.Context, options ...chromedp.ContextOption) *tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(browser)
+	ctx, cancel := chromedp.NewContext(browser, options...)
 	t.Cleanup(cancel)
 	p := &tab{t: t, ctx: ctx, site: s}
 	host := strings.TrimPrefix(s.url, "http://")
@@ -95,6 +96,8 @@ func (s *site) open(t *testing.T, browser context.Context) *tab {
 			}
 		case *log.EventEntryAdded: // also what the Content-Security-Policy has stopped
 			p.fault("%s %s: %s (%s)", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL)
+		case *page.EventJavascriptDialogOpening:
+			p.fault("dialog: %s", e.Message)
 		case *network.EventRequestWillBeSent:
 			if u, err := url.Parse(e.Request.URL); err == nil && u.Scheme != "data" && u.Host != host {
 				p.fault("asks another host: %s", e.Request.URL)
@@ -107,6 +110,7 @@ func (s *site) open(t *testing.T, browser context.Context) *tab {
 	call(p, network.Enable, network.EnableParams{})
 	call(p, log.Enable, cdp.Empty{})
 	call(p, runtime.Enable, cdp.Empty{})
+	call(p, page.Enable, page.EnableParams{})
 	return p
 }
 
@@ -166,6 +170,12 @@ func (p *tab) visit(path string) {
 	p.do(chromedp.Navigate(p.site.url+path), chromedp.WaitReady(chromedp.CSS("main")))
 }
 
+// settle waits until the page is drawn as it is.
+func (p *tab) settle() {
+	p.t.Helper()
+	eval[bool](p, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
+}
+
 // eval returns the value of an expression. What is a promise is waited for.
 func eval[T any](p *tab, expression string) T {
 	p.t.Helper()
@@ -190,14 +200,39 @@ func (p *tab) scripts(on bool) {
 	call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 }
 
-// hide makes the page believe that nobody sees it, or that somebody does: a browser
-// without a screen shows all its tabs.
-func (p *tab) hide(hidden bool) {
+// front puts the tab before the other ones of its window, which nobody sees then.
+func (p *tab) front() {
 	p.t.Helper()
-	state := map[bool]string{true: "hidden", false: "visible"}[hidden]
-	eval[string](p, fmt.Sprintf(`Object.defineProperty(document, "visibilityState", {value: %q, configurable: true});
-		Object.defineProperty(document, "hidden", {value: %t, configurable: true});
-		document.dispatchEvent(new Event("visibilitychange")); document.visibilityState`, state, hidden))
+	call(p, page.BringToFront, cdp.Empty{})
+}
+
+// press presses keys, one after the other.
+func (p *tab) press(keys string) {
+	p.t.Helper()
+	p.do(chromedp.KeyEvent(keys))
+}
+
+// click clicks on what a selector finds first.
+func (p *tab) click(selector string) {
+	p.t.Helper()
+	p.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// fill writes a text into what a selector finds first.
+func (p *tab) fill(selector, text string) {
+	p.t.Helper()
+	p.do(chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// wait waits until an expression is true, on whichever page that is.
+func (p *tab) wait(what, expression string) {
+	p.t.Helper()
+	nstest.Eventually(p.t, what, func() bool {
+		ctx, cancel := context.WithTimeout(p.ctx, nstest.Patience)
+		defer cancel()
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+		return err == nil && is // while a page is left there is none to ask
+	})
 }
 
 // A violation is what axe-core finds.

@@ -4,6 +4,7 @@ package browser
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"gonamesrv/codec"
@@ -12,9 +13,10 @@ import (
 
 // A cluster is what has registered at a site. Each broker has a connection of its own.
 type cluster struct {
-	name  string
-	topic string // one of its topics; one that is not there if it has none
-	conns map[string]*nstest.Client
+	name   string
+	topic  string // one of its topics; one that is not there if it has none
+	broker string // as well
+	conns  map[string]*nstest.Client
 }
 
 // clusters are what the pages are looked at with.
@@ -24,15 +26,18 @@ var clusters = []struct {
 }{
 	{"none", nobody},
 	{"three", threeBrokers},
+	{"names", badNames},
 	{"many", manyBrokers},
 }
 
-func nobody(*testing.T, *site) *cluster { return &cluster{name: "none", topic: "ORDERS"} }
+func nobody(*testing.T, *site) *cluster {
+	return &cluster{name: "none", topic: "ORDERS", broker: "broker-a"}
+}
 
 // threeBrokers are a set with a slave, a set without, a set that has lost its master, and
 // names that would like to be markup.
 func threeBrokers(t *testing.T, s *site) *cluster {
-	c := &cluster{name: "three", topic: "ORDERS", conns: map[string]*nstest.Client{}}
+	c := &cluster{name: "three", topic: "ORDERS", broker: "broker-a", conns: map[string]*nstest.Client{}}
 	for _, b := range []nstest.Broker{
 		{Cluster: "shop", Name: "broker-a", Addr: "10.0.0.1:10911", Topics: []string{"TBW102", "ORDERS", "PAYMENTS", "%RETRY%billing", "<b>bold</b>"}},
 		{Cluster: "shop", Name: "broker-a", ID: 1, Addr: "10.0.0.2:10911", Topics: []string{"ORDERS", "PAYMENTS"}},
@@ -49,9 +54,26 @@ func threeBrokers(t *testing.T, s *site) *cluster {
 	return c
 }
 
+// hostile is a name that would be a script if it were not escaped.
+const hostile = `<img src=x onerror="alert(1)"><script>alert(1)</script>'"&`
+
+// badNames are brokers whose names are as long as names may be, or would like to be markup.
+func badNames(t *testing.T, s *site) *cluster {
+	c := &cluster{name: "names", topic: hostile, broker: hostile, conns: map[string]*nstest.Client{}}
+	long, hyphens := strings.Repeat("W", 255), strings.Repeat("long-name-", 25)+"x.y.z"
+	for _, b := range []nstest.Broker{
+		{Cluster: long, Name: long, Addr: "10.2.0.1:10911", Topics: []string{strings.Repeat("T", 127), "SHORT"}},
+		{Cluster: hyphens, Name: hyphens, ID: 1, Addr: "broker.with.a.long.name.of.a.host.example.com:10911", Topics: []string{"SHORT", "SLAVE"}},
+		{Cluster: hostile, Name: hostile, Addr: "10.2.0.3:10911", Topics: []string{hostile, "SHORT", "\u202eOTHER WAY", "größe"}},
+	} {
+		c.register(t, s, b)
+	}
+	return c
+}
+
 // manyBrokers are 300 brokers with 100,000 topics.
 func manyBrokers(t *testing.T, s *site) *cluster {
-	c := &cluster{name: "many", topic: "topic-000001", conns: map[string]*nstest.Client{}}
+	c := &cluster{name: "many", topic: "topic-000001", broker: "broker-001", conns: map[string]*nstest.Client{}}
 	const brokers, topics = 300, 100_000
 	for i := range brokers {
 		b := nstest.Broker{Cluster: fmt.Sprintf("cluster-%d", i%4), Name: fmt.Sprintf("broker-%03d", i), Addr: fmt.Sprintf("10.1.%d.%d:10911", i/200, i%200+1)}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gonamesrv/internal/nstest"
@@ -19,9 +20,10 @@ import (
 
 // A site is a name server that runs, and its console.
 type site struct {
-	addr string // of the name server
-	url  string // of the console, without a slash at the end
-	stop func() // kills it
+	addr string        // of the name server
+	url  string        // of the console, without a slash at the end
+	stop func()        // kills it
+	halt func(on bool) // lets it stand still, or go on
 }
 
 // program is the name server, built once.
@@ -68,7 +70,9 @@ func start(t *testing.T, properties ...string) *site {
 		text, _ := os.ReadFile(log.Name())
 		t.Fatalf("the server does not start: %v\n%s", err, text)
 	}
-	s := &site{stop: func() { cmd.Process.Kill() }, addr: fmt.Sprintf("127.0.0.1:%d", port), url: fmt.Sprintf("http://127.0.0.1:%d", adminPort)}
+	s := &site{stop: func() { cmd.Process.Kill() }, halt: func(on bool) {
+		cmd.Process.Signal(map[bool]os.Signal{true: syscall.SIGSTOP, false: syscall.SIGCONT}[on])
+	}, addr: fmt.Sprintf("127.0.0.1:%d", port), url: fmt.Sprintf("http://127.0.0.1:%d", adminPort)}
 	t.Log(strings.TrimSpace(line), s.url)
 	nstest.Eventually(t, "the console answers", func() bool { return s.get("/livez") != "" })
 	return s
