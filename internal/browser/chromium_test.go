@@ -16,6 +16,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
@@ -188,9 +189,10 @@ func eval[T any](p *tab, expression string) T {
 	return v
 }
 
-// live waits until the tab holds a stream, and the only one.
+// live waits until the page's script runs, and the tab holds a stream, and the only one.
 func (p *tab) live() {
 	p.t.Helper()
+	p.wait("the script runs", `document.documentElement.dataset.live === "open"`)
 	nstest.Eventually(p.t, "the tab holds a stream", func() bool { return p.site.watchers() == "1" })
 }
 
@@ -212,6 +214,15 @@ func (p *tab) press(keys string) {
 	p.do(chromedp.KeyEvent(keys))
 }
 
+// slash presses the key /. What it writes, if the page lets it, comes with the key.
+func (p *tab) slash() {
+	p.t.Helper()
+	key := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: "/", Code: "Slash", Text: "/"}
+	call(p, input.DispatchKeyEvent, key)
+	key.Type, key.Text = input.DispatchKeyEventTypeKeyUp, ""
+	call(p, input.DispatchKeyEvent, key)
+}
+
 // click clicks on what a selector finds first.
 func (p *tab) click(selector string) {
 	p.t.Helper()
@@ -221,7 +232,8 @@ func (p *tab) click(selector string) {
 // fill writes a text into what a selector finds first.
 func (p *tab) fill(selector, text string) {
 	p.t.Helper()
-	p.do(chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+	eval[bool](p, fmt.Sprintf(`document.querySelector(%q).value = "", true`, selector))
+	p.do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
 // wait waits until an expression is true, on whichever page that is.

@@ -60,6 +60,7 @@ func TestPages(t *testing.T) {
 // TestWithoutJavaScript looks at each page as a browser does that runs no script: it says
 // what it has to say.
 func TestWithoutJavaScript(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	c := threeBrokers(t, s)
 	p := s.open(t, browse(t))
@@ -75,6 +76,7 @@ func TestWithoutJavaScript(t *testing.T) {
 
 // TestBrokerIsKilled kills a broker: its row on the page changes by itself.
 func TestBrokerIsKilled(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	c := threeBrokers(t, s)
 	p := s.open(t, browse(t))
@@ -98,6 +100,7 @@ func TestBrokerIsKilled(t *testing.T) {
 // TestHiddenTab puts another tab before the one with a page: it holds no stream then, and has one again when it is
 // looked at.
 func TestHiddenTab(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	threeBrokers(t, s)
 	browser := browse(t)
@@ -114,6 +117,7 @@ func TestHiddenTab(t *testing.T) {
 
 // TestServerIsGone stops the server: the page says since when it is not up to date.
 func TestServerIsGone(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	p := s.open(t, browse(t))
 	p.visit("/")

@@ -192,12 +192,16 @@
     if (paused || document.hidden || waiting) return;
     waiting = true;
     setTimeout(async () => {
+      if (paused || document.hidden) { waiting = false; return; } // what has changed stays noted
       asked = performance.now();
       dirty = false;
       try {
         const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
         if (answer.status === 401 || answer.status === 403) location.reload();
-        else if (answer.ok) patch(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        else if (answer.ok) {
+          const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+          if (!paused) patch(page);
+        }
       } catch { /* the strip says that nothing comes */ } finally {
         waiting = false;
         if (dirty) refresh(); // of what came meanwhile the page may not know
