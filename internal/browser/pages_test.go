@@ -27,9 +27,11 @@ func pages(c *cluster) map[string]string {
 // name becomes markup. axe-core looks at a desk by day and at a phone by night: that is each
 // layout and each set of colours.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	browser := browse(t)
 	for _, kind := range clusters {
 		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
 			s := start(t)
 			c := kind.register(t, s)
 			p := s.open(t, browser)
