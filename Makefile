@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build man run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring interop trials soak clean help
+.PHONY: all build man run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring browser pictures interop trials soak clean help
 
 all: test lint ## test and lint
 
@@ -64,6 +64,12 @@ metrics: ## write docs/METRICS.md, the list of all metrics, anew
 
 monitoring: ## rules and board against a Prometheus that scrapes a server under load (needs Debian's package prometheus)
 	$(GO) test -tags monitoring -count=1 -v -timeout 5m -run TestMonitoring ./internal/admin
+
+browser: ## the console in a real browser (needs Debian's package chromium, and npm)
+	$(GO) -C internal/browser test -tags browser -count=1 -v -timeout 20m -parallel 4 .
+
+pictures: ## write docs/images, the pictures of the console, anew (needs what browser needs)
+	GONAMESRV_DOC_PICTURES=$(CURDIR)/docs/images $(GO) -C internal/browser test -tags browser -count=1 -v -run TestPictures .
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 3 .

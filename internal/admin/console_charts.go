@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// chartSeconds is how far back charts go: one sample a second, 36 KB in all.
+// chartSeconds is how far back charts go: one sample a second, 40 KB in all.
 const chartSeconds = 900
 
 // The figures of a sample, all as /v1/status has them.
@@ -20,6 +20,7 @@ const (
 	figureLoopDelay
 	figureRSS
 	figureConnections
+	figureRefused
 	figures
 )
 
@@ -29,9 +30,10 @@ var chartInfo = [figures]struct{ Key, Title, Unit, Field string }{
 	{"routeReads", "Route reads", "/s", "rates.routeReads"},
 	{"registrations", "Registrations", "/s", "rates.registrations"},
 	{"routeMisses", "Route misses", "/s", "rates.routeMisses"},
-	{"loopDelay", "Delay of event loops, p99", "ms", "latencyMs.loopDelay.p99"},
+	{"loopDelay", "Loop delay, p99", "ms", "latencyMs.loopDelay.p99"},
 	{"rss", "Memory of the process", "B", "memory.rss"},
 	{"connections", "Connections", "", "connections.open"},
+	{"refused", "Refused", "/s", "rates.refused"},
 }
 
 // A chartSample is the figures at one moment. NaN is not known.
@@ -77,7 +79,7 @@ func (a *Admin) sample(now time.Time, connections int, delay *float64) {
 	rates := a.readings.rates()
 	s := chartSample{at: now.UnixMilli()}
 	for i, v := range [figures]*float64{
-		rates.Requests, rates.RouteReads, rates.Registrations, rates.RouteMisses, a.charts.delay, nil, nil,
+		rates.Requests, rates.RouteReads, rates.Registrations, rates.RouteMisses, a.charts.delay, nil, nil, rates.Refused,
 	} {
 		s.values[i] = float32(math.NaN())
 		if v != nil {
@@ -123,14 +125,15 @@ func (a *Admin) chartsJSON(w http.ResponseWriter, _ *http.Request) {
 // A chartView is a chart in a page: what it says to those who do not see it.
 type chartView struct {
 	Key, Title, Unit, Field string
-	Now, Least, Most        string
+	Now                     string
+	Span                    string // from the least to the most
 }
 
 // chartsView sums the samples up.
 func chartsView(samples []chartSample) []chartView {
 	views := make([]chartView, 0, figures)
 	for f, info := range chartInfo {
-		v := chartView{Key: info.Key, Title: info.Title, Unit: info.Unit, Field: info.Field, Now: notKnown, Least: notKnown, Most: notKnown}
+		v := chartView{Key: info.Key, Title: info.Title, Unit: info.Unit, Field: info.Field, Now: notKnown, Span: "not known yet"}
 		least, most := math.Inf(1), math.Inf(-1)
 		word := func(x float64) string {
 			if info.Unit == "B" {
@@ -153,7 +156,9 @@ func chartsView(samples []chartSample) []chartView {
 			}
 		}
 		if most >= least {
-			v.Least, v.Most = word(least), word(most)
+			if v.Span = "always " + word(most); word(least) != word(most) {
+				v.Span = "from " + word(least) + " to " + word(most)
+			}
 		}
 		views = append(views, v)
 	}

@@ -67,6 +67,15 @@ func goldenEvents(name string) []eventAnswer {
 	}
 }
 
+// goldenRows are these events; the first has others like it.
+func goldenRows(name string) (rows []eventRow) {
+	for _, e := range goldenEvents(name) {
+		rows = append(rows, eventRow{eventAnswer: e})
+	}
+	rows[0].Others = &likeEvents{1, "/events?since=mj3k2f.1040&type=broker.expired"}
+	return rows
+}
+
 func goldenSteps(verdict, name string) explainAnswer {
 	return explainAnswer{Generation: "mj3k2f.1042", Topic: name, Verdict: verdict, Steps: steps{
 		{"name", stepOK, "it is known", nil}, {"broker", stepWarning, "broker " + quoted(name) + " " + name, nil},
@@ -108,8 +117,8 @@ func goldenPages(t *testing.T) (all []struct {
 		{Severity: severityWarning, Code: "connections.limit", Text: "connections are short", Since: &goldenTime, Link: ref("/v1/connections")},
 		{Severity: severityWarning, Code: "peers.differ", Text: "1 of 2 differ", Since: &goldenTime},
 	}
-	samples := []chartSample{{at: 1000, values: [figures]float32{10, 9, 1, 0, float32(math.NaN()), 69 << 20, 612}}, {at: 2000, values: [figures]float32{5012, 4000, 0.5, 3, float32(math.NaN()), 70 << 20, 600}}}
-	add("overview", "overview", busy, overviewOf(busy, samples, goldenEvents(hostile)))
+	samples := []chartSample{{at: 1000, values: [figures]float32{10, 9, 1, 0, float32(math.NaN()), 69 << 20, 612, 0}}, {at: 2000, values: [figures]float32{5012, 4000, 0.5, 3, float32(math.NaN()), 70 << 20, 600, 0}}}
+	add("overview", "overview", busy, overviewOf(busy, samples, goldenRows(hostile)))
 	add("brokers_none", "brokers", empty, &brokersView{First: 1})
 	add("brokers", "brokers", busy, &brokersView{Clusters: []string{"c1"}, Rows: rows, First: 101, Total: 204, Registered: 204, Newer: "/brokers?page=1", Older: "/brokers?page=3", Lost: goldenEvents("broker-x")[:1]})
 	add("brokers_hostile", "brokers", busy, &brokersView{Name: hostile, Cluster: hostile, State: hostile, Clusters: []string{hostile}, Rows: []memberRow{{&bad, bad.Members[0]}}, First: 1, Total: 1, Registered: 1, Lost: goldenEvents(hostile)})
@@ -223,6 +232,9 @@ func TestWords(t *testing.T) {
 		decimalWord(nil): notKnown, decimalWord(ref(0.0)): "0", decimalWord(ref(0.304)): "0.3", decimalWord(ref(12.34)): "12.3", decimalWord(ref(5012.6)): "5,013", decimalWord(ref(10.04)): "10",
 		bytesWord((*int64)(nil)): notKnown, bytesWord(int64(1)): "1 B", bytesWord(int64(1536)): "1.5 KiB", bytesWord(int64(69 << 20)): "69 MiB", bytesWord(int64(math.MaxInt64)): "8.0 EiB",
 		knownWord((*string)(nil)): notKnown, knownWord((*number)(nil)): notKnown, knownWord((*int)(nil)): notKnown, knownWord(ref("x")): "x",
+		manyWord(1, "key", "keys"): "1 key", manyWord(0, "key", "keys"): "0 keys", manyWord(number(1234), "time", "times"): "1,234 times",
+		brokersWord(brokerTotals{Members: 300, Overdue: 300}): "300, 300 overdue", brokersWord(brokerTotals{Members: 2, Suspect: 1}): "2, 1 held back", brokersWord(brokerTotals{}): "0",
+		uptimeWord(0): "0 s", uptimeWord(9): "9 s #2", uptimeWord(75): "75 s",
 		durationWord(1500): "1.5 s", durationWord(61_500): "61 s", durationWord(125_000): "2 min 5 s", durationWord(7_260_000): "2 h 1 min", durationWord(200_000_000): "2 d 7 h",
 		nameWord("größe"): "größe", nameWord(""): `""`, nameWord(" a"): `" a"`, nameWord("a\u202eb"): `"a\u202eb"`, nameWord("a\xff"): `"a\xff"`, nameWord("a\nb"): `"a\nb"`,
 		string(whenHTML((*stamp)(nil))): notKnown, string(ageHTML((*int64)(nil))): notKnown,

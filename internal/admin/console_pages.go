@@ -16,13 +16,15 @@ type overviewView struct {
 	Attention []attentionEntry // the worst ones
 	More      int              // that are not shown
 	Charts    []chartView
-	Events    []eventAnswer // newest first
+	Events    []eventRow // newest first
 	Status    *statusAnswer
 }
 
 const (
 	overviewAttention = 5
-	overviewEvents    = 20
+	overviewEvents    = 12
+	overviewLooked    = 1000 // events among which like ones are found
+	namedEvents       = 20   // with the name of a broker or a topic
 )
 
 func (a *Admin) overviewPage(q *query) (any, error) {
@@ -30,14 +32,11 @@ func (a *Admin) overviewPage(q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	events, err := a.lastEvents(q, url.Values{}, overviewEvents)
-	if err != nil {
-		return nil, err
-	}
-	return overviewOf(&st, a.charts.all(), events), nil
+	events := a.server.Journal().Last(&route.JournalFilter{}, overviewLooked)
+	return overviewOf(&st, a.charts.all(), a.eventRows(events, overviewEvents)), nil
 }
 
-func overviewOf(st *statusAnswer, samples []chartSample, events []eventAnswer) *overviewView {
+func overviewOf(st *statusAnswer, samples []chartSample, events []eventRow) *overviewView {
 	v := &overviewView{Status: st, Charts: chartsView(samples), Events: events}
 	v.Attention = st.Attention[:min(len(st.Attention), overviewAttention)]
 	v.More = len(st.Attention) - len(v.Attention)
@@ -205,7 +204,7 @@ func (a *Admin) brokerPage(q *query) (any, error) {
 	if v.Explain, err = answerOf[explainAnswer](a, q, nil, (*Admin).explainBroker); err != nil {
 		return nil, err
 	}
-	if v.Events, err = a.lastEvents(q, url.Values{"broker": {v.Name}}, overviewEvents); err != nil {
+	if v.Events, err = a.lastEvents(q, url.Values{"broker": {v.Name}}, namedEvents); err != nil {
 		return nil, err
 	}
 	if b, err := answerOf[brokerAnswer](a, q, nil, (*Admin).broker); err == nil {
@@ -331,7 +330,7 @@ func (a *Admin) topicPage(q *query) (any, error) {
 	if v.Explain, err = answerOf[explainAnswer](a, q, ask, (*Admin).explainTopic); err != nil {
 		return nil, err
 	}
-	if v.Events, err = a.lastEvents(q, url.Values{"topic": {v.Name}}, overviewEvents); err != nil {
+	if v.Events, err = a.lastEvents(q, url.Values{"topic": {v.Name}}, namedEvents); err != nil {
 		return nil, err
 	}
 	if t, err := answerOf[topicAnswer](a, q, nil, (*Admin).topic); err == nil {

@@ -156,7 +156,7 @@ func TestConsolePagesAreBounded(t *testing.T) {
 		}
 	}
 	rows := func(page string) int { return strings.Count(page, "<tr data-k=") }
-	for path, want := range map[string]int{"/brokers": 100, "/brokers?page=3": 50, "/brokers?page=9": 0, "/topics": 100, "/topics?after=T200": 49, "/events": 100, "/topics/A": 100 + overviewEvents, "/brokers?name=b1": 100, "/brokers?state=masterless": 1} {
+	for path, want := range map[string]int{"/brokers": 100, "/brokers?page=3": 50, "/brokers?page=9": 0, "/topics": 100, "/topics?after=T200": 49, "/events": 100, "/topics/A": 100 + namedEvents, "/brokers?name=b1": 100, "/brokers?state=masterless": 1} {
 		page := f.wantPage(200, path)
 		if n := rows(page); n != want {
 			t.Errorf("%s has %d rows, want %d", path, n, want)
@@ -231,10 +231,10 @@ func TestCharts(t *testing.T) {
 		}
 	}
 	v := chartsView(a.charts.all())
-	if c := v[figureConnections]; c.Now != "909" || c.Least != "10" || c.Most != "909" || v[figureRequests].Now != notKnown {
+	if c := v[figureConnections]; c.Now != "909" || c.Span != "from 10 to 909" || v[figureRequests].Now != notKnown {
 		t.Errorf("%+v %+v", c, v[figureRequests])
 	}
-	if x := chartsView([]chartSample{{values: [figures]float32{float32(math.NaN())}}})[figureRequests]; x.Least != notKnown {
+	if x := chartsView([]chartSample{{values: [figures]float32{float32(math.NaN())}}})[figureRequests]; x.Span != "not known yet" {
 		t.Errorf("%+v", x)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"gonamesrv/route"
 )
 
 // notKnown stands where there is no value. It is never 0.
@@ -18,7 +20,11 @@ const notKnown = "not known"
 var words = template.FuncMap{
 	"asset":   assetURL,
 	"bytes":   bytesWord,
+	"brokers": brokersWord,
 	"count":   countWord,
+	"many":    manyWord,
+	"others":  func(v any) *likeEvents { r, _ := v.(eventRow); return r.Others },
+	"share":   shareWord,
 	"decimal": decimalWord,
 	"known":   knownWord,
 	"name":    func(v any) string { return nameWord(textOf(v)) },
@@ -37,7 +43,6 @@ var words = template.FuncMap{
 	"page":    pageOfLink,
 	"why":     whyWord,
 	"uptime":  uptimeWord,
-	"live":    func(t brokerTotals) int { return t.Members - t.Overdue - t.Suspect },
 	"agree":   agreeWord,
 	"versus":  versusWord,
 }
@@ -173,7 +178,30 @@ func versusWord(part, whole any) string {
 		}
 		return 0
 	}
-	return strconv.FormatInt(of(part)*100/max(of(whole), 1), 10) + " %"
+	return shareWord(int(of(part)), int(of(whole)))
+}
+
+func shareWord(part, whole int) string { return strconv.Itoa(part*100/max(whole, 1)) + " %" }
+
+// manyWord writes how many there are of what has these names.
+func manyWord(v any, one, more string) string {
+	if text := countWord(v); text != "1" {
+		return text + " " + more
+	}
+	return "1 " + one
+}
+
+// brokersWord says how many brokers there are, and how many of them are silent. These are
+// routed, and counted, until their time is over.
+func brokersWord(t brokerTotals) string {
+	text := countWord(t.Members)
+	if t.Overdue > 0 {
+		text += ", " + countWord(t.Overdue) + " overdue"
+	}
+	if t.Suspect > 0 {
+		text += ", " + countWord(t.Suspect) + " held back"
+	}
+	return text
 }
 
 func effectWord(effect string) string {
@@ -214,7 +242,13 @@ func durationWord(ms int64) string {
 	return fmt.Sprintf("%d d %d h", s/86400, s/3600%24)
 }
 
-func uptimeWord(seconds int64) string { return durationWord(seconds * 1000) }
+// uptimeWord writes whole seconds.
+func uptimeWord(seconds int64) string {
+	if seconds < 10 {
+		return strconv.FormatInt(seconds, 10) + " s"
+	}
+	return durationWord(seconds * 1000)
+}
 
 // ageHTML is a time that goes on while somebody looks at it.
 func ageHTML(v any) template.HTML {
@@ -258,7 +292,7 @@ var signs = map[string]struct{ sign, level, word string }{
 	stepOK: {"✓", "ok", ""}, stepInfo: {"i", "info", ""}, stepFailed: {"✕", "bad", ""},
 	verdictRouted: {"✓", "ok", ""}, verdictPartly: {"▲", "warn", "routed in part"}, verdictReadOnly: {"▲", "warn", "read only"},
 	verdictNotRouted: {"✕", "bad", "not routed"}, verdictGated: {"✕", "bad", "no routes yet"},
-	"up": {"●", "ok", "reached"}, "down": {"✕", "bad", "not reached"}, "same": {"✓", "ok", "the same"}, "differs": {"▲", "warn", ""},
+	"nothing": {"✓", "ok", ""}, "up": {"●", "ok", "reached"}, "down": {"✕", "bad", "not reached"}, "same": {"✓", "ok", "the same"}, "differs": {"▲", "warn", ""},
 }
 
 // signHTML shows a state, a verdict or a result.
@@ -312,6 +346,8 @@ func whyWord(v any) string {
 	switch v := v.(type) {
 	case eventAnswer:
 		return whyOf(v)
+	case eventRow:
+		return whyOf(v.eventAnswer)
 	case *eventAnswer:
 		return whyOf(*v)
 	}
@@ -334,7 +370,11 @@ func whyOf(e eventAnswer) string {
 	case c.Kind == "admin":
 		add("an operator asked for it")
 	}
-	if e.Reason != nil {
+	switch {
+	case e.Reason == nil:
+	case e.Type == route.JournalWarmLoaded.String():
+		add("route snapshot: %s", nameWord(*e.Reason))
+	default:
 		add("%s", nameWord(*e.Reason))
 	}
 	if e.Change != nil {
@@ -354,7 +394,7 @@ func whyOf(e eventAnswer) string {
 		add("brokers %s", namesWord(e.Brokers))
 	}
 	if e.Count != nil {
-		add("%d times", int64(*e.Count))
+		add("%s", manyWord(*e.Count, "time", "times"))
 	}
 	if e.Identity != nil {
 		add("by %s", nameWord(*e.Identity))

@@ -87,10 +87,11 @@ func (s *Server) journalLoad(r RouteLoadStats) {
 	if r.Why != "" {
 		reason += ": " + r.Why
 	}
-	s.note(route.JournalWarmLoaded, route.EventDetails{
-		Reason: reason, Count: int64(r.Brokers),
-		Args: fmt.Sprintf("brokers=%d topics=%d ageMillis=%d file=%s", r.Brokers, r.Topics, r.Age.Milliseconds(), r.File),
-	})
+	d := route.EventDetails{Reason: reason, Count: int64(r.Brokers)}
+	if r.File != "" {
+		d.Args = fmt.Sprintf("brokers=%d topics=%d ageMillis=%d file=%s", r.Brokers, r.Topics, r.Age.Milliseconds(), r.File)
+	}
+	s.note(route.JournalWarmLoaded, d)
 }
 
 // journalReload adds that TLS files have changed, and whether they can be used.

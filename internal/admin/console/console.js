@@ -34,6 +34,10 @@
   }
   const two = (n) => String(n).padStart(2, "0");
   const clock = (t) => two(t.getHours()) + ":" + two(t.getMinutes()) + ":" + two(t.getSeconds());
+  const uptime = (s) => s < 10 ? s + " s" : duration(s * 1000);
+  function brokers(t) {
+    return count(t.members) + (t.overdue ? ", " + count(t.overdue) + " overdue" : "") + (t.suspect ? ", " + count(t.suspect) + " held back" : "");
+  }
   function value(unit, v) { return unit === "B" ? bytes(v) : decimal(v, unit); }
 
   // ---- times: local ones, and ages that go on ----
@@ -108,18 +112,26 @@
   // arrange gives a part of a page what tables have here.
   function arrange(root) {
     localise(root);
-    reach(root);
     sortable(root);
     for (const table of root.matches && root.matches("table[data-sort]") ? [root] : $$("table[data-sort]", root)) sort(table);
+    reach();
   }
 
-  // reach lets keys scroll what is too wide.
-  function reach(root) {
-    for (const wide of $$(".wide", root)) {
-      if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
-      else wide.removeAttribute("tabindex");
+  // reach lets keys scroll what is too wide, and says what that is.
+  function reach() {
+    for (const wide of $$(".wide")) {
+      sizes.observe(wide);
+      for (const part of wide.children) sizes.observe(part);
+      if (wide.scrollWidth > wide.clientWidth) {
+        wide.tabIndex = 0;
+        wide.setAttribute("role", "region");
+        const name = $("caption", wide) || $("h2", wide.closest("section") || body) || $("h1");
+        wide.setAttribute("aria-label", name.textContent + ", to scroll");
+      } else unreach(wide);
     }
   }
+  function unreach(wide) { for (const name of ["tabindex", "role", "aria-label"]) wide.removeAttribute(name); }
+  const sizes = new ResizeObserver(reach);
 
   // patchRows takes the rows of a new table. Rows that are the same stay, and with them
   // what is selected in them.
@@ -139,6 +151,13 @@
     setTimeout(() => row.classList.remove("new"), 3000);
   }
 
+  // same reports whether a part is as it was sent.
+  function same(here, part) {
+    const sent = here.cloneNode(true);
+    [sent, ...$$(".wide", sent)].filter((e) => e.matches(".wide")).forEach(unreach);
+    return sent.isEqualNode(part);
+  }
+
   function patch(fresh) {
     const focus = document.activeElement, row = focus && focus.closest("[data-k]");
     const again = row && focus.getAttribute("href") && { k: row.dataset.k, href: focus.getAttribute("href") };
@@ -147,7 +166,7 @@
       if (!here) continue;
       document.adoptNode(part);
       localise(part);
-      if (here.isEqualNode(part)) continue;
+      if (same(here, part)) continue;
       const tables = here.tagName === "TABLE" ? [here] : $$("table[id]", here);
       const others = part.tagName === "TABLE" ? [part] : $$("table[id]", part);
       if (tables.length && tables.length === others.length && (here === tables[0] || here.children.length === 1 && part.children.length === 1)) {
@@ -163,6 +182,7 @@
       if (link) link.focus({ preventScroll: true });
     }
     tick();
+    reach();
   }
 
   const gap = 1000; // between two pages, at least
@@ -172,12 +192,16 @@
     if (paused || document.hidden || waiting) return;
     waiting = true;
     setTimeout(async () => {
+      if (paused || document.hidden) { waiting = false; return; } // what has changed stays noted
       asked = performance.now();
       dirty = false;
       try {
         const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
         if (answer.status === 401 || answer.status === 403) location.reload();
-        else if (answer.ok) patch(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        else if (answer.ok) {
+          const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+          if (!paused) patch(page);
+        }
       } catch { /* the strip says that nothing comes */ } finally {
         waiting = false;
         if (dirty) refresh(); // of what came meanwhile the page may not know
@@ -209,8 +233,8 @@
       sign.className = "s " + level;
       sign.textContent = mark + " " + word;
     }
-    put("uptime", duration(st.uptimeSeconds * 1000));
-    put("brokers", count(st.brokers.members - st.brokers.overdue - st.brokers.suspect) + " of " + count(st.brokers.members));
+    put("uptime", uptime(st.uptimeSeconds));
+    put("brokers", brokers(st.brokers));
     put("topics", count(st.topics.count));
     put("rate", decimal(st.rates.requests, "/s"));
     put("delay", decimal(st.latencyMs.loopDelay.p99, "ms"));
@@ -270,6 +294,8 @@
 
   // ---- charts ----
 
+  // How far lines of a chart are apart: whole connections, and round amounts of memory.
+  const steps = { "": [1, 2, 5].flatMap((n) => [...Array(7).keys()].map((e) => n * 10 ** e)).sort((a, b) => a - b), B: [...Array(50).keys()].map((e) => 2 ** e) };
   const charts = {
     plots: [], times: [],
     async load() {
@@ -290,14 +316,22 @@
         if (p.u) p.u.destroy();
         const plot = $(".plot", p.figure), axis = { stroke: color("--dim"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
         p.u = new uPlot({
-          width: plot.clientWidth, height: 110, legend: { show: false }, cursor: { show: false },
-          scales: { y: { range: (u, min, max) => [0, Math.max(max * 1.1, 1e-3) || 1] } },
-          axes: [{ ...axis, size: 22, space: 60, values: (u, all) => all.map((t) => clock(new Date(t * 1000)).slice(0, 5)) },
-            { ...axis, size: 62, space: 28, values: (u, all) => all.map((v) => value(p.unit === "B" ? "B" : "", v)) }],
-          series: [{}, { stroke: color("--chart"), fill: color("--fill"), width: 1.5, points: { show: false }, spanGaps: false }],
+          width: plot.clientWidth, height: plot.clientHeight, legend: { show: false }, cursor: { show: false },
+          scales: { y: { range: (u, min, max) => [0, max ? Math.max(max * 1.1, 0.05) : 1] } },
+          axes: [{ ...axis, size: 22, space: 70, values: (u, all, i, space, step) => all.map((t) => clock(new Date(t * 1000)).slice(0, step < 60 ? 8 : 5)) },
+            { ...axis, size: 62, space: 28, ...(steps[p.unit] && { incrs: steps[p.unit] }), values: (u, all) => all.map((v) => value(p.unit === "B" ? "B" : "", v)) }],
+          series: [{}, { stroke: color("--chart"), fill: color("--fill"), width: 1.5, points: { show: p.values.filter((v) => v !== null).length === 1, size: 4 }, spanGaps: false }],
         }, [this.times, p.values], plot);
         const root = $(".uplot", plot);
         root.setAttribute("aria-hidden", "true"); // the caption says it
+      }
+      this.span();
+    },
+    // span says from where to where values go, as the server does.
+    span() {
+      for (const p of this.plots) {
+        const known = p.values.filter((v) => v !== null), least = value(p.unit, Math.min(...known)), most = value(p.unit, Math.max(...known));
+        put("span." + p.figure.dataset.chart, !known.length ? "not known yet" : least === most ? "always " + most : "from " + least + " to " + most);
       }
     },
     add(st) {
@@ -315,10 +349,16 @@
         if (p.values.length > 900) p.values.shift();
         p.u.setData([this.times, p.values]);
       }
+      this.span();
     },
-    resize() { for (const p of this.plots) p.u.setSize({ width: $(".plot", p.figure).clientWidth, height: 110 }); },
+    resize() {
+      for (const p of this.plots) {
+        const plot = $(".plot", p.figure);
+        p.u.setSize({ width: plot.clientWidth, height: plot.clientHeight });
+      }
+    },
   };
-  addEventListener("resize", () => { charts.resize(); reach(document); });
+  addEventListener("resize", () => charts.resize());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.draw());
 
   // ---- keys, and the beginning ----
