@@ -101,7 +101,10 @@ func TestMemberOfBefore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "routes.snap")
 	keeping := func(c *namesrv.Config) { c.RouteSnapshotPath, c.WarmStartIdentity = path, "this" }
 	broker := nstest.Broker{Cluster: "c", Name: "b", Addr: "10.0.0.1:10911", Counter: 1, Topics: []string{"T", "U"}}
-	t.Run("process before", func(t *testing.T) { newFixture(t, keeping).register(broker) })
+	outlives := t // the broker is connected when the process ends
+	t.Run("process before", func(t *testing.T) {
+		nstest.Dial(outlives, newFixture(t, keeping).addr).Do(broker.Register())
+	})
 	f := newFixture(t, keeping)
 	var b brokerAnswer
 	var topic topicAnswer
