@@ -30,6 +30,7 @@ var (
 // against two servers. A line ends with 0, unless its comment begins with another exit
 // code.
 func TestDocumentedCommands(t *testing.T) {
+	t.Parallel()
 	ns1, ns2 := startWithAPI(t, nil), startWithAPI(t, nil)
 	b := nstest.Broker{Cluster: "DefaultCluster", Name: "broker-b", Addr: "10.0.0.3:10911", Topics: []string{"broker-b", "ORDERS"}}
 	a := nstest.Broker{Cluster: "DefaultCluster", Name: "broker-a", Addr: "10.0.0.1:10911", Topics: []string{"broker-a", "ORDERS", "OLD_ORDERS"}, Fields: []string{"__ZONE_NAME", "zone-1"}}

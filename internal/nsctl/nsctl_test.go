@@ -3,10 +3,21 @@ package nsctl
 import (
 	"bytes"
 	"context"
+	"flag"
+	"os"
 	"strings"
 	"testing"
 	"time"
 )
+
+// TestMain lets more tests run at once than there are processors: most of them wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // run runs the program as somebody who is no terminal, and returns its exit code and what
 // it has printed.
@@ -19,6 +30,7 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 func TestCalledWrongly(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{
 		{"-o", "xml", "version"}, {"--color", "red", "version"}, {"nothing"}, {"version", "more"}, {"-n", "host", "version"},
 		{"-n", ";", "version"}, {"--timeout", "0s", "version"}, {"--tls-ca", "x", "version"}, {"--tls", "--tls-ca", "/nothing", "version"},
@@ -30,12 +42,14 @@ func TestCalledWrongly(t *testing.T) {
 }
 
 func TestNobodyIsReached(t *testing.T) {
+	t.Parallel()
 	if code, _, errs := run(t, "-n", "127.0.0.1:1", "version"); code != exitNobody || !strings.Contains(errs, "127.0.0.1:1") {
 		t.Errorf("exit %d, %q", code, errs)
 	}
 }
 
 func TestClean(t *testing.T) {
+	t.Parallel()
 	if got := clean("a\x1b[31mb\nc\u2028"); got != `a\u001b[31mb\u000ac\u2028` {
 		t.Error(got)
 	}
