@@ -212,7 +212,7 @@ func (c *ctl) configDiff() *cobra.Command {
 			g := &grid{columns: []column{{name: "key"}}}
 			for _, a := range answers {
 				if a.err == nil {
-					g.columns = append(g.columns, column{name: a.server})
+					g.columns = append(g.columns, column{name: a.server, asIs: true})
 				}
 			}
 			for _, d := range diffs {

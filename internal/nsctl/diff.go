@@ -98,7 +98,7 @@ func (d *comparison) tell(found *findings, all bool) error {
 	}
 	g := &grid{columns: []column{{name: "part"}, {name: "name"}, {name: "what"}}}
 	for _, s := range d.servers {
-		g.columns = append(g.columns, column{name: s.addr})
+		g.columns = append(g.columns, column{name: s.addr, asIs: true})
 	}
 	if d.output == "name" {
 		g.columns = g.columns[1:2]

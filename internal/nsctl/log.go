@@ -38,7 +38,7 @@ func (c *ctl) newLog() *cobra.Command {
 		},
 	}
 	level.Flags().DurationVar(&back, "for", 0, "set it back after this time, and on Ctrl-C; nsctl waits so long")
-	return group("log", "The log", level)
+	return group("log", "The log of name servers", level)
 }
 
 // logLevels prints the level of each server, and where it comes from.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // TestMain lets more tests run at once than there are processors: most of them wait.
@@ -53,4 +55,46 @@ func TestClean(t *testing.T) {
 	if got := clean("a\x1b[31mb\nc\u2028"); got != `a\u001b[31mb\u000ac\u2028` {
 		t.Error(got)
 	}
+}
+
+// TestHeaders: words of ours are headers in capital letters, and names of servers and files
+// are as they are, with nothing in them that does something to a terminal.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	c := &ctl{output: "table", env: func(string) string { return "" }}
+	g := &grid{columns: []column{{name: "part"}, {name: "File.gz\x1b", asIs: true}}}
+	g.add("a", "b")
+	if got, want := c.render(g), "PART  File.gz\\u001b\na     b\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestHelp: each command says in a line what it does, in one voice; a group alone is called
+// wrongly.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if s := cmd.Short; s == "" || strings.HasSuffix(s, ".") || s[:1] != strings.ToUpper(s[:1]) {
+			t.Errorf("%s: %q", cmd.CommandPath(), s)
+		}
+		if cmd.HasSubCommands() && cmd.HasParent() {
+			args := strings.Fields(cmd.CommandPath())[1:]
+			for _, args := range [][]string{args, append(args, "nothing")} {
+				if code, out, errs := run(t, args...); code != exitUsage || out != "" || !strings.Contains(errs, "here are ") {
+					t.Errorf("%q: exit %d, %q, %q", args, code, out, errs)
+				}
+			}
+		}
+		// What takes a name of a topic or a broker completes it.
+		if _, arg, _ := strings.Cut(cmd.Use, " "); strings.HasPrefix(arg, "TOPIC") || strings.HasPrefix(arg, "BROKER") {
+			if cmd.ValidArgsFunction == nil {
+				t.Errorf("%s does not complete its argument", cmd.CommandPath())
+			}
+		}
+		for _, below := range cmd.Commands() {
+			walk(below)
+		}
+	}
+	walk(Command())
 }
