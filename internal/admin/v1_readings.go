@@ -30,6 +30,8 @@ type readings struct {
 	mu      sync.Mutex
 	list    []reading // at most rateSpan + 1
 	process processStats
+	readAt  time.Duration // uptime, when process was read
+	cpu     *float64      // percent of one processor, between the last two readings of it
 }
 
 // takeReadings takes one each second until ctx is done. It also looks after what is kept
@@ -44,7 +46,8 @@ func (a *Admin) takeReadings(ctx context.Context) {
 		if n%rateSpan == 0 {
 			stats := readProcess()
 			a.readings.mu.Lock()
-			a.readings.process = stats
+			a.readings.cpu = cpuPercent(a.readings.process, stats, snap.Uptime-a.readings.readAt)
+			a.readings.process, a.readings.readAt = stats, snap.Uptime
 			a.readings.mu.Unlock()
 			a.names.forget(time.Now())
 			m := a.server.Meters()

@@ -20,11 +20,16 @@ type statusAnswer struct {
 	LatencyMs     latencyAnswer    `json:"latencyMs"`
 	Queues        []queueState     `json:"queues"`
 	Memory        memoryAnswer     `json:"memory"`
+	CPU           cpuAnswer        `json:"cpu"`
 	Files         filesAnswer      `json:"files"`
 	Digest        *digestAnswer    `json:"digest"`
 	Peers         *peersAnswer     `json:"peers"`
 	Protection    protectionAnswer `json:"protection"`
 	Attention     []attentionEntry `json:"attention"`
+}
+
+type cpuAnswer struct {
+	Percent *float64 `json:"percent"` // of one processor, over 10 s
 }
 
 type brokerTotals struct {
@@ -96,7 +101,7 @@ func (a *Admin) status(*query) (any, error) {
 	snap, v := a.server.Snapshot(), a.server.View()
 	sv := a.survey(v)
 	a.readings.mu.Lock()
-	process := a.readings.process
+	process, cpu := a.readings.process, a.readings.cpu
 	a.readings.mu.Unlock()
 	st := statusAnswer{
 		Generation: a.generation(v), Time: stamp(sv.now), Node: a.node, Version: snap.Version,
@@ -107,6 +112,7 @@ func (a *Admin) status(*query) (any, error) {
 			RSS: process.rss, Heap: heapBytes(), BudgetUsed: snap.Engine.HeldBytes + snap.QueuedBytes,
 			BudgetLimit: optional(snap.Limits.BudgetBytes),
 		},
+		CPU:        cpuAnswer{cpu},
 		Files:      filesAnswer{process.openFiles, process.fileLimit},
 		Protection: protectionOf(&snap.Protection, a.server.Config().SelfProtection),
 		Attention:  a.attention(&snap, sv),

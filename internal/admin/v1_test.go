@@ -86,7 +86,7 @@ var moving = map[string]bool{
 	"ageMs": true, "conn": true, "rss": true, "heap": true, "budgetUsed": true, "budgetLimit": true, "open": true, "limit": true, "uptimeSeconds": true,
 	"hash": true, "requests": true, "routeReads": true, "routeMisses": true, "registrations": true, "heartbeats": true, "refused": true,
 	"bytesIn": true, "bytesOut": true, "generation": true, "capacity": true, "p50": true, "p99": true, "id": true, "address": true, "idleMs": true,
-	"seq": true, "parent": true, "remote": true, "oldest": true, "clientVersion": true,
+	"seq": true, "parent": true, "remote": true, "oldest": true, "clientVersion": true, "percent": true,
 }
 
 // mayBeNull are those of them that a golden file shows to be null.

@@ -6,107 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/goccy/go-json"
 )
 
 const (
-	adminPort    = "19876"
 	maxAnswer    = 256 << 20 // bytes of one answer
 	maxEventLine = 16 << 20
 )
-
-// An admin is the HTTP API of one name server. Safe for concurrent use.
-type admin struct {
-	*ctl
-	name  string // the address of the name server, or of the API if that was given
-	base  *url.URL
-	token string
-	http  *http.Client
-}
-
-// admins returns the API of each server.
-func (c *ctl) admins() ([]*admin, error) {
-	token, err := c.token()
-	if err != nil {
-		return nil, err
-	}
-	given := c.admin
-	if given == "" {
-		given = c.env("NSCTL_ADMIN")
-	}
-	web, err := c.webClient()
-	if err != nil {
-		return nil, err
-	}
-	var all []*admin
-	add := func(text string) error {
-		base, err := url.Parse(text)
-		if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-			return usage("%q is not a URL of an HTTP API", text)
-		}
-		if len(all) == maxServers {
-			return usage("more than %d servers are given", maxServers)
-		}
-		name := strings.TrimPrefix(base.Redacted(), "http://")
-		all = append(all, &admin{ctl: c, name: name, base: base, token: token, http: web})
-		return nil
-	}
-	if given != "" {
-		for text := range strings.SplitSeq(given, ";") {
-			text = strings.TrimSpace(text)
-			if !strings.Contains(text, "://") && text != "" {
-				text = "http://" + text
-			}
-			if text == "" {
-				continue
-			}
-			if err := add(text); err != nil {
-				return nil, err
-			}
-		}
-		if len(all) == 0 {
-			return nil, usage("%q is not a URL of an HTTP API", given)
-		}
-		return all, nil
-	}
-	addrs, err := c.addresses()
-	if err != nil {
-		return nil, err
-	}
-	for _, addr := range addrs {
-		if err := add("http://" + net.JoinHostPort(hostOf(addr), adminPort)); err != nil {
-			return nil, err
-		}
-		all[len(all)-1].name = addr
-	}
-	return all, nil
-}
-
-// newAdmin returns the API of a name server that is at a port of its host.
-func (c *ctl) newAdmin(addr string, port int, secure bool) (*admin, error) {
-	token, err := c.token()
-	if err != nil {
-		return nil, err
-	}
-	web, err := c.webClient()
-	if err != nil {
-		return nil, err
-	}
-	base := &url.URL{Scheme: "http", Host: net.JoinHostPort(hostOf(addr), strconv.Itoa(port))}
-	if secure {
-		base.Scheme = "https"
-	}
-	return &admin{ctl: c, name: addr, base: base, token: token, http: web}, nil
-}
 
 // webClient returns what asks over HTTP: one for the whole run. Its idle connections end
 // with that.
@@ -233,6 +146,11 @@ func (a *admin) open(ctx context.Context, path string, query url.Values, accept 
 	if err != nil {
 		return nil, err
 	}
+	return a.bodyOf(reply)
+}
+
+// bodyOf returns the body of an answer that is the one asked for.
+func (a *admin) bodyOf(reply *http.Response) (io.ReadCloser, error) {
 	if reply.StatusCode == http.StatusOK {
 		return reply.Body, nil
 	}
@@ -249,7 +167,20 @@ func (a *admin) open(ctx context.Context, path string, query url.Values, accept 
 
 // send asks for something and returns the answer, whatever it is.
 func (a *admin) send(ctx context.Context, path string, query url.Values, accept string) (*http.Response, error) {
-	text := strings.TrimSuffix(a.base.String(), "/") + path
+	base, err := a.base(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := a.sendTo(ctx, base, path, query, accept)
+	if err != nil {
+		a.forget()
+	}
+	return reply, err
+}
+
+// sendTo is send for an API that is at base.
+func (a *admin) sendTo(ctx context.Context, base *url.URL, path string, query url.Values, accept string) (*http.Response, error) {
+	text := strings.TrimSuffix(base.String(), "/") + path
 	if len(query) > 0 {
 		text += "?" + query.Encode()
 	}
@@ -345,18 +276,8 @@ func (a *admin) stream(ctx context.Context, path string, query url.Values, each 
 
 // getAll asks the APIs of all servers for the same thing at once.
 func getAll[T any](ctx context.Context, c *ctl, path string, query url.Values) ([]answer[T], error) {
-	admins, err := c.admins()
-	if err != nil {
-		return nil, err
-	}
-	answers := make([]answer[T], len(admins))
-	var all sync.WaitGroup
-	for i, a := range admins {
-		all.Go(func() {
-			answers[i].server = a.name
-			answers[i].err = a.get(ctx, path, query, &answers[i].value)
-		})
-	}
-	all.Wait()
-	return answers, nil
+	return eachAdmin(ctx, c, func(ctx context.Context, a *admin) (v T, err error) {
+		err = a.get(ctx, path, query, &v)
+		return v, err
+	})
 }

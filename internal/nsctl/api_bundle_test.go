@@ -46,6 +46,7 @@ func unpack(t *testing.T, text []byte) map[string][]byte {
 // TestBundleHasNoSecrets plants a word wherever a secret may be, and looks for it in
 // everything that the bundle has, profiles unpacked.
 func TestBundleHasNoSecrets(t *testing.T) {
+	t.Parallel()
 	const canary = "KANARIENVOGEL"
 	dir := t.TempDir()
 	tokens, token := filepath.Join(dir, "tokens"), filepath.Join(dir, "token")

@@ -52,6 +52,7 @@ func fakeStream(t *testing.T, pages func(since string) string, script ...string)
 // TestEventsToldAgain: a message that was cut off comes again as a whole, and its events
 // are not told twice; nor are those that a reset brings that are known.
 func TestEventsToldAgain(t *testing.T) {
+	t.Parallel()
 	pages := func(since string) string {
 		if since == "" {
 			return `{"generation":"boot.0","items":[]}`
@@ -82,6 +83,7 @@ func TestEventsToldAgain(t *testing.T) {
 
 // TestBusyStream: who finds no place to watch comes back later, and says so.
 func TestBusyStream(t *testing.T) {
+	t.Parallel()
 	var n atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -110,6 +112,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // TestSilentStream: a stream that says something now and then is followed for as long as
 // it likes; one that says nothing any more, though nobody has closed it, is given up.
 func TestSilentStream(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		in, out := io.Pipe()
 		web := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -117,7 +120,7 @@ func TestSilentStream(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusOK, Body: in}, nil
 		})}
 		base, _ := url.Parse("http://name")
-		a := &admin{ctl: &ctl{timeout: time.Second}, name: "name", base: base, http: web}
+		a := &admin{ctl: &ctl{timeout: time.Second}, name: "name", at: base, http: web}
 		ended := make(chan error, 1)
 		events := 0
 		began := time.Now()
@@ -138,6 +141,7 @@ func TestSilentStream(t *testing.T) {
 
 // TestPeersAreHashed: of topics that differ a bundle has no names.
 func TestPeersAreHashed(t *testing.T) {
+	t.Parallel()
 	const said = `{"items":[{"addr":"a","brokers":{"samples":["broker"]},"topics":{"samples":["secret"]},"config":{"samples":["secret"]}}]}`
 	for _, names := range []bool{false, true} {
 		b := &bundle{names: names}
@@ -151,6 +155,7 @@ func TestPeersAreHashed(t *testing.T) {
 // TestPages: a list is read to its end over short and empty pages, and one that does not
 // end is given up.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, map[string]string{
 			"": `{"items":[1],"next":"a"}`, "a": `{"items":[],"next":"b"}`, "b": `{"items":[2,3]}`, "loop": `{"items":[4],"next":"loop"}`,
@@ -158,7 +163,7 @@ func TestPages(t *testing.T) {
 	}))
 	defer s.Close()
 	base, _ := url.Parse(s.URL)
-	a := &admin{ctl: &ctl{timeout: time.Minute}, base: base, http: s.Client()}
+	a := &admin{ctl: &ctl{timeout: time.Minute}, at: base, http: s.Client()}
 	for after, want := range map[string]string{"": "[1 2 3]", "loop": "[4]"} {
 		var got []int
 		query := url.Values{}
@@ -177,34 +182,10 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestAdmins: where the API of each server is asked, and under which name it is shown.
-func TestAdmins(t *testing.T) {
-	for _, tc := range []struct {
-		servers, admin string
-		env            map[string]string
-		want           string
-	}{
-		{"", "", nil, "127.0.0.1:9876=http://127.0.0.1:19876"},
-		{"ns1:9876;ns2:1;[::1]:9876", "", nil, "ns1:9876=http://ns1:19876 ns2:1=http://ns2:19876 [::1]:9876=http://[::1]:19876"},
-		{"ns1:9876", "a:1; https://b:2/x ;;", nil, "a:1=http://a:1 https://b:2/x=https://b:2/x"},
-		{"ns1:9876", "http://me:secret@a:1", nil, "me:xxxxx@a:1=http://me:xxxxx@a:1"},
-		{"ns1:9876", "", map[string]string{"NSCTL_ADMIN": "c:3"}, "c:3=http://c:3"},
-	} {
-		c := &ctl{servers: tc.servers, admin: tc.admin, env: func(key string) string { return tc.env[key] }}
-		all, err := c.admins()
-		var got []string
-		for _, a := range all {
-			got = append(got, a.name+"="+a.base.Redacted())
-		}
-		if err != nil || strings.Join(got, " ") != tc.want {
-			t.Errorf("%q, %q: %v, %v", tc.servers, tc.admin, got, err)
-		}
-	}
-}
-
 // TestLostBeforeTheStream: a connection that is lost between what there is and what comes
 // is made again.
 func TestLostBeforeTheStream(t *testing.T) {
+	t.Parallel()
 	var n atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {

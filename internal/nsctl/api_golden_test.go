@@ -11,6 +11,7 @@ import (
 
 // TestAPIGolden: each command that reads the API, in each format, with its exit code.
 func TestAPIGolden(t *testing.T) {
+	t.Parallel()
 	s := newAPIWorld(t)
 	for _, tc := range []struct {
 		name string
@@ -54,6 +55,7 @@ func TestAPIGolden(t *testing.T) {
 
 // TestClientsList: each connection comes once, over several pages.
 func TestClientsList(t *testing.T) {
+	t.Parallel()
 	s := newAPIServer(t, nil)
 	const n = 1100 // more than a page
 	for range n {

@@ -39,6 +39,7 @@ func inOrder(t *testing.T, all []uint64) {
 // TestEventsFollow: what happens while the connection is lost is told once it is back; no
 // event is lost or comes twice, however often it is cut off.
 func TestEventsFollow(t *testing.T) {
+	t.Parallel()
 	s := newAPIServer(t, nil)
 	w := startAPI(t, "--admin", s.url, "events", "-f", "-o", "json", "--since", "0")
 	w.sees("server.ready")
@@ -76,6 +77,7 @@ func TestEventsFollow(t *testing.T) {
 // TestEventsFollowRestart: a server that has started again is said to have, and its new
 // events are told from the first on.
 func TestEventsFollowRestart(t *testing.T) {
+	t.Parallel()
 	s := newAPIServer(t, nil)
 	w := startAPI(t, "--admin", s.url, "events", "-f", "-o", "json", "--type", "server.ready,broker.registered")
 	w.sees("server.ready")
@@ -100,6 +102,7 @@ func TestEventsFollowRestart(t *testing.T) {
 // TestEventsFollowGap: events that the server has let go of are said to be missing, and
 // those that it still has are told.
 func TestEventsFollowGap(t *testing.T) {
+	t.Parallel()
 	const kept = 1024
 	s := newAPIServer(t, func(c *namesrv.Config) { c.JournalSize = kept })
 	w := startAPI(t, "--admin", s.url, "events", "-f", "-o", "json", "--since", "0")
@@ -144,6 +147,7 @@ func TestEventsFollowGap(t *testing.T) {
 
 // TestWatchTopic tells each change once, over a lost connection and a restart.
 func TestWatchTopic(t *testing.T) {
+	t.Parallel()
 	s := newAPIServer(t, nil)
 	w := startAPI(t, "--admin", s.url, "watch", "topic", "T", "none")
 	w.sees("topic  T  not routed")
@@ -173,6 +177,7 @@ func TestWatchTopic(t *testing.T) {
 // TestWatchBrokers tells of brokers that come, and of those that have gone while nobody
 // was there.
 func TestWatchBrokers(t *testing.T) {
+	t.Parallel()
 	s := newAPIServer(t, nil)
 	w := startAPI(t, "--admin", s.url, "watch", "brokers", "-o", "json")
 	s.register("c", "a", "10.0.0.1:1", 0, "T", "U")
@@ -196,6 +201,7 @@ func TestWatchBrokers(t *testing.T) {
 
 // TestFollowTwoServers: one of them goes, the other one is still told of.
 func TestFollowTwoServers(t *testing.T) {
+	t.Parallel()
 	s, other := newAPIServer(t, nil), newAPIServer(t, nil)
 	other.register("c", "of-other", "10.0.0.9:1", 0, "T", "U")
 	w := startAPI(t, "--admin", s.url+";"+other.url+";http://127.0.0.1:1", "events", "-f", "--type", "broker.*")

@@ -78,55 +78,30 @@ func (s *apiServer) start() {
 
 func (s *apiServer) tryStart() error {
 	s.t.Helper()
-	cfg := namesrv.DefaultConfig()
-	cfg.TrustLoopback = true // in a container too, these tests change the configuration
-	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
-	cfg.KVConfigPath = filepath.Join(s.dir, "kvConfig.json")
-	cfg.ConfigStorePath = filepath.Join(s.dir, "namesrv.properties")
-	cfg.WarmStart = "off"
-	cfg.ShutdownWaitTime, cfg.DrainTime = 0, 0
-	cfg.AdminAnonymousLocal = "debug"
-	if s.change != nil {
-		s.change(&cfg)
-	}
-	if cfg.AdminTokenFile != "" {
+	l, err := launch(s.t, s.dir, func(c *namesrv.Config) {
+		c.WarmStart = "off"
+		c.AdminAnonymousLocal = "debug"
+		if s.change != nil {
+			s.change(c)
+		}
+		if c.AdminTokenFile == "" {
+			return
+		}
+		// It reads the tokens when it listens.
 		free, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		cfg.AdminServerPort = free.Addr().(*net.TCPAddr).Port
+		c.AdminServerPort = free.Addr().(*net.TCPAddr).Port
 		free.Close() // somebody else may have it now: then start tries again
-	}
-	log := slog.New(slog.DiscardHandler)
-	server, err := namesrv.New(cfg, log)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	a := api.New(server, log)
-	if cfg.AdminTokenFile != "" {
-		server.Attach("admin server", a) // it reads the tokens when it listens
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Run(ctx) }()
-	s.stop = sync.OnceFunc(func() {
-		stop()
-		if err := <-ended; err != nil {
-			s.t.Errorf("the server ends with %v", err)
-		}
 	})
-	select {
-	case <-server.Ready():
-	case err := <-ended:
-		stop()
+	if err != nil {
 		return err
-	case <-time.After(nstest.Patience):
-		s.t.Fatal("the server does not start")
 	}
-	s.addr = server.Addr().String()
-	s.api.Store(a)
+	s.stop, s.addr = l.stop, l.addr
+	s.api.Store(l.api)
 	nstest.Eventually(s.t, "the journal says that the server is ready, which it is before", func() bool {
-		return len(server.Journal().Last(&route.JournalFilter{Types: []route.JournalType{route.JournalServerReady}}, 1)) > 0
+		return len(l.Journal().Last(&route.JournalFilter{Types: []route.JournalType{route.JournalServerReady}}, 1)) > 0
 	})
 	return nil
 }

@@ -38,12 +38,7 @@ func (c *ctl) newBundle() *cobra.Command {
 			"and profiles. Neither secrets, nor values of the KV configuration, nor what operators have sent are in it; names of topics only with\n" +
 			"--names, otherwise a hash stands for each, another one in each bundle. index.txt says what is missing, and why.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if c.every > 0 {
-				return usage("--watch and a file do not go together")
-			}
-			return c.bundle(cmd.Context(), file, names)
-		},
+		RunE: c.writes(func(ctx context.Context, _ []string) error { return c.bundle(ctx, file, names) }),
 	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "the file, which must not be there; - is stdout (nsctl-bundle-TIME.tar.gz)")
 	cmd.Flags().BoolVar(&names, "names", false, "with the names of topics")

@@ -157,10 +157,8 @@ func (ch *change) readBack(ctx context.Context, s *server, before []state) ([]st
 		if !ch.late || time.Now().After(end) {
 			return after, err
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, 100*time.Millisecond) {
 			return after, err
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
@@ -237,15 +235,4 @@ func (ch *change) print(c *ctl, answers []answer[[]changed]) error {
 		g.add(r.cells...)
 	}
 	return c.print(all, g)
-}
-
-// textOf is a value as a table shows it.
-func textOf(s *string) string {
-	switch {
-	case s == nil:
-		return "–"
-	case *s == "":
-		return `""`
-	}
-	return *s
 }

@@ -36,21 +36,22 @@ type connection struct {
 func (c *ctl) newClients() *cobra.Command {
 	var by string
 	var list bool
-	cmd := &cobra.Command{
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:   "clients",
 		Short: "Say who is connected: by kind of client, by address, or one by one",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: c.reads(func(ctx context.Context, _ []string) error {
 			switch {
 			case by != "version" && by != "address":
 				return usage("--by is %q, must be version or address", by)
 			case list && cmd.Flags().Changed("by"):
 				return usage("--by and --list do not go together")
 			case list:
-				return c.again(cmd.Context(), c.listClients)
+				return c.listClients(ctx)
 			}
-			return c.again(cmd.Context(), func(ctx context.Context) error { return c.countClients(ctx, by) })
-		},
+			return c.countClients(ctx, by)
+		}),
 	}
 	cmd.Flags().StringVar(&by, "by", "version", "version or address")
 	cmd.Flags().BoolVar(&list, "list", false, "each connection")
@@ -78,7 +79,7 @@ func (c *ctl) countClients(ctx context.Context, by string) error {
 			if by == "address" {
 				g.add(deref(it.Address), a.server, it.Transport, it.Count)
 			} else {
-				g.add(orDash(deref(it.Version)), orDash(deref(it.Language)), a.server, it.Transport, it.Count)
+				g.add(dashed(deref(it.Version)), dashed(deref(it.Language)), a.server, it.Transport, it.Count)
 			}
 		}
 	}
@@ -119,7 +120,7 @@ func (c *ctl) listClients(ctx context.Context) error {
 			if it.TLS {
 				transport = "tls"
 			}
-			g.add(it.Address, a.server, it.ID, orDash(deref(it.Language)), orDash(deref(it.Version)), transport, shownAge(c.now().Sub(it.Since)),
+			g.add(it.Address, a.server, it.ID, dashed(deref(it.Language)), dashed(deref(it.Version)), transport, shownAge(c.now().Sub(it.Since)),
 				shownAge(time.Duration(it.IdleMs)*time.Millisecond), it.Requests, strings.Join(it.Brokers, " "))
 		}
 		all = append(all, s)

@@ -31,6 +31,7 @@ var shownAddrs = []string{"ns1.example:123", "ns2.example:123", "down.test:1"}
 // code and what is printed. first, second and dead are servers: -n is both unless it is
 // given.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	datadriven.Walk(t, filepath.Join("testdata", "commands"), func(t *testing.T, path string) {
 		first, second := startPair(t)
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -72,6 +73,7 @@ func TestCommands(t *testing.T) {
 // TestFormats makes sure that what -o json and -o yaml print is the same, for each command
 // that lists something, and that -o name prints no more than words.
 func TestFormats(t *testing.T) {
+	t.Parallel()
 	first, second := startPair(t)
 	run(t, "-n", first, "kv", "put", "NS", "k", "v")
 	for _, line := range []string{
@@ -102,6 +104,7 @@ func TestFormats(t *testing.T) {
 
 // TestStatusByAPI shows what only the HTTP API knows.
 func TestStatusByAPI(t *testing.T) {
+	t.Parallel()
 	addr, java := startWithAPI(t, nil), startServer(t, nil)
 	register(t, addr, brokerA)
 	code, out, errs := run(t, "-n", addr+";"+java, "status", "-o", "json")
@@ -134,6 +137,7 @@ func TestStatusByAPI(t *testing.T) {
 
 // TestHealthByAPI: a server that serves routes may still say that it is not ready.
 func TestHealthByAPI(t *testing.T) {
+	t.Parallel()
 	addr := startWithAPI(t, func(c *namesrv.Config) { c.ReadyMinBrokers, c.ReadyMaxWait = 1, time.Hour })
 	code, out, _ := run(t, "-n", addr, "health", "--no-headers")
 	if code != exitNo || !strings.Contains(out, "unhealthy  not ready: brokers: 0 of 1 have registered") {
@@ -152,6 +156,7 @@ func TestHealthByAPI(t *testing.T) {
 
 // TestHealthGate: while a server waits for brokers, clients get no routes.
 func TestHealthGate(t *testing.T) {
+	t.Parallel()
 	addr := startServer(t, func(c *namesrv.Config) { c.NeedWaitForService, c.WaitSecondsForService = true, 3600 })
 	if code, out, _ := run(t, "-n", addr, "health"); code != exitNo || !strings.Contains(out, "name server not ready") {
 		t.Errorf("exit %d, %q", code, out)
@@ -161,6 +166,7 @@ func TestHealthGate(t *testing.T) {
 // TestOldServers asks servers of Java that do not know a request, or that say yes to
 // what they do not do.
 func TestOldServers(t *testing.T) {
+	t.Parallel()
 	old := fakeServer(t, 393, func(r *codec.Command) *codec.Reply { // 4.9.0
 		switch r.Code {
 		case codec.ReqGetBrokerClusterInfo:
@@ -201,6 +207,7 @@ func TestOldServers(t *testing.T) {
 
 // TestLateChange: Java forgets a broker a moment after it has said so.
 func TestLateChange(t *testing.T) {
+	t.Parallel()
 	var looks atomic.Int32
 	addr := fakeServer(t, 479, func(r *codec.Command) *codec.Reply {
 		switch r.Code {
@@ -222,6 +229,7 @@ func TestLateChange(t *testing.T) {
 
 // TestHostileServers: what servers answer neither changes a terminal nor tears a line.
 func TestHostileServers(t *testing.T) {
+	t.Parallel()
 	const evil = "x\x1b]0;pwned\x07\r\ny\u202e"
 	text, _ := json.Marshal(evil)
 	addr := fakeServer(t, 479, func(r *codec.Command) *codec.Reply {
@@ -271,6 +279,7 @@ func person(t *testing.T, says string, args ...string) (code int, stdout, stderr
 
 // TestConfirm asks a person before anything is changed, and shows what there is.
 func TestConfirm(t *testing.T) {
+	t.Parallel()
 	addr := startServer(t, nil)
 	register(t, addr, brokerA)
 	has := func(want bool) {
@@ -309,6 +318,7 @@ func TestConfirm(t *testing.T) {
 
 // TestConfirmEnds: whoever presses Ctrl-C in place of an answer has said no.
 func TestConfirmEnds(t *testing.T) {
+	t.Parallel()
 	addr := startServer(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	says, never := io.Pipe()
@@ -325,6 +335,7 @@ func TestConfirmEnds(t *testing.T) {
 
 // TestSecretive asks a server that tells not everybody what it is.
 func TestSecretive(t *testing.T) {
+	t.Parallel()
 	addr := fakeServer(t, 479, func(r *codec.Command) *codec.Reply {
 		if r.Code == codec.ReqGetBrokerClusterInfo {
 			return &codec.Reply{Body: []byte(`{"brokerAddrTable":{},"clusterAddrTable":{}}`)}
@@ -347,6 +358,7 @@ func TestSecretive(t *testing.T) {
 
 // TestColor: colors are for terminals, and can be refused there.
 func TestColor(t *testing.T) {
+	t.Parallel()
 	addr := startServer(t, nil)
 	colored := func(terminal bool, env map[string]string, args ...string) bool {
 		var out, errs bytes.Buffer
@@ -379,6 +391,7 @@ func TestColor(t *testing.T) {
 
 // TestWatch repeats what asks, and nothing else.
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	addr := startServer(t, nil)
 	register(t, addr, brokerA)
 	for _, terminal := range []bool{false, true} {
@@ -425,6 +438,7 @@ func (w *counted) Write(b []byte) (int, error) {
 
 // TestCompletion offers what the servers have, and is silent if it cannot.
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	first, second := startPair(t)
 	run(t, "-n", first, "kv", "put", "ORDER_TOPIC_CONFIG", "ORDERS", "broker-a:8")
 	for line, want := range map[string]string{
@@ -476,6 +490,7 @@ func TestCompletion(t *testing.T) {
 
 // TestEveryCommandSays walks all commands: each says what it is for.
 func TestEveryCommandSays(t *testing.T) {
+	t.Parallel()
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
@@ -493,6 +508,7 @@ func TestEveryCommandSays(t *testing.T) {
 
 // TestManPages writes a page for each command, the same each time.
 func TestManPages(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if code, out, errs := run(t, "man", dir); code != exitYes || out != "" {
 		t.Fatalf("exit %d, %q%s", code, out, errs)
@@ -509,6 +525,7 @@ func TestManPages(t *testing.T) {
 
 // TestEscapeProperty: what is escaped reads back the same, by the rules of Java's files.
 func TestEscapeProperty(t *testing.T) {
+	t.Parallel()
 	addr := startServer(t, func(c *namesrv.Config) { c.ProductEnvName = "x" })
 	for _, value := range []string{"a=b", `C:\x`, "a#b", " a", "größe €😀", "!x", "a:b c"} {
 		code, out, errs := run(t, "-n", addr, "config", "set", "productEnvName="+value, "-o", "json")

@@ -18,9 +18,12 @@ const (
 
 type completion = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
+// An asker asks a server for what may be typed.
+type asker = func(ctx context.Context, s *server, typed string, args []string) ([]string, error)
+
 // complete offers, for the argument behind n others, what the servers have. Whatever goes
 // wrong, nothing is offered: nobody wants to read about it in the middle of a line.
-func (c *ctl) complete(n int, ask func(ctx context.Context, s *server, typed string, args []string) ([]string, error)) completion {
+func (c *ctl) complete(n int, ask asker) completion {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if n >= 0 && len(args) != n {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -114,6 +117,11 @@ func either(first, second completion) completion {
 		}
 		return second(cmd, args, typed)
 	}
+}
+
+// files lets the shell offer files.
+func files(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
 }
 
 // words offers fixed words.

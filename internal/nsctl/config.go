@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gonamesrv/codec"
+	"gonamesrv/internal/nsdiff"
 )
 
 // A configItem is one key of the configuration.
@@ -72,7 +73,7 @@ func (c *ctl) configSet() *cobra.Command {
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: c.completeSettings,
 		RunE: c.writes(func(ctx context.Context, args []string) error {
-			keys, wanted := []string{}, map[string]string{}
+			keys, wanted := []string{}, settings{}
 			for _, arg := range args {
 				key, value, ok := strings.Cut(arg, "=")
 				if !ok || key == "" {
@@ -83,19 +84,9 @@ func (c *ctl) configSet() *cobra.Command {
 				}
 				keys, wanted[key] = append(keys, key), value
 			}
-			return changeAll(ctx, c, &change{
-				ask: "set " + strings.Join(args, " "), name: "key", dryRun: dryRun,
-				look:  func(ctx context.Context, s *server) ([]state, error) { return s.keys(ctx, keys) },
-				apply: func(ctx context.Context, s *server, before []state) error { return s.setKeys(ctx, keys, wanted) },
-				done: func(before, after []state) error {
-					for i, st := range after {
-						if want := strings.TrimFunc(wanted[st.name], isTrimmed); st.value != want && st.value == before[i].value {
-							return &refusedError{fmt.Sprintf("%s is still %s", st.name, textOf(&st.value))}
-						}
-					}
-					return nil
-				},
-			})
+			ch := settingOf(keys, wanted)
+			ch.ask, ch.dryRun = "set "+strings.Join(args, " "), dryRun
+			return changeAll(ctx, c, ch)
 		}),
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "change nothing; say what there is now and when a change would take effect")
@@ -156,7 +147,7 @@ func (s *server) effects(ctx context.Context, config serverConfig) map[string]st
 }
 
 // setKeys sets keys, all in one request.
-func (s *server) setKeys(ctx context.Context, keys []string, values map[string]string) error {
+func (s *server) setKeys(ctx context.Context, keys []string, values settings) error {
 	var b strings.Builder
 	for _, key := range keys {
 		b.WriteString(escapeProperty(key, true) + "=" + escapeProperty(values[key], false) + "\n")
@@ -221,7 +212,7 @@ func (c *ctl) configDiff() *cobra.Command {
 			g := &grid{columns: []column{{name: "key"}}}
 			for _, a := range answers {
 				if a.err == nil {
-					g.columns = append(g.columns, column{name: a.server})
+					g.columns = append(g.columns, column{name: a.server, asIs: true})
 				}
 			}
 			for _, d := range diffs {
@@ -264,7 +255,7 @@ func diffConfigs(answers []answer[serverConfig], everything bool) (diffs []confi
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if !everything && (keys[key] < servers || isLocalKey(key)) {
+		if !everything && (keys[key] < servers || nsdiff.IsLocalKey(key)) {
 			continue
 		}
 		d := configDiff{Key: key}
@@ -285,20 +276,4 @@ func diffConfigs(answers []answer[serverConfig], everything bool) (diffs []confi
 		}
 	}
 	return diffs, servers > 1
-}
-
-// isLocalKey reports whether each name server has a value of its own for a key.
-func isLocalKey(key string) bool {
-	switch key {
-	case "addressServerList", "proxyProtocolTrusted", "rocketmqHome", "warmStartIdentity", "version",
-		"serverSelectorThreads": // Java has another default, and 0 means what the machine has
-		return true
-	}
-	lower := strings.ToLower(key)
-	for _, end := range []string{"path", "file", "port", "addr", "address", "hosts"} {
-		if strings.HasSuffix(lower, end) {
-			return true
-		}
-	}
-	return false
 }

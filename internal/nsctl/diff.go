@@ -37,7 +37,7 @@ a change one after the other.
 
 It ends with 0 if they say the same, 1 if not, 5 if there is no difference as far as could
 be asked.`,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: c.reads(func(ctx context.Context, args []string) error {
 			if topics != "" {
 				only, err := regexp.Compile(topics)
 				if err != nil {
@@ -52,12 +52,12 @@ be asked.`,
 			if err != nil {
 				return err
 			}
-			found, err := d.run(cmd.Context())
+			found, err := d.run(ctx)
 			if err != nil {
 				return err
 			}
 			return d.tell(found, all)
-		},
+		}),
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
@@ -98,7 +98,7 @@ func (d *comparison) tell(found *findings, all bool) error {
 	}
 	g := &grid{columns: []column{{name: "part"}, {name: "name"}, {name: "what"}}}
 	for _, s := range d.servers {
-		g.columns = append(g.columns, column{name: s.addr})
+		g.columns = append(g.columns, column{name: s.addr, asIs: true})
 	}
 	if d.output == "name" {
 		g.columns = g.columns[1:2]
@@ -246,12 +246,8 @@ func (d *comparison) item(f *nsdiff.Difference) diffItem {
 
 // pause waits, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
+	if !sleep(ctx, d) {
 		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
 	}
+	return nil
 }

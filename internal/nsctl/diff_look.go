@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"strings"
 	"sync"
@@ -83,9 +82,12 @@ func (c *ctl) newComparison(named []string, o diffOptions) (*comparison, error) 
 	if err != nil {
 		return nil, err
 	}
-	apis, err := c.apisOf(addrs)
+	apis, err := c.admins()
 	if err != nil {
 		return nil, err
+	}
+	if len(apis) != len(addrs) {
+		return nil, usage("--admin has %d URLs for %d name servers", len(apis), len(addrs))
 	}
 	d := &comparison{ctl: c, diffOptions: o, pause: pause, notes: map[string]bool{}}
 	for i, addr := range addrs {
@@ -95,27 +97,6 @@ func (c *ctl) newComparison(named []string, o diffOptions) (*comparison, error) 
 		})
 	}
 	return d, nil
-}
-
-// apisOf returns the API of each server, nil where none is known: without --admin only
-// that of a server on the usual port, since on another one of the same machine it is
-// somebody else's.
-func (c *ctl) apisOf(addrs []string) ([]*admin, error) {
-	all, err := c.admins()
-	if err != nil {
-		return nil, err
-	}
-	given := c.admin != "" || c.env("NSCTL_ADMIN") != ""
-	if given && len(all) != len(addrs) {
-		return nil, usage("--admin has %d URLs for %d name servers", len(all), len(addrs))
-	}
-	_, usual, _ := net.SplitHostPort(defaultServer)
-	for i, addr := range addrs {
-		if !given && !strings.HasSuffix(addr, ":"+usual) {
-			all[i] = nil
-		}
-	}
-	return all, nil
 }
 
 // A findings is what differs in one look, or in all so far.
@@ -265,8 +246,8 @@ func (d *comparison) look(ctx context.Context, before *findings) (*findings, err
 	return now, context.Cause(ctx)
 }
 
-// lookAtConfig compares configurations. The first time it finds out which servers are ours:
-// the others have no read API.
+// lookAtConfig compares configurations. The first time it finds out which servers have a
+// read API.
 func (d *comparison) lookAtConfig(ctx context.Context, now *findings, first bool) {
 	lines := make([]map[string]string, len(d.servers))
 	d.each(func(i int, s *compared) error {
@@ -275,8 +256,13 @@ func (d *comparison) lookAtConfig(ctx context.Context, now *findings, first bool
 			return err
 		}
 		lines[i] = nsdiff.ConfigLines(body)
-		if _, ours := lines[i][nsdiff.VersionKey]; !ours && first {
-			s.api = nil
+		if !first {
+			return nil
+		}
+		if _, err := apiOf(s.addr, lines[i]); err != nil && s.api.addr != "" || serverConfig(lines[i]).release() == "" {
+			s.api = nil // it has none
+		} else {
+			s.api.config = lines[i]
 		}
 		return nil
 	})

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +17,6 @@ import (
 	"time"
 
 	"gonamesrv/codec"
-	nsadmin "gonamesrv/internal/admin"
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
 )
@@ -35,37 +32,8 @@ type node struct {
 
 func newNode(t testing.TB, change func(*namesrv.Config)) *node {
 	t.Helper()
-	dir := t.TempDir()
-	cfg := namesrv.DefaultConfig()
-	cfg.TrustLoopback = true // in a container too, these tests change the configuration
-	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
-	cfg.KVConfigPath, cfg.ConfigStorePath = filepath.Join(dir, "kvConfig.json"), filepath.Join(dir, "namesrv.properties")
-	cfg.ShutdownWaitTime, cfg.DrainTime = 0, 0
-	if change != nil {
-		change(&cfg)
-	}
-	log := slog.New(slog.DiscardHandler)
-	s, err := namesrv.New(cfg, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(nsadmin.New(s, log))
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		web.Close()
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("the server ends with %v", err)
-		}
-	})
-	select {
-	case <-s.Ready():
-	case <-time.After(nstest.Patience):
-		t.Fatal("the server does not start")
-	}
-	n := &node{t: t, addr: s.Addr().String(), api: web.Listener.Addr().String(), stop: stop}
+	l, web := mustLaunch(t, change)
+	n := &node{t: t, addr: l.addr, api: web.Listener.Addr().String(), stop: l.stop}
 	n.conn = nstest.Dial(t, n.addr)
 	return n
 }
@@ -139,6 +107,7 @@ func found(t *testing.T, stdout string, nodes []*node) (lines []string) {
 // TestDiffFinds makes a difference of each kind, and compares by checksums, by protocol
 // with all routes, and by names. No difference is found where there is none.
 func TestDiffFinds(t *testing.T) {
+	t.Parallel()
 	checksums := func(line string) bool { return true }
 	names := func(line string) bool { return !strings.Contains(line, "|broker-") }
 	for _, c := range []struct {
@@ -233,6 +202,7 @@ func TestDiffFinds(t *testing.T) {
 // TestDiffOfManyTopics: where so many topics differ that buckets do not say where,
 // snapshots are compared; the table is cut.
 func TestDiffOfManyTopics(t *testing.T) {
+	t.Parallel()
 	nodes := []*node{newNode(t, nil), newNode(t, nil), newNode(t, nil)}
 	many := testBrokerA
 	many.Topics = nil
@@ -263,6 +233,7 @@ func TestDiffOfManyTopics(t *testing.T) {
 // TestDiffHidden: what checksums say differs is shown, also where the routes that we are
 // told do not show it.
 func TestDiffHidden(t *testing.T) {
+	t.Parallel()
 	horizons := filepath.Join(t.TempDir(), "horizons.yaml")
 	text := `horizons: [{name: h, match: {cidr: [127.0.0.1]}, rewrite: [{from: "10.0.0.1:10911", to: "198.51.100.1:10911"}], missing: drop}]`
 	if err := os.WriteFile(horizons, []byte(text), 0o600); err != nil {
@@ -282,6 +253,7 @@ func TestDiffHidden(t *testing.T) {
 
 // TestDiffRate: a server is not asked for more routes than --rate says.
 func TestDiffRate(t *testing.T) {
+	t.Parallel()
 	nodes := []*node{newNode(t, nil), newNode(t, nil)}
 	many := testBrokerA
 	for i := range 20 {
@@ -300,6 +272,7 @@ func TestDiffRate(t *testing.T) {
 
 // TestDiffTable is what people see.
 func TestDiffTable(t *testing.T) {
+	t.Parallel()
 	nodes := []*node{newNode(t, nil), newNode(t, nil), newNode(t, nil)}
 	for _, n := range nodes {
 		n.do(testBrokerA.Register())
@@ -324,6 +297,7 @@ func TestDiffTable(t *testing.T) {
 
 // TestDiffUnreached: a server that is not reached is said, and lacks nothing.
 func TestDiffUnreached(t *testing.T) {
+	t.Parallel()
 	nodes := []*node{newNode(t, nil), newNode(t, nil), {addr: "127.0.0.1:1", api: "127.0.0.1:1"}}
 	for _, n := range nodes[:2] {
 		n.do(testBrokerA.Register())
@@ -361,6 +335,7 @@ func TestDiffUnreached(t *testing.T) {
 // TestDiffLosesOne: a server that dies between two looks takes with it what it has said, and
 // nothing of what the others say.
 func TestDiffLosesOne(t *testing.T) {
+	t.Parallel()
 	nodes := []*node{newNode(t, nil), newNode(t, nil), newNode(t, nil)}
 	for _, n := range nodes {
 		n.do(testBrokerA.Register())
@@ -402,6 +377,7 @@ func TestDiffLosesOne(t *testing.T) {
 
 // TestDiffRefused: what a server refuses is said and not compared; the rest is.
 func TestDiffRefused(t *testing.T) {
+	t.Parallel()
 	nodes := []*node{newNode(t, nil), newNode(t, func(c *namesrv.Config) { c.EnableAllTopicList = false })}
 	nodes[0].do(testBrokerA.Register())
 	code, stdout, stderr := diff(t, false, nodes, "-o", "json", "--confirm", "0s")
@@ -414,6 +390,7 @@ func TestDiffRefused(t *testing.T) {
 // TestDiffOfOneAPI: the API of one server is not taken for that of another one on the same
 // machine, whoever says so.
 func TestDiffOfOneAPI(t *testing.T) {
+	t.Parallel()
 	nodes := []*node{newNode(t, nil), newNode(t, nil)}
 	nodes[0].do(testBrokerA.Register())
 	nodes[1].api = nodes[0].api
@@ -421,20 +398,13 @@ func TestDiffOfOneAPI(t *testing.T) {
 	if got := found(t, stdout, nodes); code != exitNo || len(got) == 0 || !strings.Contains(stderr, "it is that of another server") {
 		t.Errorf("exit %d, %q, %q", code, got, stderr)
 	}
-	c := &ctl{env: func(string) string { return "" }}
-	apis, err := c.apisOf([]string{"ns1:9876"})
-	if c.servers = "ns1:9876;ns1:9877"; err != nil {
-		t.Fatal(err)
-	}
-	if apis, err = c.apisOf([]string{"ns1:9876", "ns1:9877"}); err != nil || apis[0] == nil || apis[1] != nil {
-		t.Errorf("%v, %v", apis, err)
-	}
 }
 
 // TestDiffInMotion compares two servers while brokers change everything all the time, and
 // tell one server after the other. Between two looks each broker has told both of
 // something new: nothing may differ but the topic that really does.
 func TestDiffInMotion(t *testing.T) {
+	t.Parallel()
 	nodes := []*node{newNode(t, nil), newNode(t, nil)}
 	lasting := nstest.Broker{Cluster: "c1", Name: "broker-z", Addr: "10.0.0.26:10911", Counter: 1, Topics: []string{"KEPT", "KEPT2"}}
 	nodes[0].do(lasting.Register())

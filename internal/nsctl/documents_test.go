@@ -1,7 +1,6 @@
 package nsctl
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -15,22 +14,39 @@ import (
 	"github.com/mattn/go-shellwords"
 	"github.com/spf13/cobra"
 
+	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
 )
 
 var (
 	documentedLine = regexp.MustCompile(`^(?:bin/)?nsctl .*`)
 	documentedExit = regexp.MustCompile(`\bexit (\d)\b`)
-
-	// played are the first words of the commands that are typed.
-	played = []string{"status", "health", "cluster", "broker", "topic", "kv", "order", "config", "raw", "version", "completion"}
+	documentedBits = regexp.MustCompile(`--seconds \d+`)
 )
 
+// isEndless reports whether a documented command goes on until somebody ends it.
+func isEndless(path string, args []string) bool {
+	return strings.HasPrefix(path, "nsctl watch ") || slices.Contains(args, "-f") || slices.Contains(args, "--for")
+}
+
 // TestDocumentedCommands types what the documents tell people to type, in blocks of sh,
-// against two servers. A line ends with 0, unless its comment begins with another exit
-// code.
+// against two servers and one that is like one of Java. A line ends with 0, unless its
+// comment begins with another exit code. What goes on until it is ended is ended when it
+// has said something.
 func TestDocumentedCommands(t *testing.T) {
-	ns1, ns2 := startWithAPI(t, nil), startWithAPI(t, nil)
+	open := func(c *namesrv.Config) { c.AdminAnonymousLocal = "debug" }
+	ns1, ns2, java := startWithAPI(t, open), startWithAPI(t, open), startServer(t, nil)
+	api := func(addr string) string {
+		all, err := (&ctl{servers: addr, timeout: nstest.Patience, env: func(string) string { return "" }}).admins()
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, err := all[0].base(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base.Host
+	}
 	b := nstest.Broker{Cluster: "DefaultCluster", Name: "broker-b", Addr: "10.0.0.3:10911", Topics: []string{"broker-b", "ORDERS"}}
 	a := nstest.Broker{Cluster: "DefaultCluster", Name: "broker-a", Addr: "10.0.0.1:10911", Topics: []string{"broker-a", "ORDERS", "OLD_ORDERS"}, Fields: []string{"__ZONE_NAME", "zone-1"}}
 	for _, addr := range []string{ns1, ns2} {
@@ -39,12 +55,18 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	env := map[string]string{"NSCTL_NAMESRV": ns1 + ";" + ns2}
 	seen := map[string]bool{} // commands
-	dir := t.TempDir()
-	for _, file := range []string{"README.md", "docs/NSCTL.md"} {
+	files := []string{"README.md", "docs/NSCTL.md"}
+	texts := map[string][]byte{}
+	for _, file := range files {
 		text, err := os.ReadFile(filepath.Join("..", "..", file))
 		if err != nil {
 			t.Fatal(err)
 		}
+		texts[file] = text
+	}
+	t.Chdir(t.TempDir()) // some write files
+	for _, file := range files {
+		text := texts[file]
 		lines := 0
 		for i, block := range strings.Split(string(text), "\n```") {
 			if i%2 == 0 || !strings.HasPrefix(block, "sh\n") {
@@ -60,13 +82,14 @@ func TestDocumentedCommands(t *testing.T) {
 				if m := documentedExit.FindStringSubmatch(comment); m != nil && strings.HasPrefix(strings.TrimSpace(comment), m[0]) {
 					want, _ = strconv.Atoi(m[1])
 				}
-				command = strings.NewReplacer("ns1:9876", ns1, "ns2:9876", ns2, "60s", nstest.Patience.String()).Replace(command)
+				command = strings.NewReplacer("ns1:9876", ns1, "ns2:9876", ns2, "ns3:9876", java, "java:9876", java, "10.0.0.1:19876", api(ns1), "60s", nstest.Patience.String()).Replace(command)
+				command = documentedBits.ReplaceAllString(command, "--seconds 1")
 				args, err := shellwords.Parse(strings.TrimPrefix(command, "bin/"))
 				if err != nil {
 					t.Fatalf("%s: %v", command, err)
 				}
-				var out, errs bytes.Buffer
-				c := &ctl{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, env: func(key string) string { return env[key] }, now: time.Now}
+				var out, errs safeText
+				c := &ctl{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, env: func(key string) string { return env[key] }, now: time.Now, bundleSeconds: 1}
 				root := c.root()
 				root.InitDefaultCompletionCmd()
 				cmd, _, err := root.Find(args[1:])
@@ -74,17 +97,33 @@ func TestDocumentedCommands(t *testing.T) {
 					t.Errorf("%s: %s: %v", file, line, err)
 					continue
 				}
-				// The others need more than two servers to show anything, or never end.
-				if words := strings.Fields(cmd.CommandPath()); len(words) > 1 && !slices.Contains(played, words[1]) {
-					continue
+				path := cmd.CommandPath()
+				if path == "nsctl top" && !slices.Contains(args, "--once") {
+					seen[path] = true
+					continue // it needs a terminal: TestTopOnATerminal
+				}
+				if path == "nsctl diff" {
+					args = append(args, "--confirm", "0s")
+				}
+				args = slices.Insert(args, 1, "--timeout", nstest.Patience.String())
+				ctx, end := context.WithCancel(t.Context())
+				if isEndless(path, args) {
+					go func() {
+						defer end()
+						for late := time.Now().Add(nstest.Patience); out.String()+errs.String() == "" && time.Now().Before(late); {
+							time.Sleep(time.Millisecond)
+						}
+					}()
 				}
 				lines++
 				seen[cmd.CommandPath()] = true
-				if code := c.run(context.Background(), args[1:]); code != want {
-					t.Errorf("%s: %s: exit %d, want %d: %s%s", file, line, code, want, &errs, &out)
+				code := c.run(ctx, args[1:])
+				end()
+				if code != want {
+					t.Errorf("%s: %s: exit %d, want %d: %s%s", file, line, code, want, errs.String(), out.String())
 				}
 				if to != "" {
-					if err := os.WriteFile(filepath.Join(dir, strings.TrimSpace(to)), out.Bytes(), 0o600); err != nil {
+					if err := os.WriteFile(strings.TrimSpace(to), []byte(out.String()), 0o600); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -95,7 +134,7 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 	}
 
-	// Each command that speaks on port 9876 is there.
+	// Each command is there.
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		if !cmd.HasSubCommands() && cmd.RunE != nil && !cmd.Hidden && !seen[cmd.CommandPath()] {
@@ -106,8 +145,6 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 	}
 	for _, group := range Command().Commands() {
-		if slices.Contains(played, group.Name()) && group.Name() != "completion" {
-			walk(group)
-		}
+		walk(group)
 	}
 }

@@ -27,15 +27,12 @@ func (c *ctl) newEvents() *cobra.Command {
 				return usage("--limit is %d, must be 1 to 1000", w.limit)
 			}
 			if !follow {
-				return c.again(cmd.Context(), func(ctx context.Context) error { return c.events(ctx, w) })
-			}
-			if c.every > 0 {
-				return usage("--follow and --watch do not go together")
+				return c.reads(func(ctx context.Context, _ []string) error { return c.events(ctx, w) })(cmd, nil)
 			}
 			if !cmd.Flags().Changed("limit") {
 				w.limit = 10
 			}
-			return c.followEvents(cmd.Context(), w)
+			return c.writes(func(ctx context.Context, _ []string) error { return c.followEvents(ctx, w) })(cmd, nil)
 		},
 	}
 	fl := cmd.Flags()
@@ -46,33 +43,34 @@ func (c *ctl) newEvents() *cobra.Command {
 	fl.StringVar(&w.topic, "topic", "", "only those that name this topic")
 	fl.StringVar(&since, "since", "", "from then on: 1h, 2026-01-31T12:00:00Z, a generation, the number of an event, 0 for all that is kept")
 	fl.IntVar(&w.limit, "limit", 100, "without --since: so many of the newest, 1 to 1000; with -f 10")
+	completes(cmd, "cluster", c.complete(-1, askClusters))
+	completes(cmd, "broker", c.complete(-1, askBrokers))
+	completes(cmd, "topic", c.complete(-1, askTopics))
 	return cmd
 }
 
 // newHistory makes `nsctl history`.
 func (c *ctl) newHistory() *cobra.Command {
-	cmd := &cobra.Command{Use: "history", Short: "Show what has become of a topic or a broker", RunE: noCommand}
+	cmd := group("history", "Show what has become of a topic or a broker")
 	for _, what := range []string{"topic", "broker"} {
 		var since string
 		sub := &cobra.Command{
-			Use:   what + " " + strings.ToUpper(what),
-			Short: "Show the events that name a " + what,
-			Args:  cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
+			Use:               what + " " + strings.ToUpper(what),
+			Short:             "Show the events that name a " + what,
+			ValidArgsFunction: c.complete(0, map[string]asker{"topic": askTopics, "broker": askBrokers}[what]),
+			Args:              cobra.ExactArgs(1),
+			RunE: c.reads(func(ctx context.Context, args []string) error {
 				w := eventWish{limit: 1000}
 				if what == "topic" {
 					w.topic = args[0]
 				} else {
 					w.broker = args[0]
 				}
-				return c.again(cmd.Context(), func(ctx context.Context) error {
-					w := w
-					if err := w.since(since, c.now()); err != nil {
-						return err
-					}
-					return c.events(ctx, w)
-				})
-			},
+				if err := w.since(since, c.now()); err != nil {
+					return err
+				}
+				return c.events(ctx, w)
+			}),
 		}
 		sub.Flags().StringVar(&since, "since", "1h", "from then on: 1h, 2026-01-31T12:00:00Z, a generation, the number of an event, 0 for all that is kept")
 		cmd.AddCommand(sub)

@@ -34,13 +34,13 @@ var resultSigns = map[string]string{"ok": "+", "info": "i", "warning": "!", "fai
 
 // newExplain makes `nsctl explain`.
 func (c *ctl) newExplain() *cobra.Command {
-	cmd := &cobra.Command{Use: "explain", Short: "Say what clients are told, and why", RunE: noCommand}
 	var from, version, zone string
 	topic := &cobra.Command{
-		Use:   "topic TOPIC",
-		Short: "Say whether a topic is routed, and why",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Use:               "topic TOPIC",
+		Short:             "Say whether a topic is routed, and why",
+		ValidArgsFunction: c.complete(0, askTopics),
+		Args:              cobra.ExactArgs(1),
+		RunE: c.reads(func(ctx context.Context, args []string) error {
 			query := url.Values{}
 			if from != "" {
 				query.Set("from", from)
@@ -48,73 +48,59 @@ func (c *ctl) newExplain() *cobra.Command {
 			if version != "" || zone != "" {
 				query.Set("as", version+","+zone)
 			}
-			return c.explain(cmd, "topics", args[0], query)
-		},
+			return c.explain(ctx, "topics", args[0], query)
+		}),
 	}
 	fl := topic.Flags()
 	fl.StringVar(&from, "from", "", "for a client of this IP address")
 	fl.StringVar(&version, "as-client-version", "", "for a client of this version, as V4_9_7 or 4.9.7; the newest")
 	fl.StringVar(&zone, "zone", "", "for a client in this zone")
 	broker := &cobra.Command{
-		Use:   "broker BROKER",
-		Short: "Say whether clients are told of a broker name, and why",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.explain(cmd, "brokers", args[0], nil)
-		},
+		Use:               "broker BROKER",
+		Short:             "Say whether clients are told of a broker name, and why",
+		ValidArgsFunction: c.complete(0, askBrokers),
+		Args:              cobra.ExactArgs(1),
+		RunE: c.reads(func(ctx context.Context, args []string) error {
+			return c.explain(ctx, "brokers", args[0], nil)
+		}),
 	}
-	cmd.AddCommand(topic, broker)
-	return cmd
-}
-
-// noCommand refuses to run a command that only has others below it.
-func noCommand(cmd *cobra.Command, args []string) error {
-	var names []string
-	for _, sub := range cmd.Commands() {
-		names = append(names, sub.Name())
-	}
-	if len(args) == 0 {
-		return usage("%s what? There are %s", cmd.CommandPath(), strings.Join(names, ", "))
-	}
-	return usage("%s has no %q; there are %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))
+	return group("explain", "Say what clients are told, and why", topic, broker)
 }
 
 // explain asks all servers for one thing. The answer is no if one of them does not route it.
-func (c *ctl) explain(cmd *cobra.Command, what, name string, query url.Values) error {
-	return c.again(cmd.Context(), func(ctx context.Context) error {
-		answers, err := getAll[reading[explanation]](ctx, c, "/v1/explain/"+what+"/"+pathPart(name), query)
-		if err != nil {
-			return err
+func (c *ctl) explain(ctx context.Context, what, name string, query url.Values) error {
+	answers, err := getAll[reading[explanation]](ctx, c, "/v1/explain/"+what+"/"+pathPart(name), query)
+	if err != nil {
+		return err
+	}
+	isRouted := true
+	g := &grid{columns: []column{{name: "server"}}}
+	var text strings.Builder
+	for _, a := range answers {
+		if a.err != nil {
+			continue
 		}
-		isRouted := true
-		g := &grid{columns: []column{{name: "server"}}}
-		var text strings.Builder
-		for _, a := range answers {
-			if a.err != nil {
-				continue
-			}
-			e := &a.value.is
-			if e.Verdict == "notRouted" || e.Verdict == "gated" {
-				isRouted = false
-			} else {
-				g.add(a.server)
-			}
-			if text.Len() > 0 {
-				text.WriteByte('\n')
-			}
-			text.WriteString(c.explainText(what, name, a.server, e))
-		}
-		if c.output == "table" || c.output == "wide" {
-			_, _ = io.WriteString(c.stdout, text.String())
-			err = outcome(c, answers)
+		e := &a.value.is
+		if e.Verdict == "notRouted" || e.Verdict == "gated" {
+			isRouted = false
 		} else {
-			err = conclude(c, answers, tellings(answers), g)
+			g.add(a.server)
 		}
-		if err != nil || isRouted {
-			return err
+		if text.Len() > 0 {
+			text.WriteByte('\n')
 		}
-		return no("")
-	})
+		text.WriteString(c.explainText(what, name, a.server, e))
+	}
+	if c.output == "table" || c.output == "wide" {
+		_, _ = io.WriteString(c.stdout, text.String())
+		err = outcome(c, answers)
+	} else {
+		err = conclude(c, answers, tellings(answers), g)
+	}
+	if err != nil || isRouted {
+		return err
+	}
+	return no("")
 }
 
 // explainText returns what a server says, a line for each step. Steps that are well are

@@ -5,9 +5,11 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,12 +22,7 @@ import (
 // startServer starts a server of ours with nothing in it, without HTTP API.
 func startServer(t *testing.T, change func(*namesrv.Config)) (addr string) {
 	t.Helper()
-	addr, err := tryServer(t, func(c *namesrv.Config) {
-		c.AdminServerPort = 0
-		if change != nil {
-			change(c)
-		}
-	})
+	addr, err := tryServer(t, change)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,41 +56,75 @@ func startWithAPI(t *testing.T, change func(*namesrv.Config)) (addr string) {
 
 func tryServer(t *testing.T, change func(*namesrv.Config)) (string, error) {
 	t.Helper()
-	dir := t.TempDir()
-	cfg := namesrv.DefaultConfig()
-	cfg.TrustLoopback = true // in a container too, these tests change the configuration
-	cfg.BindAddress, cfg.ListenPort = "127.0.0.1", 0
-	cfg.KVConfigPath = filepath.Join(dir, "kvConfig.json")
-	cfg.ConfigStorePath = filepath.Join(dir, "namesrv.properties")
-	cfg.ShutdownWaitTime, cfg.DrainTime = 0, 0
-	change(&cfg)
-	log := slog.New(slog.DiscardHandler)
-	s, err := namesrv.New(cfg, log)
+	l, err := launch(t, t.TempDir(), change)
 	if err != nil {
 		return "", err
 	}
+	return l.addr, nil
+}
+
+// A launched is a name server of ours that runs, with what answers for its API.
+type launched struct {
+	*namesrv.Server
+	addr string
+	api  *httpapi.Admin
+	stop func() // ends it; may be called twice
+}
+
+// launch starts a name server that keeps its files in dir. It listens for its API only if
+// change has named a port. It ends with the test.
+func launch(t testing.TB, dir string, change func(*namesrv.Config)) (*launched, error) {
+	t.Helper()
+	cfg := namesrv.DefaultConfig()
+	cfg.TrustLoopback = true // in a container too, these tests change the configuration
+	cfg.BindAddress, cfg.ListenPort, cfg.AdminServerPort = "127.0.0.1", 0, 0
+	cfg.KVConfigPath, cfg.ConfigStorePath = filepath.Join(dir, "kvConfig.json"), filepath.Join(dir, "namesrv.properties")
+	cfg.ShutdownWaitTime, cfg.DrainTime = 0, 0
+	if change != nil {
+		change(&cfg)
+	}
+	log := slog.New(slog.DiscardHandler)
+	s, err := namesrv.New(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	l := &launched{Server: s, api: httpapi.New(s, log)}
 	if cfg.AdminServerPort != 0 {
-		s.Attach("admin", httpapi.New(s, log))
+		s.Attach("admin", l.api)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	select {
-	case <-s.Ready():
-	case err := <-ended:
-		stop()
-		return "", err
-	case <-time.After(nstest.Patience):
-		stop()
-		t.Fatal("the server does not start")
-	}
-	t.Cleanup(func() {
+	l.stop = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("the server ends with %v", err)
 		}
 	})
-	return s.Addr().String(), nil
+	select {
+	case <-s.Ready():
+	case err := <-ended:
+		stop()
+		return nil, err
+	case <-time.After(nstest.Patience):
+		stop()
+		t.Fatal("the server does not start")
+	}
+	t.Cleanup(l.stop)
+	l.addr = s.Addr().String()
+	return l, nil
+}
+
+// mustLaunch is launch that cannot fail, with its API behind an address of its own.
+func mustLaunch(t testing.TB, change func(*namesrv.Config)) (l *launched, web *httptest.Server) {
+	t.Helper()
+	l, err := launch(t, t.TempDir(), change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web = httptest.NewServer(l.api)
+	t.Cleanup(func() { web.CloseClientConnections(); web.Close() })
+	return l, web
 }
 
 // register registers a broker over a connection that stays open.
@@ -113,16 +144,26 @@ var (
 // startPair starts two servers. Only the first knows broker-b.
 func startPair(t *testing.T) (first, second string) {
 	t.Helper()
-	first, second = startServer(t, nil), startServer(t, func(c *namesrv.Config) { c.OrderMessageEnable = true })
-	if len(first) != len(shownAddrs[0]) || len(second) != len(shownAddrs[1]) {
-		t.Skip("the columns of a table are as wide as the addresses, and ports here have fewer than five digits")
-	}
+	first, second = startWide(t, nil), startWide(t, func(c *namesrv.Config) { c.OrderMessageEnable = true })
 	for _, addr := range []string{first, second} {
 		register(t, addr, brokerA)
 		register(t, addr, slaveA)
 	}
 	register(t, first, brokerB)
 	return first, second
+}
+
+// startWide starts a server on a port of five digits: the columns of a table are as wide as
+// the addresses.
+func startWide(t *testing.T, change func(*namesrv.Config)) (addr string) {
+	t.Helper()
+	for range 1000 {
+		if addr = startServer(t, change); len(addr) == len(shownAddrs[0]) {
+			return addr
+		}
+	}
+	t.Fatal("this machine gives no port of five digits")
+	return ""
 }
 
 // deadServer is an address where nobody listens.

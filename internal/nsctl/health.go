@@ -41,10 +41,8 @@ func (c *ctl) newHealth() *cobra.Command {
 						return h, nil
 					}
 					s.close()
-					select {
-					case <-ctx.Done():
+					if !sleep(ctx, againAfter) {
 						return h, nil
-					case <-time.After(againAfter):
 					}
 				}
 			})
@@ -100,14 +98,7 @@ func (s *server) health(ctx context.Context) serverHealth {
 func (a *admin) notReady(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, besideWithin)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.base.String(), "/")+"/readyz", nil)
-	if err != nil {
-		return ""
-	}
-	if a.token != "" {
-		r.Header.Set("Authorization", "Bearer "+a.token)
-	}
-	reply, err := a.http.Do(r)
+	reply, err := a.send(ctx, "/readyz", nil, "text/plain")
 	if err != nil {
 		return ""
 	}

@@ -113,27 +113,20 @@ func (e *journalEvent) text() string {
 			add("%s", ch.Args)
 		}
 		if ch.Before != "" || ch.After != "" {
-			add("%s -> %s", orDash(ch.Before), orDash(ch.After))
+			add("%s -> %s", dashed(ch.Before), dashed(ch.After))
 		}
 	}
 	if e.Count != nil {
 		add("count %s", *e.Count)
 	}
 	if e.Cause.Kind == "admin" {
-		who := orDash(e.Remote)
+		who := dashed(e.Remote)
 		if e.Identity != "" {
 			who += " (" + e.Identity + ")"
 		}
 		add("asked by %s", who)
 	}
 	return strings.Join(parts, ", ")
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 // An eventWish says which events are wanted.

@@ -12,7 +12,6 @@ import (
 
 // newLog makes `nsctl log`.
 func (c *ctl) newLog() *cobra.Command {
-	cmd := &cobra.Command{Use: "log", Short: "Say or set of which level the log of a server is", RunE: noCommand}
 	var back time.Duration
 	level := &cobra.Command{
 		Use:       "level [debug|info|warn|error]",
@@ -27,32 +26,19 @@ func (c *ctl) newLog() *cobra.Command {
 			case len(args) == 0 && back > 0:
 				return usage("--for without a level")
 			case len(args) == 0:
-				return c.again(cmd.Context(), c.logLevels)
-			case c.every > 0:
-				return usage("--watch is for what changes nothing")
+				return c.reads(func(ctx context.Context, _ []string) error { return c.logLevels(ctx) })(cmd, args)
 			}
 			level := strings.ToLower(args[0])
 			if !slices.Contains(cmd.ValidArgs, level) {
 				return usage("the level is %q, must be debug, info, warn or error", args[0])
 			}
-			if err := c.confirm("Set logLevel of %s to %s?", c.serverText(), level); err != nil {
-				return err
-			}
-			return c.setFor(cmd.Context(), settings{"logLevel": level}, back)
+			return c.writes(func(ctx context.Context, _ []string) error {
+				return c.setFor(ctx, settings{"logLevel": level}, back)
+			})(cmd, args)
 		},
 	}
 	level.Flags().DurationVar(&back, "for", 0, "set it back after this time, and on Ctrl-C; nsctl waits so long")
-	cmd.AddCommand(level)
-	return cmd
-}
-
-// serverText names the servers, for a question.
-func (c *ctl) serverText() string {
-	addrs, err := c.addresses()
-	if err != nil {
-		return "the name servers"
-	}
-	return strings.Join(addrs, ", ")
+	return group("log", "The log of name servers", level)
 }
 
 // logLevels prints the level of each server, and where it comes from.

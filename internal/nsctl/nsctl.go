@@ -127,7 +127,7 @@ func (c *ctl) root() *cobra.Command {
 	fl := cmd.PersistentFlags()
 	fl.SortFlags = false
 	fl.StringVarP(&c.servers, "namesrv", "n", "", "name servers, divided by semicolons ($NSCTL_NAMESRV, $NAMESRV_ADDR; 127.0.0.1:9876)")
-	fl.StringVar(&c.admin, "admin", "", "URLs of their HTTP APIs, divided by semicolons ($NSCTL_ADMIN; port 19876 of each)")
+	fl.StringVar(&c.admin, "admin", "", "URLs of their HTTP APIs, divided by semicolons ($NSCTL_ADMIN; the port that each name server names)")
 	fl.StringVar(&c.tokenFile, "token-file", "", "file with the token for the HTTP APIs ($NSCTL_TOKEN is the token itself)")
 	fl.StringVarP(&c.output, "output", "o", "table", "table, wide, json, yaml or name")
 	fl.BoolVar(&c.noHeaders, "no-headers", false, "no line of headers")
@@ -142,26 +142,21 @@ func (c *ctl) root() *cobra.Command {
 	return cmd
 }
 
+func init() { cobra.EnableCommandSorting = false } // the help has an order of its own
+
 // commands returns the commands in the order of the help.
 func (c *ctl) commands() []*cobra.Command {
 	return []*cobra.Command{
-		c.newStatus(), c.newHealth(),
-		c.newCluster(), c.newBroker(), c.newTopic(), c.newKV(), c.newOrder(), c.newConfig(),
-		c.newRaw(), c.newMan(),
-		c.newTop(),
-		c.newVersion(),
-		c.newDiff(),
-		c.newSnapshot(),
-		c.newExplain(),
-		c.newHistory(),
-		c.newEvents(),
-		c.newWatch(),
-		c.newPeers(),
-		c.newClients(),
-		c.newLog(),
-		c.newProtect(),
-		c.newBundle(),
-		c.newProfile(),
+		// how they do
+		c.newStatus(), c.newHealth(), c.newVersion(), c.newTop(),
+		// what they hold
+		c.newCluster(), c.newBroker(), c.newTopic(), c.newKV(), c.newOrder(), c.newConfig(), c.newRaw(),
+		// whether they say the same
+		c.newDiff(), c.newPeers(), c.newSnapshot(),
+		// what has happened, and why
+		c.newExplain(), c.newHistory(), c.newEvents(), c.newWatch(), c.newClients(),
+		// what else an operator needs
+		c.newLog(), c.newProtect(), c.newBundle(), c.newProfile(), c.newMan(),
 	}
 }
 

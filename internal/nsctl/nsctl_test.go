@@ -3,10 +3,23 @@ package nsctl
 import (
 	"bytes"
 	"context"
+	"flag"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 )
+
+// TestMain lets more tests run at once than there are processors: most of them wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // run runs the program as somebody who is no terminal, and returns its exit code and what
 // it has printed.
@@ -19,6 +32,7 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 func TestCalledWrongly(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{
 		{"-o", "xml", "version"}, {"--color", "red", "version"}, {"nothing"}, {"version", "more"}, {"-n", "host", "version"},
 		{"-n", ";", "version"}, {"--timeout", "0s", "version"}, {"--tls-ca", "x", "version"}, {"--tls", "--tls-ca", "/nothing", "version"},
@@ -30,13 +44,57 @@ func TestCalledWrongly(t *testing.T) {
 }
 
 func TestNobodyIsReached(t *testing.T) {
+	t.Parallel()
 	if code, _, errs := run(t, "-n", "127.0.0.1:1", "version"); code != exitNobody || !strings.Contains(errs, "127.0.0.1:1") {
 		t.Errorf("exit %d, %q", code, errs)
 	}
 }
 
 func TestClean(t *testing.T) {
+	t.Parallel()
 	if got := clean("a\x1b[31mb\nc\u2028"); got != `a\u001b[31mb\u000ac\u2028` {
 		t.Error(got)
 	}
+}
+
+// TestHeaders: words of ours are headers in capital letters, and names of servers and files
+// are as they are, with nothing in them that does something to a terminal.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	c := &ctl{output: "table", env: func(string) string { return "" }}
+	g := &grid{columns: []column{{name: "part"}, {name: "File.gz\x1b", asIs: true}}}
+	g.add("a", "b")
+	if got, want := c.render(g), "PART  File.gz\\u001b\na     b\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestHelp: each command says in a line what it does, in one voice; a group alone is called
+// wrongly.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if s := cmd.Short; s == "" || strings.HasSuffix(s, ".") || s[:1] != strings.ToUpper(s[:1]) {
+			t.Errorf("%s: %q", cmd.CommandPath(), s)
+		}
+		if cmd.HasSubCommands() && cmd.HasParent() {
+			args := strings.Fields(cmd.CommandPath())[1:]
+			for _, args := range [][]string{args, append(args, "nothing")} {
+				if code, out, errs := run(t, args...); code != exitUsage || out != "" || !strings.Contains(errs, "here are ") {
+					t.Errorf("%q: exit %d, %q, %q", args, code, out, errs)
+				}
+			}
+		}
+		// What takes a name of a topic or a broker completes it.
+		if _, arg, _ := strings.Cut(cmd.Use, " "); strings.HasPrefix(arg, "TOPIC") || strings.HasPrefix(arg, "BROKER") {
+			if cmd.ValidArgsFunction == nil {
+				t.Errorf("%s does not complete its argument", cmd.CommandPath())
+			}
+		}
+		for _, below := range cmd.Commands() {
+			walk(below)
+		}
+	}
+	walk(Command())
 }

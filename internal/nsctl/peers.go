@@ -34,7 +34,7 @@ func (p *peerPart) text() string {
 	case p.Compared:
 		return "same"
 	}
-	return "-"
+	return "–"
 }
 
 func (p *peerPart) differs() bool { return p.Differ != nil && *p.Differ > 0 }
@@ -45,9 +45,7 @@ func (c *ctl) newPeers() *cobra.Command {
 		Use:   "peers",
 		Short: "Say with whom each server compares itself, and what differs",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.again(cmd.Context(), c.peers)
-		},
+		RunE:  c.reads(func(ctx context.Context, _ []string) error { return c.peers(ctx) }),
 	}
 }
 
@@ -72,7 +70,7 @@ func (c *ctl) peers(ctx context.Context) error {
 			p := &a.value.is.Items[i]
 			state := "up"
 			if !p.Up {
-				state = "down: " + orDash(deref(p.Why))
+				state = "down: " + dashed(deref(p.Why))
 			}
 			var samples []string
 			for _, part := range []*peerPart{&p.Brokers, &p.Topics, &p.Config} {
@@ -82,19 +80,11 @@ func (c *ctl) peers(ctx context.Context) error {
 				}
 			}
 			isSame = isSame && p.Up
-			g.add(p.Addr, a.server, state, p.Brokers.text(), p.Topics.text(), p.Config.text(), orDash(deref(p.Version)), orDash(deref(p.Checked)), strings.Join(samples, " "))
+			g.add(p.Addr, a.server, state, p.Brokers.text(), p.Topics.text(), p.Config.text(), dashed(deref(p.Version)), dashed(deref(p.Checked)), strings.Join(samples, " "))
 		}
 	}
 	if err := conclude(c, answers, tellings(answers), g); err != nil || isSame {
 		return err
 	}
 	return no("")
-}
-
-// deref is what s points to, "" for nil.
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

@@ -25,6 +25,7 @@ type column struct {
 	name  string
 	wide  bool // only with -o wide
 	right bool // numbers
+	asIs  bool // the name is that of a server or a file, not a word of ours for a header
 	// paint returns the color of a cell, 0 for none: an SGR number such as 31. The cell says
 	// the same in words.
 	paint func(cell string) int
@@ -85,7 +86,7 @@ func (c *ctl) render(g *grid) string {
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	style.Format.Header = text.FormatUpper
+	style.Format.Header = text.FormatDefault
 	w.SetStyle(style)
 	w.SuppressTrailingSpaces()
 	pick := func(row []string) table.Row {
@@ -100,7 +101,11 @@ func (c *ctl) render(g *grid) string {
 	var names []string
 	var configs []table.ColumnConfig
 	for _, col := range g.columns {
-		names = append(names, col.name)
+		if name := clean(col.name); col.asIs {
+			names = append(names, name)
+		} else {
+			names = append(names, strings.ToUpper(name))
+		}
 		if col.wide && c.output != "wide" {
 			continue
 		}

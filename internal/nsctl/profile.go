@@ -49,7 +49,7 @@ func (c *ctl) newProfile() *cobra.Command {
 		Short:     "Take a profile of each server, for go tool pprof or go tool trace",
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: []string{"cpu", "heap", "mutex", "trace"},
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: c.writes(func(ctx context.Context, args []string) error {
 			kind, ok := profileKinds[args[0]]
 			if !ok {
 				return usage("the profile is %q, must be cpu, heap, mutex or trace", args[0])
@@ -57,8 +57,8 @@ func (c *ctl) newProfile() *cobra.Command {
 			if seconds < 1 || seconds > maxSeconds {
 				return usage("--seconds is %d, must be 1 to %d", seconds, maxSeconds)
 			}
-			return c.profile(cmd.Context(), args[0], kind, seconds, file)
-		},
+			return c.profile(ctx, args[0], kind, seconds, file)
+		}),
 	}
 	cmd.Flags().IntVar(&seconds, "seconds", 10, "how long to look, 1 to 30; not for heap")
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write to this file, of one server; - is stdout (nsctl-KIND-SERVER-TIME.pprof)")

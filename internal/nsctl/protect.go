@@ -35,17 +35,12 @@ type protectedStatus struct {
 
 // newProtect makes `nsctl protect`.
 func (c *ctl) newProtect() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "protect",
-		Short: "Say what self-protection holds back, or overrule it",
-		RunE:  noCommand,
-	}
-	cmd.AddCommand(
+	return group("protect", "Say what self-protection holds back, or overrule it",
 		&cobra.Command{
 			Use:   "status",
 			Short: "Say what each server, cluster and zone is taken for, and how many brokers are held back",
 			Args:  cobra.NoArgs,
-			RunE:  func(cmd *cobra.Command, _ []string) error { return c.again(cmd.Context(), c.protectStatus) },
+			RunE:  c.reads(func(ctx context.Context, _ []string) error { return c.protectStatus(ctx) }),
 		},
 		&cobra.Command{
 			Use:   "release",
@@ -53,7 +48,7 @@ func (c *ctl) newProtect() *cobra.Command {
 			Long: "Let all brokers go that are held back now: it sets selfProtection to off, waits for the next scan to take them out,\n" +
 				"and sets back what it was. Ctrl-C sets it back at once.",
 			Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return c.protectRelease(cmd.Context()) },
+			RunE: c.writes(func(ctx context.Context, _ []string) error { return c.protectRelease(ctx) }),
 		},
 		c.newProtectSet("hold", "Hold back brokers from now on, without a limit of time",
 			"Hold back brokers from now on as long as it takes: it sets selfProtection to on, and selfProtectionMaxSeconds to 0. Held are those that\n"+
@@ -63,7 +58,6 @@ func (c *ctl) newProtect() *cobra.Command {
 			"Hold back nobody: it sets selfProtection to off. Brokers leave as with Java, those that are held now with the next scan.",
 			settings{"selfProtection": "off"}),
 	)
-	return cmd
 }
 
 // newProtectSet makes a command that sets keys.
@@ -71,15 +65,12 @@ func (c *ctl) newProtectSet(name, short, long string, values settings) *cobra.Co
 	var back time.Duration
 	cmd := &cobra.Command{
 		Use: name, Short: short, Long: long + "\nIt stays, also over a restart, unless --for is given.", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if back < 0 || c.every > 0 {
-				return usage("--for must not be negative, and --watch is for what changes nothing")
+		RunE: c.writes(func(ctx context.Context, _ []string) error {
+			if back < 0 {
+				return usage("--for is %v, must not be negative", back)
 			}
-			if err := c.confirm("Set %s of %s?", values.text(), c.serverText()); err != nil {
-				return err
-			}
-			return c.setFor(cmd.Context(), values, back)
-		},
+			return c.setFor(ctx, values, back)
+		}),
 	}
 	cmd.Flags().DurationVar(&back, "for", 0, "set it back after this time, and on Ctrl-C; nsctl waits so long")
 	return cmd
@@ -115,14 +106,14 @@ func (c *ctl) protectStatus(ctx context.Context) error {
 			continue
 		}
 		p := &a.value.is
-		g.add(a.server, p.Mode, "*", "-", p.State, "-", "-", p.Suspects, sum(p.Held), sum(p.WouldHold), deref(p.Cause))
+		g.add(a.server, p.Mode, "*", "–", p.State, "–", "–", p.Suspects, sum(p.Held), sum(p.WouldHold), deref(p.Cause))
 		isNormal = isNormal && p.State == "normal"
 		for _, s := range p.Scopes {
-			zone := "-"
+			zone := "–"
 			if s.Zone != nil {
 				zone = *s.Zone
 			}
-			g.add(a.server, p.Mode, s.Cluster, zone, s.State, s.Live, s.Overdue, s.Suspects, "-", "-", "")
+			g.add(a.server, p.Mode, s.Cluster, zone, s.State, s.Live, s.Overdue, s.Suspects, "–", "–", "")
 			isNormal = isNormal && s.State == "normal"
 		}
 		if n := p.ScopeCount - len(p.Scopes); n > 0 {
@@ -156,9 +147,6 @@ const releaseTime = 2 * time.Minute
 
 // protectRelease lets go who is held.
 func (c *ctl) protectRelease(ctx context.Context) error {
-	if c.every > 0 {
-		return usage("--watch is for what changes nothing")
-	}
 	answers, err := c.protections(ctx)
 	if err != nil {
 		return err
@@ -174,12 +162,9 @@ func (c *ctl) protectRelease(ctx context.Context) error {
 		fmt.Fprintln(c.stderr, "nsctl: no broker is held back: nothing was changed")
 		return nil
 	}
-	values := settings{"selfProtection": "off"}
-	if err := c.confirm("Let %d held brokers of %s go?", held, c.serverText()); err != nil {
-		return err
-	}
 	stays := 0
-	err = c.setWhile(ctx, values, func() {
+	ask := fmt.Sprintf("let %d held brokers go (selfProtection=off until they have gone)", held)
+	err = c.setWhile(ctx, settings{"selfProtection": "off"}, ask, func() {
 		for late := time.Now().Add(releaseTime); time.Now().Before(late); {
 			answers, err := c.protections(ctx)
 			stays = 0

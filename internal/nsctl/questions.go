@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/goccy/go-json"
 
 	"gonamesrv/codec"
 	"gonamesrv/internal/client"
+	"gonamesrv/internal/nsdiff"
 )
 
 // What is asked over the protocol of RocketMQ, with the answers decoded.
@@ -165,40 +165,11 @@ func (s *server) config(ctx context.Context) (serverConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines := serverConfig{}
-	for line := range strings.SplitSeq(string(reply.Body), "\n") {
-		if key, value, ok := strings.Cut(line, "="); ok {
-			lines[key] = strings.TrimFunc(value, isTrimmed)
-		}
-	}
-	return lines, nil
+	return nsdiff.ConfigLines(reply.Body), nil
 }
 
 // isTrimmed says what Java's String#trim removes.
 func isTrimmed(c rune) bool { return c <= ' ' }
 
 // release returns the release of a server of ours, "" for one of Java.
-func (l serverConfig) release() string { return l["version"] }
-
-// adminOf returns the HTTP API of a server of ours, nil if it has none that is known:
-// then what only the API tells is left out. The server has said where it is, unless the
-// flags do.
-func (c *ctl) adminOf(addr string, config serverConfig) *admin {
-	if c.admin != "" || c.env("NSCTL_ADMIN") != "" {
-		admins, err := c.admins()
-		addrs, err2 := c.addresses()
-		if i := slices.Index(addrs, addr); err == nil && err2 == nil && i >= 0 && i < len(admins) {
-			return admins[i]
-		}
-		return nil
-	}
-	port, err := strconv.Atoi(config["adminServerPort"])
-	if config.release() == "" || err != nil || port < 1 || port > 65535 {
-		return nil
-	}
-	a, err := c.newAdmin(addr, port, config["adminTlsEnable"] == "true")
-	if err != nil {
-		return nil
-	}
-	return a
-}
+func (l serverConfig) release() string { return l[nsdiff.VersionKey] }

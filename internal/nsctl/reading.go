@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-json"
 )
@@ -101,21 +100,6 @@ func gather[A, B any](list []A, f func(A) B) []B {
 		<-done
 	}
 	return results
-}
-
-// shownTime is a moment as it is shown: local, for people who have a clock on the wall,
-// with its zone.
-func shownTime(t time.Time) string { return t.Format("2006-01-02 15:04:05.000 Z07:00") }
-
-// shownAge is a time that has passed.
-func shownAge(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
 }
 
 // sortRowsBy sorts the rows of g by a column; those that are equal stay in their order.

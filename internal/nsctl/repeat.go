@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,11 +24,11 @@ func (c *ctl) reads(run func(ctx context.Context, args []string) error) func(*co
 	}
 }
 
-// writes makes a command that changes something.
+// writes makes a command that changes something, writes files, or goes on by itself.
 func (c *ctl) writes(run func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if c.every != 0 {
-			return usage("--watch is for commands that only ask")
+			return usage("--watch is for commands that only ask, and end")
 		}
 		return run(cmd.Context(), args)
 	}
@@ -39,7 +40,8 @@ func (c *ctl) repeat(ctx context.Context, run func(ctx context.Context) error) e
 	stdout, stderr := c.stdout, c.stderr
 	defer func() { c.stdout, c.stderr = stdout, stderr }()
 	last := &exitError{code: exitYes}
-	for {
+	isTable := c.output == "table" || c.output == "wide"
+	for first := true; ; first = false {
 		var page, words bytes.Buffer // written at once: a screen that is drawn bit by bit flickers
 		c.stdout, c.stderr = &page, &words
 		err := run(ctx)
@@ -59,18 +61,20 @@ func (c *ctl) repeat(ctx context.Context, run func(ctx context.Context) error) e
 			}
 		}
 		last = &exitError{code: end.code}
-		if c.terminal {
-			page = *bytes.NewBuffer(append([]byte(clearScreen), page.Bytes()...))
+		before := ""
+		switch {
+		case c.terminal && isTable:
+			before = clearScreen
+		case !first && isTable && !c.noHeaders:
+			before = "\n"
+		case !first && c.output == "yaml":
+			before = "---\n"
 		}
-		if _, err := stdout.Write(page.Bytes()); err != nil {
+		if _, err := stdout.Write(append([]byte(before), page.Bytes()...)); err != nil {
 			return err
 		}
 		stderr.Write(words.Bytes())
-		select {
-		case <-ctx.Done():
-		case <-time.After(c.every):
-		}
-		if ctx.Err() != nil {
+		if !sleep(ctx, c.every) {
 			break
 		}
 	}
@@ -80,6 +84,23 @@ func (c *ctl) repeat(ctx context.Context, run func(ctx context.Context) error) e
 	return last
 }
 
+// sleep waits, and reports whether ctx has let it.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// sayOf says something of a server on stderr.
+func (c *ctl) sayOf(server, format string, args ...any) {
+	fmt.Fprintf(c.stderr, "nsctl: %s: %s\n", clean(server), clean(fmt.Sprintf(format, args...)))
+}
+
 // group makes a command that has only others below it.
 func group(use, short string, below ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
@@ -87,10 +108,16 @@ func group(use, short string, below ...*cobra.Command) *cobra.Command {
 		Short: short,
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("%q is no command of nsctl %s", args[0], use)
+			var names []string
+			for _, sub := range cmd.Commands() {
+				if sub.IsAvailableCommand() {
+					names = append(names, sub.Name())
+				}
 			}
-			return cmd.Help()
+			if len(args) == 0 {
+				return usage("%s what? There are %s", cmd.CommandPath(), strings.Join(names, ", "))
+			}
+			return usage("%s has no %q; there are %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))
 		},
 	}
 	cmd.AddCommand(below...)

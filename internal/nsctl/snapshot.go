@@ -19,41 +19,36 @@ import (
 
 // newSnapshot makes `nsctl snapshot`.
 func (c *ctl) newSnapshot() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "snapshot",
-		Short: "Keep what a name server knows in a file, show it, compare it",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return usage("snapshot save, show or diff") },
-	}
 	save := &cobra.Command{
 		Use:   "save FILE",
 		Short: "Write all brokers and topics of the first name server into a file",
 		Long:  "Write all clusters, brokers and topics of the first name server into a file: the lines of /v1/snapshot, packed by\ngzip. The file is replaced when all has come, or not at all. This needs a gonamesrv with its admin listener.",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: c.writes(func(ctx context.Context, args []string) error {
 			admins, err := c.admins()
 			if err != nil {
 				return err
 			}
-			counts, err := admins[0].saveSnapshot(cmd.Context(), args[0])
+			counts, err := admins[0].saveSnapshot(ctx, args[0])
 			if err == nil {
 				fmt.Fprintf(c.stderr, "nsctl: %s has %d clusters, %d brokers and %d topics of %s\n", args[0], counts["cluster"], counts["broker"], counts["topic"], admins[0].name)
 				return nil
 			}
 			return outcome(c, []answer[struct{}]{{server: admins[0].name, err: err}})
-		},
+		}),
 	}
 	show := &cobra.Command{
-		Use:   "show FILE [clusters|brokers|topics]",
-		Short: "Show what is in such a file",
-		Args:  cobra.RangeArgs(1, 2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Use:               "show FILE [clusters|brokers|topics]",
+		Short:             "Show what is in such a file",
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: either(files, words("clusters", "brokers", "topics")),
+		RunE: c.reads(func(_ context.Context, args []string) error {
 			what := ""
 			if len(args) > 1 {
 				what = args[1]
 			}
 			return c.showSnapshot(args[0], what)
-		},
+		}),
 	}
 	var all bool
 	diff := &cobra.Command{
@@ -61,11 +56,10 @@ func (c *ctl) newSnapshot() *cobra.Command {
 		Short: "Compare such a file with another one, or with what a name server says now",
 		Long:  "Compare such a file with another one, or with what a name server says now (host:port; this needs a gonamesrv with its\nadmin listener). Brokers and topics are compared, the configuration is not in it.",
 		Args:  cobra.ExactArgs(2),
-		RunE:  func(cmd *cobra.Command, args []string) error { return c.diffSnapshots(cmd.Context(), args, all) },
+		RunE:  c.reads(func(ctx context.Context, args []string) error { return c.diffSnapshots(ctx, args, all) }),
 	}
 	diff.Flags().BoolVar(&all, "all", false, "print all differences")
-	cmd.AddCommand(save, show, diff)
-	return cmd
+	return group("snapshot", "Keep what a name server knows in a file, show it, compare it", save, show, diff)
 }
 
 // saveSnapshot writes a snapshot into a file, which is replaced by a whole one only. It

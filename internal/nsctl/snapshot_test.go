@@ -14,6 +14,7 @@ import (
 
 // TestSnapshotCommands saves, shows and compares what a server knows.
 func TestSnapshotCommands(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, nil)
 	n.do(testBrokerA.Register())
 	dir := t.TempDir()
@@ -64,6 +65,7 @@ func TestSnapshotCommands(t *testing.T) {
 
 // TestTornSnapshot: what has not come whole replaces no file, and is not compared.
 func TestTornSnapshot(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, nil)
 	n.do(testBrokerA.Register())
 	dir := t.TempDir()

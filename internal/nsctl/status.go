@@ -172,15 +172,6 @@ func (c *ctl) printStatus(answers []answer[serverStatus]) error {
 	return outcome(c, answers)
 }
 
-// clip returns some names, and how many more there are.
-func clip(names []string) string {
-	const most = 5
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}
-
 func paintState(state string) int {
 	switch state {
 	case "ready", "healthy":
@@ -198,31 +189,4 @@ func paintMark(cell string) int {
 		return red
 	}
 	return 0
-}
-
-func dashed(s string) string { return cmp.Or(s, "–") }
-
-// number is a number as a table shows it, if it is known.
-func number[T any](n *T, format string) string {
-	if n == nil {
-		return "–"
-	}
-	return fmt.Sprintf(format, *n)
-}
-
-// uptime is how long a server runs, in its largest unit.
-func uptime(seconds *int64) string {
-	if seconds == nil {
-		return "–"
-	}
-	switch n := *seconds; {
-	case n >= 24*3600:
-		return fmt.Sprintf("%dd", n/(24*3600))
-	case n >= 3600:
-		return fmt.Sprintf("%dh", n/3600)
-	case n >= 60:
-		return fmt.Sprintf("%dm", n/60)
-	default:
-		return fmt.Sprintf("%ds", n)
-	}
 }

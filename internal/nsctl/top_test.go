@@ -1,19 +1,12 @@
 package nsctl
 
 import (
-	"context"
 	"encoding/json"
-	"log/slog"
-	"net/http/httptest"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"gonamesrv/codec"
-	api "gonamesrv/internal/admin"
-	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
 )
 
@@ -27,39 +20,8 @@ type realServer struct {
 
 func startReal(t testing.TB) *realServer {
 	t.Helper()
-	dir := t.TempDir()
-	cfg := namesrv.DefaultConfig()
-	cfg.BindAddress, cfg.ListenPort, cfg.AdminServerPort = "127.0.0.1", 0, 0
-	cfg.KVConfigPath, cfg.ConfigStorePath = filepath.Join(dir, "kvConfig.json"), filepath.Join(dir, "namesrv.properties")
-	cfg.ShutdownWaitTime, cfg.DrainTime = 0, 0
-	log := slog.New(slog.DiscardHandler)
-	s, err := namesrv.New(cfg, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(api.New(s, log))
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	r := &realServer{t: t, url: web.URL}
-	r.stop = func() {
-		cancel()
-		if err, ok := <-ended; ok && err != nil {
-			t.Errorf("the server ends with %v", err)
-		}
-		close(ended)
-		web.CloseClientConnections()
-		web.Close()
-		r.stop = func() {}
-	}
-	t.Cleanup(func() { r.stop() })
-	select {
-	case <-s.Ready():
-	case <-time.After(nstest.Patience):
-		t.Fatal("the server does not start")
-	}
-	r.addr = s.Addr().String()
-	return r
+	l, web := mustLaunch(t, nil)
+	return &realServer{t: t, addr: l.addr, url: web.URL, stop: func() { l.stop(); web.CloseClientConnections(); web.Close() }}
 }
 
 // register registers a broker, which lives as long as the connection.
@@ -74,6 +36,7 @@ func (r *realServer) register(name, addr string, topics ...string) *nstest.Clien
 }
 
 func TestTopCalledWrongly(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ args, want string }{
 		{"top", "without one, use top --once"},
 		{"top --tab nothing", "must be one of brokers, topics"},
@@ -88,6 +51,7 @@ func TestTopCalledWrongly(t *testing.T) {
 
 // TestTopOnce asks a server that is there and one that is not, for each table.
 func TestTopOnce(t *testing.T) {
+	t.Parallel()
 	r := startReal(t)
 	r.register("broker-a", "10.0.0.1:10911", "ORDERS", "PAYMENTS")
 	r.register("broker-b", "10.0.0.2:10911", "ORDERS", "PAYMENTS")
@@ -125,6 +89,7 @@ func TestTopOnce(t *testing.T) {
 
 // TestServerHasNoScreen makes sure that the name server is not made of what shows screens.
 func TestServerHasNoScreen(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", "gonamesrv/cmd/namesrv").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -74,33 +74,25 @@ func (b *watchedBroker) members() string {
 
 // newWatch makes `nsctl watch`.
 func (c *ctl) newWatch() *cobra.Command {
-	cmd := &cobra.Command{Use: "watch", Short: "Show changes as they come, a line for each", RunE: noCommand}
-	cmd.AddCommand(
+	return group("watch", "Show changes as they come, a line for each",
 		&cobra.Command{
-			Use:   "topic TOPIC…",
-			Short: "Show what becomes of up to 100 topics, which need not exist",
-			Args:  cobra.MinimumNArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return c.watch(cmd.Context(), url.Values{"topic": args})
-			},
+			Use:               "topic TOPIC…",
+			Short:             "Show what becomes of up to 100 topics, which need not exist",
+			Args:              cobra.MinimumNArgs(1),
+			RunE:              c.writes(func(ctx context.Context, args []string) error { return c.watch(ctx, url.Values{"topic": args}) }),
+			ValidArgsFunction: c.complete(-1, askTopics),
 		},
 		&cobra.Command{
 			Use:   "brokers",
 			Short: "Show what becomes of all brokers",
 			Args:  cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				return c.watch(cmd.Context(), url.Values{"brokers": {"1"}})
-			},
+			RunE:  c.writes(func(ctx context.Context, _ []string) error { return c.watch(ctx, url.Values{"brokers": {"1"}}) }),
 		},
 	)
-	return cmd
 }
 
 // watch prints what there is, and then what changes, of all servers.
 func (c *ctl) watch(ctx context.Context, query url.Values) error {
-	if c.every > 0 {
-		return usage("it goes on by itself: --watch is for commands that end")
-	}
 	return c.followAll(ctx, func(ctx context.Context, a *admin, out *lines) error {
 		w := &watching{admin: a, query: query, known: map[string][]byte{}, warn: func(format string, args ...any) { out.warn(a.name, format, args...) }}
 		w.tell = func(kind, name, text string, raw []byte) {
