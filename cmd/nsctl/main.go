@@ -13,7 +13,11 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := nsctl.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	run := nsctl.Run
+	if nsctl.IsMQAdmin(os.Args[0]) {
+		run = nsctl.RunMQAdmin
+	}
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }

@@ -137,6 +137,7 @@ func (c *ctl) root() *cobra.Command {
 	fl.StringVar(&c.color, "color", "auto", "auto, always or never")
 	c.tls.add(fl)
 	cmd.AddCommand(c.commands()...)
+	cmd.AddCommand(c.aliasCommands()...)
 	completes(cmd, "output", words("table", "wide", "json", "yaml", "name"))
 	completes(cmd, "color", words("auto", "always", "never"))
 	return cmd

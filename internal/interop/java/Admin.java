@@ -11,6 +11,7 @@ import org.apache.rocketmq.tools.command.MQAdminStartup;
  * Runs many mqadmin commands in one JVM, because most of the time of one is the
  * start of its JVM. Each line of the file FILE is one command with its
  * arguments; what the command of line i prints goes to FILE.i, counted from 0.
+ * With -Dstderr.apart=true what it prints to stderr does not.
  *
  * Arguments: FILE.
  */
@@ -23,7 +24,7 @@ public class Admin {
             ByteArrayOutputStream printed = new ByteArrayOutputStream();
             PrintStream out = new PrintStream(printed, true, "UTF-8");
             System.setOut(out);
-            System.setErr(out);
+            System.setErr(Boolean.getBoolean("stderr.apart") ? new PrintStream(new ByteArrayOutputStream()) : out);
             try {
                 MQAdminStartup.main0(commands.get(i).split(" "), null);
             } catch (Throwable e) {
