@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring interop trials soak clean help
+.PHONY: all build run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring licences sbom vulncheck interop trials soak clean help
 
 all: test lint ## test and lint
 
@@ -61,6 +61,15 @@ metrics: ## write docs/METRICS.md, the list of all metrics, anew
 
 monitoring: ## rules and board against a Prometheus that scrapes a server under load (needs Debian's package prometheus)
 	$(GO) test -tags monitoring -count=1 -v -timeout 5m -run TestMonitoring ./internal/admin
+
+licences: ## write docs/LICENCES.md, under which licence each module is, anew
+	./scripts/licences.sh
+
+sbom: ## what each program is made of, in CycloneDX's form, into bin/
+	./scripts/sbom.sh
+
+vulncheck: ## known vulnerabilities in what the programs call, by Go's own data (300 MB of the module proxy, once)
+	./scripts/vulncheck.sh
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 3 .
