@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mkdir -p bin
+CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 for p in namesrv nsctl nsbench; do
-	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 app -json -licenses -std -main "cmd/$p" -output "bin/$p.cdx.json" .
+	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -licenses -std -output "bin/$p.cdx.json" "bin/$p"
 done

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestAttackJava sends the two frames of CVE-2023-37582 to the last Java name server that
-// they work on, to the next one, and to ours. The first says where the configuration is
+// TestAttackJava sends the two frames of CVE-2023-37582 to Java name servers that they work
+// on (of 4.9.6 too, which Maven Central does not have), to one that was mended, and to ours. The first says where the configuration is
 // stored, the second what is written there. Ours lets everybody do everything, so that no
 // preset stands between.
 func TestAttackJava(t *testing.T) {
@@ -21,7 +21,8 @@ func TestAttackJava(t *testing.T) {
 		conf       []string
 		written    bool
 	}{
-		{"Java 4.9.6", "4.9.6", nil, true},
+		{"Java 4.9.5", "4.9.5", nil, true},
+		{"Java 5.1.1", "5.1.1", nil, true},
 		{"Java 4.9.7", "4.9.7", nil, false},
 		{"ours", "", []string{"accessPreset=open"}, false},
 	} {

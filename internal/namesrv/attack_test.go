@@ -186,7 +186,11 @@ func TestAttackGettersShowNoSecret(t *testing.T) {
 			continue
 		}
 		for _, fields := range [][]string{
-			nil, {"topic", "TBW102"}, {"namespace", "ORDER_TOPIC_CONFIG"}, {"namespace", "accounts", "key", "secretKey"}, {"cluster", "c"},
+			nil,
+			{"topic", "TBW102"},
+			{"namespace", "ORDER_TOPIC_CONFIG"},
+			{"namespace", "accounts", "key", "secretKey"},
+			{"cluster", "c"},
 			{"clusterName", "c", "brokerName", "b", "brokerAddr", "10.0.0.1:1", "haServerAddr", "", "brokerId", "0"},
 		} {
 			reply := c.Do(nstest.Request(code, fields...))
