@@ -5,5 +5,5 @@ cd "$(dirname "$0")/.."
 
 CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 for p in namesrv nsctl nsbench; do
-	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -licenses -std -output "bin/$p.cdx.json" "bin/$p"
+	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std -output "bin/$p.cdx.json" "bin/$p"
 done

@@ -138,29 +138,34 @@ func TestAttackAddressServer(t *testing.T) {
 func TestAttackNamesAsPaths(t *testing.T) {
 	dir, home := inside(t)
 	at := func(name string) string { return filepath.Join(home, name) }
-	s := start(t, func(c *namesrv.Config) {
-		c.KVConfigPath, c.ConfigStorePath, c.RouteSnapshotPath = at("kv.json"), at("namesrv.properties"), at("routes.snap")
-	})
-	c := s.dial(t)
-	for i, name := range []string{
-		"../../outside", "..", ".", "/" + dir + "/outside", dir + "/outside", `..\..\outside`, "a\x00b", "%2e%2e%2foutside", "~/outside", "$HOME/outside",
-		"file:///" + dir + "/outside", "con", "aux.json", "`touch outside`", "$(touch outside)", "| touch outside", "\u2025/outside", strings.Repeat("../", 40) + "outside",
-	} {
-		b := brokerA
-		b.Cluster, b.Name, b.Topics = name, name, []string{name}
-		b.Addr = fmt.Sprintf("10.0.0.1:%d", 10000+i)
-		c.Do(b.Register())
-		c.Do(nstest.Request(codec.ReqPutKVConfig, "namespace", name, "key", name, "value", name))
-		c.Do(nstest.Request(codec.ReqGetKVConfig, "namespace", name, "key", name))
-		for _, code := range []codec.RequestCode{codec.ReqGetRouteInfoByTopic, codec.ReqDeleteTopicInNamesrv} {
-			c.Do(nstest.Request(code, "topic", name, "clusterName", name))
+	var s *testServer
+	clients := t
+	t.Run("served", func(t *testing.T) { // at its end nobody else writes
+		s = start(t, func(c *namesrv.Config) {
+			c.KVConfigPath, c.ConfigStorePath, c.RouteSnapshotPath = at("kv.json"), at("namesrv.properties"), at("routes.snap")
+		})
+		s.clients = clients // so that the brokers are there at the end
+		c := s.dial(t)
+		for i, name := range []string{
+			"../../outside", "..", ".", "/" + dir + "/outside", dir + "/outside", `..\..\outside`, "a\x00b", "%2e%2e%2foutside", "~/outside", "$HOME/outside",
+			"file:///" + dir + "/outside", "con", "aux.json", "`touch outside`", "$(touch outside)", "| touch outside", "\u2025/outside", strings.Repeat("../", 40) + "outside",
+		} {
+			b := brokerA
+			b.Cluster, b.Name, b.Topics = name, name, []string{name}
+			b.Addr = fmt.Sprintf("10.0.0.1:%d", 10000+i)
+			c.Do(b.Register())
+			c.Do(nstest.Request(codec.ReqPutKVConfig, "namespace", name, "key", name, "value", name))
+			c.Do(nstest.Request(codec.ReqGetKVConfig, "namespace", name, "key", name))
+			for _, code := range []codec.RequestCode{codec.ReqGetRouteInfoByTopic, codec.ReqDeleteTopicInNamesrv} {
+				c.Do(nstest.Request(code, "topic", name, "clusterName", name))
+			}
+			c.Do(nstest.Request(codec.ReqWipeWritePermOfBroker, "brokerName", name))
 		}
-		c.Do(nstest.Request(codec.ReqWipeWritePermOfBroker, "brokerName", name))
-	}
+		wantCode(t, c.Do(updateConfig("productEnvName=../../outside")), codec.RespSuccess, "")
+	})
 	if err := s.WriteRoutes(); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, c.Do(updateConfig("productEnvName=../../outside")), codec.RespSuccess, "")
 	if got := withoutLocks(filesBelow(t, dir)); !slices.Equal(got, []string{"home/kv.json", "home/namesrv.properties", "home/routes.snap"}) {
 		t.Errorf("there are the files %q", got)
 	}
