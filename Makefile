@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build man run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring browser pictures interop trials soak clean help
+.PHONY: all build man run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring licences sbom vulncheck browser pictures interop trials soak clean help
 
 all: test lint ## test and lint
 
@@ -70,6 +70,15 @@ browser: ## the console in a real browser (needs Debian's package chromium, and 
 
 pictures: ## write docs/images, the pictures of the console, anew (needs what browser needs)
 	GONAMESRV_DOC_PICTURES=$(CURDIR)/docs/images $(GO) -C internal/browser test -tags browser -count=1 -v -run TestPictures .
+
+licences: ## write docs/LICENCES.md, under which licence each module is, anew
+	./scripts/licences.sh
+
+sbom: ## what each program is made of, in CycloneDX's form, into bin/
+	./scripts/sbom.sh
+
+vulncheck: ## known vulnerabilities in what the programs call, by Go's own data (25 MB of the module proxy, once)
+	./scripts/vulncheck.sh
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 3 .

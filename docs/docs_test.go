@@ -247,3 +247,62 @@ func TestServerModules(t *testing.T) {
 		t.Errorf("go.mod needs %s, which belongs into internal/interop", m)
 	}
 }
+
+// TestServerRunsNoPrograms makes sure that what CVE-2023-33246 needs is not there: the server
+// and its tool can neither start another program nor load code.
+func TestServerRunsNoPrograms(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "gonamesrv/cmd/namesrv", "gonamesrv/cmd/nsctl").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	linked := strings.Fields(string(out))
+	if !slices.Contains(linked, "os") {
+		t.Fatalf("only %d packages found", len(linked))
+	}
+	for _, p := range []string{"os/exec", "plugin", "net/http/cgi", "net/http/fcgi"} {
+		if slices.Contains(linked, p) {
+			t.Errorf("cmd/namesrv or cmd/nsctl links %s", p)
+		}
+	}
+	starts := regexp.MustCompile(`\b(os\.StartProcess|syscall\.(ForkExec|Exec|StartProcess)|unix\.Exec)\(`)
+	for _, file := range sources(t) {
+		if strings.HasPrefix(file, "bench/") || strings.HasPrefix(file, "cmd/nsbench/") || strings.HasPrefix(file, "internal/interop/") {
+			continue
+		}
+		if m := starts.FindString(read(t, filepath.Join("..", file))); m != "" {
+			t.Errorf("%s calls %s", file, m)
+		}
+	}
+}
+
+// TestSecurityNamesTests makes sure that each weakness in SECURITY.md has a test, and that
+// these exist.
+func TestSecurityNamesTests(t *testing.T) {
+	tests := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllStringSubmatch(read(t, path), -1) {
+				tests[m[1]] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	security := read(t, "../SECURITY.md")
+	rows := regexp.MustCompile(`(?m)^\| (.*) \| .* \| (.*) \|$`).FindAllStringSubmatch(security, -1)
+	if len(rows) < 15 {
+		t.Fatalf("only %d weaknesses", len(rows))
+	}
+	for _, row := range rows[1:] {
+		if !strings.Contains(row[2], "`") {
+			t.Errorf("%s has no test", row[1])
+		}
+	}
+	for _, m := range regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)`").FindAllStringSubmatch(security, -1) {
+		if !tests[m[1]] {
+			t.Errorf("SECURITY.md names %s, which is not there", m[1])
+		}
+	}
+}

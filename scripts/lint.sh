@@ -20,6 +20,8 @@ if [ -n "$unformatted" ]; then
 fi
 
 go mod tidy -diff
+go mod verify
+scripts/licences.sh --check
 # The code must build on macOS and on arm64 too, with its tests on macOS.
 GOOS=darwin GOARCH=arm64 go vet ./...
 GOOS=linux GOARCH=arm64 go build ./...

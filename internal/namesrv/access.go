@@ -3,6 +3,7 @@ package namesrv
 import (
 	"crypto/sha256"
 	"fmt"
+	"hash"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -27,7 +28,7 @@ type accessKeeper struct {
 	cfg   *Config // at the start; no request changes a key of ours
 	log   *slog.Logger
 	world accessWorld
-	seen  [sha256.Size]byte // of all texts, or of the error; New's, then watch's
+	seen  [sha256.Size]byte // sumOf what was looked at last; New's, then watch's
 
 	inForce atomic.Pointer[accessPolicy] // never nil
 
@@ -35,8 +36,9 @@ type accessKeeper struct {
 
 	*fileWatch // only where there is a file
 
-	mu    sync.Mutex  // guards stats
-	stats AccessStats // without what is counted elsewhere
+	mu    sync.Mutex   // guards what follows, and who stores inForce
+	trust *clientTrust // of the certificates of peers
+	stats AccessStats  // without what is counted elsewhere
 	wall  func() time.Time
 }
 
@@ -88,19 +90,18 @@ func (c *accessCounts) snapshot() (all []AccessCount) {
 
 // newAccessKeeper reads the file. One that cannot be used stops the start.
 func newAccessKeeper(cfg *Config, log *slog.Logger, wall func() time.Time) (*accessKeeper, error) {
-	k := &accessKeeper{cfg: cfg, log: log, wall: wall, world: systemWorld(), stats: AccessStats{File: cfg.AccessFile}}
+	k := &accessKeeper{cfg: cfg, log: log, wall: wall, world: systemWorld(), trust: &clientTrust{}, stats: AccessStats{File: cfg.AccessFile}}
 	k.fileWatch = newFileWatch(k.files, k.reload, log)
 	text, err := k.read()
 	var warnings []string
 	var p *accessPolicy
 	if err == nil {
-		p, warnings, err = newAccessPolicy(cfg, text, &k.world)
+		p, warnings, k.seen, err = k.policyOf(text)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("namesrv: accessFile %s: %w", cfg.AccessFile, err)
 	}
 	k.use(p, warnings)
-	k.seen = k.sumOf(text, nil)
 	return k, nil
 }
 
@@ -135,33 +136,64 @@ func (k *accessKeeper) files() []string {
 	return append([]string{k.cfg.AccessFile}, k.inForce.Load().file.secretFiles...)
 }
 
-// sumOf stands for all that has been read: the text, or the error, and the secrets that
-// it names.
+// sumOf stands for all that there is to be read now: the text, or the error, and the
+// secrets that the policy in force has taken from files.
 func (k *accessKeeper) sumOf(text []byte, err error) (sum [sha256.Size]byte) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %v ", len(text), err)
-	h.Write(text)
+	addToSum(h, text, err)
 	for _, path := range k.inForce.Load().file.secretFiles {
 		secret, err := k.world.source.readFile(path, maxSecret)
-		fmt.Fprintf(h, "%d %v ", len(secret), err)
-		h.Write(secret)
+		addToSum(h, secret, err)
 	}
 	h.Sum(sum[:0])
 	return sum
 }
 
+func addToSum(h hash.Hash, text []byte, err error) {
+	fmt.Fprintf(h, "%d %v ", len(text), err)
+	h.Write(text)
+}
+
+// policyOf makes a policy of the text of the file. sum is what sumOf will be while that
+// policy is in force and nothing has changed. It is of what was really read: a secret that
+// changes while the file is read would else never be taken.
+func (k *accessKeeper) policyOf(text []byte) (p *accessPolicy, warnings []string, sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	addToSum(h, text, nil)
+	w := k.world
+	w.source.readFile = func(path string, most int64) ([]byte, error) {
+		secret, err := k.world.source.readFile(path, most)
+		addToSum(h, secret, err)
+		return secret, err
+	}
+	p, warnings, err = newAccessPolicy(k.cfg, text, &w)
+	h.Sum(sum[:0])
+	return p, warnings, sum, err
+}
+
 // use brings a policy into force.
 func (k *accessKeeper) use(p *accessPolicy, warnings []string) {
-	for _, w := range warnings {
+	for _, w := range append(warnings, p.certificateWarnings(k.cfg)...) {
 		k.log.Warn("an access rule may not be meant", "file", k.cfg.AccessFile, "what", clip(w))
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stats.Generation++
-	p.generation = k.stats.Generation
+	p.generation, p.trust = k.stats.Generation, k.trust
 	k.inForce.Store(p)
 	k.stats.Since, k.stats.LastError = k.wall(), ""
 	k.log.Info("access rules are in force", k.shown(p)...)
+}
+
+// trusts says whose certificates count from now on. Open connections are asked again who
+// they are: one whose certificate is trusted no more has lost what that gave.
+func (k *accessKeeper) trusts(trust *clientTrust) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.trust = trust
+	next := *k.inForce.Load()
+	next.trust = trust
+	k.inForce.Store(&next)
 }
 
 // shown is who is given what, for the log.
@@ -195,17 +227,17 @@ func (k *accessKeeper) reload() {
 	if now == k.seen {
 		return
 	}
+	k.seen = now
 	var warnings []string
 	var p *accessPolicy
 	if err == nil {
-		p, warnings, err = newAccessPolicy(k.cfg, text, &k.world)
+		var used [sha256.Size]byte
+		if p, warnings, used, err = k.policyOf(text); err == nil {
+			k.use(p, warnings)
+			k.seen = used // with the secrets that it names now
+			return
+		}
 	}
-	if err == nil {
-		k.use(p, warnings)
-		k.seen = k.sumOf(text, nil) // with the secrets that it names now
-		return
-	}
-	k.seen = now
 	k.log.Error("the access file has changed and cannot be used, what was in force stays", "file", k.cfg.AccessFile, "err", err)
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -236,7 +268,7 @@ func (s *Server) access(p *accessPolicy, r *request) error {
 	if f.rights&r.row.right != 0 {
 		return nil
 	}
-	return s.refuseAccess(p, r)
+	return s.refuseAccess(p, r, f)
 }
 
 // noteRights takes note of what a policy gives to a peer. f is what is known of it so far.
@@ -247,7 +279,7 @@ func (s *Server) noteRights(c engine.Conn, p *accessPolicy, f *peerFacts) *peerF
 	if f != nil {
 		*next = *f
 	}
-	next.policy, next.rights = p, id.rights
+	next.policy, next.rights, next.who = p, id.rights, nil
 	if !id.mayJoin {
 		next.rights &^= rightBrokerControl // so that all of its requests are looked at
 	}
@@ -255,10 +287,25 @@ func (s *Server) noteRights(c engine.Conn, p *accessPolicy, f *peerFacts) *peerF
 	return next
 }
 
+// whoOf returns who the peer of a connection is by f.policy. What has been found out for
+// one refusal is kept for the others, so that they cost the same however many rules there
+// are; who is never refused keeps nothing.
+func whoOf(c engine.Conn, f *peerFacts) *identity {
+	if f.who != nil {
+		return f.who
+	}
+	peer := accessPeerOf(c)
+	id := f.policy.identify(&peer)
+	id.networks = slices.Clone(id.networks[:min(len(id.networks), maxShownNetworks)])
+	next := *f
+	next.who = &id
+	c.SetValue(&next)
+	return next.who
+}
+
 // refuseAccess refuses a request, or takes note of it if the policy monitors.
-func (s *Server) refuseAccess(p *accessPolicy, r *request) error {
-	peer := accessPeerOf(r.conn)
-	id := p.identify(&peer)
+func (s *Server) refuseAccess(p *accessPolicy, r *request, f *peerFacts) error {
+	id := whoOf(r.conn, f)
 	ref := refusal{why: reasonNoRight}
 	monitor := p.monitor
 	switch {
@@ -271,11 +318,11 @@ func (s *Server) refuseAccess(p *accessPolicy, r *request) error {
 		ref.why = reasonMayNotJoin
 		monitor = monitor || !p.file.join.enforce
 	}
-	return s.refuseOf(p, r, &peer, &id, &ref, monitor)
+	return s.refuseOf(p, r, id, &ref, monitor)
 }
 
 // refuseOf counts and logs a refusal. It returns nil if that is all that is to be done.
-func (s *Server) refuseOf(p *accessPolicy, r *request, peer *accessPeer, id *identity, ref *refusal, monitor bool) error {
+func (s *Server) refuseOf(p *accessPolicy, r *request, id *identity, ref *refusal, monitor bool) error {
 	counts, msg := &s.rules.refused, "request refused, no permission"
 	if monitor {
 		counts, msg = &s.rules.would, "request would be refused, no permission"
@@ -292,7 +339,7 @@ func (s *Server) refuseOf(p *accessPolicy, r *request, peer *accessPeer, id *ide
 	if monitor {
 		return nil
 	}
-	ref.code, ref.remark = codec.RespNoPermission, remarkNoPermission(r.row.right, ref.why, peer.addr, p.preset)
+	ref.code, ref.remark = codec.RespNoPermission, remarkNoPermission(r.row.right, ref.why, id.addr, p.preset)
 	return ref
 }
 
@@ -311,7 +358,7 @@ func (s *Server) mayUnregister(r *request, h *codec.UnregisterBrokerRequestHeade
 	if id.rights&rightAdminWrite != 0 || id.group == groupLoopback || s.isWhere(r.conn, &peer, l.Conn, l.Peer) {
 		return nil
 	}
-	return s.refuseOf(p, r, &peer, &id, &refusal{why: reasonNotTheBroker}, p.monitor)
+	return s.refuseOf(p, r, &id, &refusal{why: reasonNotTheBroker}, p.monitor)
 }
 
 // isWhere reports whether a peer is where a broker registered last: over a connection
@@ -324,13 +371,16 @@ func (s *Server) isWhere(c engine.Conn, peer *accessPeer, conn uint64, at netip.
 	return !c.Proxied() && sameHost(peer.addr, plainAddr(at))
 }
 
+// nat64 are the addresses that stand for all of IPv4.
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
 // sameHost reports whether two addresses are of one host: of IPv6 hosts have several, in
-// one /64.
+// one /64. But all hosts of a link share that of the link-local addresses.
 func sameHost(a, b netip.Addr) bool {
 	if !a.IsValid() || !b.IsValid() {
 		return false
 	}
-	if a.Is6() && b.Is6() {
+	if a.Is6() && b.Is6() && !a.IsLinkLocalUnicast() && !nat64.Contains(a) {
 		x, y := a.As16(), b.As16()
 		return slices.Equal(x[:8], y[:8])
 	}

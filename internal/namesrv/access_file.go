@@ -429,9 +429,9 @@ func (r *accessReader) brokerJoin(n ast.Node) {
 					j.groups[groupLoopback] = true
 				case text == groupNames[groupSite]:
 					j.groups[groupSite] = true
-				case kind == "network":
+				case kind == "network" && name != "":
 					j.networks = append(j.networks, name)
-				case kind == "certificate":
+				case kind == "certificate" && name != "": // "" would be everybody who has none
 					j.certificates = append(j.certificates, name)
 				default:
 					r.fault(n, "require has %q, must have loopback, site, network:NAME or certificate:NAME", clip(text))

@@ -119,7 +119,7 @@ func checkAccess(cfg *Config, w accessWorld) (table string, notes []Note, err er
 	if err != nil {
 		return "", nil, fmt.Errorf("namesrv: accessFile %s: %w", cfg.AccessFile, err)
 	}
-	for _, text := range warnings {
+	for _, text := range append(warnings, p.certificateWarnings(cfg)...) {
 		notes = append(notes, Note{Level: slog.LevelWarn, Msg: text})
 	}
 	var said strings.Builder

@@ -25,6 +25,8 @@ type accessPolicy struct {
 	everybody rights
 
 	file *accessFile
+
+	trust *clientTrust // what makes a certificate count; nil: whatever was verified does
 }
 
 // An accessWorld is what a policy depends on beside the configuration.
@@ -117,23 +119,42 @@ func (p *accessPolicy) warnings() (said []string) {
 	return said
 }
 
+// certificateWarnings are of rules whose certificates nobody verifies, or anybody can have.
+func (p *accessPolicy) certificateWarnings(cfg *Config) []string {
+	if len(p.file.certificates) == 0 {
+		return nil
+	}
+	t, _, _, err := cfg.TLS.withFile()
+	switch {
+	case err != nil: // TLS says so itself
+		return nil
+	case t.TestMode || !t.ServerAuthClient:
+		return []string{"no certificate counts: that needs tls.server.authClient=true and tls.test.mode.enable=false"}
+	case t.ServerTrustCertPath == "":
+		return []string{"the certificates of all authorities count that the system trusts; name your own in tls.server.trustCertPath"}
+	}
+	return nil
+}
+
 // An accessPeer is what rules look at.
 type accessPeer struct {
 	peerPlace
-	leaf *x509.Certificate // that we have verified; nil if there is none
+	leaf   *x509.Certificate     // that we have verified; nil if there is none
+	chains [][]*x509.Certificate // by which: each ends in a root that was trusted then
 }
 
 // accessPeerOf returns what rules look at of a connection.
 func accessPeerOf(c engine.Conn) accessPeer {
 	p := accessPeer{peerPlace: placeOf(c.Peer().Addr(), c.Local().Addr(), c.Claimed().Addr(), c.Proxied())}
 	if state := c.TLS(); state != nil && len(state.VerifiedChains) > 0 && len(state.PeerCertificates) > 0 {
-		p.leaf = state.PeerCertificates[0]
+		p.leaf, p.chains = state.PeerCertificates[0], state.VerifiedChains
 	}
 	return p
 }
 
 // An identity is what a policy says of a peer.
 type identity struct {
+	addr        netip.Addr // of the peer
 	group       peerGroup
 	rights      rights // none where denied
 	byRules     rights // of these, what networks and certificates give
@@ -145,7 +166,7 @@ type identity struct {
 
 // identify finds out who a peer is.
 func (p *accessPolicy) identify(peer *accessPeer) identity {
-	id := identity{group: peer.group(p.trustLoopback)}
+	id := identity{addr: peer.addr, group: peer.group(p.trustLoopback)}
 	for i := range p.file.networks {
 		n := &p.file.networks[i]
 		if !n.addrs.contains(peer.addr) {
@@ -155,7 +176,7 @@ func (p *accessPolicy) identify(peer *accessPeer) identity {
 		id.denied = id.denied || n.deny
 		id.byRules |= n.rights
 	}
-	if c := p.certificateOf(peer.leaf); c != nil {
+	if c := p.certificateOf(p.believed(peer)); c != nil {
 		id.certificate = c.name
 		id.byRules |= c.rights
 	}
@@ -168,10 +189,19 @@ func (p *accessPolicy) identify(peer *accessPeer) identity {
 	return id
 }
 
+// believed returns the certificate of a peer if it counts: its connection may be older than
+// those who are trusted now.
+func (p *accessPolicy) believed(peer *accessPeer) *x509.Certificate {
+	if peer.leaf == nil || len(p.file.certificates) == 0 || p.trust != nil && !p.trust.has(peer.chains) {
+		return nil
+	}
+	return peer.leaf
+}
+
 // certificateOf returns the rule of a certificate: the first for the first of its URIs
 // that has one, else for its DNS names, else, where it has neither, for its common name.
 func (p *accessPolicy) certificateOf(leaf *x509.Certificate) *accessCertificate {
-	if leaf == nil || len(p.file.certificates) == 0 {
+	if leaf == nil {
 		return nil
 	}
 	find := func(name string, pattern func(*accessCertificate) string) *accessCertificate {
@@ -213,6 +243,9 @@ func (p *accessPolicy) mayJoin(id *identity) bool {
 		slices.ContainsFunc(id.networks, func(name string) bool { return slices.Contains(j.networks, name) })
 }
 
+// maxShownNetworks is how many networks of a peer are named.
+const maxShownNetworks = 4
+
 // who names a peer for the log: who it is by rules, or else by its address.
 func (id *identity) who() string {
 	var names []string
@@ -225,5 +258,5 @@ func (id *identity) who() string {
 	if len(names) == 0 {
 		return id.group.String()
 	}
-	return strings.Join(names[:min(len(names), 4)], " ")
+	return strings.Join(names[:min(len(names), maxShownNetworks)], " ")
 }

@@ -492,6 +492,15 @@ func TestPlainACL(t *testing.T) {
 	}
 }
 
+// staircase is nested once in each line.
+func staircase() string {
+	var text strings.Builder
+	for i := range 900 {
+		text.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return text.String()
+}
+
 // TestAccessFileBounds: a file that is too long, too deep or multiplies itself is refused,
 // and soon.
 func TestAccessFileBounds(t *testing.T) {
@@ -511,8 +520,15 @@ func TestAccessFileBounds(t *testing.T) {
 		bomb:                                     `line 1: unknown key "a"`,
 		"networks: " + strings.Repeat("[", 5000): "line 1: more than 100 levels",
 		strings.Repeat("- ", 5000):               "line 1: more than 100 levels",
-		many:                                     "networks has more than 1000 rules",
-		wide:                                     "the file has more than 10000 addresses",
+		// What hides brackets from who does not read as the lexer does.
+		"a: {\"#\": " + strings.Repeat("[", 200_000): "line 1: more than 100 levels",
+		"a: [x#, " + strings.Repeat("[", 200_000):    "line 1: more than 100 levels",
+		strings.Repeat("[\"]\",", 80_000):            "line 1: more than 100 levels",
+		"a: !t " + strings.Repeat("- ", 100_000):     "line 1: more than 100 levels",
+		"a: &a " + strings.Repeat("? ", 100_000):     "line 1: more than 100 levels",
+		staircase():                                  "more than 100 levels",
+		many:                                         "networks has more than 1000 rules",
+		wide:                                         "the file has more than 10000 addresses",
 	} {
 		_, err := parseAccessFile([]byte(text), aWorld("").source)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -562,6 +578,7 @@ func TestConfigCheckTable(t *testing.T) {
 	}
 	cfg := DefaultConfig()
 	cfg.AccessFile = path
+	cfg.TLS.TestMode, cfg.TLS.ServerAuthClient, cfg.TLS.ServerTrustCertPath = false, true, "ca.pem"
 	w := aWorld("/.dockerenv")
 	read := w.source.readFile
 	w.source.readFile = func(p string, most int64) ([]byte, error) {

@@ -352,6 +352,70 @@ func TestAccessByCertificate(t *testing.T) {
 	}
 }
 
+// TestAttackByDistrustedCertificate: who is trusted no more has no rights by it, neither
+// over a connection that is open nor by resuming a session. Who is still trusted keeps them.
+func TestAttackByDistrustedCertificate(t *testing.T) {
+	ca, other := newPKI(t), newPKI(t)
+	dir := t.TempDir()
+	install(t, dir, ca.valid("server"))
+	_, change := withAccess(t, "strict", "certificates:\n  - { name: ops, cn: ops-1, rights: config }\n")
+	s := start(t, func(c *namesrv.Config) {
+		change(c)
+		filesOf(dir)(c)
+		c.TLS.ServerNeedClientAuth, c.TLS.ServerAuthClient, c.TLS.ServerTrustCertPath = "optional", true, ca.trust(dir)
+	})
+	may := func(c *nstest.Client) bool {
+		return codec.ResponseCode(c.Do(updateConfig("enableTopicList=true")).Code) == codec.RespSuccess
+	}
+	cfg := &tls.Config{Certificates: []tls.Certificate{ca.valid("ops-1")}, ClientSessionCache: tls.NewLRUClientSessionCache(8)}
+	open := nstest.DialTLS(t, s.addr, cfg)
+	if !may(open) {
+		t.Fatal("ops may not, before")
+	}
+	second := nstest.DialTLS(t, s.addr, cfg)
+	if !may(second) || !second.TLS().DidResume {
+		t.Fatal("the session is not resumed, before")
+	}
+	ours, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.ReadFile(other.trust(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	await := func(reloads uint64, trust string) {
+		t.Helper()
+		replace(t, filepath.Join(dir, "ca.pem"), trust)
+		nstest.Eventually(t, "the trust is in force", func() bool { return s.Snapshot().TLS.Reloads >= reloads })
+	}
+	await(1, string(ours)+string(theirs))
+	if !may(open) {
+		t.Error("ops is still trusted, and may not")
+	}
+	await(2, string(theirs))
+	for name, c := range map[string]*nstest.Client{"first": open, "resumed": second} {
+		if may(c) {
+			t.Errorf("the %s connection of who is distrusted may", name)
+		}
+	}
+	if c, err := nstest.TryDialTLS(t, s.addr, cfg); err == nil {
+		if c.TryWrite(c.Frame(updateConfig("enableTopicList=true"))) == nil {
+			if frame, err := c.TryReadFrame(nstest.Patience); err == nil {
+				var reply codec.Command
+				if reply.Decode(frame) == nil && codec.ResponseCode(reply.Code) == codec.RespSuccess {
+					t.Error("a new connection of who is distrusted may")
+				}
+			}
+		}
+		c.Close()
+	}
+	await(3, string(ours))
+	if !may(open) {
+		t.Error("ops is trusted again, and may not")
+	}
+}
+
 // TestAccessOfNobody: a balancer that speaks for itself, or for nobody, is no peer of the
 // site, and not this machine, wherever it is.
 func TestAccessOfNobody(t *testing.T) {

@@ -129,6 +129,7 @@ type peerFacts struct {
 	found   *route.Horizons // among which it was found; nil: nobody has looked yet
 	policy  *accessPolicy   // by which it has its rights; nil: nobody has looked yet
 	rights  rights
+	who     *identity // by policy, of one who was refused; else nil
 }
 
 // noteBroker takes note that a broker is at the other end. Brokers ask for routes over
@@ -141,7 +142,7 @@ func noteBroker(c engine.Conn, tag connTag) {
 	}
 	next := &peerFacts{broker: true}
 	if f != nil {
-		next.policy, next.rights = f.policy, f.rights
+		next.policy, next.rights, next.who = f.policy, f.rights, f.who
 	}
 	c.SetValue(next)
 }
@@ -158,7 +159,7 @@ func (s *Server) noteHorizon(c engine.Conn) {
 	}
 	next := &peerFacts{horizon: hs.Of(clientOf(c)), found: hs}
 	if f != nil {
-		next.policy, next.rights = f.policy, f.rights
+		next.policy, next.rights, next.who = f.policy, f.rights, f.who
 	}
 	c.SetValue(next)
 }

@@ -137,9 +137,9 @@ var configKeys = append([]configKey{
 	restart(in("bytes", longKey("horizonCacheBytes", func(c *Config) *int64 { return &c.HorizonCacheBytes }))),
 	restart(intKey("addressServerPort", func(c *Config) *int { return &c.AddressServerPort })),
 	restart(stringKey("addressServerList", func(c *Config) *string { return &c.AddressServerList })),
-	restart(stringKey("rocketmq.namesrv.domain.subgroup", func(c *Config) *string { return &c.NamesrvDomainSubgroup })),
-	restart(stringKey("rocketmq.namesrv.domain", func(c *Config) *string { return &c.NamesrvDomain })),
-	restart(stringKey("productNamesrvAddr", func(c *Config) *string { return &c.ProductNamesrvAddr })),
+	never(stringKey("rocketmq.namesrv.domain.subgroup", func(c *Config) *string { return &c.NamesrvDomainSubgroup })),
+	never(stringKey("rocketmq.namesrv.domain", func(c *Config) *string { return &c.NamesrvDomain })),
+	never(stringKey("productNamesrvAddr", func(c *Config) *string { return &c.ProductNamesrvAddr })),
 	never(stringKey("proxyProtocolTrusted", func(c *Config) *string { return &c.ProxyProtocolTrusted })),
 	restart(durationKey("handshakeTimeoutSeconds", 32, time.Second, func(c *Config) *time.Duration { return &c.HandshakeTimeout })),
 	never(boolKey("metricsJavaNames", func(c *Config) *bool { return &c.MetricsJavaNames })),
@@ -284,13 +284,13 @@ func (c *Config) all() []codec.Field {
 }
 
 // text is the whole configuration, its values as they are but for secrets, and
-// our version.
+// our version. Of keys that we do not know those are secrets whose names say so.
 // Java: Configuration#getAllConfigsFormatString.
 func (c *Config) text() []byte {
 	var b []byte
 	for _, f := range withFields(c.all(), []codec.Field{{Name: versionKey, Value: Version()}}) {
-		if f.Value != "" && knownKeys[f.Name].secret {
-			f.Value = "******"
+		if k, known := knownKeys[f.Name]; f.Value != "" && (k.secret || !known && soundsSecret(f.Name)) {
+			f.Value = hidden
 		}
 		b = append(b, f.Name...)
 		b = append(b, '=')

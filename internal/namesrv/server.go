@@ -121,6 +121,10 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		log.Warn("horizons are not used in cluster-test mode", "horizonFile", cfg.HorizonFile)
 	}
 	s.tls.reloaded = s.journalReload
+	if trust := s.tls.trust.Load(); trust != nil {
+		s.rules.trusts(trust)
+	}
+	s.tls.trusts = s.rules.trusts
 	s.horizons.swap = func() { s.tableNow().SweepHorizons() }
 	s.task = func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
 		return s.serveQueued(c, arrived, frame, out, 0)

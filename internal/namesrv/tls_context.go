@@ -99,6 +99,28 @@ func verifyChain(chain []*x509.Certificate, roots *x509.CertPool) error {
 	return err
 }
 
+// A clientTrust is whose certificates say who a peer is.
+type clientTrust struct {
+	verifies bool           // as tls.server.authClient wants; else nobody's do
+	roots    *x509.CertPool // nil: the system's
+}
+
+// has reports whether one of the chains, each of which was verified once, ends in a root
+// that is trusted now.
+func (t *clientTrust) has(chains [][]*x509.Certificate) bool {
+	if !t.verifies {
+		return false
+	}
+	for _, chain := range chains {
+		root := chain[len(chain)-1]
+		o := x509.VerifyOptions{Roots: t.roots, CurrentTime: root.NotAfter, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
+		if _, err := root.Verify(o); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // loadTrust reads the certificates of a PEM file. "" is nil, the system's.
 func loadTrust(path string) (*x509.CertPool, error) {
 	if path == "" {

@@ -31,6 +31,9 @@ type tlsContexts struct {
 
 	server, client atomic.Pointer[tls.Config] // nil if there is none, or none could be made
 
+	trust  atomic.Pointer[clientTrust] // of the server's context
+	trusts func(*clientTrust)          // told of it when it is made again; set before it is watched
+
 	reloaded func(error) // told of each try to use files that have changed; set before it is watched
 
 	reloads, reloadFailures atomic.Uint64
@@ -83,6 +86,10 @@ func (t *tlsContexts) make() error {
 		var made *tls.Config
 		if made, serverErr = cfg.serverContext(); serverErr == nil {
 			t.server.Store(made)
+			trust := &clientTrust{verifies: cfg.ServerAuthClient && !cfg.TestMode, roots: made.ClientCAs}
+			if t.trust.Store(trust); t.trusts != nil {
+				t.trusts(trust)
+			}
 			t.logCertificate(&cfg, made)
 		}
 	}

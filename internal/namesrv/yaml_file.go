@@ -1,7 +1,6 @@
 package namesrv
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,7 +8,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // Files that operators write in YAML: each of their nodes is read by what is expected
@@ -19,16 +20,18 @@ import (
 // maxYAMLFaults is how many faults of a file are listed.
 const maxYAMLFaults = 20
 
-// maxYAMLDepth is how deep [ and { may be nested: the parser calls itself.
+// maxYAMLDepth is how deep a file may be nested: the parser calls itself, and takes longer
+// for each level the more there are.
 const maxYAMLDepth = 100
 
 // yamlDocument returns what is in the one document of a text. want is said if there are
 // none, or more.
 func yamlDocument(text []byte, want string) (ast.Node, error) {
-	if line := tooDeep(text); line > 0 {
+	tokens := lexer.Tokenize(string(text))
+	if line := tooDeep(tokens); line > 0 {
 		return nil, fmt.Errorf("line %d: more than %d levels", line, maxYAMLDepth)
 	}
-	doc, err := parser.ParseBytes(text, 0)
+	doc, err := parser.Parse(tokens, 0)
 	if err != nil {
 		var bad yaml.Error
 		if errors.As(err, &bad) && bad.GetToken() != nil {
@@ -129,25 +132,31 @@ func (r *yamlReader) text(n ast.Node) string {
 }
 
 // tooDeep returns the line at which a text is nested deeper than maxYAMLDepth, 0 if there
-// is none. It takes brackets in quotes for others, and looks at no comment.
-func tooDeep(text []byte) int {
-	brackets, number := 0, 0
-	for line := range bytes.Lines(text) {
-		number++
-		line, _, _ = bytes.Cut(line, []byte("#"))
-		if marks := len(line) - len(bytes.TrimLeft(line, " -?")); marks > 2*maxYAMLDepth {
-			return number
+// is none: by brackets, by - and ? of one line, or by how far a line is indented. It looks
+// at tokens, since brackets mean nothing in texts and comments, and these end where only
+// the lexer knows.
+func tooDeep(tokens token.Tokens) int {
+	brackets, marks, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Type == token.CommentType {
+			continue
 		}
-		for _, c := range line {
-			switch c {
-			case '[', '{':
-				brackets++
-			case ']', '}':
-				brackets = max(0, brackets-1)
+		if t.Position.Line != line {
+			line, marks = t.Position.Line, 0
+			if t.Position.Column > 2*maxYAMLDepth {
+				return line
 			}
-			if brackets > maxYAMLDepth {
-				return number
-			}
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets = max(0, brackets-1)
+		case token.SequenceEntryType, token.MappingKeyType:
+			marks++
+		}
+		if brackets > maxYAMLDepth || marks > maxYAMLDepth {
+			return line
 		}
 	}
 	return 0
