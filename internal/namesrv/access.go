@@ -38,6 +38,7 @@ type accessKeeper struct {
 	mu    sync.Mutex  // guards stats
 	stats AccessStats // without what is counted elsewhere
 	wall  func() time.Time
+	told  func(shown []any) // what has come into force
 }
 
 // An accessCounts counts refusals by the right that is missing and the group of the peer.
@@ -87,8 +88,8 @@ func (c *accessCounts) snapshot() (all []AccessCount) {
 }
 
 // newAccessKeeper reads the file. One that cannot be used stops the start.
-func newAccessKeeper(cfg *Config, log *slog.Logger, wall func() time.Time) (*accessKeeper, error) {
-	k := &accessKeeper{cfg: cfg, log: log, wall: wall, world: systemWorld(), stats: AccessStats{File: cfg.AccessFile}}
+func newAccessKeeper(cfg *Config, log *slog.Logger, wall func() time.Time, told func(shown []any)) (*accessKeeper, error) {
+	k := &accessKeeper{cfg: cfg, log: log, wall: wall, told: told, world: systemWorld(), stats: AccessStats{File: cfg.AccessFile}}
 	k.fileWatch = newFileWatch(k.files, k.reload, log)
 	text, err := k.read()
 	var warnings []string
@@ -162,6 +163,7 @@ func (k *accessKeeper) use(p *accessPolicy, warnings []string) {
 	k.inForce.Store(p)
 	k.stats.Since, k.stats.LastError = k.wall(), ""
 	k.log.Info("access rules are in force", k.shown(p)...)
+	k.told(k.shown(p))
 }
 
 // shown is who is given what, for the log.
@@ -289,6 +291,7 @@ func (s *Server) refuseOf(p *accessPolicy, r *request, peer *accessPeer, id *ide
 			}
 		})
 	}
+	s.auditRefusal(r, peer, id, ref.why, monitor)
 	if monitor {
 		return nil
 	}
