@@ -152,6 +152,9 @@ func (l *Log) CanTake() bool {
 	return !l.broken.Load() && len(l.queue) < queueLines/8*7 && l.bytes < queueBytes/8*7 && !l.closed
 }
 
+// IsBroken reports whether the last write has failed. It takes no lock.
+func (l *Log) IsBroken() bool { return l.broken.Load() }
+
 // Stats returns what the log looks like now.
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
