@@ -14,6 +14,7 @@ import (
 // ServerUtil#parseCmdLine.
 const usage = `usage: namesrv [-c <arg>] [-h] [-n <arg>] [-p] [--profile <arg>] [--profileDir <arg>] [--version]
        namesrv config check [-c <arg>]
+       namesrv audit verify FILE...
  -c,--configFile <arg>    Name server config properties file
  -h,--help                Print help
  -n,--namesrvAddr <arg>   Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'

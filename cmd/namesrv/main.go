@@ -62,6 +62,9 @@ const flushTime = time.Second
 // server has failed. Logs go to stderr, and to a file if there is a logFile.
 // Only commands that print and end wait for the readers of their output.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if files, ok := isAuditVerify(args); ok {
+		return auditVerify(files, stdout, stderr)
+	}
 	args, check := isConfigCheck(args)
 	f, err := parseFlags(args, stdout)
 	if err != nil {

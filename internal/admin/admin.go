@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 
@@ -90,9 +92,14 @@ func (a *Admin) serve(row row) http.Handler {
 			writeProblem(w, r, kindBadParameter, "a request has no body")
 			return
 		}
+		served := false
+		if row.needs == roleDebug {
+			defer func() { a.audit(w, r, row, served) }()
+		}
 		if !a.admit(w, r, row) {
 			return
 		}
+		served = true
 		if row.heavy {
 			leave, ok := a.guard.enterHeavy(r.Context())
 			if !ok {
@@ -110,6 +117,7 @@ func (a *Admin) serve(row row) http.Handler {
 type answer struct {
 	http.ResponseWriter
 	handler string // path of the row
+	token   string // name of the token; "" where there is none that is known
 	status  int    // 0 if it has not begun, or without being asked for one
 	begun   bool
 }
@@ -135,6 +143,16 @@ func (w *answer) Flush() {
 
 // Unwrap is for http.ResponseController.
 func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// audit tells the audit log of a request that not everybody may send.
+func (a *Admin) audit(w http.ResponseWriter, r *http.Request, row row, served bool) {
+	q := &namesrv.HTTPRequest{TLS: r.TLS, Method: r.Method, Path: r.URL.Path, Role: row.needs.String(), Served: served}
+	q.Peer, _ = netip.ParseAddrPort(r.RemoteAddr)
+	if out, ok := w.(*answer); ok {
+		q.Token, q.Status = out.token, cmp.Or(out.status, http.StatusOK)
+	}
+	a.server.AuditHTTP(q)
+}
 
 // afterPanic answers for a handler that has panicked, or closes the connection in the
 // middle of its answer. The program goes on.

@@ -89,7 +89,7 @@ func (a *Admin) admit(w http.ResponseWriter, r *http.Request, row row) bool {
 		a.refuseLater(w, r, "an address may ask 20 times a second, for metrics 5 times")
 		return false
 	}
-	may := g.anonymous(peer, r.Header)
+	may, name := g.anonymous(peer, r.Header), ""
 	if hasToken {
 		// Whoever guesses is stopped before the next guess is compared.
 		if !g.guesses.has(peer) {
@@ -104,9 +104,12 @@ func (a *Admin) admit(w http.ResponseWriter, r *http.Request, row row) bool {
 			a.refuse(w, r, kindUnauthorized, "the token is not known", "the tokens are in the file of adminTokenFile")
 			return false
 		}
-		may = max(may, owner.role)
+		may, name = max(may, owner.role), owner.name
 	} else if owner, ok := g.loggedIn(r); ok {
-		hasToken, may = true, max(may, owner.role)
+		hasToken, may, name = true, max(may, owner.role), owner.name
+	}
+	if out, ok := w.(*answer); ok {
+		out.token = name
 	}
 	if may >= row.needs {
 		return true

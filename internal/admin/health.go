@@ -63,7 +63,7 @@ var (
 )
 
 // remarks are the checks that never fail.
-var remarks = []string{"budget", "files", "kvSave", "certificate", "anyBroker"}
+var remarks = []string{"budget", "files", "kvSave", "audit", "certificate", "anyBroker"}
 
 var checks = []check{
 	{"loops", func(h *namesrv.Health) (status, string) {
@@ -119,6 +119,12 @@ var checks = []check{
 	{"kvSave", func(h *namesrv.Health) (status, string) {
 		if h.KVSaveFailed {
 			return statusWarning, "the last change of the KV config could not be written"
+		}
+		return statusOK, ""
+	}},
+	{"audit", func(h *namesrv.Health) (status, string) {
+		if h.AuditBroken {
+			return statusWarning, "the audit log cannot be written"
 		}
 		return statusOK, ""
 	}},

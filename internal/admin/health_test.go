@@ -52,6 +52,7 @@ func TestChecks(t *testing.T) {
 		{"files", namesrv.Health{Connections: 910}, statusOK, ""},
 		{"files", namesrv.Health{Connections: 40, MaxConnections: 50}, statusOK, ""},
 		{"files", namesrv.Health{Connections: 45, MaxConnections: 50}, statusWarning, "90 % of the connections that may be are open"},
+		{"audit", namesrv.Health{AuditBroken: true}, statusWarning, "the audit log cannot be written"},
 		{"kvSave", namesrv.Health{KVSaveFailed: true}, statusWarning, "the last change of the KV config could not be written"},
 		{"certificate", namesrv.Health{}, statusOK, ""},
 		{"certificate", namesrv.Health{CertificateEnd: in(15 * day)}, statusOK, ""},
@@ -148,7 +149,7 @@ func TestProbesOfALife(t *testing.T) {
 	want("ready", map[string]string{
 		"/readyz": "200 ok",
 		"/readyz?verbose": "200 [+]loops ok\n[+]listener ok\n[+]draining ok\n[+]gate ok\n[+]brokers ok\n" +
-			"[+]budget ok\n[+]files ok\n[+]kvSave ok\n[+]certificate ok\n[+]anyBroker ok\nreadyz check passed",
+			"[+]budget ok\n[+]files ok\n[+]kvSave ok\n[+]audit ok\n[+]certificate ok\n[+]anyBroker ok\nreadyz check passed",
 		"/livez?verbose": "200 [+]loops ok\n[+]housekeeping ok\nlivez check passed",
 	})
 	if got := a.Status(); got != "ready, 2 brokers, 1 connections" {
@@ -159,7 +160,7 @@ func TestProbesOfALife(t *testing.T) {
 	want("draining", map[string]string{
 		"/livez": "200 ok", "/startupz": "200 ok", "/readyz": "503 not ready: draining",
 		"/readyz?verbose&exclude=gate&exclude=brokers": "503 [+]loops ok\n[+]listener ok\n[-]draining failed: draining\n" +
-			"[+]budget ok\n[+]files ok\n[+]kvSave ok\n[+]certificate ok\n[+]anyBroker ok\nreadyz check failed",
+			"[+]budget ok\n[+]files ok\n[+]kvSave ok\n[+]audit ok\n[+]certificate ok\n[+]anyBroker ok\nreadyz check failed",
 	})
 	c.Close()
 	if err := <-ended; err != nil {
@@ -182,7 +183,7 @@ func TestProbeJSON(t *testing.T) {
 		return code, a
 	}
 	code, first := ask()
-	if code != http.StatusServiceUnavailable || first.Status != "failed" || len(first.Checks) != 10 {
+	if code != http.StatusServiceUnavailable || first.Status != "failed" || len(first.Checks) != 11 {
 		t.Errorf("answered %d %+v", code, first)
 	}
 	at := func(a answer) (since string) {

@@ -52,6 +52,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	e.protection(&snap.Protection)
 	e.horizons(&snap.Horizons)
 	e.access(&snap.Access)
+	e.audit(&snap.Audit)
 	e.misses(&snap.Misses)
 	e.notices(&snap.Notices)
 	if cfg.MetricsJavaNames {

@@ -97,6 +97,7 @@ func serveBusy(t *testing.T) (a *Admin, addr string) {
 	return serveMetrics(t, func(c *namesrv.Config) {
 		c.HorizonFile, c.HorizonMode = horizons, "on"
 		c.PeerNamesrvAddr = "127.0.0.1:1"
+		c.AuditLogPath = filepath.Join(t.TempDir(), "audit.log")
 	})
 }
 

@@ -109,6 +109,7 @@ var remarked = map[string]remark{
 	"anyBroker":    {"brokers.none", "/v1/brokers", "the tables are empty"},
 	"budget":       {"memory.budget", "/v1/status", "memoryBudget is short"},
 	"files":        {"connections.limit", "/v1/connections", "connections are short"},
+	"audit":        {"audit.failed", "/v1/config", "the audit log is not written"},
 	"kvSave":       {"kvConfig.failed", "/v1/kv", "the KV config is not saved"},
 	"certificate":  {"certificate.expires", "/v1/config", "the certificate of the server"},
 }

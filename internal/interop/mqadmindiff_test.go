@@ -29,6 +29,7 @@ var ownKeys = []string{
 	"adminServerPort", "adminBindAddress", "adminAnonymousLocal", "adminAnonymousRemote", "adminTokenFile", "adminAllowedHosts",
 	"adminTlsEnable", "adminMaxConnections", "adminMaxWatchers", "readyMinBrokers", "readyMaxWaitSeconds",
 	"accessPreset", "accessMode", "accessFile", "trustLoopback",
+	"auditLogPath", "auditLogMaxMegabytes", "auditLogMaxBackups", "auditChain", "auditSync", "auditRequired",
 }
 
 // isOwnKey reports whether a line is a key that Java does not list. Those of TLS

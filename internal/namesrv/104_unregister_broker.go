@@ -29,6 +29,7 @@ func unregisterBroker(s *Server, r *request) (codec.Reply, error) {
 	if err := s.mayUnregister(r, &h); err != nil {
 		return codec.Reply{}, err
 	}
+	s.auditGoodbye(r, &h)
 	s.tableOf(r).UnregisterBrokers(route.Unregistration{
 		Cluster:    string(h.ClusterName),
 		BrokerName: string(h.BrokerName),

@@ -40,6 +40,7 @@ type accessKeeper struct {
 	trust *clientTrust // of the certificates of peers
 	stats AccessStats  // without what is counted elsewhere
 	wall  func() time.Time
+	told  func(shown []any) // what has come into force
 }
 
 // An accessCounts counts refusals by the right that is missing and the group of the peer.
@@ -89,8 +90,8 @@ func (c *accessCounts) snapshot() (all []AccessCount) {
 }
 
 // newAccessKeeper reads the file. One that cannot be used stops the start.
-func newAccessKeeper(cfg *Config, log *slog.Logger, wall func() time.Time) (*accessKeeper, error) {
-	k := &accessKeeper{cfg: cfg, log: log, wall: wall, world: systemWorld(), trust: &clientTrust{}, stats: AccessStats{File: cfg.AccessFile}}
+func newAccessKeeper(cfg *Config, log *slog.Logger, wall func() time.Time, told func(shown []any)) (*accessKeeper, error) {
+	k := &accessKeeper{cfg: cfg, log: log, wall: wall, told: told, world: systemWorld(), trust: &clientTrust{}, stats: AccessStats{File: cfg.AccessFile}}
 	k.fileWatch = newFileWatch(k.files, k.reload, log)
 	text, err := k.read()
 	var warnings []string
@@ -183,6 +184,7 @@ func (k *accessKeeper) use(p *accessPolicy, warnings []string) {
 	k.inForce.Store(p)
 	k.stats.Since, k.stats.LastError = k.wall(), ""
 	k.log.Info("access rules are in force", k.shown(p)...)
+	k.told(k.shown(p))
 }
 
 // trusts says whose certificates count from now on. Open connections are asked again who
@@ -336,6 +338,7 @@ func (s *Server) refuseOf(p *accessPolicy, r *request, id *identity, ref *refusa
 			}
 		})
 	}
+	s.auditRefusal(r, id, ref.why, monitor)
 	if monitor {
 		return nil
 	}

@@ -37,9 +37,19 @@ type adminChange struct {
 	Remark  string // of a refusal
 }
 
-// noteChange writes the line of a request, if its row wants one. err is what the
+// noteChange tells of a request, if its row wants that. err is what the
 // request was answered with. In cluster-test mode no row wants one.
-func (s *Server) noteChange(r *request, err error) {
+func (s *Server) noteChange(r *request, err error) { s.noteWhoChanged(r, err, true) }
+
+// noteRefusedChange is noteChange for a request that no handler has seen.
+func (s *Server) noteRefusedChange(r *request, err error) {
+	r.change = adminChange{}
+	s.noteWhoChanged(r, err, false)
+}
+
+// noteWhoChanged tells the log, the journal and the audit log, the latter last: it may
+// have to be waited for.
+func (s *Server) noteWhoChanged(r *request, err error, handled bool) {
 	if r.row.logged == nil {
 		return
 	}
@@ -68,12 +78,7 @@ func (s *Server) noteChange(r *request, err error) {
 	}
 	s.changeLog.write(s.log.Handler(), c)
 	s.journalChange(r, c)
-}
-
-// noteRefusedChange is noteChange for a request that no handler has seen.
-func (s *Server) noteRefusedChange(r *request, err error) {
-	r.change = adminChange{}
-	s.noteChange(r, err)
+	s.auditChange(r, c, err, handled)
 }
 
 // What peers may make an adminLog write. There is room for a script that goes

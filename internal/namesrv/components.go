@@ -28,6 +28,9 @@ var errEngineStuck = errors.New("namesrv: the engine does not stop")
 // the drain. So no broker is forgotten during the drain, and no answer is late.
 func (s *Server) components(e *engineComponent) *component.List {
 	l := component.NewList(s.log)
+	if s.audit != nil {
+		l.Add("audit log", component.Func{OnStart: s.audit.Start, OnStop: s.stopAudit})
+	}
 	for _, c := range s.attached {
 		l.Add(c.name, c.Component)
 	}
@@ -50,6 +53,9 @@ func (s *Server) components(e *engineComponent) *component.List {
 	}
 	if s.horizons.path != "" {
 		l.Add("horizon watcher", component.Routine(s.horizons.watch))
+	}
+	if s.audit != nil {
+		l.Add("audit limits", component.Routine(s.sweepAudit))
 	}
 	if s.rules.cfg.AccessFile != "" {
 		l.Add("access watcher", component.Routine(s.rules.watch))
@@ -144,6 +150,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.New("namesrv: run twice")
 	}
 	defer s.ended.Store(true)
+	defer s.closeAudit()
 	s.journalStart()
 	if s.Addr() == nil {
 		if err := s.Listen(); err != nil {

@@ -33,6 +33,7 @@ func everythingOn(t *testing.T, log io.Writer) *Server {
 	if err := os.WriteFile(cfg.HorizonFile, []byte(`horizons: [{name: all, match: {cidr: 0.0.0.0/0}, rewrite: [{broker: "*", to: "x:1"}]}]`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	cfg.AuditLogPath, cfg.AuditChain = filepath.Join(t.TempDir(), "audit.log"), true
 	s, err := New(cfg, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)

@@ -191,6 +191,16 @@ type Config struct {
 	AccessFile    string // accessFile: rules beside the preset, in YAML; "" none. What it says of preset and mode comes before the keys
 	TrustLoopback bool   // trustLoopback: in a container too, 127.0.0.1 and ::1 are this machine, and not anybody of the site
 
+	// The audit log: who has asked for what that not everybody may. None has a key in
+	// Java, and no request changes any.
+
+	AuditLogPath    string // auditLogPath, "" none: its file, JSON lines
+	AuditLogSize    int    // auditLogMaxMegabytes, from 1 to 65536, in MiB: when the file is set aside, compressed, and another one begun
+	AuditLogBackups int    // auditLogMaxBackups, from 1 to 10000: how many are kept that were set aside
+	AuditChain      bool   // auditChain: each line has a hash, of the line before too
+	AuditSync       bool   // auditSync: the answer to admin-write and config waits until its line is on the disk, 10 s at most
+	AuditRequired   bool   // auditRequired: while lines cannot be written, admin-write and config are refused
+
 	// What happened, and how it was before. None has a key in Java.
 
 	JournalSize   int   // journalSize: events that are kept, 1,024 to 1,048,576
@@ -287,6 +297,8 @@ func DefaultConfig() Config {
 		ReadyMaxWait:                         120 * time.Second,
 		AccessPreset:                         presetStandard,
 		AccessMode:                           modeEnforce,
+		AuditLogSize:                         100,
+		AuditLogBackups:                      10,
 		JournalSize:                          route.DefaultJournalSize,
 		HistoryBudget:                        route.DefaultHistoryBytes,
 		Unused: UnusedConfig{
@@ -403,6 +415,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.peerFaults()...)
 	faults = append(faults, c.logFaults()...)
 	faults = append(faults, c.journalFaults()...)
+	faults = append(faults, c.auditFaults()...)
 	faults = append(faults, c.warmStartFaults()...)
 	faults = append(faults, c.adminFaults()...)
 	if _, err := parseTrusted(c.ProxyProtocolTrusted); err != nil {

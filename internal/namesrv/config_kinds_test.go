@@ -35,7 +35,7 @@ func unparsable(k configKey) (kind string, values []string) {
 		return "number", []string{"98x", "9876   # comment", "5s", "1GiB", "", "1.5", "0x10", "1_000", "1 000", "9223372036854775808", "-9223372036854775809", "99999999999999999999999"}
 	case value != "true" && value != "false":
 		return "text", nil
-	case strings.HasPrefix(k.name, "tls."), k.name == "adminTlsEnable", k.name == "trustLoopback":
+	case strings.HasPrefix(k.name, "tls."), k.name == "adminTlsEnable", k.name == "trustLoopback", k.name == "auditChain", k.name == "auditSync", k.name == "auditRequired":
 		kind = "guard"
 	default:
 		kind = "truth"
@@ -79,7 +79,7 @@ func TestValuesThatDoNotParse(t *testing.T) {
 			}
 		}
 	}
-	if kinds["number"] < 30 || kinds["truth"] < 15 || kinds["guard"] != 6 || kinds["word"] != len(wordKeys) {
+	if kinds["number"] < 30 || kinds["truth"] < 15 || kinds["guard"] != 9 || kinds["word"] != len(wordKeys) {
 		t.Errorf("the kinds of keys are %v", kinds)
 	}
 }

@@ -34,6 +34,12 @@ adminMaxWatchers=64
 adminServerPort=19876
 adminTlsEnable=false
 adminTokenFile=
+auditChain=false
+auditLogMaxBackups=10
+auditLogMaxMegabytes=100
+auditLogPath=
+auditRequired=false
+auditSync=false
 bindAddress=127.0.0.1
 clientRequestThreadPoolNums=8
 clientRequestThreadPoolQueueCapacity=50000
@@ -425,7 +431,7 @@ func TestConfigKeys(t *testing.T) {
 		}
 		lines = append(lines, name+"="+value)
 	}
-	if len(lines) != 117 {
+	if len(lines) != 123 {
 		t.Errorf("%d keys", len(lines))
 	}
 	var cfg namesrv.Config

@@ -123,6 +123,10 @@ func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []
 	}
 	r.memory = reservation{budget: s.budget}
 	defer r.memory.release()
+	if err := s.mustNotServe(r); err != nil {
+		s.noteRefusedChange(r, err)
+		return s.answer(r, out, codec.Reply{}, err)
+	}
 	reply, err := r.row.handle(s, r)
 	if err == nil {
 		err = s.affordReply(r, &reply)

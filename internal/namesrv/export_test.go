@@ -375,3 +375,13 @@ func (s *Server) SetContainer(sign string) {
 	}
 	s.rules.use(p, nil)
 }
+
+// OperatorCodes are the codes whose requests the audit log has.
+func (s *Server) OperatorCodes() (codes []codec.RequestCode) {
+	for w := range s.dispatch.all {
+		if w.logged != nil {
+			codes = append(codes, w.code)
+		}
+	}
+	return codes
+}

@@ -28,6 +28,7 @@ type Health struct {
 	Connections, MaxConnections int   // 0: no limit
 	BudgetUsed, BudgetLimit     int64 // bytes; used is that half of which more is
 
+	AuditBroken    bool      // the audit log could not be written the last time
 	KVSaveFailed   bool      // the last change of the KV config could not be written
 	CertificateEnd time.Time // of the certificate that is shown to peers; zero if it has none from a file
 }
@@ -48,6 +49,7 @@ func (s *Server) Health() Health {
 		Connections:  pulse.Open,
 		BudgetUsed:   max(s.budget.Held(), s.budget.Queued()),
 		BudgetLimit:  s.budget.Limit() / 2,
+		AuditBroken:  s.audit != nil && s.audit.IsBroken(),
 		KVSaveFailed: s.kv.saveFailed.Load(),
 	}
 	if at := time.Duration(s.scanned.Load()); at > 0 {

@@ -83,6 +83,7 @@ func (s *Server) tableOf(r *request) route.Changer { return s.table.By(s.moment(
 
 // note adds an event that is not of a table.
 func (s *Server) note(kind route.JournalType, d route.EventDetails) {
+	s.auditNote(kind, &d)
 	s.journal.Note(route.JournalEvent{AtMillis: s.wallMillis(), Type: kind, Details: &d})
 }
 

@@ -72,13 +72,12 @@ var protectionTypes = map[route.ProtectionEventKind]route.JournalType{
 // journalProtection adds what has become of a scope. The rule tells of each kind once a
 // minute and scope at most.
 func (s *Server) journalProtection(e route.ProtectionEvent) {
-	s.journal.Note(route.JournalEvent{
-		AtMillis: s.wallMillis(), Type: protectionTypes[e.Kind], Cluster: e.Cluster,
-		Details: &route.EventDetails{
-			Reason: e.Cause, Count: int64(e.Brokers),
-			Args: fmt.Sprintf("zone=%s state=%v live=%d overdue=%d selfProtection=%s", clip(e.Zone), e.State, e.Live, e.Overdue, s.config().SelfProtection),
-		},
-	})
+	d := &route.EventDetails{
+		Reason: e.Cause, Count: int64(e.Brokers),
+		Args: fmt.Sprintf("zone=%s state=%v live=%d overdue=%d selfProtection=%s", clip(e.Zone), e.State, e.Live, e.Overdue, s.config().SelfProtection),
+	}
+	s.journal.Note(route.JournalEvent{AtMillis: s.wallMillis(), Type: protectionTypes[e.Kind], Cluster: e.Cluster, Details: d})
+	s.auditNote(protectionTypes[e.Kind], d)
 }
 
 // journalLoad adds what the server begins with.

@@ -171,6 +171,12 @@ var configKeys = append([]configKey{
 	never(wordKey("accessMode", []string{modeMonitor, modeEnforce}, func(c *Config) *string { return &c.AccessMode })),
 	never(stringKey("accessFile", func(c *Config) *string { return &c.AccessFile })),
 	never(guard(boolKey("trustLoopback", func(c *Config) *bool { return &c.TrustLoopback }))),
+	never(stringKey("auditLogPath", func(c *Config) *string { return &c.AuditLogPath })),
+	never(intKey("auditLogMaxMegabytes", func(c *Config) *int { return &c.AuditLogSize })),
+	never(intKey("auditLogMaxBackups", func(c *Config) *int { return &c.AuditLogBackups })),
+	never(guard(boolKey("auditChain", func(c *Config) *bool { return &c.AuditChain }))),
+	never(guard(boolKey("auditSync", func(c *Config) *bool { return &c.AuditSync }))),
+	never(guard(boolKey("auditRequired", func(c *Config) *bool { return &c.AuditRequired }))),
 	restart(intKey("journalSize", func(c *Config) *int { return &c.JournalSize })),
 	restart(in("bytes", longKey("historyBudget", func(c *Config) *int64 { return &c.HistoryBudget }))),
 }, tlsKeys...)

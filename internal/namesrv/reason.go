@@ -31,6 +31,7 @@ const (
 	reasonDenied                     // a network of the accessFile denies its sender everything
 	reasonMayNotJoin                 // brokerJoin does not list the broker
 	reasonNotTheBroker               // somebody says goodbye for a broker of another address
+	reasonNotAudited                 // auditRequired, and the audit log cannot be written
 	numReasons
 )
 
@@ -61,6 +62,7 @@ var reasonNames = [numReasons]string{
 	reasonDenied:       "denied",
 	reasonMayNotJoin:   "mayNotJoin",
 	reasonNotTheBroker: "notTheBroker",
+	reasonNotAudited:   "notAudited",
 }
 
 func (y reason) String() string { return reasonNames[y] }

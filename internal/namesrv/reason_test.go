@@ -187,6 +187,20 @@ func TestEveryReasonIsCounted(t *testing.T) {
 				s.dialFrom(t, "203.0.113.8").Do(brokerA.Unregister())
 			},
 		},
+		"notAudited": {
+			row: "PUT_KV_CONFIG",
+			config: func(c *namesrv.Config) {
+				c.AuditLogPath, c.AuditRequired = filepath.Join(dir, "audit", "audit.log"), true
+			},
+			provoke: func(t *testing.T, s *testServer) {
+				if err := os.Rename(filepath.Join(dir, "audit"), filepath.Join(dir, "away")); err != nil {
+					t.Fatal(err)
+				}
+				writeFile(t, filepath.Join(dir, "audit"), "in the way")
+				nstest.Eventually(t, "it is noticed", func() bool { return s.Snapshot().Audit.Broken })
+				do(operatorRequests[codec.ReqPutKVConfig]())(t, s)
+			},
+		},
 		"singleTopic": {row: "REGISTER_BROKER", provoke: do(single.Register())},
 	}
 	for _, why := range namesrv.Reasons() {

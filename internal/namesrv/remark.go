@@ -63,6 +63,9 @@ func remarkUnknownKey(name string) string {
 	return remark
 }
 
+// remarkNotAudited says why nobody may change anything now. Java has no such remark.
+const remarkNotAudited = "cannot be audited: auditRequired is true, and the audit log cannot be written"
+
 // remarkNoPermission says what to change. It does not say whether there is such an
 // account. Java has none.
 func remarkNoPermission(right rights, why reason, from netip.Addr, preset string) string {

@@ -14,6 +14,7 @@ import (
 
 	"gonamesrv/codec"
 	"gonamesrv/engine"
+	"gonamesrv/internal/audit"
 	"gonamesrv/internal/meter"
 	"gonamesrv/route"
 )
@@ -65,6 +66,9 @@ type Server struct {
 	happened    eventCounts
 	lines       lineLimit
 	changeLog   adminLog
+	audit       *audit.Log // nil when it is off
+	auditLimit  *auditLimit
+	auditFile   fileLock // of audit
 	reloads     reloads
 	logDropped  func() (stderr, file uint64) // set before Run; nil: nobody knows
 	scanned     atomic.Int64                 // when there was a scan, or could have been, by clock; 0 while there is none
@@ -97,6 +101,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	defer func() {
 		if err != nil {
 			s.releaseFiles()
+			s.closeAudit()
 		}
 	}()
 	log.Info("files in use", "kvConfigPath", cfg.KVConfigPath, "configStorePath", cfg.ConfigStorePath)
@@ -114,7 +119,10 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.horizons, err = newHorizonKeeper(cfg.HorizonFile, log, func() time.Time { return s.wall() }); err != nil {
 		return nil, err
 	}
-	if s.rules, err = newAccessKeeper(&s.atStart, log, func() time.Time { return s.wall() }); err != nil {
+	if err := s.openAudit(&s.atStart); err != nil {
+		return nil, err
+	}
+	if s.rules, err = newAccessKeeper(&s.atStart, log, func() time.Time { return s.wall() }, s.auditRules); err != nil {
 		return nil, err
 	}
 	if cfg.ClusterTest && cfg.HorizonFile != "" {
@@ -212,6 +220,7 @@ func (s *Server) Listen() (err error) {
 	defer func() {
 		if err != nil {
 			s.releaseFiles()
+			s.closeAudit()
 		}
 	}()
 	if s.addresses != nil {

@@ -54,6 +54,7 @@ type Snapshot struct {
 	Routes   RouteSnapshotStats // over a restart
 	Horizons HorizonsStats
 	Access   AccessStats
+	Audit    AuditStats
 	KVConfig KVConfigStats
 	Notices  NoticeStats
 	Misses   MissStats
@@ -142,6 +143,7 @@ func (s *Server) Snapshot() Snapshot {
 		Routes:        s.keeper.stats(),
 		Horizons:      s.horizons.snapshot(),
 		Access:        s.rules.snapshot(),
+		Audit:         s.auditStats(),
 		KVConfig:      s.kv.stats(),
 		Notices:       s.notifier.stats(),
 		Misses:        s.damper.stats(),

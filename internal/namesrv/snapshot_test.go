@@ -85,6 +85,8 @@ func TestSnapshotShowsEveryCounter(t *testing.T) {
 			"generation": func(n int64) { s.rules.stats.Generation = uint64(n) },
 			"failures":   func(n int64) { s.rules.stats.Failures = uint64(n) },
 		}, 2},
+		"audit log":    {nstest.Counters(s.audit), 4},
+		"audit limits": {nstest.Counters(s.auditLimit), 1},
 		"peers": {map[string]func(int64){
 			"checks": func(n int64) { s.peers.list[0].stats.Checks = uint64(n) },
 			"failed": func(n int64) { s.peers.list[0].stats.Failed = uint64(n) },
@@ -172,7 +174,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	want := []string{
 		"Version", "State", "RoutesGiven", "Started", "Uptime", "Addresses", "Engine", "Limits", "QueuedBytes",
-		"ClientPool", "DefaultPool", "Registrations", "Requests", "Registered", "Clients", "Table", "Events", "Routes", "Horizons", "Access", "KVConfig", "Notices", "Misses", "Protection", "Journal", "AddressServer", "TLS", "Peers", "Log", "Reloads", "Config",
+		"ClientPool", "DefaultPool", "Registrations", "Requests", "Registered", "Clients", "Table", "Events", "Routes", "Horizons", "Access", "Audit", "KVConfig", "Notices", "Misses", "Protection", "Journal", "AddressServer", "TLS", "Peers", "Log", "Reloads", "Config",
 	}
 	if !slices.Equal(keys, want) {
 		t.Errorf("its parts are %q, want %q", keys, want)
