@@ -32,6 +32,8 @@ type accessKeeper struct {
 	inForce atomic.Pointer[accessPolicy] // never nil
 
 	refused, would accessCounts // really; by a policy that monitors
+	signed         signedCounts
+	lockOuts       lockOuts
 
 	*fileWatch // only where there is a file
 
@@ -60,6 +62,9 @@ type AccessStats struct {
 
 	Refused     []AccessCount // requests that were refused, without zeros
 	WouldRefuse []AccessCount // requests that were served, because accessMode or brokerJoin monitors
+
+	Signatures []SignatureCount // that were looked at, without zeros
+	LockedOut  int              // addresses whose signatures are not looked at now
 }
 
 // An AccessCount is how many requests lacked a right, of peers of one group.
@@ -214,7 +219,7 @@ func (k *accessKeeper) reload() {
 }
 
 // snapshot returns what Server.Snapshot shows.
-func (k *accessKeeper) snapshot() AccessStats {
+func (k *accessKeeper) snapshot(now time.Duration) AccessStats {
 	p := k.inForce.Load()
 	k.mu.Lock()
 	st := k.stats
@@ -222,13 +227,14 @@ func (k *accessKeeper) snapshot() AccessStats {
 	st.Preset, st.Mode, st.Container, st.TrustLoopback = p.preset, modeOf(p.monitor), k.world.container, p.trustLoopback
 	st.Networks, st.Certificates, st.Accounts = len(p.file.networks), len(p.file.certificates), len(p.file.accounts)
 	st.Refused, st.WouldRefuse = k.refused.snapshot(), k.would.snapshot()
+	st.Signatures, st.LockedOut = k.signed.snapshot(), k.lockOuts.lockedOut(now)
 	return st
 }
 
-// access returns why the sender of r may not ask for what it asks for, nil if it may.
-// The connection keeps what was found out, until other rules come into force. Event loop
-// only.
-func (s *Server) access(p *accessPolicy, r *request) error {
+// access returns why the sender of r may not ask for what it asks for, nil if it may, or if
+// a worker is to find out: r.unverified. The connection keeps what was found out, until
+// other rules come into force. size is that of the frame. Event loop only.
+func (s *Server) access(p *accessPolicy, r *request, size int) error {
 	f, _ := r.conn.Value().(*peerFacts)
 	if f == nil || f.policy != p {
 		f = s.noteRights(r.conn, p, f)
@@ -236,18 +242,21 @@ func (s *Server) access(p *accessPolicy, r *request) error {
 	if f.rights&r.row.right != 0 {
 		return nil
 	}
-	return s.refuseAccess(p, r)
+	if f.id != nil {
+		return s.accessSigned(p, r, f.id, size)
+	}
+	return s.refuseAccess(p, r, nil, signedNot)
 }
 
 // noteRights takes note of what a policy gives to a peer. f is what is known of it so far.
 func (s *Server) noteRights(c engine.Conn, p *accessPolicy, f *peerFacts) *peerFacts {
 	peer := accessPeerOf(c)
 	id := p.identify(&peer)
-	next := &peerFacts{}
-	if f != nil {
-		*next = *f
+	next := f.copy()
+	next.policy, next.rights, next.id = p, id.rights, nil
+	if len(p.keys) > 0 {
+		next.id = &id
 	}
-	next.policy, next.rights = p, id.rights
 	if !id.mayJoin {
 		next.rights &^= rightBrokerControl // so that all of its requests are looked at
 	}
@@ -255,11 +264,15 @@ func (s *Server) noteRights(c engine.Conn, p *accessPolicy, f *peerFacts) *peerF
 	return next
 }
 
-// refuseAccess refuses a request, or takes note of it if the policy monitors.
-func (s *Server) refuseAccess(p *accessPolicy, r *request) error {
+// refuseAccess refuses a request, or takes note of it if the policy monitors. key is the
+// account that has signed it, nil if that is none, and how is what came of its signature.
+func (s *Server) refuseAccess(p *accessPolicy, r *request, key *accessKey, how signed) error {
 	peer := accessPeerOf(r.conn)
 	id := p.identify(&peer)
-	ref := refusal{why: reasonNoRight}
+	ref := refusal{why: signedReasons[how]}
+	if key != nil {
+		p.signedBy(&id, key)
+	}
 	monitor := p.monitor
 	switch {
 	case id.denied:
@@ -268,7 +281,9 @@ func (s *Server) refuseAccess(p *accessPolicy, r *request) error {
 		if r.cmd.Code == codec.ReqUnregisterBroker {
 			return nil // it may leave, if it was there
 		}
-		ref.why = reasonMayNotJoin
+		if ref.why == reasonNoRight {
+			ref.why = reasonMayNotJoin
+		}
 		monitor = monitor || !p.file.join.enforce
 	}
 	return s.refuseOf(p, r, &peer, &id, &ref, monitor)
@@ -311,6 +326,12 @@ func (s *Server) mayUnregister(r *request, h *codec.UnregisterBrokerRequestHeade
 	if id.rights&rightAdminWrite != 0 || id.group == groupLoopback || s.isWhere(r.conn, &peer, l.Conn, l.Peer) {
 		return nil
 	}
+	if r.key == nil && !id.denied && len(p.keys) > 0 {
+		r.key, _ = s.signer(p, r, &id)
+	}
+	if r.key != nil && r.key.rights&rightAdminWrite != 0 {
+		return nil
+	}
 	return s.refuseOf(p, r, &peer, &id, &refusal{why: reasonNotTheBroker}, p.monitor)
 }
 
@@ -348,7 +369,7 @@ func (s *Server) notePublicBroker(r *request) {
 	if peer.group(p.trustLoopback) != groupPublic {
 		return
 	}
-	if id := p.identify(&peer); id.byRules&rightBrokerControl == 0 {
+	if id := p.identify(&peer); id.byRules&rightBrokerControl == 0 && r.key == nil {
 		s.logLimited(slog.LevelWarn, "a broker registers from a public address, and no rule of the accessFile names it", func() []any {
 			return []any{"remote", r.conn.RemoteAddr(), "conn", r.conn.ID(), "accessPreset", p.preset}
 		})

@@ -83,11 +83,12 @@ type joinRule struct {
 	groups       [numGroups]bool
 	networks     []string
 	certificates []string
+	accounts     []string // their keys
 	enforce      bool
 }
 
 func (j *joinRule) isThere() bool {
-	return len(j.networks)+len(j.certificates) > 0 || j.groups != [numGroups]bool{}
+	return len(j.networks)+len(j.certificates)+len(j.accounts) > 0 || j.groups != [numGroups]bool{}
 }
 
 // An accessSource is where the texts of secrets come from.
@@ -351,6 +352,7 @@ func (r *accessReader) account(n ast.Node) {
 		return
 	}
 	r.keys[a.key] = lineOf(n)
+	r.names["account:"+a.key] = true
 	resolved, err := r.resolve(secret)
 	if err != nil {
 		r.fault(n, "secretKey of %s: %v", clip(a.key), err)
@@ -433,8 +435,10 @@ func (r *accessReader) brokerJoin(n ast.Node) {
 					j.networks = append(j.networks, name)
 				case kind == "certificate":
 					j.certificates = append(j.certificates, name)
+				case kind == "account":
+					j.accounts = append(j.accounts, name)
 				default:
-					r.fault(n, "require has %q, must have loopback, site, network:NAME or certificate:NAME", clip(text))
+					r.fault(n, "require has %q, must have loopback, site, network:NAME, certificate:NAME or account:KEY", clip(text))
 					return
 				}
 				if name != "" {

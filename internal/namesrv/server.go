@@ -123,7 +123,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.tls.reloaded = s.journalReload
 	s.horizons.swap = func() { s.tableNow().SweepHorizons() }
 	s.task = func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
-		return s.serveQueued(c, arrived, frame, out, 0)
+		return s.serveQueued(c, arrived, frame, out, carried{})
 	}
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)

@@ -141,7 +141,7 @@ func (s *Server) Snapshot() Snapshot {
 		Events:        s.happened.stats(),
 		Routes:        s.keeper.stats(),
 		Horizons:      s.horizons.snapshot(),
-		Access:        s.rules.snapshot(),
+		Access:        s.rules.snapshot(s.clock.Now()),
 		KVConfig:      s.kv.stats(),
 		Notices:       s.notifier.stats(),
 		Misses:        s.damper.stats(),
