@@ -20,6 +20,7 @@ type Options struct {
 	TLS      *tls.Config // nil speaks without
 	MaxReply int         // bytes of the longest answer, 1 KiB to 1 GiB; 0 is codec.MaxFrameLength
 	Opaque   int32       // what the numbers of requests come after
+	Keys     Keys        // Call signs with them
 }
 
 // A Conn is one connection to a name server. For one goroutine: either it calls, or it
@@ -32,6 +33,7 @@ type Conn struct {
 	opaque int32  // of the last request
 	buf    []byte // what has come and was not returned yet
 	broken error  // why no more can be asked
+	keys   Keys
 }
 
 // A ReplyError is an answer other than SUCCESS.
@@ -74,7 +76,7 @@ func New(conn net.Conn, o Options) *Conn {
 	if o.MaxReply == 0 {
 		o.MaxReply = codec.MaxFrameLength
 	}
-	return &Conn{conn: conn, split: codec.NewSplitFunc(o.MaxReply), most: o.MaxReply, first: o.Opaque, opaque: o.Opaque}
+	return &Conn{conn: conn, split: codec.NewSplitFunc(o.MaxReply), most: o.MaxReply, first: o.Opaque, opaque: o.Opaque, keys: o.Keys}
 }
 
 // Net returns the connection below, for deadlines and for its end. Whoever reads from it
@@ -138,7 +140,7 @@ func (c *Conn) Send(b []byte) error {
 func (c *Conn) call(code codec.RequestCode, ext codec.ExtFields, body []byte) (*codec.Command, error) {
 	opaque := c.NextOpaque()
 	request := codec.AppendRequest(nil, codec.SerializeJSON, &codec.Command{
-		Code: code, Version: codec.Version, Opaque: opaque, Ext: ext, Body: body,
+		Code: code, Version: codec.Version, Opaque: opaque, Ext: c.keys.sign(ext, body), Body: body,
 	})
 	if err := c.Send(request); err != nil {
 		return nil, err

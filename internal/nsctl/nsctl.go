@@ -61,6 +61,7 @@ type ctl struct {
 	yes       bool
 	color     string
 	tls       tlsFlags
+	keys      keyFlags
 }
 
 // Run is the whole program; it returns the exit code. Results go to stdout, everything
@@ -121,6 +122,7 @@ func (c *ctl) root() *cobra.Command {
 	fl.BoolVar(&c.yes, "yes", false, "do not ask before something is changed")
 	fl.StringVar(&c.color, "color", "auto", "auto, always or never")
 	c.tls.add(fl)
+	c.keys.add(fl)
 	cmd.AddCommand(c.commands()...)
 	return cmd
 }
