@@ -67,7 +67,7 @@ type accessAccount struct {
 	rights       rights
 	networks     []string    // it counts from these only; none: from everywhere
 	requireTLS   bool        // it counts over TLS only
-	requireFresh bool        // it counts with the second signature only
+	requireFresh bool        // it would count with a second signature only: not there yet, so true is a fault
 	white        addressList // whiteRemoteAddress: Java asks who comes from there for no signature
 }
 
@@ -342,6 +342,9 @@ func (r *accessReader) account(n ast.Node) {
 		if admin {
 			a.rights = allRights
 		}
+	}
+	if a.requireFresh {
+		r.fault(n, "account %s: requireFresh: true needs a signature with a time, which this server does not know; requireTLS and networks are what it has", clip(a.key))
 	}
 	if a.key == "" {
 		r.fault(n, "an account has no accessKey")

@@ -224,6 +224,17 @@ func TestNullsAreSigned(t *testing.T) {
 	}
 }
 
+// TestRequireFresh: what we cannot demand is no setting that is passed over.
+func TestRequireFresh(t *testing.T) {
+	source := accessSource{getenv: func(string) string { return "" }}
+	for _, value := range []string{"true", "false"} {
+		_, err := parseAccessFile([]byte("accounts: [{accessKey: a, secretKey: b, requireFresh: "+value+"}]"), source)
+		if refused := err != nil && strings.Contains(err.Error(), "line 1: account a: requireFresh: true needs"); refused != (value == "true") {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
+
 // TestVerifyAllocatesNothing of usual requests.
 func TestVerifyAllocatesNothing(t *testing.T) {
 	m := keyOf("ops", "secret").macs.New().(*requestMAC) // by itself, for under the race detector pools lose what is in them

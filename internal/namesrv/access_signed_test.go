@@ -251,6 +251,20 @@ func TestSignedGoodbye(t *testing.T) {
 	}
 }
 
+// TestSignedZoneOfBrokers: they sign all that they send, and their zone is kept.
+func TestSignedZoneOfBrokers(t *testing.T) {
+	_, change := withAccess(t, "strict", keyRules)
+	s := start(t, change)
+	c := s.dialFrom(t, "203.0.113.7")
+	zone := nstest.Request(0, "__ZONE_NAME", "z").Ext
+	r := brokerA.Register()
+	r.Ext = append(r.Ext, zone...)
+	wantCode(t, c.Do(nstest.Sign(r, "brokers", "canary-brokers")), codec.RespSuccess, "")
+	r = nstest.Sign(brokerA.Register(), "brokers", "canary-brokers")
+	r.Ext = append(r.Ext, zone...)
+	wantCode(t, c.Do(r), codec.RespNoPermission, "No permission: broker-control from 203.0.113.7 (strict)"+gives)
+}
+
 // TestSignedReload: a key that is taken away counts no more, on open connections too.
 func TestSignedReload(t *testing.T) {
 	file, change := withAccess(t, "strict", keyRules)
