@@ -255,7 +255,8 @@ func (s *Server) noteRights(c engine.Conn, p *accessPolicy, f *peerFacts) *peerF
 	next := f.copy()
 	next.policy, next.rights, next.id = p, id.rights, nil
 	if len(p.keys) > 0 {
-		next.id = &id
+		kept := id // so that id itself is no garbage where there are no keys
+		next.id = &kept
 	}
 	if !id.mayJoin {
 		next.rights &^= rightBrokerControl // so that all of its requests are looked at

@@ -95,7 +95,7 @@ func BenchmarkAccess(b *testing.B) {
 }
 
 // signedOnly gives nothing to anybody without a key.
-const signedOnly = "networks: [{name: none, cidr: 127.0.0.0/8, rights: broker-control}]\naccounts: [{accessKey: ops, secretKey: not a sample, rights: all, networks: [none]}]\n"
+const signedOnly = "networks: [{name: none, cidr: 127.0.0.0/8, rights: admin-read}]\naccounts: [{accessKey: ops, secretKey: not a sample, rights: all, networks: [none]}]\n"
 
 // signedCase returns a server that demands a key for a route, from this machine too, and a
 // request that has one.
@@ -150,6 +150,37 @@ func TestSignedRequestsAllocateNothing(t *testing.T) {
 	})
 	if n != 0 && !poolsLose() || r.key == nil {
 		t.Errorf("%v allocations, key %v", n, r.key)
+	}
+}
+
+// TestRulesChangeWhileARequestWaits: the worker judges by those that are in force then.
+func TestRulesChangeWhileARequestWaits(t *testing.T) {
+	s, _ := signedCase(t, 0)
+	c, _ := connect(t)
+	b := nstest.Broker{Cluster: "c", Name: "b", Addr: "10.0.0.1:10911", Counter: 1}
+	frame := codec.AppendRequest(nil, codec.SerializeJSON, nstest.Sign(b.RegisterPadded(5<<10), "ops", "not a sample"))
+	answer := func() codec.ResponseCode {
+		var reply codec.Command
+		if err := reply.Decode(s.serveQueued(c, s.clock.Now(), frame, nil, carried{seq: s.arrivals.Add(1), unverified: true})); err != nil {
+			t.Fatal(err)
+		}
+		return codec.ResponseCode(reply.Code)
+	}
+	if got := answer(); got != codec.RespSuccess {
+		t.Errorf("with its account it is answered %v", got)
+	}
+	with := *s.rules.inForce.Load()
+	without := with
+	without.keys, without.nobody = nil, nil
+	s.rules.inForce.Store(&without)
+	if got := answer(); got != codec.RespNoPermission {
+		t.Errorf("without accounts it is answered %v", got)
+	}
+	without = with
+	without.groups = presets[presetOpen]
+	s.rules.inForce.Store(&without)
+	if got := answer(); got != codec.RespSuccess {
+		t.Errorf("where all may, it is answered %v", got)
 	}
 }
 
