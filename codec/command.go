@@ -20,7 +20,7 @@ type Command struct {
 	Remark        []byte // nil means null
 	Ext           ExtFields
 	Nulls         [][]byte // names of the ext fields that a JSON header has with null: a signature covers them
-	Body          []byte // nil when there is none; never empty
+	Body          []byte   // nil when there is none; never empty
 	SerializeType SerializeType
 }
 
