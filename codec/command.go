@@ -19,7 +19,8 @@ type Command struct {
 	Flag          Flag
 	Remark        []byte // nil means null
 	Ext           ExtFields
-	Body          []byte // nil when there is none; never empty
+	Nulls         [][]byte // names of the ext fields that a JSON header has with null: a signature covers them
+	Body          []byte   // nil when there is none; never empty
 	SerializeType SerializeType
 }
 
@@ -86,6 +87,7 @@ const maxKeptExtFields = 256
 // with a number of its own; nobody can be waiting for it.)
 func (c *Command) reset() {
 	c.Code, c.Language, c.Version, c.Opaque, c.Flag, c.Remark = 0, LanguageJava, 0, 0, 0, nil
+	c.Nulls = nil
 	if cap(c.Ext) > maxKeptExtFields {
 		c.Ext = nil
 	}

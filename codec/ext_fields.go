@@ -1,6 +1,10 @@
 package codec
 
-import "math"
+import (
+	"bytes"
+	"math"
+	"slices"
+)
 
 // An ExtField is one entry of extFields, the custom header of a command.
 // Both slices are borrowed from the frame.
@@ -81,6 +85,21 @@ func (e ExtFields) withoutNulls() ExtFields {
 		}
 	}
 	return kept
+}
+
+// nulls returns the names whose last value is nil, ascending.
+func (e ExtFields) nulls() (names [][]byte) {
+	seen := map[string]bool{}
+	for i := len(e) - 1; i >= 0; i-- {
+		if name := string(e[i].Name); !seen[name] {
+			seen[name] = true
+			if e[i].Value == nil {
+				names = append(names, e[i].Name)
+			}
+		}
+	}
+	slices.SortFunc(names, bytes.Compare)
+	return names
 }
 
 // parseDecimal reads a decimal int64 with optional sign and leading zeros,

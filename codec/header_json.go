@@ -1,8 +1,10 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 	"unicode/utf8"
@@ -278,8 +280,11 @@ func (c *Command) parseExtFields(raw []byte) bool {
 	for name, value := range fields {
 		if value != nil {
 			c.Ext = append(c.Ext, ExtField{Name: []byte(name), Value: []byte(*value)})
+		} else {
+			c.Nulls = append(c.Nulls, []byte(name))
 		}
 	}
+	slices.SortFunc(c.Nulls, bytes.Compare)
 	sort.Slice(c.Ext, func(i, j int) bool { return string(c.Ext[i].Name) < string(c.Ext[j].Name) })
 	return true
 }
@@ -382,7 +387,7 @@ func (r *jsonReader) enum(n int, byName func(name []byte) int) int {
 // second takes the place of the first, and null empties it, as a setter of Java's
 // would. Java: RemotingCommand#setExtFields, MapDeserializer#parseMap.
 func (c *Command) readExtFields(r *jsonReader) {
-	c.Ext = c.Ext[:0]
+	c.Ext, c.Nulls = c.Ext[:0], nil
 	if r.null() || !r.object() {
 		return
 	}
@@ -397,6 +402,7 @@ func (c *Command) readExtFields(r *jsonReader) {
 		c.Ext = append(c.Ext, ExtField{Name: name, Value: value})
 	}
 	if hasNulls {
+		c.Nulls = c.Ext.nulls()
 		c.Ext = c.Ext.withoutNulls()
 	}
 }

@@ -453,11 +453,11 @@ func (x *Executor) runJob(c *conn, j *job, out *bytebufferpool.ByteBuffer, began
 	}()
 	if j.post != nil {
 		j.post()
-		return
+		return ended
 	}
 	j.level.began(j.at, began)
 	out.B = j.task(c, j.at, j.frame.B, out.B)
-	return
+	return ended
 }
 
 // release returns a job's memory.

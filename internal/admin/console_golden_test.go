@@ -78,8 +78,10 @@ func goldenRows(name string) (rows []eventRow) {
 
 func goldenSteps(verdict, name string) explainAnswer {
 	return explainAnswer{Generation: "mj3k2f.1042", Topic: name, Verdict: verdict, Steps: steps{
-		{"name", stepOK, "it is known", nil}, {"broker", stepWarning, "broker " + quoted(name) + " " + name, nil},
-		{"zone", stepInfo, "no zone", nil}, {"peers", stepFailed, "nobody else", nil},
+		{"name", stepOK, "it is known", nil},
+		{"broker", stepWarning, "broker " + quoted(name) + " " + name, nil},
+		{"zone", stepInfo, "no zone", nil},
+		{"peers", stepFailed, "nobody else", nil},
 	}}
 }
 
@@ -89,7 +91,8 @@ func goldenPages(t *testing.T) (all []struct {
 	name, view string
 	status     *statusAnswer
 	body       any
-}) {
+},
+) {
 	add := func(name, view string, status *statusAnswer, body any) {
 		all = append(all, struct {
 			name, view string
@@ -152,7 +155,8 @@ func goldenPages(t *testing.T) (all []struct {
 	differ := peerPart{Compared: true, Differ: ref(3), Since: &goldenTime, Samples: []string{hostile}}
 	add("peers_hostile", "peers", busy, &peersView{[]peerAnswer{
 		{Addr: hostile, Up: true, Since: &goldenTime, Version: ref(hostile), Checked: &goldenTime, TookMs: 3, Checks: 10, Failed: 1, Brokers: differ, Topics: peerPart{Compared: true, Differ: ref(0)}, Config: peerPart{Why: ref(hostile)}},
-		{Addr: "10.0.0.2:9876", Why: ref("connection refused"), Since: &goldenTime, Checks: 3, Failed: 3}, {Addr: "10.0.0.3:9876"},
+		{Addr: "10.0.0.2:9876", Why: ref("connection refused"), Since: &goldenTime, Checks: 3, Failed: 3},
+		{Addr: "10.0.0.3:9876"},
 	}})
 	add("trouble_hostile", "trouble", busy, trouble{"broker not found", hostile, hostile, &goldenEvents(hostile)[0]})
 	add("login", "login", nil, loginView{HasForm: true, Next: "/topics/" + hostile})

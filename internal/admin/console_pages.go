@@ -385,7 +385,8 @@ func (v *topicView) setRoute(r *routeAnswer) {
 		Cluster     string            `json:"cluster"`
 		BrokerName  string            `json:"brokerName"`
 		BrokerAddrs map[string]string `json:"brokerAddrs"`
-	}) int {
+	},
+	) int {
 		return cmp.Compare(a.BrokerName, b.BrokerName)
 	})
 	v.MoreBrokers = max(0, len(data.BrokerDatas)-pageRows)

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,9 +12,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"crypto/sha256"
-	"crypto/tls"
 
 	"gonamesrv/internal/namesrv"
 )

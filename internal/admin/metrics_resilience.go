@@ -103,12 +103,22 @@ var (
 	accessFailures   = counter("access_reload_failures_total", "How often the accessFile had changed and could not be used.")
 	accessRefused    = counter("access_refused_total", "Requests that were refused because their sender lacks a right, by the right and by where the sender is: loopback, site or public.", "right", "group")
 	accessWould      = counter("access_would_refuse_total", "Requests that would have been refused, had accessMode or brokerJoin not been monitor.", "right", "group")
+	accessSignatures = counter("access_signatures_total", "Signatures of requests that were looked at, because the right lacked without, by what came of it.", "outcome")
+	accessLockedOut  = gauge("access_locked_out", "Addresses whose signatures are not looked at now, because too many were wrong.")
 )
 
 func (e emitter) access(s *namesrv.AccessStats) {
 	e.add(accessInfo, 1, s.Preset, s.Mode)
 	e.add(accessGeneration, float64(s.Generation))
 	e.add(accessFailures, float64(s.Failures))
+	e.add(accessLockedOut, float64(s.LockedOut))
+	outcomes := map[string]uint64{}
+	for _, c := range s.Signatures {
+		outcomes[c.Outcome] = c.Count
+	}
+	for _, outcome := range namesrv.SignatureOutcomes() {
+		e.add(accessSignatures, float64(outcomes[outcome]), outcome)
+	}
 	for f, counts := range map[*family][]namesrv.AccessCount{accessRefused: s.Refused, accessWould: s.WouldRefuse} {
 		by := map[[2]string]uint64{}
 		for _, c := range counts {

@@ -273,8 +273,10 @@ func (p *tab) axe(where string) {
 }
 
 // axeSource returns axe-core, which npm fetches once.
-var axeOnce sync.Once
-var axeText string
+var (
+	axeOnce sync.Once
+	axeText string
+)
 
 func axeSource(t *testing.T) string {
 	t.Helper()

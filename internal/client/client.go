@@ -20,6 +20,7 @@ type Options struct {
 	TLS      *tls.Config // nil speaks without
 	MaxReply int         // bytes of the longest answer, 1 KiB to 1 GiB; 0 is codec.MaxFrameLength
 	Opaque   int32       // what the numbers of requests come after
+	Keys     Keys        // Call signs with them
 }
 
 // A Conn is one connection to a name server. For one goroutine: either it calls, or it
@@ -32,6 +33,7 @@ type Conn struct {
 	opaque int32  // of the last request
 	buf    []byte // what has come and was not returned yet
 	broken error  // why no more can be asked
+	keys   Keys
 }
 
 // A ReplyError is an answer other than SUCCESS.
@@ -74,7 +76,7 @@ func New(conn net.Conn, o Options) *Conn {
 	if o.MaxReply == 0 {
 		o.MaxReply = codec.MaxFrameLength
 	}
-	return &Conn{conn: conn, split: codec.NewSplitFunc(o.MaxReply), most: o.MaxReply, first: o.Opaque, opaque: o.Opaque}
+	return &Conn{conn: conn, split: codec.NewSplitFunc(o.MaxReply), most: o.MaxReply, first: o.Opaque, opaque: o.Opaque, keys: o.Keys}
 }
 
 // Net returns the connection below, for deadlines and for its end. Whoever reads from it
@@ -146,8 +148,10 @@ func (c *Conn) Send(b []byte) error {
 }
 
 func (c *Conn) do(ask *codec.Command) (*codec.Command, error) {
-	ask.Opaque = c.NextOpaque()
-	if err := c.Send(codec.AppendRequest(nil, codec.SerializeJSON, ask)); err != nil {
+	signed := *ask
+	signed.Opaque, signed.Ext = c.NextOpaque(), c.keys.sign(ask.Ext, ask.Body)
+	ask.Opaque = signed.Opaque
+	if err := c.Send(codec.AppendRequest(nil, codec.SerializeJSON, &signed)); err != nil {
 		return nil, err
 	}
 	for read := 0; ; {

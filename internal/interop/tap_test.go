@@ -34,6 +34,7 @@ type exchange struct {
 	oneway   bool
 	sent     map[string]string // extFields, unless the header is binary
 	body     []byte
+	frame    []byte // all of it, without the length in front
 	answered bool
 	reply    int // reply code
 	ext      map[string]string
@@ -168,14 +169,14 @@ func (p *tap) accept() {
 
 // relay copies frames until the source ends. It notes a frame before it passes
 // it on. While holding, a sink that is gone does not end it.
-func (p *tap) relay(id int, from, to net.Conn, note func(int, header, []byte)) {
+func (p *tap) relay(id int, from, to net.Conn, note func(id int, h header, body, frame []byte)) {
 	for {
 		frame, err := readFrame(from)
 		if err != nil {
 			return
 		}
 		if h, body, err := readHeader(frame); err == nil {
-			note(id, h, body)
+			note(id, h, body, frame)
 		}
 		out := binary.BigEndian.AppendUint32(nil, uint32(len(frame)))
 		if _, err := to.Write(append(out, frame...)); err != nil {
@@ -189,18 +190,18 @@ func (p *tap) relay(id int, from, to net.Conn, note func(int, header, []byte)) {
 	}
 }
 
-func (p *tap) noteRequest(id int, h header, body []byte) {
+func (p *tap) noteRequest(id int, h header, body, frame []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if h.Flag&1 != 0 {
 		return // the peer answers something
 	}
 	p.exchanges = append(p.exchanges, exchange{
-		conn: id, opaque: h.Opaque, code: h.Code, version: h.Version, oneway: h.Flag&2 != 0, sent: h.ExtFields, body: body,
+		conn: id, opaque: h.Opaque, code: h.Code, version: h.Version, oneway: h.Flag&2 != 0, sent: h.ExtFields, body: body, frame: frame,
 	})
 }
 
-func (p *tap) noteReply(id int, h header, _ []byte) {
+func (p *tap) noteReply(id int, h header, _, _ []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.exchanges {

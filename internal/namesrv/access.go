@@ -33,6 +33,8 @@ type accessKeeper struct {
 	inForce atomic.Pointer[accessPolicy] // never nil
 
 	refused, would accessCounts // really; by a policy that monitors
+	signed         signedCounts
+	lockOuts       lockOuts
 
 	*fileWatch // only where there is a file
 
@@ -63,6 +65,9 @@ type AccessStats struct {
 
 	Refused     []AccessCount // requests that were refused, without zeros
 	WouldRefuse []AccessCount // requests that were served, because accessMode or brokerJoin monitors
+
+	Signatures []SignatureCount // that were looked at, without zeros
+	LockedOut  int              // addresses whose signatures are not looked at now
 }
 
 // An AccessCount is how many requests lacked a right, of peers of one group.
@@ -248,7 +253,7 @@ func (k *accessKeeper) reload() {
 }
 
 // snapshot returns what Server.Snapshot shows.
-func (k *accessKeeper) snapshot() AccessStats {
+func (k *accessKeeper) snapshot(now time.Duration) AccessStats {
 	p := k.inForce.Load()
 	k.mu.Lock()
 	st := k.stats
@@ -256,13 +261,14 @@ func (k *accessKeeper) snapshot() AccessStats {
 	st.Preset, st.Mode, st.Container, st.TrustLoopback = p.preset, modeOf(p.monitor), k.world.container, p.trustLoopback
 	st.Networks, st.Certificates, st.Accounts = len(p.file.networks), len(p.file.certificates), len(p.file.accounts)
 	st.Refused, st.WouldRefuse = k.refused.snapshot(), k.would.snapshot()
+	st.Signatures, st.LockedOut = k.signed.snapshot(), k.lockOuts.lockedOut(now)
 	return st
 }
 
-// access returns why the sender of r may not ask for what it asks for, nil if it may.
-// The connection keeps what was found out, until other rules come into force. Event loop
-// only.
-func (s *Server) access(p *accessPolicy, r *request) error {
+// access returns why the sender of r may not ask for what it asks for, nil if it may, or if
+// a worker is to find out: r.unverified. The connection keeps what was found out, until
+// other rules come into force. size is that of the frame. Event loop only.
+func (s *Server) access(p *accessPolicy, r *request, size int) error {
 	f, _ := r.conn.Value().(*peerFacts)
 	if f == nil || f.policy != p {
 		f = s.noteRights(r.conn, p, f)
@@ -270,18 +276,19 @@ func (s *Server) access(p *accessPolicy, r *request) error {
 	if f.rights&r.row.right != 0 {
 		return nil
 	}
-	return s.refuseAccess(p, r, f)
+	id := whoOf(r.conn, f)
+	if len(p.keys) > 0 {
+		return s.accessSigned(p, r, id, size)
+	}
+	return s.refuseAccess(p, r, id, nil, signedNot)
 }
 
 // noteRights takes note of what a policy gives to a peer. f is what is known of it so far.
 func (s *Server) noteRights(c engine.Conn, p *accessPolicy, f *peerFacts) *peerFacts {
 	peer := accessPeerOf(c)
 	id := p.identify(&peer)
-	next := &peerFacts{}
-	if f != nil {
-		*next = *f
-	}
-	next.policy, next.rights, next.who = p, id.rights, nil
+	next := f.copy()
+	next.policy, next.rights, next.id = p, id.rights, nil
 	if !id.mayJoin {
 		next.rights &^= rightBrokerControl // so that all of its requests are looked at
 	}
@@ -290,25 +297,33 @@ func (s *Server) noteRights(c engine.Conn, p *accessPolicy, f *peerFacts) *peerF
 }
 
 // whoOf returns who the peer of a connection is by f.policy. What has been found out for
-// one refusal is kept for the others, so that they cost the same however many rules there
-// are; who is never refused keeps nothing.
+// one request is kept for the others, so that they cost the same however many rules there
+// are; who may do all that it asks for keeps nothing. Event loop only.
 func whoOf(c engine.Conn, f *peerFacts) *identity {
-	if f.who != nil {
-		return f.who
+	if f.id != nil {
+		return f.id
 	}
 	peer := accessPeerOf(c)
 	id := f.policy.identify(&peer)
-	id.networks = slices.Clone(id.networks[:min(len(id.networks), maxShownNetworks)])
+	if len(f.policy.keys) == 0 { // else accounts look for the networks from which they count
+		id.networks = slices.Clone(id.networks[:min(len(id.networks), maxShownNetworks)])
+	}
 	next := *f
-	next.who = &id
+	next.id = &id
 	c.SetValue(&next)
-	return next.who
+	return next.id
 }
 
-// refuseAccess refuses a request, or takes note of it if the policy monitors.
-func (s *Server) refuseAccess(p *accessPolicy, r *request, f *peerFacts) error {
-	id := whoOf(r.conn, f)
-	ref := refusal{why: reasonNoRight}
+// refuseAccess refuses a request, or takes note of it if the policy monitors. id is who
+// sends it, and stays as it is; key is the account that has signed it, nil if that is
+// none, and how is what came of its signature.
+func (s *Server) refuseAccess(p *accessPolicy, r *request, id *identity, key *accessKey, how signed) error {
+	ref := refusal{why: signedReasons[how]}
+	if key != nil {
+		with := *id
+		p.signedBy(&with, key)
+		id = &with
+	}
 	monitor := p.monitor
 	switch {
 	case id.denied:
@@ -317,7 +332,9 @@ func (s *Server) refuseAccess(p *accessPolicy, r *request, f *peerFacts) error {
 		if r.cmd.Code == codec.ReqUnregisterBroker {
 			return nil // it may leave, if it was there
 		}
-		ref.why = reasonMayNotJoin
+		if ref.why == reasonNoRight {
+			ref.why = reasonMayNotJoin
+		}
 		monitor = monitor || !p.file.join.enforce
 	}
 	return s.refuseOf(p, r, id, &ref, monitor)
@@ -361,6 +378,12 @@ func (s *Server) mayUnregister(r *request, h *codec.UnregisterBrokerRequestHeade
 	if id.rights&rightAdminWrite != 0 || id.group == groupLoopback || s.isWhere(r.conn, &peer, l.Conn, l.Peer) {
 		return nil
 	}
+	if r.key == nil && !id.denied && len(p.keys) > 0 {
+		r.key, _ = s.signer(p, r, &id)
+	}
+	if r.key != nil && r.key.rights&rightAdminWrite != 0 {
+		return nil
+	}
 	return s.refuseOf(p, r, &id, &refusal{why: reasonNotTheBroker}, p.monitor)
 }
 
@@ -401,7 +424,7 @@ func (s *Server) notePublicBroker(r *request) {
 	if peer.group(p.trustLoopback) != groupPublic {
 		return
 	}
-	if id := p.identify(&peer); id.byRules&rightBrokerControl == 0 {
+	if id := p.identify(&peer); id.byRules&rightBrokerControl == 0 && r.key == nil {
 		s.logLimited(slog.LevelWarn, "a broker registers from a public address, and no rule of the accessFile names it", func() []any {
 			return []any{"remote", r.conn.RemoteAddr(), "conn", r.conn.ID(), "accessPreset", p.preset}
 		})

@@ -86,7 +86,7 @@ func TestAttackSecretChangesMeanwhile(t *testing.T) {
 	reads := 0
 	cfg := DefaultConfig()
 	cfg.AccessFile = "access.yaml"
-	k := &accessKeeper{cfg: &cfg, log: slog.New(slog.DiscardHandler), wall: time.Now, world: aWorld("")}
+	k := &accessKeeper{told: func([]any) {}, cfg: &cfg, log: slog.New(slog.DiscardHandler), wall: time.Now, world: aWorld("")}
 	k.world.source.readFile = func(path string, _ int64) ([]byte, error) {
 		if path == "access.yaml" {
 			return []byte("accounts: [{accessKey: ops, secretKey: \"${file:secret}\"}]\n"), nil

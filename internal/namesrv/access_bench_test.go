@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"gonamesrv/codec"
@@ -61,8 +62,11 @@ func withRules(tb testing.TB, preset, text string) *Server {
 // accessVariants are the ways to decide: nothing to look at, rights that everybody has,
 // and the cached ones of the connection.
 var accessVariants = []struct{ name, preset, text string }{
-	{"open", presetOpen, ""}, {"standard", presetStandard, ""}, {"standard, 100 rules", presetStandard, hundredRules(false)},
-	{"standard, 100 rules and deny", presetStandard, hundredRules(true)}, {"strict, 100 rules", presetStrict, hundredRules(false)},
+	{"open", presetOpen, ""},
+	{"standard", presetStandard, ""},
+	{"standard, 100 rules", presetStandard, hundredRules(false)},
+	{"standard, 100 rules and deny", presetStandard, hundredRules(true)},
+	{"strict, 100 rules", presetStrict, hundredRules(false)},
 }
 
 // BenchmarkAccess is what a route request costs on the event loop, by who may send it.
@@ -79,6 +83,120 @@ func BenchmarkAccess(b *testing.B) {
 			}
 		})
 	}
+	b.Run("signed", func(b *testing.B) {
+		s, frame := signedCase(b, 0)
+		c, _ := connect(b)
+		b.ReportAllocs()
+		var out []byte
+		for b.Loop() {
+			out = s.Serve(c, 0, frame, out[:0])
+		}
+		if s.rules.signed[signedGood].Load() == 0 {
+			b.Fatal("none was verified")
+		}
+	})
+}
+
+// signedOnly gives nothing to anybody without a key.
+const signedOnly = "networks: [{name: none, cidr: 127.0.0.0/8, rights: admin-read}]\naccounts: [{accessKey: ops, secretKey: not a sample, rights: all, networks: [none]}]\n"
+
+// signedCase returns a server that demands a key for a route, from this machine too, and a
+// request that has one.
+func signedCase(tb testing.TB, body int) (*Server, []byte) {
+	tb.Helper()
+	s := withRules(tb, presetStrict, signedOnly)
+	p := *s.rules.inForce.Load()
+	p.groups, p.everybody = presets[presetStrict], noRights
+	p.groups[groupLoopback], p.groups[groupSite] = noRights, noRights
+	s.rules.inForce.Store(&p)
+	r := nstest.Route("T")
+	r.Body = make([]byte, body)
+	return s, codec.AppendRequest(nil, codec.SerializeJSON, nstest.Sign(r, "ops", "not a sample"))
+}
+
+// BenchmarkVerify is what a signature costs, by the size of the body.
+func BenchmarkVerify(b *testing.B) {
+	for _, size := range []int{0, 4 << 10, 64 << 10, 1800 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			k := keyOf("ops", "secret")
+			r := brokerRequest(size)
+			signature, _ := nstest.Sign(r, "ops", "secret").Ext.Get(fieldSignature)
+			b.ReportAllocs()
+			for b.Loop() {
+				if !k.verify(r, signature, false) {
+					b.Fatal("wrong")
+				}
+			}
+		})
+	}
+}
+
+func brokerRequest(size int) *codec.Command {
+	b := nstest.Broker{Cluster: "c", Name: "b", Addr: "10.0.0.1:10911", Counter: 1}
+	return b.RegisterBody(make([]byte, size))
+}
+
+// TestSignedRequestsAllocateNothing on the event loop.
+func TestSignedRequestsAllocateNothing(t *testing.T) {
+	s, frame := signedCase(t, 0)
+	c, _ := connect(t)
+	var r request
+	if err := r.cmd.Decode(frame); err != nil {
+		t.Fatal(err)
+	}
+	r.conn, r.row = c, s.dispatch.of(codec.ReqGetRouteInfoByTopic)
+	p := s.rules.inForce.Load()
+	n := testing.AllocsPerRun(10_000, func() {
+		if err := s.access(p, &r, len(frame)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 && !poolsLose() || r.key == nil {
+		t.Errorf("%v allocations, key %v", n, r.key)
+	}
+}
+
+// TestRulesChangeWhileARequestWaits: the worker judges by those that are in force then.
+func TestRulesChangeWhileARequestWaits(t *testing.T) {
+	s, _ := signedCase(t, 0)
+	c, _ := connect(t)
+	b := nstest.Broker{Cluster: "c", Name: "b", Addr: "10.0.0.1:10911", Counter: 1}
+	frame := codec.AppendRequest(nil, codec.SerializeJSON, nstest.Sign(b.RegisterPadded(5<<10), "ops", "not a sample"))
+	answer := func() codec.ResponseCode {
+		var reply codec.Command
+		if err := reply.Decode(s.serveQueued(c, s.clock.Now(), frame, nil, carried{seq: s.arrivals.Add(1), unverified: true})); err != nil {
+			t.Fatal(err)
+		}
+		return codec.ResponseCode(reply.Code)
+	}
+	if got := answer(); got != codec.RespSuccess {
+		t.Errorf("with its account it is answered %v", got)
+	}
+	with := *s.rules.inForce.Load()
+	without := with
+	without.keys, without.nobody = nil, nil
+	s.rules.inForce.Store(&without)
+	if got := answer(); got != codec.RespNoPermission {
+		t.Errorf("without accounts it is answered %v", got)
+	}
+	without = with
+	without.groups = presets[presetOpen]
+	s.rules.inForce.Store(&without)
+	if got := answer(); got != codec.RespSuccess {
+		t.Errorf("where all may, it is answered %v", got)
+	}
+}
+
+// poolsLose reports whether what is put into a pool may be lost at once, as under the race
+// detector.
+func poolsLose() bool {
+	var p sync.Pool
+	for range 1000 {
+		if p.Put(new(int)); p.Get() == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // BenchmarkIdentify is what finding out who a peer is costs, once for each connection.
@@ -98,7 +216,7 @@ func BenchmarkAccessDecision(b *testing.B) {
 	r := &request{conn: c, row: s.dispatch.of(codec.ReqGetRouteInfoByTopic)}
 	for b.Loop() {
 		if p := s.rules.inForce.Load(); r.row.right&^p.everybody != 0 {
-			if err := s.access(p, r); err != nil {
+			if err := s.access(p, r, 0); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -114,7 +232,7 @@ func TestAccessAllocatesNothing(t *testing.T) {
 		r := &request{conn: c, row: s.dispatch.of(codec.ReqGetRouteInfoByTopic)}
 		if n := testing.AllocsPerRun(100, func() {
 			if p := s.rules.inForce.Load(); r.row.right&^p.everybody != 0 {
-				if err := s.access(p, r); err != nil {
+				if err := s.access(p, r, 0); err != nil {
 					t.Fatal(err)
 				}
 			}

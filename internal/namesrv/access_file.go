@@ -67,7 +67,7 @@ type accessAccount struct {
 	rights       rights
 	networks     []string    // it counts from these only; none: from everywhere
 	requireTLS   bool        // it counts over TLS only
-	requireFresh bool        // it counts with the second signature only
+	requireFresh bool        // it would count with a second signature only: not there yet, so true is a fault
 	white        addressList // whiteRemoteAddress: Java asks who comes from there for no signature
 }
 
@@ -83,11 +83,12 @@ type joinRule struct {
 	groups       [numGroups]bool
 	networks     []string
 	certificates []string
+	accounts     []string // their keys
 	enforce      bool
 }
 
 func (j *joinRule) isThere() bool {
-	return len(j.networks)+len(j.certificates) > 0 || j.groups != [numGroups]bool{}
+	return len(j.networks)+len(j.certificates)+len(j.accounts) > 0 || j.groups != [numGroups]bool{}
 }
 
 // An accessSource is where the texts of secrets come from.
@@ -342,6 +343,9 @@ func (r *accessReader) account(n ast.Node) {
 			a.rights = allRights
 		}
 	}
+	if a.requireFresh {
+		r.fault(n, "account %s: requireFresh: true needs a signature with a time, which this server does not know; requireTLS and networks are what it has", clip(a.key))
+	}
 	if a.key == "" {
 		r.fault(n, "an account has no accessKey")
 		return
@@ -351,6 +355,7 @@ func (r *accessReader) account(n ast.Node) {
 		return
 	}
 	r.keys[a.key] = lineOf(n)
+	r.names["account:"+a.key] = true
 	resolved, err := r.resolve(secret)
 	if err != nil {
 		r.fault(n, "secretKey of %s: %v", clip(a.key), err)
@@ -433,8 +438,10 @@ func (r *accessReader) brokerJoin(n ast.Node) {
 					j.networks = append(j.networks, name)
 				case kind == "certificate" && name != "": // "" would be everybody who has none
 					j.certificates = append(j.certificates, name)
+				case kind == "account":
+					j.accounts = append(j.accounts, name)
 				default:
-					r.fault(n, "require has %q, must have loopback, site, network:NAME or certificate:NAME", clip(text))
+					r.fault(n, "require has %q, must have loopback, site, network:NAME, certificate:NAME or account:KEY", clip(text))
 					return
 				}
 				if name != "" {

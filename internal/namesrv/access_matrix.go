@@ -48,7 +48,7 @@ func (p *accessPolicy) columns() []accessColumn {
 	for i := range p.file.accounts {
 		a := &p.file.accounts[i]
 		id := bare(groupPublic)
-		id.rights |= a.rights
+		p.signedBy(&id, p.keys[a.key])
 		all = append(all, accessColumn{"account:" + clip(a.key), id})
 	}
 	return all

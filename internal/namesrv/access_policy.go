@@ -24,7 +24,9 @@ type accessPolicy struct {
 	// at the connection.
 	everybody rights
 
-	file *accessFile
+	file   *accessFile
+	keys   map[string]*accessKey // of the accounts; nil if there are none
+	nobody *accessKey            // verifies what is signed with others
 
 	trust *clientTrust // what makes a certificate count; nil: whatever was verified does
 }
@@ -70,6 +72,13 @@ func newAccessPolicy(cfg *Config, text []byte, w *accessWorld) (*accessPolicy, [
 	}
 	p.groups = presets[p.preset]
 	p.everybody = p.forEverybody()
+	for i := range p.file.accounts {
+		if p.keys == nil {
+			p.keys, p.nobody = map[string]*accessKey{}, newNobody()
+		}
+		a := &p.file.accounts[i]
+		p.keys[a.key] = newAccessKey(a, slices.Contains(p.file.join.accounts, a.key))
+	}
 	return p, append(warnings, p.warnings()...), nil
 }
 
@@ -162,6 +171,15 @@ type identity struct {
 	mayJoin     bool // brokerJoin has nothing against it
 	networks    []string
 	certificate string // "" if none matches
+	account     string // that has signed the request; "" if none has, or nobody has looked
+}
+
+// signedBy adds what an account gives.
+func (p *accessPolicy) signedBy(id *identity, k *accessKey) {
+	id.account = k.key
+	id.byRules |= k.rights
+	id.rights |= k.rights
+	id.mayJoin = p.mayJoin(id)
 }
 
 // identify finds out who a peer is.
@@ -240,6 +258,7 @@ func matchesName(pattern, name string) bool {
 func (p *accessPolicy) mayJoin(id *identity) bool {
 	j := &p.file.join
 	return !j.isThere() || j.groups[id.group] || slices.Contains(j.certificates, id.certificate) ||
+		id.account != "" && slices.Contains(j.accounts, id.account) ||
 		slices.ContainsFunc(id.networks, func(name string) bool { return slices.Contains(j.networks, name) })
 }
 
@@ -251,6 +270,9 @@ func (id *identity) who() string {
 	var names []string
 	if id.certificate != "" {
 		names = append(names, "certificate:"+id.certificate)
+	}
+	if id.account != "" {
+		names = append(names, "account:"+clip(id.account))
 	}
 	for _, name := range id.networks {
 		names = append(names, "network:"+name)

@@ -86,8 +86,14 @@ func TestAccessMatrix(t *testing.T) {
 		container string
 		peer      accessPeer
 	}{
-		{"loopback", "", at("127.0.0.1")}, {"contained", "/.dockerenv", at("127.0.0.1")}, {"site", "", at("10.1.2.3")}, {"public", "", public},
-		{"bastion", "", at("203.0.113.7")}, {"scanner", "", at("10.9.9.9")}, {"broker", "", broker}, {"ops", "", ops},
+		{"loopback", "", at("127.0.0.1")},
+		{"contained", "/.dockerenv", at("127.0.0.1")},
+		{"site", "", at("10.1.2.3")},
+		{"public", "", public},
+		{"bastion", "", at("203.0.113.7")},
+		{"scanner", "", at("10.9.9.9")},
+		{"broker", "", broker},
+		{"ops", "", ops},
 	}
 	var got strings.Builder
 	cfg := DefaultConfig()
@@ -183,11 +189,19 @@ func TestPeerGroup(t *testing.T) {
 		{addr: "::1", proxied: true, want: "public public"},
 		{proxied: true, want: "public public"}, // LOCAL, UNSPEC
 		{addr: "10.0.0.1", proxied: true, want: "site site"},
-		{addr: "10.255.255.255", want: "site site"}, {addr: "11.0.0.0", want: "public public"},
-		{addr: "172.16.0.1", want: "site site"}, {addr: "172.32.0.0", want: "public public"},
-		{addr: "192.168.1.1", want: "site site"}, {addr: "100.64.0.1", want: "site site"}, {addr: "100.128.0.1", want: "public public"},
-		{addr: "169.254.1.1", want: "site site"}, {addr: "fe80::1%eth0", want: "site site"}, {addr: "fd00::1", want: "site site"},
-		{addr: "2001:db8::1", want: "public public"}, {addr: "::ffff:10.0.0.1", want: "site site"}, {addr: "0.0.0.0", want: "public public"},
+		{addr: "10.255.255.255", want: "site site"},
+		{addr: "11.0.0.0", want: "public public"},
+		{addr: "172.16.0.1", want: "site site"},
+		{addr: "172.32.0.0", want: "public public"},
+		{addr: "192.168.1.1", want: "site site"},
+		{addr: "100.64.0.1", want: "site site"},
+		{addr: "100.128.0.1", want: "public public"},
+		{addr: "169.254.1.1", want: "site site"},
+		{addr: "fe80::1%eth0", want: "site site"},
+		{addr: "fd00::1", want: "site site"},
+		{addr: "2001:db8::1", want: "public public"},
+		{addr: "::ffff:10.0.0.1", want: "site site"},
+		{addr: "0.0.0.0", want: "public public"},
 	} {
 		p := peerPlace{proxied: tc.proxied}
 		if tc.addr != "" {
@@ -210,8 +224,12 @@ func TestPlaceOf(t *testing.T) {
 		proxied       bool
 		want          peerGroup
 	}{
-		{site, netip.Addr{}, false, groupSite}, {site, netip.Addr{}, true, groupPublic}, {site, public, true, groupPublic},
-		{public, site, true, groupSite}, {site, site, true, groupSite}, {site, loopback4, true, groupPublic},
+		{site, netip.Addr{}, false, groupSite},
+		{site, netip.Addr{}, true, groupPublic},
+		{site, public, true, groupPublic},
+		{public, site, true, groupSite},
+		{site, site, true, groupSite},
+		{site, loopback4, true, groupPublic},
 	} {
 		p := placeOf(tc.peer, netip.MustParseAddr("10.0.0.9"), tc.claimed, tc.proxied)
 		if got := p.group(true); got != tc.want {
@@ -293,8 +311,10 @@ func TestAddressPatterns(t *testing.T) {
 			t.Errorf("%s: an address that is not known is in it", tc.text)
 		}
 	}
-	for _, text := range []string{"", ",", "10.0.0.1,", "10.0.0", "10.0.0.256", "10.0.0.9-1", "10.0.0.*.1", "10.0.0.{1", "10.0.0.1/33", "10.0.0.1/8",
-		"::ffff:10.0.0.0/104", "host", "10.0.0.-1", "1::2::3", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8*", "10.0.{0,1}.{" + strings.Repeat("1,", 200) + "1}", "{}", "%eth0"} {
+	for _, text := range []string{
+		"", ",", "10.0.0.1,", "10.0.0", "10.0.0.256", "10.0.0.9-1", "10.0.0.*.1", "10.0.0.{1", "10.0.0.1/33", "10.0.0.1/8",
+		"::ffff:10.0.0.0/104", "host", "10.0.0.-1", "1::2::3", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8*", "10.0.{0,1}.{" + strings.Repeat("1,", 200) + "1}", "{}", "%eth0",
+	} {
 		var l addressList
 		if err := l.add(text); err == nil {
 			t.Errorf("%q is read", text)

@@ -179,7 +179,12 @@ func (s *Server) requestLine(r *request, id *identity) *audit.Line {
 		Lang: r.cmd.Language.String(), Ver: ver, Oneway: r.cmd.Flag.IsOneway(),
 	}
 	*l.Opaque = r.cmd.Opaque
-	if id.certificate != "" {
+	switch {
+	case r.key != nil:
+		l.Who, l.How = "account:"+clip(r.key.key), "signature"
+	case id.account != "":
+		l.How = "signature"
+	case id.certificate != "":
 		l.How = "certificate"
 	}
 	l.Via, l.TLS = viaOf(r.conn), tlsOf(r.conn.TLS())

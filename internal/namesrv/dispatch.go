@@ -22,6 +22,9 @@ type request struct {
 	timed bool          // how long it takes is looked at
 	began time.Duration // if so: when, engine time
 
+	key        *accessKey // that it was let in by; nil if nobody had to look
+	unverified bool       // a worker is to verify its signature
+
 	memory reservation // until it is answered; of those that a pool serves
 	change adminChange // what is logged of it, if the row wants that
 	damped bool        // the answer is sent later, see damper.go
@@ -43,6 +46,7 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 		return out
 	}
 	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), 0, nil, false
+	r.key, r.unverified = nil, false
 	tag := connTag(c.Tag())
 	if tag == 0 {
 		tag = s.meet(c, &r.cmd)
@@ -56,7 +60,7 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 		return s.answer(r, out, codec.Reply{}, errGoAway)
 	}
 	if p := s.rules.inForce.Load(); r.row.right&^p.everybody != 0 {
-		if err := s.access(p, r); err != nil {
+		if err := s.access(p, r, len(frame)); err != nil {
 			s.noteRefusedChange(r, err)
 			return s.answer(r, out, codec.Reply{}, err)
 		}
@@ -64,7 +68,11 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 	if r.row.who == asksForAddresses {
 		s.noteHorizon(c)
 	} else if r.row.who == isBroker && !tag.isBroker() {
-		noteBroker(c, tag)
+		if r.unverified {
+			noteProof(c, tag)
+		} else {
+			noteBroker(c, tag)
+		}
 	}
 	if r.row.class == onLoop {
 		reply, err := r.row.handle(s, r)
@@ -93,33 +101,48 @@ func (s *Server) Left(c engine.Conn, frame []byte) {
 	}
 }
 
+// A carried is what the event loop knows of a request that waits, beside its frame.
+type carried struct {
+	seq        uint64
+	key        *accessKey
+	unverified bool
+}
+
 // taskOf returns the task that serves r later. A registration gets a number: its
 // meaning depends on whether a later one was refused while it waited.
 func (s *Server) taskOf(r *request) engine.Task {
-	if !r.row.serial {
+	if r.row.serial {
+		r.seq = s.arrivals.Add(1)
+	} else if r.key == nil && !r.unverified {
 		return s.task
 	}
-	seq := s.arrivals.Add(1)
-	r.seq = seq
+	with := carried{r.seq, r.key, r.unverified}
 	return func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
-		return s.serveQueued(c, arrived, frame, out, seq)
+		return s.serveQueued(c, arrived, frame, out, with)
 	}
 }
 
 // serveQueued answers a frame that waited in a pool. It has been decoded once
 // already; decoding the header again is cheaper than keeping it.
-func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []byte, seq uint64) []byte {
+func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []byte, with carried) []byte {
 	r := requests.Get().(*request)
 	defer requests.Put(r)
 	if err := r.cmd.Decode(frame); err != nil {
 		return s.drop(c, out, err)
 	}
-	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), seq, nil, false
+	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), with.seq, nil, false
+	r.key, r.unverified = with.key, false
 	r.tally, r.timed, r.began = s.tallies.workers, true, arrived
 	r.change = adminChange{}
 	if r.row.question && s.isOld(arrived) {
 		s.noteOld(r)
 		return s.answer(r, out, codec.Reply{}, errTooOld)
+	}
+	if with.unverified {
+		if err := s.accessQueued(r); err != nil {
+			s.noteRefusedChange(r, err)
+			return s.answer(r, out, codec.Reply{}, err)
+		}
 	}
 	r.memory = reservation{budget: s.budget}
 	defer r.memory.release()

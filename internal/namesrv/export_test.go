@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -45,6 +46,17 @@ func (s *Server) SetUptime(uptime func() time.Duration) { s.uptime = uptime }
 func (s *Server) ShiftClock(d time.Duration) {
 	clock := s.clock
 	s.SetClock(func() time.Duration { return clock.Now() + d })
+}
+
+// SlowLockOuts lets an address try a wrong signature more only after a while. Before Run only.
+func (s *Server) SlowLockOuts(d time.Duration) { s.rules.lockOuts.every = d }
+
+// LockOut locks an address out. Before Run only.
+func (s *Server) LockOut(addr string) {
+	s.SlowLockOuts(time.Hour)
+	for range wrongAtOnce {
+		s.rules.lockOuts.failed(&peerPlace{addr: netip.MustParseAddr(addr)}, true, s.clock.Now())
+	}
 }
 
 // IsOld reports whether a question that arrived then has waited too long.
@@ -369,7 +381,11 @@ const (
 // SetContainer says what shows that the server runs in a container. Before Run only.
 func (s *Server) SetContainer(sign string) {
 	s.rules.world.container = sign
-	p, _, err := newAccessPolicy(s.config(), nil, &s.rules.world)
+	text, err := s.rules.read()
+	if err != nil {
+		panic(err)
+	}
+	p, _, err := newAccessPolicy(s.config(), text, &s.rules.world)
 	if err != nil {
 		panic(err)
 	}

@@ -129,7 +129,17 @@ type peerFacts struct {
 	found   *route.Horizons // among which it was found; nil: nobody has looked yet
 	policy  *accessPolicy   // by which it has its rights; nil: nobody has looked yet
 	rights  rights
-	who     *identity // by policy, of one who was refused; else nil
+	id      *identity    // by policy, of one who has asked for more than its address gives; else nil
+	proven  *atomic.Bool // a worker sets it when a large request has shown that this is a broker; nil: none waits for one
+}
+
+// copy returns a copy to be changed; of nothing, if nothing is known.
+func (f *peerFacts) copy() *peerFacts {
+	next := &peerFacts{}
+	if f != nil {
+		*next = *f
+	}
+	return next
 }
 
 // noteBroker takes note that a broker is at the other end. Brokers ask for routes over
@@ -140,10 +150,23 @@ func noteBroker(c engine.Conn, tag connTag) {
 	if f != nil && f.broker {
 		return
 	}
-	next := &peerFacts{broker: true}
-	if f != nil {
-		next.policy, next.rights, next.who = f.policy, f.rights, f.who
+	next := f.copy()
+	next.broker, next.horizon, next.found = true, nil, nil
+	c.SetValue(next)
+}
+
+// noteProof makes room for what a worker finds out: whether this is a broker. It says so
+// of what one has found out before.
+func noteProof(c engine.Conn, tag connTag) {
+	f, _ := c.Value().(*peerFacts)
+	if f != nil && f.proven != nil {
+		if f.proven.Load() {
+			noteBroker(c, tag)
+		}
+		return
 	}
+	next := f.copy()
+	next.proven = new(atomic.Bool)
 	c.SetValue(next)
 }
 
@@ -157,10 +180,8 @@ func (s *Server) noteHorizon(c engine.Conn) {
 	if f != nil && (f.broker || f.found == hs) {
 		return
 	}
-	next := &peerFacts{horizon: hs.Of(clientOf(c)), found: hs}
-	if f != nil {
-		next.policy, next.rights, next.who = f.policy, f.rights, f.who
-	}
+	next := f.copy()
+	next.horizon, next.found = hs.Of(clientOf(c)), hs
 	c.SetValue(next)
 }
 
@@ -171,7 +192,7 @@ func (s *Server) horizonOf(r *request) *route.Horizon {
 		return nil // as mostly: nothing else is looked at
 	}
 	f, _ := r.conn.Value().(*peerFacts)
-	if f == nil || f.broker {
+	if f == nil || f.broker || f.proven != nil && f.proven.Load() {
 		return nil
 	}
 	return f.horizon

@@ -27,11 +27,16 @@ const (
 	reasonFileInUse                  // another process writes the file
 	reasonReplyTooLong               // the reply is longer than any client reads
 	reasonHorizon                    // the client's horizon has no address of a broker for it
-	reasonNoRight                    // the sender's address and certificate do not give the right
+	reasonNoRight                    // the sender's address, certificate and signature do not give the right
 	reasonDenied                     // a network of the accessFile denies its sender everything
 	reasonMayNotJoin                 // brokerJoin does not list the broker
 	reasonNotTheBroker               // somebody says goodbye for a broker of another address
 	reasonNotAudited                 // auditRequired, and the audit log cannot be written
+	reasonUnknownKey                 // the right lacks, and no account has the key that the request is signed with
+	reasonBadSignature               // the right lacks, and the signature is not that of the account
+	reasonLockedOut                  // the right lacks, and too many signatures of the address were wrong
+	reasonKeyElsewhere               // the account does not count from the address
+	reasonKeyPlain                   // the account counts over TLS only
 	numReasons
 )
 
@@ -63,6 +68,11 @@ var reasonNames = [numReasons]string{
 	reasonMayNotJoin:   "mayNotJoin",
 	reasonNotTheBroker: "notTheBroker",
 	reasonNotAudited:   "notAudited",
+	reasonUnknownKey:   "unknownKey",
+	reasonBadSignature: "badSignature",
+	reasonLockedOut:    "lockedOut",
+	reasonKeyElsewhere: "keyElsewhere",
+	reasonKeyPlain:     "keyPlain",
 }
 
 func (y reason) String() string { return reasonNames[y] }

@@ -69,6 +69,16 @@ func TestEveryReasonIsCounted(t *testing.T) {
 	g := newGate(t)
 	single := brokerA
 	single.Topics = []string{"T"}
+	const keys = "accounts: [{accessKey: a, secretKey: s, rights: all, requireTLS: true}, {accessKey: b, secretKey: s, rights: all, networks: [a]}]\nnetworks: [{name: a, cidr: 10.0.0.1, rights: all}]"
+	signed := func(key, secret string) func(*testing.T, *testServer) {
+		return func(t *testing.T, s *testServer) {
+			s.dialFrom(t, "203.0.113.7").Do(nstest.Sign(nstest.Request(codec.ReqGetNamesrvConfig), key, secret))
+		}
+	}
+	keyed := func(c *namesrv.Config) {
+		rules(keys)(c)
+		c.ProxyProtocolTrusted = "127.0.0.1"
+	}
 	cases := map[string]struct {
 		row     string
 		config  func(*namesrv.Config)
@@ -201,7 +211,16 @@ func TestEveryReasonIsCounted(t *testing.T) {
 				do(operatorRequests[codec.ReqPutKVConfig]())(t, s)
 			},
 		},
-		"singleTopic": {row: "REGISTER_BROKER", provoke: do(single.Register())},
+		"unknownKey":   {row: "GET_NAMESRV_CONFIG", config: keyed, provoke: signed("c", "s")},
+		"badSignature": {row: "GET_NAMESRV_CONFIG", config: keyed, provoke: signed("a", "x")},
+		"lockedOut": {
+			row: "GET_NAMESRV_CONFIG", config: keyed,
+			prepare: func(s *namesrv.Server) { s.LockOut("203.0.113.7") },
+			provoke: signed("a", "s"),
+		},
+		"keyElsewhere": {row: "GET_NAMESRV_CONFIG", config: keyed, provoke: signed("b", "s")},
+		"keyPlain":     {row: "GET_NAMESRV_CONFIG", config: keyed, provoke: signed("a", "s")},
+		"singleTopic":  {row: "REGISTER_BROKER", provoke: do(single.Register())},
 	}
 	for _, why := range namesrv.Reasons() {
 		t.Run(why, func(t *testing.T) {

@@ -78,6 +78,12 @@ func remarkNoPermission(right rights, why reason, from netip.Addr, preset string
 		return fmt.Sprintf("No permission: %v from %s (%s); see brokerJoin in the accessFile of the name server", right, where, preset)
 	case reasonNotTheBroker:
 		return fmt.Sprintf("No permission: %v from %s (%s); the broker has registered from another address", right, where, preset)
+	case reasonUnknownKey, reasonBadSignature, reasonLockedOut: // one text for all, or it would tell which keys there are
+		return fmt.Sprintf("No permission: %v from %s (%s); its signature gives nothing: no account of the accessFile has its key and secret, or too many were wrong", right, where, preset)
+	case reasonKeyElsewhere:
+		return fmt.Sprintf("No permission: %v from %s (%s); the account counts from other networks only", right, where, preset)
+	case reasonKeyPlain:
+		return fmt.Sprintf("No permission: %v from %s (%s); the account counts over TLS only", right, where, preset)
 	}
 	return fmt.Sprintf("No permission: %v from %s (%s); see accessFile / accessPreset of the name server", right, where, preset)
 }

@@ -135,7 +135,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.tls.trusts = s.rules.trusts
 	s.horizons.swap = func() { s.tableNow().SweepHorizons() }
 	s.task = func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
-		return s.serveQueued(c, arrived, frame, out, 0)
+		return s.serveQueued(c, arrived, frame, out, carried{})
 	}
 	if cfg.ClusterTest {
 		s.product = newProductEnv(&cfg, s.tls.forClient)

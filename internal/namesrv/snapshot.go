@@ -142,7 +142,7 @@ func (s *Server) Snapshot() Snapshot {
 		Events:        s.happened.stats(),
 		Routes:        s.keeper.stats(),
 		Horizons:      s.horizons.snapshot(),
-		Access:        s.rules.snapshot(),
+		Access:        s.rules.snapshot(s.clock.Now()),
 		Audit:         s.auditStats(),
 		KVConfig:      s.kv.stats(),
 		Notices:       s.notifier.stats(),

@@ -19,9 +19,22 @@ import (
 
 // readers are the commands that read the API, one of each kind.
 var readers = [][]string{
-	{"explain", "topic", "ORDERS"}, {"explain", "broker", "broker-a"}, {"history", "topic", "ORDERS"}, {"history", "broker", "broker-a"}, {"events"},
-	{"events", "-f"}, {"watch", "topic", "ORDERS"}, {"watch", "brokers"}, {"peers"}, {"clients"}, {"clients", "--list"}, {"log", "level"}, {"protect", "status"},
-	{"protect", "release"}, {"profile", "heap", "-o", "-"}, {"bundle", "-o", "-"},
+	{"explain", "topic", "ORDERS"},
+	{"explain", "broker", "broker-a"},
+	{"history", "topic", "ORDERS"},
+	{"history", "broker", "broker-a"},
+	{"events"},
+	{"events", "-f"},
+	{"watch", "topic", "ORDERS"},
+	{"watch", "brokers"},
+	{"peers"},
+	{"clients"},
+	{"clients", "--list"},
+	{"log", "level"},
+	{"protect", "status"},
+	{"protect", "release"},
+	{"profile", "heap", "-o", "-"},
+	{"bundle", "-o", "-"},
 }
 
 // TestWithoutAPI: a server that is down, a port that is not HTTP, an HTTP server of
@@ -98,11 +111,36 @@ func TestSomeFail(t *testing.T) {
 func TestAPICalledWrongly(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"explain"}, {"explain", "nothing"}, {"explain", "topic"}, {"explain", "topic", "a", "b"}, {"history"}, {"history", "topic"}, {"watch"}, {"watch", "topic"},
-		{"events", "--since", "x"}, {"events", "--since", "-1h"}, {"events", "--limit", "0"}, {"events", "-f", "-w", "1s"}, {"watch", "brokers", "-w", "1s"},
-		{"clients", "--by", "x"}, {"clients", "--list", "--by", "address"}, {"log"}, {"log", "level", "x"}, {"log", "level", "--for", "1s"}, {"log", "level", "info", "--for", "-1s"},
-		{"protect"}, {"protect", "hold", "more"}, {"protect", "off", "--for", "-1s"}, {"profile"}, {"profile", "x"}, {"profile", "cpu", "--seconds", "31"},
-		{"profile", "heap", "-o", "f", "--admin", "a:1;b:1"}, {"bundle", "more"}, {"bundle", "-o", "/"}, {"peers", "--admin", ";"}, {"peers", "--admin", "ftp://x"},
+		{"explain"},
+		{"explain", "nothing"},
+		{"explain", "topic"},
+		{"explain", "topic", "a", "b"},
+		{"history"},
+		{"history", "topic"},
+		{"watch"},
+		{"watch", "topic"},
+		{"events", "--since", "x"},
+		{"events", "--since", "-1h"},
+		{"events", "--limit", "0"},
+		{"events", "-f", "-w", "1s"},
+		{"watch", "brokers", "-w", "1s"},
+		{"clients", "--by", "x"},
+		{"clients", "--list", "--by", "address"},
+		{"log"},
+		{"log", "level", "x"},
+		{"log", "level", "--for", "1s"},
+		{"log", "level", "info", "--for", "-1s"},
+		{"protect"},
+		{"protect", "hold", "more"},
+		{"protect", "off", "--for", "-1s"},
+		{"profile"},
+		{"profile", "x"},
+		{"profile", "cpu", "--seconds", "31"},
+		{"profile", "heap", "-o", "f", "--admin", "a:1;b:1"},
+		{"bundle", "more"},
+		{"bundle", "-o", "/"},
+		{"peers", "--admin", ";"},
+		{"peers", "--admin", "ftp://x"},
 	} {
 		if code, out, errs := runAPI(t, args...); code != exitUsage || out != "" || !strings.HasPrefix(errs, "nsctl: ") {
 			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, out, errs)

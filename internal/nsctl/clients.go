@@ -105,8 +105,16 @@ func (c *ctl) listClients(ctx context.Context) error {
 	}
 	all := []serverConns{}
 	g := &grid{columns: []column{
-		{name: "address"}, {name: "server"}, {name: "id", right: true, wide: true}, {name: "language"}, {name: "version"}, {name: "transport"},
-		{name: "age", right: true}, {name: "idle", right: true}, {name: "requests", right: true}, {name: "brokers"},
+		{name: "address"},
+		{name: "server"},
+		{name: "id", right: true, wide: true},
+		{name: "language"},
+		{name: "version"},
+		{name: "transport"},
+		{name: "age", right: true},
+		{name: "idle", right: true},
+		{name: "requests", right: true},
+		{name: "brokers"},
 	}}
 	for _, a := range answers {
 		if a.err != nil {

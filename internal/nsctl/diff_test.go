@@ -323,8 +323,13 @@ func TestDiffUnreached(t *testing.T) {
 		t.Errorf("nobody is reached: exit %d", code)
 	}
 	for _, args := range [][]string{
-		{"diff"}, {"diff", "a:1"}, {"diff", "a:1", "a:1"}, {"diff", "a:1", "b:1", "--admin", "a:2"}, {"diff", "a:1", "b:1", "--topics", "("},
-		{"diff", "a:1", "b:1", "--rate", "0"}, {"diff", "a:1", "b:1", "--confirm", "-1s"},
+		{"diff"},
+		{"diff", "a:1"},
+		{"diff", "a:1", "a:1"},
+		{"diff", "a:1", "b:1", "--admin", "a:2"},
+		{"diff", "a:1", "b:1", "--topics", "("},
+		{"diff", "a:1", "b:1", "--rate", "0"},
+		{"diff", "a:1", "b:1", "--confirm", "-1s"},
 	} {
 		if code, _, stderr := run(t, args...); code != exitUsage {
 			t.Errorf("%q: exit %d, %q", args, code, stderr)

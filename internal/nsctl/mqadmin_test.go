@@ -79,8 +79,10 @@ func TestMQAdminServers(t *testing.T) {
 		{"updateKvConfig -n " + both + " -s s -k k -v v", exitYes, "create or update kv config to namespace success.\n", ""},
 		{"updateKvConfig -n " + half + " -s s -k k -v w", exitSome, "", deadServer + ": dial"},
 		{"deleteKvConfig -n " + both + " -s s -k k", exitYes, "delete kv config from namespace success.\n", ""},
-		{"wipeWritePerm -n " + both + " -b broker-b", exitNo, fmt.Sprintf("wipe write perm of broker[broker-b] in name server[%s] OK, 3\nwipe write perm of broker[broker-b] in name server[%s] OK, 0\n", first, second),
-			"there is no broker broker-b on " + second},
+		{
+			"wipeWritePerm -n " + both + " -b broker-b", exitNo, fmt.Sprintf("wipe write perm of broker[broker-b] in name server[%s] OK, 3\nwipe write perm of broker[broker-b] in name server[%s] OK, 0\n", first, second),
+			"there is no broker broker-b on " + second,
+		},
 		{"addWritePerm -n " + half + " -b broker-b", exitSome, fmt.Sprintf("add write perm of broker[broker-b] in name server[%s] Failed\nadd write perm of broker[broker-b] in name server[%s] OK, 3\n", deadServer, first), deadServer + ": dial"},
 		{"updateNamesrvConfig -n " + both + " -k productEnvName -v x", exitYes, fmt.Sprintf("update name server config success![%s, %s]\nproductEnvName : x\n", first, second), ""},
 		{"updateNamesrvConfig -n " + half + " -k productEnvName -v y", exitSome, "", deadServer + ": dial"},
@@ -169,8 +171,15 @@ func TestJavaFixed(t *testing.T) {
 		digits int
 		want   string
 	}{
-		{0, 2, "0.00"}, {0.125, 2, "0.13"}, {1.005, 2, "1.01"}, {0.25, 1, "0.3"}, {12.345, 2, "12.35"}, {0.43215, 4, "0.4322"},
-		{-0.125, 2, "-0.13"}, {1e20, 1, "100000000000000000000.0"}, {float64(float32(1.05)), 1, "1.0"},
+		{0, 2, "0.00"},
+		{0.125, 2, "0.13"},
+		{1.005, 2, "1.01"},
+		{0.25, 1, "0.3"},
+		{12.345, 2, "12.35"},
+		{0.43215, 4, "0.4322"},
+		{-0.125, 2, "-0.13"},
+		{1e20, 1, "100000000000000000000.0"},
+		{float64(float32(1.05)), 1, "1.0"},
 	} {
 		if got := javaFixed(tc.f, tc.digits); got != tc.want {
 			t.Errorf("javaFixed(%v, %d) is %s, want %s", tc.f, tc.digits, got, tc.want)

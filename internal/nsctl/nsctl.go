@@ -63,6 +63,7 @@ type ctl struct {
 	yes       bool
 	color     string
 	tls       tlsFlags
+	keys      keyFlags
 
 	ended <-chan struct{} // closed when somebody ends the program
 
@@ -136,6 +137,7 @@ func (c *ctl) root() *cobra.Command {
 	fl.BoolVar(&c.yes, "yes", false, "do not ask before something is changed")
 	fl.StringVar(&c.color, "color", "auto", "auto, always or never")
 	c.tls.add(fl)
+	c.keys.add(fl)
 	cmd.AddCommand(c.commands()...)
 	cmd.AddCommand(c.aliasCommands()...)
 	completes(cmd, "output", words("table", "wide", "json", "yaml", "name"))

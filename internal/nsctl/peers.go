@@ -58,8 +58,15 @@ func (c *ctl) peers(ctx context.Context) error {
 		return err
 	}
 	g := &grid{columns: []column{
-		{name: "peer"}, {name: "server"}, {name: "state"}, {name: "brokers"}, {name: "topics"}, {name: "config"},
-		{name: "version", wide: true}, {name: "checked", wide: true}, {name: "samples", wide: true},
+		{name: "peer"},
+		{name: "server"},
+		{name: "state"},
+		{name: "brokers"},
+		{name: "topics"},
+		{name: "config"},
+		{name: "version", wide: true},
+		{name: "checked", wide: true},
+		{name: "samples", wide: true},
 	}}
 	isSame := true
 	for _, a := range answers {

@@ -97,8 +97,17 @@ func (c *ctl) protectStatus(ctx context.Context) error {
 		return err
 	}
 	g := &grid{columns: []column{
-		{name: "server"}, {name: "mode"}, {name: "cluster"}, {name: "zone"}, {name: "state"}, {name: "live", right: true}, {name: "overdue", right: true},
-		{name: "held", right: true}, {name: "held ever", right: true, wide: true}, {name: "would hold", right: true, wide: true}, {name: "why"},
+		{name: "server"},
+		{name: "mode"},
+		{name: "cluster"},
+		{name: "zone"},
+		{name: "state"},
+		{name: "live", right: true},
+		{name: "overdue", right: true},
+		{name: "held", right: true},
+		{name: "held ever", right: true, wide: true},
+		{name: "would hold", right: true, wide: true},
+		{name: "why"},
 	}}
 	isNormal := true
 	for _, a := range answers {

@@ -176,8 +176,14 @@ func (c *ctl) sendRaw(ctx context.Context, request *codec.Command) error {
 	all := []rawReply{}
 	refused := 0
 	g := &grid{columns: []column{
-		{name: "server"}, {name: "code", right: true}, {name: "name"}, {name: "language", wide: true}, {name: "version", wide: true},
-		{name: "ext"}, {name: "bytes", right: true}, {name: "remark"},
+		{name: "server"},
+		{name: "code", right: true},
+		{name: "name"},
+		{name: "language", wide: true},
+		{name: "version", wide: true},
+		{name: "ext"},
+		{name: "bytes", right: true},
+		{name: "remark"},
 	}}
 	for _, a := range answers {
 		if a.err != nil {

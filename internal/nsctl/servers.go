@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -69,13 +70,17 @@ func askAll[T any](ctx context.Context, c *ctl, ask func(ctx context.Context, co
 	if err != nil {
 		return nil, err
 	}
+	keys, err := c.keys.read()
+	if err != nil {
+		return nil, err
+	}
 	answers := make([]answer[T], len(addrs))
 	var all sync.WaitGroup
 	for i, addr := range addrs {
 		all.Go(func() {
 			a := &answers[i]
 			a.server = addr
-			s := &server{ctl: c, addr: addr, tls: secure}
+			s := &server{ctl: c, addr: addr, tls: secure, signs: keys}
 			defer s.close()
 			a.value, a.err = ask(ctx, s)
 		})
@@ -89,6 +94,7 @@ type server struct {
 	*ctl
 	addr   string
 	tls    *tls.Config
+	signs  client.Keys
 	conn   *client.Conn
 	speaks int32 // the version of its last answer, 0 before it
 }
@@ -119,7 +125,7 @@ func (s *server) ask(ctx context.Context, request *codec.Command) (*codec.Comman
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no answer within %v", s.timeout))
 	defer cancel()
 	if s.conn == nil {
-		conn, err := client.Dial(ctx, s.addr, client.Options{TLS: s.tls, MaxReply: maxAnswer})
+		conn, err := client.Dial(ctx, s.addr, client.Options{TLS: s.tls, MaxReply: maxAnswer, Keys: s.signs})
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause
@@ -245,6 +251,41 @@ func (t *tlsFlags) config() (*tls.Config, error) {
 		cfg.Certificates = []tls.Certificate{cert}
 	}
 	return cfg, nil
+}
+
+// keyFlags are the flags for what requests are signed with.
+type keyFlags struct{ access, secretFile string }
+
+func (k *keyFlags) add(fl *pflag.FlagSet) {
+	fl.StringVar(&k.access, "access-key", "", "key to sign requests with, of an account of the accessFile")
+	fl.StringVar(&k.secretFile, "secret-key-file", "", "file with its secret")
+}
+
+// maxSecret is how many bytes a secret may have, as in an accessFile.
+const maxSecret = 4 << 10
+
+// read returns what to sign with, without what ends the line of the file.
+func (k *keyFlags) read() (client.Keys, error) {
+	if (k.access == "") != (k.secretFile == "") {
+		return client.Keys{}, usage("--access-key and --secret-key-file need each other")
+	}
+	if k.access == "" {
+		return client.Keys{}, nil
+	}
+	f, err := os.Open(k.secretFile)
+	if err != nil {
+		return client.Keys{}, usage("%v", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return client.Keys{}, usage("%v", err)
+	}
+	secret := strings.TrimRight(string(text), "\r\n")
+	if secret == "" || len(secret) > maxSecret {
+		return client.Keys{}, usage("%s: must have a secret of 1 to %d bytes", k.secretFile, maxSecret)
+	}
+	return client.Keys{Access: k.access, Secret: secret}, nil
 }
 
 // hostOf returns the host of host:port, without brackets.

@@ -140,8 +140,15 @@ func (c *ctl) topicRoute() *cobra.Command {
 			}
 			if !raw {
 				columns := []column{
-					{name: "broker"}, {name: "cluster"}, {name: "read", right: true}, {name: "write", right: true}, {name: "perm"},
-					{name: "flag", right: true, wide: true}, {name: "zone", wide: true}, {name: "order", wide: true}, {name: "members"},
+					{name: "broker"},
+					{name: "cluster"},
+					{name: "read", right: true},
+					{name: "write", right: true},
+					{name: "perm"},
+					{name: "flag", right: true, wide: true},
+					{name: "zone", wide: true},
+					{name: "order", wide: true},
+					{name: "members"},
 				}
 				if err := printLists(c, answers, columns, routeRows); err != nil {
 					return err

@@ -5,7 +5,8 @@
 // "sent BODY" or "received BODY" per message; the caller compares the sets.
 //
 // Arguments: node_modules directory, name server address, topic, group, count,
-// seconds to wait.
+// seconds to wait. It signs with ACCESS_KEY and SECRET_KEY of the environment, if they
+// are set.
 // Exit code: 0 all received, 1 not within the time or a message not stored.
 
 const path = require('path');
@@ -17,8 +18,8 @@ const count = Number(countText);
 const common = {
   httpclient: require(path.join(modules, 'urllib')),
   nameSrv: [nameSrv],
-  accessKeyId: '',
-  accessKeySecret: '',
+  accessKeyId: process.env.ACCESS_KEY || '',
+  accessKeySecret: process.env.SECRET_KEY || '',
   clientIP: '127.0.0.1',
 };
 

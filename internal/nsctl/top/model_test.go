@@ -37,8 +37,10 @@ func TestUpdate(t *testing.T) {
 		{"filter dropped", func(s *story) { s.press("/ 2 enter esc") }, "3", func(s *story) any { return len(s.table.rows) }},
 		{"filter dropped while typed", func(s *story) { s.press("/ 2 esc") }, "3 false", func(s *story) any { return fmt.Sprint(len(s.table.rows), " ", s.typing) }},
 		{"filter pasted", func(s *story) { s.press("/"); s.tell(tea.PasteMsg{Content: "r-1\n"}) }, "r-1", func(s *story) any { return s.filter }},
-		{"filter is bounded and clean", func(s *story) { s.press("/"); s.tell(tea.PasteMsg{Content: "\x1b" + strings.Repeat("x", 1000)}) }, `100 \u001b`,
-			func(s *story) any { return fmt.Sprint(len(s.filter), " ", s.filter[:6]) }},
+		{
+			"filter is bounded and clean", func(s *story) { s.press("/"); s.tell(tea.PasteMsg{Content: "\x1b" + strings.Repeat("x", 1000)}) }, `100 \u001b`,
+			func(s *story) any { return fmt.Sprint(len(s.filter), " ", s.filter[:6]) },
+		},
 		{"paste elsewhere", func(s *story) { s.tell(tea.PasteMsg{Content: "q"}) }, "", func(s *story) any { return s.filter }},
 		{"help and back", func(s *story) { s.press("? esc") }, "false", func(s *story) any { return s.help }},
 		{"a tab leaves help", func(s *story) { s.press("? e") }, "false 4", func(s *story) any { return fmt.Sprint(s.help, " ", s.tab) }},
@@ -49,26 +51,36 @@ func TestUpdate(t *testing.T) {
 			s.press("t")
 			s.tell(answerMsg{server: 0, tab: tabBrokers, data: brokersOf(2)})
 		}, "0", func(s *story) any { return s.table.all }},
-		{"an answer that is none", func(s *story) { s.tell(answerMsg{server: 0, tab: tabBrokers, err: fmt.Errorf("busy")}) }, "3 busy",
-			func(s *story) any { return fmt.Sprint(s.table.all, " ", s.live.servers[0].refused) }},
+		{
+			"an answer that is none", func(s *story) { s.tell(answerMsg{server: 0, tab: tabBrokers, err: fmt.Errorf("busy")}) }, "3 busy",
+			func(s *story) any { return fmt.Sprint(s.table.all, " ", s.live.servers[0].refused) },
+		},
 		{"details", func(s *story) { s.press("enter"); s.tell(detailMsg{1, []string{"because"}}) }, "[because]", func(s *story) any { return s.detail.lines }},
-		{"details of what was asked before", func(s *story) { s.press("enter esc down enter"); s.tell(detailMsg{1, []string{"because"}}) }, "[]",
-			func(s *story) any { return s.detail.lines }},
+		{
+			"details of what was asked before", func(s *story) { s.press("enter esc down enter"); s.tell(detailMsg{1, []string{"because"}}) }, "[]",
+			func(s *story) any { return s.detail.lines },
+		},
 		{"details are bounded", func(s *story) {
 			s.press("enter")
 			s.tell(detailMsg{1, make([]string, 5000)})
 			s.press("end")
 		}, "true", func(s *story) any { return len(s.detail.lines) <= mostLines && s.detail.top > 0 }},
 		{"back from details", func(s *story) { s.press("enter enter") }, "true", func(s *story) any { return s.detail == nil }},
-		{"paused", func(s *story) { s.press("space"); s.hear(0, 2, state(t, 9, nil)); s.answer(0, brokersOf(9)) }, "3 9",
-			func(s *story) any { return fmt.Sprint(s.table.all, " ", s.live.servers[0].status.Brokers.Members) }},
+		{
+			"paused", func(s *story) { s.press("space"); s.hear(0, 2, state(t, 9, nil)); s.answer(0, brokersOf(9)) }, "3 9",
+			func(s *story) any { return fmt.Sprint(s.table.all, " ", s.live.servers[0].status.Brokers.Members) },
+		},
 		{"goes on", func(s *story) { s.press("space"); s.answer(0, brokersOf(9)); s.press("space") }, "9", func(s *story) any { return s.table.all }},
 		{"fresh", func(s *story) { s.hear(0, 1, state(t, 3, nil)); s.tell(at(5)) }, "false", func(s *story) any { return s.live.servers[0].isStale(s.now) }},
 		{"stale by silence", func(s *story) { s.hear(0, 1, state(t, 3, nil)); s.tell(at(6)) }, "true", func(s *story) any { return s.live.servers[0].isStale(s.now) }},
-		{"stale by loss", func(s *story) { s.tell(lostMsg{0, fmt.Errorf("gone")}) }, "true gone",
-			func(s *story) any { return fmt.Sprint(s.live.servers[0].isStale(s.now), " ", s.live.servers[0].lost) }},
-		{"back after loss", func(s *story) { s.tell(lostMsg{0, fmt.Errorf("gone")}); s.hear(0, 2, state(t, 3, nil)) }, "false ",
-			func(s *story) any { return fmt.Sprint(s.live.servers[0].isStale(s.now), " ", s.live.servers[0].lost) }},
+		{
+			"stale by loss", func(s *story) { s.tell(lostMsg{0, fmt.Errorf("gone")}) }, "true gone",
+			func(s *story) any { return fmt.Sprint(s.live.servers[0].isStale(s.now), " ", s.live.servers[0].lost) },
+		},
+		{
+			"back after loss", func(s *story) { s.tell(lostMsg{0, fmt.Errorf("gone")}); s.hear(0, 2, state(t, 3, nil)) }, "false ",
+			func(s *story) any { return fmt.Sprint(s.live.servers[0].isStale(s.now), " ", s.live.servers[0].lost) },
+		},
 		{"each event once", func(s *story) {
 			s.hear(0, 1, nil, happening(2, 1, "x", "b"), happening(3, 1, "x", "b"))
 			s.hear(0, 2, nil, happening(1, 0, "x", "b"), happening(3, 1, "x", "b"))

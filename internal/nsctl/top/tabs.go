@@ -38,8 +38,17 @@ var hitterColumns = []column{{name: "SERVER", drop: 1}, {name: "TOPIC"}, {name: 
 // kinds has one for each tab. Its key is q for no tab: that ends.
 var kinds = [tabs]kind{
 	{"b", "[b]rokers", "BROKER", []column{
-		{name: "SERVER", drop: 1}, {name: "CLUSTER", drop: 5}, {name: "BROKER"}, {name: "ID", right: true}, {name: "ADDR", drop: 3}, {name: "ROLE", drop: 7},
-		{name: "STATE"}, {name: "AGE", right: true, drop: 2}, {name: "TIMEOUT", right: true, drop: 6}, {name: "TOPICS", right: true, drop: 4}, {name: "VERSION", drop: 9},
+		{name: "SERVER", drop: 1},
+		{name: "CLUSTER", drop: 5},
+		{name: "BROKER"},
+		{name: "ID", right: true},
+		{name: "ADDR", drop: 3},
+		{name: "ROLE", drop: 7},
+		{name: "STATE"},
+		{name: "AGE", right: true, drop: 2},
+		{name: "TIMEOUT", right: true, drop: 6},
+		{name: "TOPICS", right: true, drop: 4},
+		{name: "VERSION", drop: 9},
 		{name: "SINCE", drop: 8},
 	}, order{column: 1}, fillBrokers},
 	{"t", "[t]opics", "TOPIC", hitterColumns, order{2, true}, fillHitters},
