@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -224,7 +225,7 @@ func writeUntilKilled(path string) {
 	if err != nil {
 		panic(err)
 	}
-	_ = l.Start(nil)
+	_ = l.Start(context.Background())
 	l.Put(&Line{Name: "first"}, true).Wait(nstest.Patience)
 	fmt.Print("w")
 	for {

@@ -14,9 +14,6 @@ type accessColumn struct {
 	id   identity
 }
 
-// anywhere are addresses that stand for the groups.
-var anywhere = map[peerGroup]netip.Addr{groupLoopback: loopback4, groupSite: netip.MustParseAddr("192.168.254.254"), groupPublic: netip.MustParseAddr("203.0.113.254")}
-
 // columns are the groups and the rules: a network as its first address is treated, and
 // who has a certificate or an account, at an address that gives nothing but what all have.
 func (p *accessPolicy) columns() []accessColumn {

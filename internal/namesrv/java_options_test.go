@@ -87,7 +87,7 @@ func TestJavaOptionsIgnored(t *testing.T) {
 // the next start.
 func TestJavaOptionChanged(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "namesrv.properties")
-	options := "-Drocketmq.namesrv.domain=of.option -Dcom.rocketmq.remoting.socket.sndbuf.size=1"
+	options := "-Dcom.rocketmq.remoting.socket.rcvbuf.size=3 -Dcom.rocketmq.remoting.socket.sndbuf.size=1"
 	load := func() Config {
 		cfg := DefaultConfig()
 		if _, err := cfg.LoadJavaOptions(options); err != nil {
@@ -100,7 +100,7 @@ func TestJavaOptionChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.UpdateConfig("rocketmq.namesrv.domain=of.request"); err != nil {
+	if err := s.UpdateConfig("serverSocketRcvBufSize=4"); err != nil {
 		t.Fatal(err)
 	}
 	options = strings.ReplaceAll(options, "=1", "=2")
@@ -108,7 +108,7 @@ func TestJavaOptionChanged(t *testing.T) {
 	if _, err := cfg.LoadProperties(file); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.NamesrvDomain != "of.request" || cfg.ServerSocketSndBufSize != 2 {
-		t.Errorf("at the next start they are %q and %d", cfg.NamesrvDomain, cfg.ServerSocketSndBufSize)
+	if cfg.ServerSocketRcvBufSize != 4 || cfg.ServerSocketSndBufSize != 2 {
+		t.Errorf("at the next start they are %d and %d", cfg.ServerSocketRcvBufSize, cfg.ServerSocketSndBufSize)
 	}
 }

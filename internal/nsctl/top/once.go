@@ -43,7 +43,7 @@ func LookAt(ctx context.Context, s *Server, tabName string) (l Look, err error) 
 			return nil
 		})
 		if err == nil {
-			l.Items, err = json.MarshalNoEscape(all)
+			l.Items, err = json.Marshal(all)
 		}
 	case tabTopics, tabMissed:
 		by := "topic"
