@@ -370,11 +370,17 @@ func TestProtectRelease(t *testing.T) {
 	t.Parallel()
 	s := newAPIServer(t, func(c *namesrv.Config) { c.SelfProtection, c.ScanNotActiveBrokerInterval = "on", 100*time.Millisecond })
 	const brokers = 4
+	conn := nstest.Dial(t, s.addr)
+	var all []byte // in one write, and silent for long: they are late together on a busy machine too
 	for i := range brokers {
-		s.do(nstest.Broker{
+		all = append(all, conn.Frame(nstest.Broker{
 			Cluster: "c", Name: fmt.Sprintf("b%d", i), Addr: fmt.Sprintf("10.0.0.%d:1", i+1), Counter: 1, Topics: []string{"T", "U"},
-			Fields: []string{"heartbeatTimeoutMillis", "1000"},
-		}.Register())
+			Fields: []string{"heartbeatTimeoutMillis", "4000"},
+		}.Register())...)
+	}
+	conn.Write(all)
+	for range brokers {
+		conn.Read()
 	}
 	both := []string{"-n", s.addr, "--admin", s.url}
 	nstest.Eventually(t, "they are held", func() bool {
