@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gonamesrv/internal/namesrv"
+	"gonamesrv/internal/nstest"
 	"gonamesrv/route"
 )
 
@@ -73,7 +74,15 @@ func TestSnapshotKilled(t *testing.T) {
 		if !lines.Scan() || lines.Text() != "written" {
 			t.Fatalf("child %d says %q", i, lines.Text())
 		}
-		time.Sleep(rand.N(8 * time.Millisecond)) // wherever it is by then
+		if i%2 == 0 {
+			time.Sleep(rand.N(8 * time.Millisecond)) // wherever it is by then
+		} else { // however long it takes to what is next, on this machine
+			for late := time.Now().Add(nstest.Patience); time.Now().Before(late); {
+				if half, _ := filepath.Glob(file + ".tmp-*"); len(half) > 0 {
+					break
+				}
+			}
+		}
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
