@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build man run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring licences sbom vulncheck browser pictures interop trials soak clean help
+.PHONY: all build man run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring licences sbom vulncheck browser pictures interop interop-long trials soak clean help
 
 all: test lint ## test and lint
 
@@ -80,8 +80,14 @@ sbom: ## what each program is made of, in CycloneDX's form, into bin/
 vulncheck: ## known vulnerabilities in what the programs call, by Go's own data (25 MB of the module proxy, once)
 	./scripts/vulncheck.sh
 
+# Tests that start JVMs for minutes: those of who may do what, and of mqadmin's own text.
+LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases)$$
+
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
-	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 3 .
+	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 4 -skip '$(LONG)' .
+
+interop-long: ## what interop leaves out: access by address and key, a real attack, mqadmin's text (ten minutes; needs root for namespaces)
+	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 60m -parallel 3 -run '$(LONG)' .
 
 trials: ## ours beside Java while servers, brokers and networks fail: a table (15 minutes; needs root for namespaces, libfaketime for the clock)
 	GONAMESRV_TRIALS=1 GONAMESRV_INTEROP_RACE=0 $(GO) -C internal/interop test -tags interop -count=1 -v -timeout 60m -parallel 8 -run TestTrial .

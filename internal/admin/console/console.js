@@ -157,10 +157,15 @@
     [sent, ...$$(".wide", sent)].filter((e) => e.matches(".wide")).forEach(unreach);
     return sent.isEqualNode(part);
   }
-
+  // refind returns what finds the same link of a row, or what is in the same place, on the page as it will be.
+  function refind(e) {
+    const can = "a[href], button, [tabindex]", k = e.closest("[data-k]")?.dataset.k, href = e.getAttribute("href");
+    const root = e.parentElement?.closest("[id]"), i = $$(can, root || body).indexOf(e);
+    if (k && href) return () => $$("[data-k] a").find((a) => a.getAttribute("href") === href && a.closest("[data-k]").dataset.k === k);
+    return () => $$(can, root ? document.getElementById(root.id) || body : body)[i];
+  }
   function patch(fresh) {
-    const focus = document.activeElement, row = focus && focus.closest("[data-k]");
-    const again = row && focus.getAttribute("href") && { k: row.dataset.k, href: focus.getAttribute("href") };
+    const focus = document.activeElement || document.body, again = refind(focus);
     for (const part of $$("[data-r]", fresh)) {
       const here = document.getElementById(part.id);
       if (!here) continue;
@@ -177,12 +182,8 @@
       }
     }
     for (const input of $$("input[data-filter]")) if (input.value) filter(input);
-    if (again && !document.contains(focus)) {
-      const link = $$("[data-k] a").find((a) => a.getAttribute("href") === again.href && a.closest("[data-k]").dataset.k === again.k);
-      if (link) link.focus({ preventScroll: true });
-    }
-    tick();
-    reach();
+    if (!document.contains(focus)) again()?.focus?.({ preventScroll: true });
+    tick(); reach();
   }
 
   const gap = 1000; // between two pages, at least
