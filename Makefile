@@ -80,8 +80,8 @@ sbom: ## what each program is made of, in CycloneDX's form, into bin/
 vulncheck: ## known vulnerabilities in what the programs call, by Go's own data (25 MB of the module proxy, once)
 	./scripts/vulncheck.sh
 
-# Tests that start JVMs for minutes: those of who may do what, and of mqadmin's own text.
-LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases)$$
+# Tests that start JVMs for minutes: who may do what, mqadmin's own text, comparing servers.
+LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases|TestNsctlDiff)$$
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 4 -skip '$(LONG)' .
