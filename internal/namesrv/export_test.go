@@ -374,8 +374,10 @@ func (s *Server) BrokerConn() engine.Conn {
 
 // How long a write of the snapshot works and sleeps in turn.
 const (
-	WritePiece = writePiece
-	WritePause = writePause
+	WritePiece     = writePiece
+	WritePause     = writePause
+	WriteLong      = writeLong
+	WritePauseLate = writePauseLate
 )
 
 // SetContainer says what shows that the server runs in a container. Before Run only.

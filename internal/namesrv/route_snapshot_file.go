@@ -27,9 +27,12 @@ const (
 
 	// A writer sleeps for writePause as soon as it has worked for writePiece: requests
 	// are worth more. Whoever comes meanwhile waits for a tenth of a millisecond at
-	// most, which is about what a request takes.
-	writePiece = 100 * time.Microsecond
-	writePause = 4 * time.Millisecond
+	// most, which is about what a request takes. After writeLong it sleeps for
+	// writePauseLate: a file of millions of names would be minutes old before it is whole.
+	writePiece     = 100 * time.Microsecond
+	writePause     = 10 * time.Millisecond
+	writeLong      = 5 * time.Second
+	writePauseLate = 4 * time.Millisecond
 )
 
 // A routeStamp is what is said of the moment at which a snapshot is right.

@@ -300,7 +300,11 @@ func (k *routeKeeper) write(hasTime func() bool, reason string) {
 			k.between()
 		}
 		if now := k.now(); now-rested >= writePiece && hasTime() {
-			time.Sleep(writePause)
+			pause := writePause
+			if now-began >= writeLong {
+				pause = writePauseLate
+			}
+			time.Sleep(pause)
 			rested = k.now()
 			slept += rested - now
 		}
