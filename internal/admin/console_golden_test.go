@@ -157,6 +157,7 @@ func goldenPages(t *testing.T) (all []struct {
 		{Addr: hostile, Up: true, Since: &goldenTime, Version: ref(hostile), Checked: &goldenTime, TookMs: 3, Checks: 10, Failed: 1, Brokers: differ, Topics: peerPart{Compared: true, Differ: ref(0)}, Config: peerPart{Why: ref(hostile)}},
 		{Addr: "10.0.0.2:9876", Why: ref("connection refused"), Since: &goldenTime, Checks: 3, Failed: 3},
 		{Addr: "10.0.0.3:9876"},
+		{Addr: "10.0.0.4:9876", Up: true, Since: &goldenTime, Checked: &goldenTime, Checks: 1, Topics: peerPart{Compared: true, Differ: ref(0), Samples: []string{"ORDERS: only here"}}},
 	}})
 	add("trouble_hostile", "trouble", busy, trouble{"broker not found", hostile, hostile, &goldenEvents(hostile)[0]})
 	add("login", "login", nil, loginView{HasForm: true, Next: "/topics/" + hostile})
@@ -242,7 +243,7 @@ func TestWords(t *testing.T) {
 		durationWord(1500): "1.5 s", durationWord(61_500): "61 s", durationWord(125_000): "2 min 5 s", durationWord(7_260_000): "2 h 1 min", durationWord(200_000_000): "2 d 7 h",
 		nameWord("größe"): "größe", nameWord(""): `""`, nameWord(" a"): `" a"`, nameWord("a\u202eb"): `"a\u202eb"`, nameWord("a\xff"): `"a\xff"`, nameWord("a\nb"): `"a\nb"`,
 		string(whenHTML((*stamp)(nil))): notKnown, string(ageHTML((*int64)(nil))): notKnown,
-		agreeWord(nil): "not configured", agreeWord(&peersAnswer{}): "not configured #2", agreeWord(&peersAnswer{3, 0, 1}): "1 of 3 not reached", agreeWord(&peersAnswer{3, 1, 1}): "1 of 3 differ", agreeWord(&peersAnswer{Configured: 3}): "3 agree",
+		agreeWord(nil): "not configured", agreeWord(&peersAnswer{}): "not configured #2", agreeWord(&peersAnswer{Configured: 3, Unreachable: 1, NotAsked: 1}): "1 of 3 not reached", agreeWord(&peersAnswer{3, 1, 1, 1}): "1 of 3 differ", agreeWord(&peersAnswer{Configured: 3}): "3 agree", agreeWord(&peersAnswer{Configured: 3, NotAsked: 2}): "2 of 3 not asked yet",
 	} {
 		if want, _, _ = strings.Cut(want, " #"); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -292,7 +292,7 @@ var signs = map[string]struct{ sign, level, word string }{
 	stepOK: {"✓", "ok", ""}, stepInfo: {"i", "info", ""}, stepFailed: {"✕", "bad", ""},
 	verdictRouted: {"✓", "ok", ""}, verdictPartly: {"▲", "warn", "routed in part"}, verdictReadOnly: {"▲", "warn", "read only"},
 	verdictNotRouted: {"✕", "bad", "not routed"}, verdictGated: {"✕", "bad", "no routes yet"},
-	"nothing": {"✓", "ok", ""}, "up": {"●", "ok", "reached"}, "down": {"✕", "bad", "not reached"}, "same": {"✓", "ok", "the same"}, "differs": {"▲", "warn", ""},
+	"nothing": {"✓", "ok", ""}, "up": {"●", "ok", "reached"}, "down": {"✕", "bad", "not reached"}, "same": {"✓", "ok", "the same"}, "differs": {"▲", "warn", ""}, "differing": {"◔", "info", "differs, for a short time"},
 }
 
 // signHTML shows a state, a verdict or a result.
@@ -337,6 +337,8 @@ func agreeWord(p *peersAnswer) string {
 		return fmt.Sprintf("%d of %d differ", p.Differ, p.Configured)
 	case p.Unreachable > 0:
 		return fmt.Sprintf("%d of %d not reached", p.Unreachable, p.Configured)
+	case p.NotAsked > 0:
+		return fmt.Sprintf("%d of %d not asked yet", p.NotAsked, p.Configured)
 	}
 	return fmt.Sprintf("%d agree", p.Configured)
 }

@@ -90,3 +90,11 @@ func TestStatusIsThatOfReadyz(t *testing.T) {
 		t.Errorf("afterwards: %s %q %+v", st.State, st.Reasons, st.Attention)
 	}
 }
+
+// TestPeerTotals: a name server that was not asked yet is none that cannot be reached.
+func TestPeerTotals(t *testing.T) {
+	got := *peerTotals([]namesrv.PeerStats{{}, {Checks: 1}, {Checks: 2, Up: true}, {Checks: 1, Up: true, Brokers: namesrv.PeerPart{Compared: true, Differ: 3}}})
+	if want := (peersAnswer{Configured: 4, Differ: 1, Unreachable: 1, NotAsked: 1}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}

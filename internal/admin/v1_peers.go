@@ -124,13 +124,16 @@ func peerPartOf(p *namesrv.PeerPart) peerPart {
 	return part
 }
 
-// peerTotals says how many peers there are, how many differ and how many cannot be
-// reached.
+// peerTotals says how many peers there are, how many differ, how many cannot be
+// reached and how many were not asked yet.
 func peerTotals(peers []namesrv.PeerStats) *peersAnswer {
 	t := &peersAnswer{Configured: len(peers)}
 	for i := range peers {
 		p := &peers[i]
-		if !p.Up {
+		switch {
+		case p.Checks == 0:
+			t.NotAsked++
+		case !p.Up:
 			t.Unreachable++
 		}
 		if doesDiffer(p) {

@@ -94,6 +94,7 @@ type peersAnswer struct {
 	Configured  int `json:"configured"`
 	Differ      int `json:"differ"`
 	Unreachable int `json:"unreachable"`
+	NotAsked    int `json:"notAsked"` // yet
 }
 
 // status is what to look at first. What is not measured is null.

@@ -32,7 +32,8 @@ func TestPages(t *testing.T) {
 	for _, kind := range clusters {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t)
+			other := start(t) // it knows no broker; nobody is at the port beside it
+			s := start(t, fmt.Sprintf("peerNamesrvAddr=%s;127.0.0.1:1", other.addr), "peerCheckSeconds=10")
 			c := kind.register(t, s)
 			p := s.open(t, browser)
 			for name, path := range pages(c) {

@@ -222,9 +222,8 @@
   const states = { ready: ["●", "ok", "ready"], notReady: ["✕", "bad", "not ready"], starting: ["◔", "warn", "starting"], draining: ["▽", "warn", "draining"] };
   function agree(p) {
     if (!p || !p.configured) return "not configured";
-    if (p.differ) return p.differ + " of " + p.configured + " differ";
-    if (p.unreachable) return p.unreachable + " of " + p.configured + " not reached";
-    return p.configured + " agree";
+    const [k, word] = [["differ", "differ"], ["unreachable", "not reached"], ["notAsked", "not asked yet"]].find(([k]) => p[k]) || [];
+    return k ? `${p[k]} of ${p.configured} ${word}` : p.configured + " agree";
   }
   function showState(st) {
     const sign = $("#strip [data-state]");
