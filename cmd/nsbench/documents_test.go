@@ -18,8 +18,17 @@ import (
 // small makes a documented run short, whatever its scenario: of these parameters it is
 // given those that it knows. The last value of a flag counts.
 var small = [][2]string{
-	{"warmup", "0s"}, {"duration", "100ms"}, {"timeout", "60s"}, {"topics", "50"}, {"brokers", "4"}, {"brokers-per-topic", "2"},
-	{"connections", "2"}, {"rate", "200"}, {"registrars", "2"}, {"period", "100ms"}, {"away", "100ms"},
+	{"warmup", "0s"},
+	{"duration", "100ms"},
+	{"timeout", "60s"},
+	{"topics", "50"},
+	{"brokers", "4"},
+	{"brokers-per-topic", "2"},
+	{"connections", "2"},
+	{"rate", "200"},
+	{"registrars", "2"},
+	{"period", "100ms"},
+	{"away", "100ms"},
 }
 
 // smaller returns the command with small parameters, in front of what comes behind --.
