@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build man run test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics monitoring licences sbom vulncheck browser pictures interop interop-long trials soak clean help
+.PHONY: all build man run demo test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics configuration monitoring licences sbom vulncheck browser pictures interop interop-long trials soak clean help
 
 all: test lint ## test and lint
 
@@ -17,6 +17,9 @@ man: ## write the man pages of nsctl into bin/man
 
 run: build ## start a name server on port 9876
 	./$(BIN)/namesrv
+
+demo: build ## five minutes of a server and a simulated cluster, to look at in a browser
+	./$(BIN)/nsbench demo
 
 # Packages without a goroutine, a lock or an atomic, in which the race detector
 # has nothing to find: TestSerialPackages in docs makes sure of that.
@@ -61,6 +64,9 @@ files: ## write docs/FILES.md, the map of all files, anew; new files get a row w
 
 metrics: ## write docs/METRICS.md, the list of all metrics, anew
 	$(GO) test -count=1 -run TestMetricsFile ./internal/admin -update
+
+configuration: ## write what the code knows of keys into docs/CONFIGURATION.md anew
+	$(GO) test -count=1 -run TestConfigurationFile ./internal/namesrv -update-configuration
 
 monitoring: ## rules and board against a Prometheus that scrapes a server under load (needs Debian's package prometheus)
 	$(GO) test -tags monitoring -count=1 -v -timeout 5m -run TestMonitoring ./internal/admin

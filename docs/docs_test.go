@@ -25,44 +25,6 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// TestReadmeNamesKeys makes sure that the README says something of each key of
-// the configuration.
-func TestReadmeNamesKeys(t *testing.T) {
-	readme := read(t, "../README.md")
-	keys := regexp.MustCompile(`Key\("(\w+)"`).FindAllStringSubmatch(read(t, "../internal/namesrv/properties.go"), -1)
-	if len(keys) < 40 {
-		t.Fatalf("only %d keys found", len(keys))
-	}
-	for _, m := range keys {
-		if !strings.Contains(readme, "`"+m[1]+"`") {
-			t.Errorf("README.md does not name the key %s", m[1])
-		}
-	}
-}
-
-// TestReadmeListsKeysOnce finds the keys that README's table has twice, as a
-// merge leaves them.
-func TestReadmeListsKeysOnce(t *testing.T) {
-	_, table, ok := strings.Cut(read(t, "../README.md"), "\n| Key | Default | Meaning |\n")
-	if !ok {
-		t.Fatal("no table of keys")
-	}
-	table, _, _ = strings.Cut(table, "\n\n")
-	listed := map[string]bool{}
-	for row := range strings.SplitSeq(table, "\n") {
-		first, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), "|")
-		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(first, -1) {
-			if listed[m[1]] {
-				t.Errorf("README.md lists the key %s twice", m[1])
-			}
-			listed[m[1]] = true
-		}
-	}
-	if len(listed) < 40 {
-		t.Errorf("only %d keys found", len(listed))
-	}
-}
-
 // TestCompatIsInOrder makes sure that the differences ascend, and that no number
 // is given twice: tests and other rows call upon them.
 func TestCompatIsInOrder(t *testing.T) {

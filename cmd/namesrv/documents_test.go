@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"gonamesrv/internal/doctest"
 	"gonamesrv/internal/nstest"
 )
 
-// shows says what the commands of README.md and docs/API.md print that ask a server: a
+// shows says what the commands of documents print that ask a server over HTTP: a
 // pattern for the whole output, by the command without its comment. A command without a
 // row has to be answered with a success.
 var shows = map[string]string{
@@ -38,8 +39,24 @@ var shows = map[string]string{
 // generation is one that documents take for an example. 0 is before all.
 var generation = regexp.MustCompile(`\b[0-9a-z]{6,9}\.\d+\b`)
 
-// TestDocumentedCommands types into a shell what the documents tell people to ask a
-// server.
+// typeNamesrv types a command of a document that starts the server's program, and ends.
+func typeNamesrv(t *testing.T, c doctest.Command) {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "namesrv.properties")
+	if err := os.WriteFile(conf, []byte("accessPreset=strict\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := strings.Fields(strings.ReplaceAll(c.Text, "namesrv.properties", conf))
+	ctx, cancel := context.WithTimeout(t.Context(), nstest.Patience)
+	defer cancel()
+	var out, errs strings.Builder
+	if code := run(ctx, args[1:], func(string) string { return "" }, &out, &errs); code != exitOK || out.Len() == 0 || ctx.Err() != nil {
+		t.Errorf("%s:%d: %s: exit %d, %v: %s%s", c.File, c.Line, c.Text, code, ctx.Err(), &errs, &out)
+	}
+}
+
+// TestDocumentedCommands types what the documents tell people to type, and into a shell
+// what they are to ask a server over HTTP.
 func TestDocumentedCommands(t *testing.T) {
 	for _, tool := range []string{"curl", "sh"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -49,26 +66,20 @@ func TestDocumentedCommands(t *testing.T) {
 			t.Skip(err)
 		}
 	}
+	all, err := doctest.Of("../..", doctest.Namesrv)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var commands []string
-	for _, file := range []string{"../../README.md", "../../docs/API.md"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, block := range strings.Split(string(text), "\n```") {
-			if i%2 == 0 {
-				continue // between two blocks
-			}
-			for line := range strings.Lines(block) {
-				if strings.Contains(line, "localhost:19876") || strings.Contains(line, "admin.tokens") {
-					command, _, _ := strings.Cut(line, " # ")
-					commands = append(commands, strings.TrimSpace(command))
-				}
-			}
+	for _, c := range all {
+		if c.Program() == "namesrv" {
+			typeNamesrv(t, c)
+		} else {
+			commands = append(commands, c.Text)
 		}
 	}
-	if len(commands) < 14 {
-		t.Errorf("the documents have only %d commands", len(commands))
+	if len(commands) < 14 || len(all) < len(commands)+3 {
+		t.Errorf("the documents have only %d commands, %d with curl", len(all), len(commands))
 	}
 
 	dir := t.TempDir()

@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.AddCommand(newRunCommand(), newCompareCommand(), newReportCommand(), newResultsCommand(), newListCommand(), newFloorCommand())
+	cmd.AddCommand(newRunCommand(), newCompareCommand(), newReportCommand(), newResultsCommand(), newListCommand(), newFloorCommand(), newDemoCommand())
 	switch err := cmd.ExecuteContext(ctx); {
 	case errors.Is(err, bench.ErrWrong):
 		fmt.Fprintln(stderr, err)

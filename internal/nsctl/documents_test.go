@@ -2,8 +2,8 @@ package nsctl
 
 import (
 	"context"
+	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,12 +14,12 @@ import (
 	"github.com/mattn/go-shellwords"
 	"github.com/spf13/cobra"
 
+	"gonamesrv/internal/doctest"
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
 )
 
 var (
-	documentedLine = regexp.MustCompile(`^(?:bin/)?nsctl .*`)
 	documentedExit = regexp.MustCompile(`\bexit (\d)\b`)
 	documentedBits = regexp.MustCompile(`--seconds \d+`)
 )
@@ -55,83 +55,65 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	env := map[string]string{"NSCTL_NAMESRV": ns1 + ";" + ns2}
 	seen := map[string]bool{} // commands
-	files := []string{"README.md", "docs/NSCTL.md"}
-	texts := map[string][]byte{}
-	for _, file := range files {
-		text, err := os.ReadFile(filepath.Join("..", "..", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts[file] = text
+	commands, err := doctest.Of("../..", doctest.Nsctl)
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir()) // some write files
-	for _, file := range files {
-		text := texts[file]
-		lines := 0
-		for i, block := range strings.Split(string(text), "\n```") {
-			if i%2 == 0 || !strings.HasPrefix(block, "sh\n") {
-				continue
-			}
-			for line := range strings.Lines(block) {
-				if line = strings.TrimSpace(line); !documentedLine.MatchString(line) {
-					continue
+	for _, typed := range commands {
+		where := fmt.Sprintf("%s:%d: %s", typed.File, typed.Line, typed.Text)
+		want := exitYes
+		if m := documentedExit.FindStringSubmatch(typed.Comment); m != nil && strings.HasPrefix(typed.Comment, m[0]) {
+			want, _ = strconv.Atoi(m[1])
+		}
+		command, to, _ := strings.Cut(typed.Text, " > ")
+		command = strings.NewReplacer("ns1:9876", ns1, "ns2:9876", ns2, "ns3:9876", java, "java:9876", java, "10.0.0.1:19876", api(ns1), "60s", nstest.Patience.String()).Replace(command)
+		command = documentedBits.ReplaceAllString(command, "--seconds 1")
+		args, err := shellwords.Parse(strings.TrimPrefix(command, "bin/"))
+		if err != nil {
+			t.Fatalf("%s: %v", where, err)
+		}
+		var out, errs safeText
+		c := &ctl{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, env: func(key string) string { return env[key] }, now: time.Now, bundleSeconds: 1}
+		root := c.root()
+		root.InitDefaultCompletionCmd()
+		cmd, _, err := root.Find(args[1:])
+		if err != nil {
+			t.Errorf("%s: %v", where, err)
+			continue
+		}
+		path := cmd.CommandPath()
+		if path == "nsctl top" && !slices.Contains(args, "--once") {
+			seen[path] = true
+			continue // it needs a terminal: TestTopOnATerminal
+		}
+		if path == "nsctl diff" {
+			args = append(args, "--confirm", "0s")
+		}
+		args = slices.Insert(args, 1, "--timeout", nstest.Patience.String())
+		ctx, end := context.WithCancel(t.Context())
+		if isEndless(path, args) {
+			go func() {
+				defer end()
+				for late := time.Now().Add(nstest.Patience); out.String()+errs.String() == "" && time.Now().Before(late); {
+					time.Sleep(time.Millisecond)
 				}
-				command, comment, _ := strings.Cut(line, " #")
-				command, to, _ := strings.Cut(command, " > ")
-				want := exitYes
-				if m := documentedExit.FindStringSubmatch(comment); m != nil && strings.HasPrefix(strings.TrimSpace(comment), m[0]) {
-					want, _ = strconv.Atoi(m[1])
-				}
-				command = strings.NewReplacer("ns1:9876", ns1, "ns2:9876", ns2, "ns3:9876", java, "java:9876", java, "10.0.0.1:19876", api(ns1), "60s", nstest.Patience.String()).Replace(command)
-				command = documentedBits.ReplaceAllString(command, "--seconds 1")
-				args, err := shellwords.Parse(strings.TrimPrefix(command, "bin/"))
-				if err != nil {
-					t.Fatalf("%s: %v", command, err)
-				}
-				var out, errs safeText
-				c := &ctl{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, env: func(key string) string { return env[key] }, now: time.Now, bundleSeconds: 1}
-				root := c.root()
-				root.InitDefaultCompletionCmd()
-				cmd, _, err := root.Find(args[1:])
-				if err != nil {
-					t.Errorf("%s: %s: %v", file, line, err)
-					continue
-				}
-				path := cmd.CommandPath()
-				if path == "nsctl top" && !slices.Contains(args, "--once") {
-					seen[path] = true
-					continue // it needs a terminal: TestTopOnATerminal
-				}
-				if path == "nsctl diff" {
-					args = append(args, "--confirm", "0s")
-				}
-				args = slices.Insert(args, 1, "--timeout", nstest.Patience.String())
-				ctx, end := context.WithCancel(t.Context())
-				if isEndless(path, args) {
-					go func() {
-						defer end()
-						for late := time.Now().Add(nstest.Patience); out.String()+errs.String() == "" && time.Now().Before(late); {
-							time.Sleep(time.Millisecond)
-						}
-					}()
-				}
-				lines++
-				seen[cmd.CommandPath()] = true
-				code := c.run(ctx, args[1:])
-				end()
-				if code != want {
-					t.Errorf("%s: %s: exit %d, want %d: %s%s", file, line, code, want, errs.String(), out.String())
-				}
-				if to != "" {
-					if err := os.WriteFile(strings.TrimSpace(to), []byte(out.String()), 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
+			}()
+		}
+		seen[cmd.CommandPath()] = true
+		code := c.run(ctx, args[1:])
+		end()
+		if code != want {
+			t.Errorf("%s: exit %d, want %d: %s%s", where, code, want, errs.String(), out.String())
+		}
+		if to != "" {
+			if err := os.WriteFile(strings.TrimSpace(to), []byte(out.String()), 0o600); err != nil {
+				t.Fatal(err)
 			}
 		}
-		if lines < 2 {
-			t.Errorf("%s has %d commands", file, lines)
-		}
+	}
+	if len(commands) < 70 {
+		t.Errorf("the documents have only %d commands", len(commands))
 	}
 
 	// Each command is there.
@@ -146,5 +128,41 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	for _, group := range Command().Commands() {
 		walk(group)
+	}
+}
+
+// TestDocumentsNameCommands makes sure that the commands which documents name in their
+// sentences exist, with their flags.
+func TestDocumentsNameCommands(t *testing.T) {
+	files, err := doctest.Files("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, file := range files {
+		text, err := os.ReadFile("../../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("`nsctl ([^`\n]+)`").FindAllStringSubmatch(string(text), -1) {
+			args, err := shellwords.Parse(m[1])
+			if err != nil {
+				t.Fatalf("%s: %s: %v", file, m[1], err)
+			}
+			named++
+			cmd, rest, err := (&ctl{env: func(string) string { return "" }}).root().Find(args)
+			if err == nil {
+				err = cmd.ParseFlags(rest)
+			}
+			switch {
+			case err != nil:
+				t.Errorf("%s: nsctl %s: %v", file, m[1], err)
+			case cmd.HasSubCommands() && cmd.Flags().NArg() > 0:
+				t.Errorf("%s: there is no nsctl %s", file, m[1])
+			}
+		}
+	}
+	if named < 20 {
+		t.Errorf("only %d commands found", named)
 	}
 }
