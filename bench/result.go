@@ -212,7 +212,9 @@ type Survival struct {
 	RegistrationsMissed uint64 `json:"registrationsMissed"`
 }
 
-// A Process is what the system says of one process, over the measured time.
+// A Process is what the system says of one process, or of all processes of a
+// server together, over the measured time. Memory that processes share counts for
+// each of them.
 type Process struct {
 	CPUSeconds           float64 `json:"cpuSeconds"` // user and system
 	CPUUserSeconds       float64 `json:"cpuUserSeconds"`
@@ -222,6 +224,7 @@ type Process struct {
 	RSS                  uint64  `json:"rss"`                  // at the end
 	Threads              int     `json:"threads"`
 	FDs                  int     `json:"fds"`
+	Processes            int     `json:"processes,omitempty"` // of a server; 0 is not known
 }
 
 // A Ceiling is what the generator reaches against a server that only echoes:

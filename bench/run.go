@@ -83,7 +83,7 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 		progress = func(Progress) {}
 	}
 	r := &run{sc: sc, p: sc.Params, kind: kind, opt: opt, progress: progress, res: new(Result)}
-	r.meter.pid, r.own.pid = opt.Target.PID, os.Getpid()
+	r.meter.pid, r.own.pid, r.own.alone = opt.Target.PID, os.Getpid(), true
 	if err := r.meter.begin(); err != nil {
 		return nil, err
 	}
@@ -476,7 +476,7 @@ func (r *run) measureCeiling(ctx context.Context) error {
 
 // runCeiling drives d; the figures per million are sums still.
 func runCeiling(ctx context.Context, d *driver, pid int, length time.Duration) (*Ceiling, error) {
-	own, server := meter{pid: os.Getpid()}, meter{pid: pid}
+	own, server := meter{pid: os.Getpid(), alone: true}, meter{pid: pid}
 	d.enter(0)
 	if err := sleep(ctx, length/5); err != nil {
 		return nil, err

@@ -197,6 +197,9 @@ func pid(r *bench.Result) string {
 	if r.Target.PID == 0 {
 		return ", process unknown: its CPU and memory were not measured"
 	}
+	if n := r.Server.Processes; n > 1 {
+		return fmt.Sprintf(", process %d and what it has started, %d in all", r.Target.PID, n)
+	}
 	return fmt.Sprintf(", process %d", r.Target.PID)
 }
 

@@ -119,7 +119,7 @@ func (f *runCommand) scenario(args []string, fl *pflag.FlagSet) (sc bench.Scenar
 	return sc, sc.Validate()
 }
 
-func (f *runCommand) run(cmd *cobra.Command, args []string) error {
+func (f *runCommand) run(cmd *cobra.Command, args []string) (err error) {
 	var argv []string
 	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 		args, argv = args[:dash], args[dash:]
@@ -148,7 +148,7 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) error {
 		if err := server.Start(cmd.Context()); err != nil {
 			return fmt.Errorf("start the server: %w", err)
 		}
-		defer func() { _ = server.Kill() }() // it is gone in any case
+		defer func() { err = errors.Join(err, server.Kill()) }()
 		opt.Server, opt.Target = server, server.Target()
 	}
 	var progress func(bench.Progress)
