@@ -210,6 +210,8 @@ type Survival struct {
 	// RegistrationsMissed counts registrations of the whole run that had no
 	// success, where brokers register on their period.
 	RegistrationsMissed uint64 `json:"registrationsMissed"`
+
+	Recovery *Recovery `json:"recovery,omitempty"`
 }
 
 // A Process is what the system says of one process, or of all processes of a

@@ -47,6 +47,7 @@ type run struct {
 	begun       int64                    // when it began
 	stopKeeping func()                   // ends what keeps brokers alive beside the load
 	wasAway     bool                     // the server was, in that event
+	recovery    Recovery
 	milMu       sync.Mutex               // guards the following fields
 	marks       []Milestone
 	steps       []Step
