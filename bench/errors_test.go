@@ -39,6 +39,7 @@ func TestRefusedFails(t *testing.T) {
 			sc := scenario(t, tt.kind, "requests", tt.requests, "duration", "10m", "rate", "0")
 			if tt.kind == "jmh-d" {
 				set(t, &sc, "pause-up-to", "0s")
+				set(t, &sc, "bump", "false") // the fake takes what it refuses
 			}
 			res := mustFail(t, sc, at(f.addr), "register: 2871 of 3000 requests were refused (SYSTEM_BUSY), that is 95.7 %, and at most 1 % may be")
 			if got, want := res.ErrorCounts(), (bench.ErrorCounts{Requests: tt.all, Refused: refused}); got != want {
