@@ -8,6 +8,8 @@ import (
 	"net"
 	"os/exec"
 	"time"
+
+	"gonamesrv/bench/group"
 )
 
 // A Command is a server that is started by a command and listens on a known
@@ -24,7 +26,8 @@ type Command struct {
 }
 
 // Start starts the process and waits until it accepts connections. It fails
-// when somebody else listens on the address already.
+// when somebody else listens on the address already, and then leaves no process
+// behind.
 func (c *Command) Start(ctx context.Context) error {
 	if len(c.Argv) == 0 {
 		return errors.New("no command")
@@ -35,6 +38,7 @@ func (c *Command) Start(ctx context.Context) error {
 	}
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Stdout, cmd.Stderr = c.Output, c.Output
+	group.Own(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -56,33 +60,37 @@ func (c *Command) Start(ctx context.Context) error {
 		}
 		select {
 		case <-ended:
-			return fmt.Errorf("%s ended before it listened on %s: %v", c.Argv[0], c.Address, cmd.ProcessState)
+			// A script may have started the server and ended.
+			if !group.Alive(cmd.Process.Pid) {
+				return fmt.Errorf("%s ended before it listened on %s: %v", c.Argv[0], c.Address, cmd.ProcessState)
+			}
 		default:
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) {
-			_ = c.Kill()
-			return errors.Join(fmt.Errorf("%s does not listen on %s within %v", c.Argv[0], c.Address, within), ctx.Err())
+			return errors.Join(fmt.Errorf("%s does not listen on %s within %v", c.Argv[0], c.Address, within), ctx.Err(), c.Kill())
 		}
 	}
 }
 
-// Kill ends the process and waits until it is gone. One that was never started
-// is gone.
+// Kill ends the process and all that it has started, and waits until they are
+// gone. One that was never started is gone.
 func (c *Command) Kill() error {
 	if c.cmd == nil {
 		return nil
 	}
-	_ = c.cmd.Process.Kill() // fails when it has ended
+	if err := group.Kill(c.cmd.Process.Pid); err != nil {
+		return err
+	}
 	<-c.ended
 	return nil
 }
 
-// Pause stops the process until Resume.
+// Pause stops the process, and what it has started, until Resume.
 func (c *Command) Pause() error {
 	if c.cmd == nil {
 		return errNotStarted
 	}
-	return pauseProcess(c.cmd.Process)
+	return group.Pause(c.cmd.Process.Pid)
 }
 
 // Resume lets the process go on.
@@ -90,7 +98,7 @@ func (c *Command) Resume() error {
 	if c.cmd == nil {
 		return errNotStarted
 	}
-	return resumeProcess(c.cmd.Process)
+	return group.Resume(c.cmd.Process.Pid)
 }
 
 var errNotStarted = errors.New("the server was not started")

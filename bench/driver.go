@@ -335,6 +335,25 @@ func (d *driver) note(n, op int, ns int64) {
 	s.record(ns)
 }
 
+// noteReply records one reply beside the streams, in the phase n: a right one
+// that took ns, a wrong one, or one of a kind of error.
+func (d *driver) noteReply(n, op int, ns int64, bytes Bytes, errorKind string, wrong bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.extraStats(n, op)
+	s.sent++
+	s.bytes.Sent += bytes.Sent
+	s.bytes.Received += bytes.Received
+	switch {
+	case wrong:
+		s.wrong++
+	case errorKind != "":
+		s.fail(errorKind)
+	default:
+		s.record(ns)
+	}
+}
+
 // noteSent counts oneway requests sent beside the streams.
 func (d *driver) noteSent(n, op int, requests, bytes uint64) {
 	d.mu.Lock()

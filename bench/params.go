@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"encoding"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -23,7 +24,8 @@ type Params struct {
 	Depth           int      `json:"depth,omitempty" about:"unanswered requests per connection, in a closed loop"`
 	Rate            float64  `json:"rate,omitempty" about:"requests per second of all connections, whatever the server does; 0 is a closed loop"`
 	Requests        int      `json:"requests,omitempty" about:"end after so many requests, without warm-up; 0 goes by time"`
-	Warmup          Duration `json:"warmup,omitempty" about:"load before anything is measured"`
+	Warmup          Warmup   `json:"warmup,omitempty" about:"load before anything is measured: a time, or 'still': until three windows in a row are within 5 %"`
+	WarmupMost      Duration `json:"warmup-most,omitempty" about:"the longest warm-up until the figure stands still"`
 	Duration        Duration `json:"duration,omitempty" about:"length of each phase"`
 	Bump            bool     `json:"bump,omitempty" about:"each registration has a new data version"`
 	Changed         float64  `json:"changed,omitempty" about:"percent of its topics that each registration changes"`
@@ -90,7 +92,7 @@ func (p *Params) Set(key, text string) error {
 		*to, err = strconv.ParseBool(text)
 	case *string:
 		*to = text
-	case *Duration:
+	case encoding.TextUnmarshaler:
 		err = to.UnmarshalText([]byte(text))
 	default:
 		panic(fmt.Sprintf("bench: parameter %s is a %T", key, to))
@@ -103,7 +105,7 @@ func (p *Params) Set(key, text string) error {
 
 var valueNames = map[reflect.Type]string{
 	reflect.TypeFor[int](): "whole number", reflect.TypeFor[float64](): "number", reflect.TypeFor[bool](): "true or false",
-	reflect.TypeFor[Duration](): "duration such as 10s",
+	reflect.TypeFor[Duration](): "duration such as 10s", reflect.TypeFor[Warmup](): "duration such as 10s, and not still",
 }
 
 // Get returns the text of one parameter, "" if there is no such parameter.
@@ -112,8 +114,9 @@ func (p *Params) Get(key string) string {
 	if !ok {
 		return ""
 	}
-	if d, ok := v.Interface().(Duration); ok {
-		return time.Duration(d).String()
+	if d, ok := v.Interface().(encoding.TextMarshaler); ok {
+		text, _ := d.MarshalText() // durations have one
+		return string(text)
 	}
 	return fmt.Sprint(v.Interface())
 }

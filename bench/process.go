@@ -4,9 +4,11 @@ import (
 	"fmt"
 
 	"github.com/shirou/gopsutil/v4/process"
+
+	"gonamesrv/bench/group"
 )
 
-// readProcess returns what the system says of a process now; CPU times count
+// readProcess returns what the system says of one process now; CPU times count
 // from its start, in steps of what the system counts in (10 ms on Linux).
 func readProcess(pid int) (Process, error) {
 	p, err := process.NewProcess(int32(pid))
@@ -17,7 +19,13 @@ func readProcess(pid int) (Process, error) {
 	if err != nil {
 		return Process{}, fmt.Errorf("process %d: %w", pid, err)
 	}
-	out := Process{CPUUserSeconds: t.User, CPUSystemSeconds: t.System, CPUSeconds: t.User + t.System}
+	out := sizeOf(p)
+	out.CPUUserSeconds, out.CPUSystemSeconds, out.CPUSeconds = t.User, t.System, t.User+t.System
+	return out, nil
+}
+
+// sizeOf is what the system says of a process beside its CPU time.
+func sizeOf(p *process.Process) (out Process) {
 	if m, err := p.MemoryInfo(); err == nil {
 		out.RSS, out.PeakRSS = m.RSS, max(m.HWM, m.RSS)
 	}
@@ -27,13 +35,38 @@ func readProcess(pid int) (Process, error) {
 	if n, err := p.NumFDs(); err == nil {
 		out.FDs = int(n)
 	}
-	return out, nil
+	return out
+}
+
+// readServer is readProcess for a server: all its processes together, and the
+// CPU time of those that have ended.
+func readServer(pid int) (sum Process, err error) {
+	alive := 0
+	for _, m := range group.Members(pid) {
+		sum.CPUUserSeconds += (m.User + m.ReapedUser).Seconds()
+		sum.CPUSystemSeconds += (m.System + m.ReapedSystem).Seconds()
+		if m.Ended {
+			continue
+		}
+		alive++
+		one := sizeOf(&process.Process{Pid: int32(m.PID)})
+		sum.RSS += one.RSS
+		sum.PeakRSS += one.PeakRSS
+		sum.Threads += one.Threads
+		sum.FDs += one.FDs
+	}
+	if alive == 0 {
+		return Process{}, fmt.Errorf("process %d: it has ended, or never was", pid)
+	}
+	sum.CPUSeconds, sum.Processes = sum.CPUUserSeconds+sum.CPUSystemSeconds, alive
+	return sum, nil
 }
 
 // A meter adds up the CPU of one server, which may be several processes one
 // after the other.
 type meter struct {
-	pid   int // 0 when there is none
+	pid   int  // of its first process; 0 when there is none
+	alone bool // this one process, and not what it has started
 	begun Process
 	spent Process // by the processes before
 }
@@ -46,6 +79,13 @@ func (m *meter) follow(pid int, spent Process) {
 	}
 }
 
+func (m *meter) now() (Process, error) {
+	if m.alone {
+		return readProcess(m.pid)
+	}
+	return readServer(m.pid)
+}
+
 // begin counts from now on.
 func (m *meter) begin() error {
 	m.spent = Process{}
@@ -53,7 +93,7 @@ func (m *meter) begin() error {
 		return nil
 	}
 	var err error
-	m.begun, err = readProcess(m.pid)
+	m.begun, err = m.now()
 	return err
 }
 
@@ -63,7 +103,7 @@ func (m *meter) read() Process {
 	if m.pid == 0 {
 		return Process{}
 	}
-	now, err := readProcess(m.pid)
+	now, err := m.now()
 	if err != nil {
 		return m.spent
 	}

@@ -24,6 +24,8 @@ type Result struct {
 	PreloadSeconds  float64   `json:"preloadSeconds"`
 	WarmupSeconds   float64   `json:"warmupSeconds"`
 	MeasuredSeconds float64   `json:"measuredSeconds"` // from the end of the warm-up to the last intended request
+	// Warmup is nil when there was none, or nothing to warm up with.
+	Warmup *WarmupCurve `json:"warmup,omitempty"`
 
 	// Streams say how each kind of traffic was driven, in the scenario's order.
 	Streams []StreamResult `json:"streams"`
@@ -49,7 +51,11 @@ type Result struct {
 	// scenario does not provoke; Failures says what, Samples shows some.
 	OK       bool     `json:"ok"`
 	Failures []string `json:"failures,omitempty"`
-	Samples  []Sample `json:"samples,omitempty"` // of wrong replies; at most maxSamples
+	// Errors and the limits that they were judged by; nil in results of older
+	// versions. A run with errors within the limits is OK.
+	Errors    *ErrorCounts `json:"errors,omitempty"`
+	MaxErrors *ErrorLimits `json:"maxErrors,omitempty"`
+	Samples   []Sample     `json:"samples,omitempty"` // of wrong replies; at most maxSamples
 }
 
 // A Scenario is what to do and how much of it.
@@ -97,6 +103,7 @@ type Phase struct {
 	From    float64     `json:"from"` // seconds since the end of the warm-up
 	Seconds float64     `json:"seconds"`
 	Ops     []Operation `json:"ops"`              // in the scenario's order
+	Beside  bool        `json:"beside,omitempty"` // the server had to do more than these requests
 	Server  *Process    `json:"server,omitempty"` // CPU of this phase alone; nil without process id
 }
 
@@ -210,18 +217,25 @@ type Survival struct {
 	// RegistrationsMissed counts registrations of the whole run that had no
 	// success, where brokers register on their period.
 	RegistrationsMissed uint64 `json:"registrationsMissed"`
+
+	Recovery *Recovery `json:"recovery,omitempty"`
 }
 
-// A Process is what the system says of one process, over the measured time.
+// A Process is what the system says of one process, or of all processes of a
+// server together, over the measured time. Memory that processes share counts for
+// each of them.
 type Process struct {
-	CPUSeconds           float64 `json:"cpuSeconds"` // user and system
-	CPUUserSeconds       float64 `json:"cpuUserSeconds"`
-	CPUSystemSeconds     float64 `json:"cpuSystemSeconds"`
-	CPUSecondsPerMillion float64 `json:"cpuSecondsPerMillion"` // per million requests sent
-	PeakRSS              uint64  `json:"peakRss"`              // since the process started
-	RSS                  uint64  `json:"rss"`                  // at the end
+	CPUSeconds       float64 `json:"cpuSeconds"` // user and system
+	CPUUserSeconds   float64 `json:"cpuUserSeconds"`
+	CPUSystemSeconds float64 `json:"cpuSystemSeconds"`
+	// Per million requests sent, where all were of one kind and the server had
+	// nothing else to do; else 0: see DropMixedCPU.
+	CPUSecondsPerMillion float64 `json:"cpuSecondsPerMillion"`
+	PeakRSS              uint64  `json:"peakRss"` // since the process started
+	RSS                  uint64  `json:"rss"`     // at the end
 	Threads              int     `json:"threads"`
 	FDs                  int     `json:"fds"`
+	Processes            int     `json:"processes,omitempty"` // of a server; 0 is not known
 }
 
 // A Ceiling is what the generator reaches against a server that only echoes:
@@ -265,6 +279,7 @@ type Options struct {
 	Server      Server        // what `restart` kills and starts and `pause` stops; nil refuses those scenarios
 	CeilingFor  time.Duration // how long to measure the ceiling; 0 leaves it out
 	StartEcho   EchoStarter   // nil runs the echo server inside this process
+	MaxErrors   *ErrorLimits  // nil are DefaultErrorLimits
 
 	// Floor says that the target answers everything with the same bytes: nothing
 	// is registered, no reply is checked, and milestones are not waited for.

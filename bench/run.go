@@ -47,9 +47,14 @@ type run struct {
 	begun       int64                    // when it began
 	stopKeeping func()                   // ends what keeps brokers alive beside the load
 	wasAway     bool                     // the server was, in that event
-	milMu       sync.Mutex               // guards the following fields
-	marks       []Milestone
-	steps       []Step
+	recovery    Recovery
+	// warm does over and over what a scenario without streams measures, until
+	// ending is done, to warm the server up; nil does nothing.
+	warm func(ctx, ending context.Context) error
+
+	milMu sync.Mutex // guards the following fields
+	marks []Milestone
+	steps []Step
 }
 
 // A part is one measured phase.
@@ -57,7 +62,8 @@ type part struct {
 	name string
 	// do lasts as long as the phase; nil waits for the duration or for the
 	// last reply to a counted request.
-	do func(ctx context.Context) error
+	do     func(ctx context.Context) error
+	beside bool // the server has to do more than the requests of the phase
 }
 
 // Run runs one scenario. progress may be nil. It fails with ErrWrong together
@@ -83,7 +89,7 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 		progress = func(Progress) {}
 	}
 	r := &run{sc: sc, p: sc.Params, kind: kind, opt: opt, progress: progress, res: new(Result)}
-	r.meter.pid, r.own.pid = opt.Target.PID, os.Getpid()
+	r.meter.pid, r.own.pid, r.own.alone = opt.Target.PID, os.Getpid(), true
 	if err := r.meter.begin(); err != nil {
 		return nil, err
 	}
@@ -193,12 +199,8 @@ func (r *run) load(ctx context.Context) error {
 			d.close()
 		}
 	}()
-	if r.p.Warmup > 0 {
-		r.enterStage("warm-up", time.Duration(r.p.Warmup), 0)
-		d.enter(0)
-		if err := sleep(ctx, time.Duration(r.p.Warmup)); err != nil {
-			return err
-		}
+	if err := r.warmUp(ctx); err != nil {
+		return err
 	}
 	if err := r.measure(ctx); err != nil {
 		return err
@@ -304,7 +306,7 @@ func (r *run) assemble() {
 		res.Target = r.opt.Server.Target()
 	}
 	res.Machine = thisMachine(r.opt.Commit)
-	if p := d.phases[0]; r.p.Warmup > 0 {
+	if p := d.phases[0]; p.from > 0 { // there was one
 		res.WarmupSeconds = seconds(p.to - p.from)
 	}
 	res.MeasuredSeconds = seconds(d.phases[len(d.phases)-1].to - d.measured.Load())
@@ -333,6 +335,7 @@ func (r *run) processes() {
 	res := r.res
 	before := Process{}
 	for i := range res.Phases {
+		res.Phases[i].Beside = r.parts[i].beside
 		sent := uint64(0)
 		for _, op := range res.Phases[i].Ops {
 			sent += op.Sent
@@ -347,15 +350,14 @@ func (r *run) processes() {
 	}
 	total := r.d.sentTotal()
 	res.Server, res.Generator = res.Server.since(Process{}, total), res.Generator.since(Process{}, total)
+	res.DropMixedCPU()
 }
 
 // judge says whether the run is good.
 func (r *run) judge() {
 	d, res := r.d, r.res
 	res.Samples = d.samples
-	if d.wrongs > 0 {
-		res.Failures = append(res.Failures, fmt.Sprintf("%d wrong replies, such as: %s: %s", d.wrongs, d.samples[0].Asked, d.samples[0].Reason))
-	}
+	res.Failures = append(res.Failures, r.judgeErrors()...)
 	reasons := make([]string, 0, len(d.failures))
 	for reason := range d.failures {
 		reasons = append(reasons, reason)
@@ -476,7 +478,7 @@ func (r *run) measureCeiling(ctx context.Context) error {
 
 // runCeiling drives d; the figures per million are sums still.
 func runCeiling(ctx context.Context, d *driver, pid int, length time.Duration) (*Ceiling, error) {
-	own, server := meter{pid: os.Getpid()}, meter{pid: pid}
+	own, server := meter{pid: os.Getpid(), alone: true}, meter{pid: pid}
 	d.enter(0)
 	if err := sleep(ctx, length/5); err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ type Kind struct {
 	Name  string
 	About string // one line
 	// Uses names the parameters that mean something to it, beside those that
-	// all have: warmup, duration, requests, timeout, header.
+	// all have: warmup, warmup-most, duration, requests, timeout, header.
 	Uses     []string
 	Defaults Params
 	// NeedsServer says that it kills and starts or stops the server:
@@ -22,12 +22,13 @@ type Kind struct {
 	NeedsServer bool
 
 	longNames bool
+	beside    bool // the server has more to do than the requests that are counted
 	check     func(p *Params) error
 	plan      func(r *run) error
 }
 
 var (
-	common   = []string{"warmup", "duration", "requests", "timeout", "header"}
+	common   = []string{"warmup", "warmup-most", "duration", "requests", "timeout", "header"}
 	layout   = []string{"brokers", "topics", "brokers-per-topic", "form"}
 	readers  = []string{"connections", "depth", "rate"}
 	changing = []string{"bump", "changed"}
@@ -53,7 +54,7 @@ const (
 
 // defaults are the same for all scenarios, where they say nothing else.
 var defaults = Params{
-	Brokers: 8, Topics: 1000, BrokersPerTopic: 2, Connections: 64, Depth: 1, Warmup: Duration(2 * time.Second), Duration: seconds10,
+	Brokers: 8, Topics: 1000, BrokersPerTopic: 2, Connections: 64, Depth: 1, Warmup: UntilStill, WarmupMost: Duration(2 * time.Minute), Duration: seconds10,
 	Form: formPlain, Header: "JSON", Timeout: seconds10, Code: "904", Oneway: true, Hz: 1, Death: "all", Steps: 5,
 }
 
@@ -94,6 +95,13 @@ var kinds = []*Kind{
 		plan:     planRegister,
 	},
 	{
+		Name: "registrations", About: "a broker registers in each way there is, one at a time: first, returning, unchanged, bumped, 1 % changed, all changed",
+		Uses:     uses(layout),
+		Defaults: Params{Brokers: 4, Topics: 20_000, BrokersPerTopic: 2, Duration: seconds5},
+		check:    checkRegistrations,
+		plan:     planRegistrations,
+	},
+	{
 		Name: "storm", About: "all brokers register again, over and over, while others read",
 		Uses:     uses(layout, changing, readers, "registrars", "pause-up-to"),
 		Defaults: Params{Brokers: 32, Topics: 40_000, BrokersPerTopic: 8, Registrars: 32, Connections: 16, Rate: 2000, Bump: true},
@@ -104,34 +112,34 @@ var kinds = []*Kind{
 		Uses:     uses(layout, readers, "death"),
 		Defaults: Params{Brokers: 16, Topics: 1600, BrokersPerTopic: 2, Connections: 16, Rate: 2000, Duration: Duration(30 * time.Second)},
 		check:    checkChurn,
-		plan:     planChurn,
+		beside:   true, plan: planChurn,
 	},
 	{
 		Name: "restart", About: "the server is killed and started under full load: when is every route back?",
 		Uses:        uses(layout, readers, "period"),
 		Defaults:    Params{Brokers: 32, Topics: 10_000, BrokersPerTopic: 2, Connections: 16, Rate: 2000, Timeout: Duration(time.Minute)},
 		NeedsServer: true,
-		plan:        planRestart,
+		beside:      true, plan: planRestart,
 	},
 	{
 		Name: "pause", About: "the server stands still for a while (SIGSTOP), and goes on: which routes does it lose?",
 		Uses: uses(layout, readers, living, "away"), Defaults: livingWith(func(p *Params) { p.Away = Duration(130 * time.Second) }),
-		NeedsServer: true, check: checkPeriod, plan: planPause,
+		NeedsServer: true, check: checkPeriod, beside: true, plan: planPause,
 	},
 	{
 		Name: "massclose", About: "all connections of brokers are reset at once, and brokers come back on their period",
-		Uses: uses(layout, readers, living), Defaults: livingWith(func(*Params) {}), check: checkPeriod, plan: planMassClose,
+		Uses: uses(layout, readers, living), Defaults: livingWith(func(*Params) {}), check: checkPeriod, beside: true, plan: planMassClose,
 	},
 	{
 		Name: "partition", About: "some brokers are not heard for a while, and their connections stay open",
 		Uses: uses(layout, readers, living, "away", "share"), Defaults: livingWith(func(p *Params) { p.Away, p.Share = Duration(200*time.Second), 50 }),
-		check: checkPartition, plan: planPartition,
+		check: checkPartition, beside: true, plan: planPartition,
 	},
 	{
 		Name: "returning", About: "every other broker closes its connection and returns with all its topics, over and over",
 		Uses:     uses(layout, readers, "away"),
 		Defaults: Params{Brokers: 8, Topics: 8000, BrokersPerTopic: 2, Connections: 16, Rate: 2000, Away: Duration(time.Second)},
-		plan:     planReturning,
+		beside:   true, plan: planReturning,
 	},
 	{
 		Name: "misses", About: "producers ask for topics that do not exist, and for TBW102, as fast as they are answered, while others read",
@@ -141,7 +149,7 @@ var kinds = []*Kind{
 		Name: "connections", About: "idle connections, opened in steps: memory of each",
 		Uses:     uses(layout, "connections", "steps"),
 		Defaults: Params{Connections: 10_000, Duration: Duration(time.Second)},
-		plan:     planConnections,
+		beside:   true, plan: planConnections,
 	},
 	{
 		Name: "slowreader", About: "clients that ask and do not read, beside others that do",
@@ -171,7 +179,7 @@ var kinds = []*Kind{
 		Name: "jmh-d", About: "as GetRouteInfoBenchmark: 4 readers, while 32 brokers register, resting up to 100 ms",
 		Uses: uses(layout, changing, readers, "registrars", "pause-up-to"),
 		Defaults: jmhWith(func(p *Params) {
-			p.Bump, p.Connections, p.PauseUpTo, p.Warmup = true, 4, Duration(100*time.Millisecond), Duration(3*time.Second)
+			p.Bump, p.Connections, p.PauseUpTo = true, 4, Duration(100*time.Millisecond)
 		}),
 		longNames: true, plan: planReadersAndRegistrars,
 	},
@@ -198,6 +206,13 @@ func FindKind(name string) (*Kind, error) {
 // kind of request, all of them answered.
 func (k *Kind) onFloor() bool {
 	return slices.Contains([]string{"route", "miss", "register", "jmh-a", "jmh-b", "jmh-c"}, k.Name)
+}
+
+// WarmsUp reports whether the warm-up of a run carries on until the server is as
+// warm as it gets: until the figure stands still, under all that the scenario does.
+func (sc *Scenario) WarmsUp() bool {
+	return sc.Params.Warmup == UntilStill &&
+		slices.Contains([]string{"route", "miss", "heartbeat", "register", "registrations", "mixed", "jmh-a", "jmh-b", "jmh-c", "jmh-d"}, sc.Kind)
 }
 
 // Keys are the parameters that mean something to k, in alphabetical order.
@@ -293,8 +308,8 @@ func (p *Params) validate(k *Kind) error {
 	switch {
 	case p.Duration <= 0:
 		return fmt.Errorf("duration is %v, it must be more than 0", time.Duration(p.Duration))
-	case p.Warmup < 0 || p.Timeout <= 0 || p.PauseUpTo < 0 || p.Away < 0 || p.Period < 0 || p.BrokerTimeout < 0:
-		return fmt.Errorf("warmup, timeout, pause-up-to, away, period and broker-timeout must not be negative, and timeout not 0")
+	case (p.Warmup < 0 && p.Warmup != UntilStill) || p.WarmupMost < 0 || p.Timeout <= 0 || p.PauseUpTo < 0 || p.Away < 0 || p.Period < 0 || p.BrokerTimeout < 0:
+		return fmt.Errorf("warmup, warmup-most, timeout, pause-up-to, away, period and broker-timeout must not be negative, and timeout not 0")
 	case p.Rate < 0 || p.Rate > 1e8:
 		return fmt.Errorf("rate is %g, it must be from 0 (a closed loop) to 1e8", p.Rate)
 	case p.Requests < 0:

@@ -116,7 +116,8 @@ func (r *run) survival() *Survival {
 		Event: r.event, Lookups: sum.sent + count(ErrorConnect, ErrorOverrun),
 		Unreached: count(ErrorConnect, ErrorClosed), NotFound: count(ErrorNotReady), Refused: count(ErrorBusy),
 		Unanswered: count(ErrorUnanswered, ErrorOverrun), Shrunken: count(ErrorShrunken),
-		Topics: len(r.fleet.topics), Brokers: len(r.fleet.brokers), RegistrationsMissed: r.missedRegistrations(),
+		Recovery: &r.recovery,
+		Topics:   len(r.fleet.topics), Brokers: len(r.fleet.brokers), RegistrationsMissed: r.missedRegistrations(),
 	}
 	s.Failed = s.Unreached + s.NotFound + s.Refused + s.Unanswered
 	if sum.latency != nil {

@@ -76,12 +76,9 @@ func (r *run) recovered(ctx context.Context, event string, over int64) error {
 		ok := await(ctx, timeout+time.Duration(r.p.Period), func() bool { return r.registeredSince(over) })
 		r.milestone("every broker registered", event, r.d.now()-r.begun, ok)
 	}
-	last, ok, err := r.sweep(ctx, timeout)
+	ok, err := r.sweep(ctx, timeout)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
-	}
-	if last > 0 {
-		r.fleet.survey.lacking(last)
 	}
 	if !ok {
 		r.d.fail(fmt.Sprintf("routes lack brokers %v after all have registered", timeout))

@@ -3,47 +3,74 @@ package bench
 import (
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"gonamesrv/codec"
 )
 
 const (
-	// sweepDepth is how many topics a sweep asks for at once: one after the other
-	// would measure the way to the server and back.
-	sweepDepth = 64
+	// sweepDepth is how many topics each connection of a sweep asks for at once:
+	// one after the other would measure the way to the server and back.
+	sweepConnections, sweepDepth = 4, 64
 	// sweepSample is how many of the topics that lack a broker are asked for
 	// before all of them are.
 	sweepSample = 256
 	sweepRest   = 5 * time.Millisecond
 )
 
-// sweep asks for every topic until each has had its whole route. It returns when
-// the last reply came that lacked a broker, 0 if none did, and whether all
-// were whole within timeout. It asks with a connection of its own, and fails
-// when that breaks.
-func (r *run) sweep(ctx context.Context, timeout time.Duration) (last int64, ok bool, err error) {
-	c, err := dialCaller(ctx, r.d.address)
-	if err != nil {
-		return 0, false, err
+// A Recovery says how it was found out when the last route was back, and what
+// that cost: the server answered these lookups beside those of the readers.
+type Recovery struct {
+	Connections int    `json:"connections"`
+	Depth       int    `json:"depth"`   // unanswered lookups of each
+	Lookups     uint64 `json:"lookups"` // in all
+	// AllSeconds is how long it took to ask for all topics once more when every
+	// route was whole. Moments are known to that precision.
+	AllSeconds float64 `json:"allSeconds"`
+}
+
+// A sweeper asks for routes.
+type sweeper struct {
+	callers []*caller
+	lookups atomic.Uint64
+	lacking func() // told of each reply that lacks brokers, when it comes
+}
+
+// sweep asks for every topic until each has had its whole route, and tells the
+// survey of each reply that lacked a broker. It reports whether all were whole
+// within timeout. It asks with connections of its own, and fails when one breaks.
+func (r *run) sweep(ctx context.Context, timeout time.Duration) (ok bool, err error) {
+	s := &sweeper{lacking: func() { r.fleet.survey.lacking(r.d.now()) }}
+	defer s.close()
+	for range min(sweepConnections, (len(r.fleet.topics)+sweepDepth-1)/sweepDepth) {
+		c, err := dialCaller(ctx, r.d.address)
+		if err != nil {
+			return false, err
+		}
+		s.callers = append(s.callers, c)
 	}
-	defer c.close()
-	lacking := slices.Clone(r.fleet.topics)
+	defer func() {
+		r.recovery.Connections, r.recovery.Depth, r.recovery.Lookups = len(s.callers), sweepDepth, s.lookups.Load()
+	}()
+	lacking := r.fleet.topics
 	for deadline := time.Now().Add(timeout); ; time.Sleep(sweepRest) {
 		some := sample(lacking, sweepSample)
-		still, err := askWhole(c, some)
+		still, err := s.ask(some)
 		if err == nil && len(still) < len(some) {
-			lacking, err = askWhole(c, lacking)
+			lacking, err = s.ask(lacking)
 		}
 		switch {
 		case err != nil:
-			return last, false, err
+			return false, err
 		case len(lacking) == 0:
-			return last, true, nil
-		}
-		last = r.d.now()
-		if ctx.Err() != nil || time.Now().After(deadline) {
-			return last, false, ctx.Err()
+			from := r.d.now()
+			_, err := s.ask(r.fleet.topics)
+			r.recovery.AllSeconds = seconds(r.d.now() - from)
+			return true, err
+		case ctx.Err() != nil || time.Now().After(deadline):
+			return false, ctx.Err()
 		}
 	}
 }
@@ -60,13 +87,37 @@ func sample(topics []*topic, n int) []*topic {
 	return out
 }
 
-// askWhole asks for topics and returns those whose routes are not whole.
-func askWhole(c *caller, topics []*topic) (lacking []*topic, err error) {
+// ask asks for topics, over all connections, and returns those whose routes are
+// not whole.
+func (s *sweeper) ask(topics []*topic) (lacking []*topic, err error) {
+	n := len(s.callers)
+	parts, errs := make([][]*topic, n), make([]error, n)
+	var wg sync.WaitGroup
+	for i, c := range s.callers {
+		wg.Go(func() {
+			parts[i], errs[i] = s.askOver(c, topics[len(topics)*i/n:len(topics)*(i+1)/n])
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat(parts...), nil
+}
+
+func (s *sweeper) askOver(c *caller, topics []*topic) (lacking []*topic, err error) {
 	for some := range slices.Chunk(topics, sweepDepth) {
 		whole := make([]bool, len(some))
+		s.lookups.Add(uint64(len(some)))
 		err := c.pipeline(len(some), func(i int, dst []byte, opaque int32) []byte {
 			return some[i].request.appendTo(dst, opaque)
-		}, func(i int, cmd *codec.Command) { whole[i] = some[i].isWhole(cmd) })
+		}, func(i int, cmd *codec.Command) {
+			if whole[i] = some[i].isWhole(cmd); !whole[i] {
+				s.lacking()
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -77,6 +128,12 @@ func askWhole(c *caller, topics []*topic) (lacking []*topic, err error) {
 		}
 	}
 	return lacking, nil
+}
+
+func (s *sweeper) close() {
+	for _, c := range s.callers {
+		c.close()
+	}
 }
 
 // isWhole reports whether a reply is a route that names all brokers of t.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/shirou/gopsutil/v4/process"
+
+	"gonamesrv/bench/group"
 )
 
 // A watch looks at the server once a second, for the series.
@@ -66,19 +68,19 @@ func (w *watch) run() {
 	}
 }
 
-// readUsage returns the CPU seconds since the process began, as cores, and its
-// memory; false when it cannot be read.
+// readUsage returns the CPU seconds since the server began, as cores, and its
+// memory, of all its processes; false when there is none.
 func readUsage(pid int64) (usage, bool) {
-	p := process.Process{Pid: int32(pid)}
-	t, err := p.Times()
-	if err != nil {
-		return usage{}, false
+	members := group.Members(int(pid))
+	var u usage
+	for _, m := range members {
+		u.cores += (m.User + m.System + m.ReapedUser + m.ReapedSystem).Seconds()
+		p := process.Process{Pid: int32(m.PID)}
+		if mem, err := p.MemoryInfo(); err == nil && !m.Ended {
+			u.rss += mem.RSS
+		}
 	}
-	u := usage{cores: t.User + t.System}
-	if m, err := p.MemoryInfo(); err == nil {
-		u.rss = m.RSS
-	}
-	return u, true
+	return u, len(members) > 0
 }
 
 // fill puts what was seen into the points of the same seconds.

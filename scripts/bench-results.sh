@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 rounds=${BENCH_ROUNDS:-5}
 duration=${BENCH_DURATION:-10s}
-warmup=${BENCH_WARMUP:-3s}
+warmup=${BENCH_WARMUP:-still}
 jvm=${BENCH_JVM_WARMUP:-20s}
 dir=${1:-bench/results/$(date -u +%Y-%m-%d)}
 
@@ -61,6 +61,7 @@ bench storm none storm "${big[@]}" --registrars 2 --bump
 bench register-same floor register "${big[@]}" --registrars 2
 bench register-bump floor register "${big[@]}" --registrars 2 --bump
 bench register-changed none register "${big[@]}" --registrars 2 --changed 1
+bench registrations none registrations --brokers 4 --topics 20000 --brokers-per-topic 2
 bench heartbeat since5 heartbeat --brokers 5000 --topics 5000 --connections 5000
 bench heartbeat-322 none heartbeat --brokers 5000 --topics 5000 --connections 5000 --code 322
 bench churn none churn

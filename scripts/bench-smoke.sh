@@ -27,6 +27,7 @@ smoke heartbeat --brokers 100 --connections 100 --code both --duration 2s
 smoke register --duration 1s
 smoke register --duration 1s --bump --form split
 smoke register --duration 1s --changed 1 --form compressed
+smoke registrations --topics 2000 --duration 300ms
 smoke storm --topics 4000 --connections 4 --rate 500 --duration 2s
 smoke churn --duration 8s --rate 500
 smoke restart --topics 2000 --rate 500 --duration 1s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gonamesrv/bench"
@@ -19,7 +20,8 @@ type Options struct {
 	Base     int // index of the server that ratios are taken to
 
 	// JVMWarmUp is how long a JVM is loaded with the same scenario before each
-	// measured run, so that it has compiled its code; 0 leaves the warm-up out.
+	// measured run, so that it has compiled its code, where the run's own warm-up
+	// does not see to that: see bench.Scenario.WarmsUp. 0 leaves it out.
 	JVMWarmUp time.Duration
 	// Floor makes the server that only echoes, for replies of so many bytes. It
 	// replaces each of Servers that is a floor.
@@ -143,13 +145,27 @@ func start(ctx context.Context, spec launch.Spec) (Started, error) {
 
 func (c *comparer) rounds(ctx context.Context) error {
 	for round := 1; round <= c.Rounds; round++ {
-		for i := range c.Servers {
+		for _, i := range c.order(round) {
 			if err := c.turn(ctx, i, round); err != nil {
 				return fmt.Errorf("%s, round %d: %w", c.Servers[i].Name, round, err)
 			}
 		}
 	}
 	return nil
+}
+
+// order is that of the servers in a round: A B, then B A, so that none always
+// finds the machine as another has left it, nor gains from a machine that gets
+// slower.
+func (c *comparer) order(round int) []int {
+	order := make([]int, len(c.Servers))
+	for i := range order {
+		order[i] = i
+	}
+	if round%2 == 0 {
+		slices.Reverse(order)
+	}
+	return order
 }
 
 // turn is one server's turn in one round: started anew, warmed up, measured,
@@ -167,7 +183,7 @@ func (c *comparer) turn(ctx context.Context, i, round int) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	first := s.FirstReply().Seconds()
-	if spec.JVM && c.JVMWarmUp > 0 {
+	if spec.JVM && c.JVMWarmUp > 0 && !c.Scenario.WarmsUp() {
 		warm := c.Scenario
 		warm.Params.Duration, warm.Params.Warmup, warm.Params.Requests = bench.Duration(c.JVMWarmUp), 0, 0
 		if err := c.load(ctx, s, warm, Turn{Server: i, Round: round, WarmUp: true}); err != nil {
@@ -180,7 +196,7 @@ func (c *comparer) turn(ctx context.Context, i, round int) (err error) {
 func (c *comparer) load(ctx context.Context, s Started, sc bench.Scenario, run Turn) error {
 	spec := c.Servers[run.Server]
 	opt := c.Bench
-	opt.Target, opt.Seed, opt.Label, opt.Floor = s.Target(), c.Seed, spec.Name, spec.Floor
+	opt.Target, opt.Seed, opt.Label, opt.Floor = s.Target(), c.Seed+uint64(run.Round-1), spec.Name, spec.Floor
 	opt.Target.Name, opt.Server = spec.Name, s
 	if run.WarmUp || spec.Floor {
 		opt.CeilingFor = 0

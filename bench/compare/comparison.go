@@ -18,7 +18,7 @@ type Comparison struct {
 	Kind     string         `json:"kind"`   // Kind
 	Format   int            `json:"format"` // Format
 	Scenario bench.Scenario `json:"scenario"`
-	Seed     uint64         `json:"seed"`
+	Seed     uint64         `json:"seed"` // of the first round; of the next one more, and so on
 	Rounds   int            `json:"rounds"`
 	Started  time.Time      `json:"started"`
 	Seconds  float64        `json:"seconds"` // that it took, all in all
@@ -52,6 +52,16 @@ type Turn struct {
 // counts reports whether the run's figures may be compared.
 func (r *Turn) counts() bool { return !r.WarmUp && r.Result != nil && r.Result.OK }
 
+// Errors counts the errors of one server, of all its runs, warm-ups too.
+func (c *Comparison) Errors(server int) (sum bench.ErrorCounts) {
+	for i := range c.Turns {
+		if t := &c.Turns[i]; t.Server == server && t.Result != nil {
+			sum.Add(t.Result.ErrorCounts())
+		}
+	}
+	return sum
+}
+
 // OK reports whether every run was right.
 func (c *Comparison) OK() bool {
 	for i := range c.Turns {
@@ -77,14 +87,22 @@ type Values struct {
 	Rounds []float64 `json:"rounds"` // of each round that counts
 	Value  Spread    `json:"value"`
 	Ratio  Spread    `json:"ratio"` // to the base, round by round
+	// Verdict is what the ratio's interval says of the server: Better or Worse than
+	// the base, or "" where it spans 1 or there are fewer than MinRounds rounds.
+	Verdict string `json:"verdict,omitempty"`
 }
 
-// A Spread is the middle and the ends of some numbers; all zero of none.
+// A Spread is the middle and the ends of some numbers; all zero of none. Mean is
+// the geometric mean, which lies from Low to High with 95 % confidence: all three
+// are 0 where a number is not positive.
 type Spread struct {
 	N      int     `json:"n"`
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
 	Max    float64 `json:"max"`
+	Mean   float64 `json:"mean,omitempty"`
+	Low    float64 `json:"low,omitempty"`
+	High   float64 `json:"high,omitempty"`
 }
 
 // Check says what is wrong with a comparison that was read from a file.

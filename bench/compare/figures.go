@@ -8,6 +8,13 @@ import (
 
 // spread sorts values.
 func spread(values []float64) Spread {
+	s := extent(values)
+	s.Mean, s.Low, s.High = geometric(values)
+	return s
+}
+
+// extent is the middle and the ends; it sorts values.
+func extent(values []float64) Spread {
 	n := len(values)
 	if n == 0 {
 		return Spread{}
@@ -87,12 +94,35 @@ func valuesOf(r *Turn) []value {
 		add("", "memory per connection", "B", false, res.Steps[n-1].BytesPerConnection)
 	}
 	add("", "server CPU", "s/1M", false, res.Server.CPUSecondsPerMillion)
+	if res.Server.CPUSecondsPerMillion == 0 && res.MeasuredSeconds > 0 { // a mix
+		add("", "server cores busy", "", false, res.Server.CPUSeconds/res.MeasuredSeconds)
+	}
 	add("", "server memory", "B", false, float64(res.Server.RSS))
 	add("", "server memory, peak", "B", false, float64(res.Server.PeakRSS))
 	add("", "server threads", "", false, float64(res.Server.Threads))
 	add("", "start to first reply", "s", false, r.FirstReplySeconds)
 	add("", "preload", "s", false, res.PreloadSeconds)
-	return out
+	add("", "warm-up", "s", false, warmedUp(res))
+	return append(out, errorValues(res)...)
+}
+
+// warmedUp is how long the figure took to stand still, 0 where it was not asked to.
+func warmedUp(res *bench.Result) float64 {
+	if w := res.Warmup; w == nil || w.Fixed {
+		return 0
+	}
+	return res.WarmupSeconds
+}
+
+// errorValues are figures of each run, also of one that is not right. None is the
+// best there can be.
+func errorValues(res *bench.Result) []value {
+	e := res.ErrorCounts()
+	return []value{
+		{"", "wrong replies", "", false, float64(e.Wrong)},
+		{"", "refused requests", "", false, float64(e.Refused)},
+		{"", "missing replies", "", false, float64(e.Missing)},
+	}
 }
 
 func operation(p bench.Phase, name string) *bench.Operation {
@@ -116,11 +146,15 @@ func figuresOf(servers, base int, runs []Turn) []Figure {
 	last := 0
 	for i := range runs {
 		r := &runs[i]
-		if !r.counts() {
+		if r.WarmUp || r.Result == nil {
 			continue
 		}
 		last = max(last, r.Round)
-		for _, v := range valuesOf(r) {
+		values := errorValues(r.Result)
+		if r.counts() {
+			values = valuesOf(r)
+		}
+		for _, v := range values {
 			k := key{v.phase, v.name, v.unit}
 			at, ok := index[k]
 			if !ok {
@@ -141,11 +175,15 @@ func figuresOf(servers, base int, runs []Turn) []Figure {
 					continue
 				}
 				values = append(values, v)
-				if b, ok := byRound[i][[2]int{base, round}]; ok && b != 0 {
+				if b, ok := byRound[i][[2]int{base, round}]; ok && b > 0 {
 					ratios = append(ratios, v/b)
 				}
 			}
-			figures[i].Servers[s] = Values{Rounds: slices.Clone(values), Value: spread(values), Ratio: spread(ratios)}
+			v := Values{Rounds: slices.Clone(values), Value: spread(values), Ratio: spread(ratios)}
+			if s != base {
+				v.Verdict = verdict(v.Ratio, figures[i].More)
+			}
+			figures[i].Servers[s] = v
 		}
 	}
 	return figures

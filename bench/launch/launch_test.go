@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gonamesrv/bench/group"
 )
 
 // start makes and starts a server of the test binary.
@@ -125,6 +128,87 @@ func TestStubborn(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantNothingLeft(t, s, pid)
+}
+
+// TestScript starts a server that is a shell script, as RocketMQ's own is: one that
+// waits for what it has started, one that does not, and one that is stubborn. All
+// that they have started is measured with them, and ends with them.
+func TestScript(t *testing.T) {
+	defer func(was time.Duration) { stopWithin = was }(stopWithin)
+	stopWithin = 5 * time.Second
+	for name, tt := range map[string]struct{ mode, script string }{
+		"waits":    {"serves", "'%s' {port} & wait"},
+		"ends":     {"serves", "'%s' {port} & exit 0"},
+		"stubborn": {"stubborn", "'%s' {port} & wait"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("LAUNCH_TEST_CHILD", tt.mode)
+			spec, err := Command(`sh -c "` + fmt.Sprintf(tt.script, os.Args[0]) + `"`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := New(t.Context(), spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if err := s.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Kill(); err != nil { // as the scenario restart does
+				t.Fatal(err)
+			}
+			if tt.mode == "stubborn" {
+				stopWithin = 50 * time.Millisecond
+			}
+			if err := s.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			members := group.Members(s.Target().PID)
+			if len(members) == 0 {
+				t.Fatal("nobody is measured")
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range members {
+				if group.Alive(m.PID) {
+					t.Errorf("process %d is still there", m.PID)
+				}
+			}
+			wantNothingLeft(t, s, s.Target().PID)
+		})
+	}
+}
+
+// TestScriptFails: a script whose server does not come up leaves nothing behind,
+// and is not waited for longer than what it has started lives.
+func TestScriptFails(t *testing.T) {
+	t.Setenv("LAUNCH_TEST_CHILD", "fails")
+	spec, err := Command(`sh -c "'` + os.Args[0] + `' {port} & sleep 1000 & echo sleeper $!; wait"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.spec.within = time.Second
+	err = s.Start(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("error %v", err)
+	}
+	var sleeper int
+	for line := range strings.Lines(s.Tail()) {
+		_, _ = fmt.Sscanf(strings.TrimSpace(line), "sleeper %d", &sleeper) // of most lines it fails
+	}
+	pid := s.Target().PID
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if sleeper == 0 || group.Alive(sleeper) || group.Alive(pid) {
+		t.Errorf("process %d or its child %d is still there", pid, sleeper)
+	}
 }
 
 // TestFailingServer wants the end of the output in the error, at once.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/group"
 	"gonamesrv/codec"
 	"gonamesrv/internal/client"
 )
@@ -89,7 +90,7 @@ func (s *Server) exec() error {
 	cmd := exec.Command(s.target.Command[0], s.target.Command[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, out, out
 	cmd.Env = append(environment(), "HOME="+s.dir, "ROCKETMQ_HOME="+s.dir, "TMPDIR="+s.dir)
-	ownGroup(cmd)
+	group.Own(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -123,13 +124,21 @@ func (s *Server) await(ctx context.Context) error {
 		defer ended(nil)
 		stop := make(chan struct{})
 		defer close(stop)
-		go func(gone chan struct{}) {
+		go func(gone chan struct{}, pid int) {
 			select {
 			case <-gone:
-				ended(errEnded)
 			case <-stop:
+				return
 			}
-		}(s.ended)
+			for group.Alive(pid) { // a script may have started the server and ended
+				select {
+				case <-stop:
+					return
+				case <-time.After(lookEvery):
+				}
+			}
+			ended(errEnded)
+		}(s.ended, s.target.PID)
 		ctx = watched
 	}
 	var last error
@@ -170,14 +179,17 @@ func (s *Server) readAddress() {
 
 var errEnded = errors.New("the server has ended")
 
-// Kill ends the process at once and returns when it is gone. It does not kill a
+// Kill ends the process and all that it has started at once, and returns when
+// they are gone. It does not kill a
 // server that ran before us.
 func (s *Server) Kill() error {
 	if s.runsAlready() {
 		return fmt.Errorf("%s: was not started here and is not killed here", s.spec.Name)
 	}
 	if s.cmd != nil {
-		signalGroup(s.cmd, syscall.SIGKILL)
+		if err := group.Kill(s.cmd.Process.Pid); err != nil {
+			return fmt.Errorf("%s: %w", s.spec.Name, err)
+		}
 		<-s.ended
 	}
 	return nil
@@ -185,16 +197,16 @@ func (s *Server) Kill() error {
 
 // Pause stops the process, and what it has started, until Resume. It does not
 // stop a server that ran before us.
-func (s *Server) Pause() error { return s.stop(pauseGroup) }
+func (s *Server) Pause() error { return s.stop(group.Pause) }
 
 // Resume lets it go on.
-func (s *Server) Resume() error { return s.stop(resumeGroup) }
+func (s *Server) Resume() error { return s.stop(group.Resume) }
 
-func (s *Server) stop(signal func(*exec.Cmd) error) error {
+func (s *Server) stop(signal func(pid int) error) error {
 	if s.runsAlready() || s.cmd == nil {
 		return fmt.Errorf("%s: was not started here and is not stopped here", s.spec.Name)
 	}
-	return signal(s.cmd)
+	return signal(s.cmd.Process.Pid)
 }
 
 // stopWithin is how long a server may take to end when it is asked to; shorter
@@ -207,12 +219,11 @@ func (s *Server) Close() error {
 		return nil
 	}
 	if s.cmd != nil {
-		signalGroup(s.cmd, syscall.SIGTERM)
-		select {
-		case <-s.ended:
-		case <-time.After(stopWithin):
+		members := group.Signal(s.cmd.Process.Pid, syscall.SIGTERM)
+		group.Wait(s.cmd.Process.Pid, members, stopWithin)
+		if err := s.Kill(); err != nil { // also what it has left behind
+			return errors.Join(err, os.RemoveAll(s.dir))
 		}
-		_ = s.Kill() // also what it has left behind in its group
 	}
 	return os.RemoveAll(s.dir)
 }
@@ -234,6 +245,9 @@ func (s *Server) Tail() string {
 	lines = lines[max(0, len(lines)-tailLines):]
 	return "\nits output ends with:\n\t" + strings.Join(lines, "\n\t")
 }
+
+// lookEvery is how often to look whether what a script has started lives.
+const lookEvery = 10 * time.Millisecond
 
 // pollEvery is the pause between two attempts to reach a server: the first
 // reply is known to that precision.

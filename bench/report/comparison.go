@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gonamesrv/bench"
@@ -15,18 +16,25 @@ func comparisonSheet(c *compare.Comparison) Sheet {
 	}
 	s := Sheet{Title: title(c.Scenario, strings.Join(names, " against ")), Facts: comparisonFacts(c, names)}
 	for _, t := range c.Turns {
-		if !t.WarmUp && !t.Result.OK {
-			s.Bad = append(s.Bad, fmt.Sprintf("%s, round %d: %s", names[t.Server], t.Round, strings.Join(t.Result.Failures, "; ")))
+		if !t.Result.OK {
+			when := ""
+			if t.WarmUp {
+				when = ", warm-up"
+			}
+			s.Bad = append(s.Bad, fmt.Sprintf("%s, round %d%s: %s", names[t.Server], t.Round, when, strings.Join(t.Result.Failures, "; ")))
 		}
 	}
-	s.Tables = append(s.Tables, ratioTable(c, names))
+	for i := range names {
+		s.Errors.Add(c.Errors(i))
+	}
+	s.Tables = append(s.Tables, ratioTable(c, names), errorsCompared(c, names))
 	return s
 }
 
 func comparisonFacts(c *compare.Comparison, names []string) []string {
 	facts := []string{
 		fmt.Sprintf("servers: %s, in turn, %d rounds, each started anew; ratios to %s", strings.Join(names, ", "), c.Rounds, names[c.Base]),
-		fmt.Sprintf("scenario: %s; seed %d", params(c.Scenario), c.Seed),
+		fmt.Sprintf("scenario: %s; %s", params(c.Scenario), seeds(c)),
 	}
 	if r := firstResult(c); r != nil {
 		for _, s := range r.Streams {
@@ -47,6 +55,7 @@ func comparisonFacts(c *compare.Comparison, names []string) []string {
 			facts = append(facts, fmt.Sprintf("warm-up: before each run %s was loaded in the same way for %s s, which no figure counts", n, digits(secs)))
 		}
 	}
+	facts = append(facts, warmupLines(c, names)...)
 	for _, s := range c.Servers {
 		if s.Floor {
 			facts = append(facts, s.Name+": only echoes replies of one size; they are not checked")
@@ -74,8 +83,10 @@ func commandLine(argv []string) string {
 func ratioTable(c *compare.Comparison, names []string) Table {
 	t := Table{
 		Title: "Figures and ratios", Left: 2, Head: []string{"phase", "figure"},
-		Note: fmt.Sprintf("Figures: median of the rounds. Ratios: to %s in the same round, their median, and from the smallest to the largest in brackets. "+
-			"More is better where ↑ stands, else less.", names[c.Base]),
+		Note: ratioNote(c, names[c.Base]),
+	}
+	if least := leastRounds(c); least < compare.MinRounds {
+		t.Note += fmt.Sprintf(" With %d rounds nothing is said of who is better: it takes %d, and in brackets are the smallest and the largest of the rounds.", least, compare.MinRounds)
 	}
 	order := []int{c.Base}
 	t.Head = append(t.Head, names[c.Base])
@@ -91,7 +102,7 @@ func ratioTable(c *compare.Comparison, names []string) Table {
 			v := f.Servers[i]
 			cells = append(cells, valueText(v.Value, f.Unit))
 			if i != c.Base {
-				cells = append(cells, ratioText(v.Ratio))
+				cells = append(cells, ratioText(v))
 			}
 		}
 		t.Rows = append(t.Rows, cells)
@@ -118,14 +129,48 @@ func valueText(s compare.Spread, unit string) string {
 	if s.N == 0 {
 		return "–"
 	}
-	return quantity(s.Median, unit)
+	return quantity(s.Middle(), unit)
 }
 
-func ratioText(s compare.Spread) string {
-	if s.N == 0 {
+func ratioText(v compare.Values) string {
+	if v.Ratio.N == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%s (%s–%s)", times(s.Median), digits(s.Min), digits(s.Max))
+	low, high := v.Ratio.Bounds()
+	text := fmt.Sprintf("%s (%s–%s)", times(v.Ratio.Middle()), digits(low), digits(high))
+	if v.Verdict != "" {
+		text += " " + v.Verdict
+	}
+	return text
+}
+
+func ratioNote(c *compare.Comparison, base string) string {
+	return fmt.Sprintf("Figures: geometric mean of the rounds. Ratios: to %s in the same round, their geometric mean, and in brackets where it lies with 95 %% confidence. "+
+		"Better or worse stands where all of that is on one side of 1×; else the difference may be chance, as it is in one of 20 rows where nothing differs. "+
+		"More is better where ↑ stands, else less.", base)
+}
+
+// leastRounds is the least number of runs of a server that count.
+func leastRounds(c *compare.Comparison) int {
+	runs := make([]int, len(c.Servers))
+	for _, t := range c.Turns {
+		if !t.WarmUp && t.Result.OK {
+			runs[t.Server]++
+		}
+	}
+	return slices.Min(runs)
+}
+
+// seeds are those of the rounds; older versions used one for all.
+func seeds(c *compare.Comparison) string {
+	last := c.Seed
+	for _, t := range c.Turns {
+		last = max(last, t.Result.Seed)
+	}
+	if last == c.Seed {
+		return fmt.Sprintf("seed %d", c.Seed)
+	}
+	return fmt.Sprintf("seeds %d to %d, one a round", c.Seed, last)
 }
 
 // firstResult is the first measured run of the first server.

@@ -74,12 +74,19 @@ func parse(text []byte) (Document, error) {
 	var d Document
 	switch what := what.(type) {
 	case *bench.Result:
+		what.DropMixedCPU()
 		d.Result = what
 	case *compare.Comparison:
 		d.Comparison = what
 		if err := what.Check(); err != nil {
 			return Document{}, err
 		}
+		// Figures follow from the turns: those of older versions are made anew, and
+		// say what they would say today.
+		for _, t := range what.Turns {
+			t.Result.DropMixedCPU()
+		}
+		what.Figures = compare.Figures(what)
 	}
 	return d, nil
 }

@@ -45,13 +45,14 @@ var goals = []goal{
 	{"memory with 32 × 10,000 topics, new data versions", "register-bump", "", "server memory", "", 150e6, large},
 }
 
-// Goals says which of the project's goals the comparisons of a set meet, by the
-// median of the rounds. It leaves out goals that were not measured, or were
-// measured under another load.
+// Goals says which of the project's goals the comparisons of a set meet: not
+// decided where the interval of the figure spans the limit, or after too few
+// rounds. It leaves out goals that were not measured, or were measured under another
+// load.
 func Goals(set map[string]Document) Table {
 	t := Table{
-		Title: "Measured", Left: 2, Head: []string{"goal", "met", "at most", "measured", "rounds from", "to"},
-		Note: "Measured: the median of the rounds; a ratio is taken within each round.",
+		Title: "Measured", Left: 2, Head: []string{"goal", "met", "at most", "measured", "from", "to"},
+		Note: "Measured: the geometric mean of the rounds; a ratio is taken within each round. From, to: where it lies with 95 % confidence. Not decided: that spans the limit, or there were fewer than five rounds.",
 	}
 	for _, g := range goals {
 		c := set[g.set].Comparison
@@ -62,11 +63,12 @@ func Goals(set map[string]Document) Table {
 		if s.N == 0 {
 			continue
 		}
-		met := "yes"
-		if s.Median > g.most {
-			met = "no"
+		met := "not decided"
+		if below, decided := s.Below(g.most); decided {
+			met = map[bool]string{true: "yes", false: "no"}[below]
 		}
-		t.Rows = append(t.Rows, []string{g.about, met, quantity(g.most, unit), quantity(s.Median, unit), quantity(s.Min, unit), quantity(s.Max, unit)})
+		low, high := s.Bounds()
+		t.Rows = append(t.Rows, []string{g.about, met, quantity(g.most, unit), quantity(s.Middle(), unit), quantity(low, unit), quantity(high, unit)})
 	}
 	return t
 }

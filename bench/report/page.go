@@ -34,7 +34,7 @@ var page = template.Must(template.New("page").Parse(pageHTML))
 func (d Document) HTML() ([]byte, error) {
 	sheet := d.Sheet()
 	data := map[string]any{
-		"Sheet": sheet, "Facts": namedFacts(sheet.Facts), "Charts": d.charts(), "Forests": d.forests(), "Bars": d.bars(),
+		"Sheet": sheet, "Verdict": sheet.verdict(), "Facts": namedFacts(sheet.Facts), "Charts": d.charts(), "Forests": d.forests(), "Bars": d.bars(),
 		"CSS": template.CSS(pageCSS), "UPlotCSS": template.CSS(uPlotCSS),
 		"JS": template.JS(pageJS), "UPlot": template.JS(uPlotJS),
 	}
@@ -150,7 +150,7 @@ type branch struct {
 	First                    bool // of its figure
 	One, Left, Width, Middle float64
 	Color                    int
-	low, median, high        float64
+	low, middle, high        float64
 }
 
 // forests shows the ratios of a comparison.
@@ -161,7 +161,7 @@ func (d Document) forests() []forest {
 	}
 	f := forest{
 		Title: "Ratios to " + c.Servers[c.Base].Name,
-		Note:  "The dot is the median of the rounds, the bar goes from the smallest to the largest. The dashed line is 1×: no difference. More is better where ↑ stands, else less. The axis is logarithmic.",
+		Note:  "The dot is the geometric mean of the rounds. The bar is where it lies with 95 % confidence, or with fewer than five rounds from the smallest to the largest. The dashed line is 1×: no difference. More is better where ↑ stands, else less. The axis is logarithmic.",
 	}
 	for i, s := range c.Servers {
 		if i != c.Base {
@@ -175,6 +175,7 @@ func (d Document) forests() []forest {
 			if i == c.Base || v.Ratio.N == 0 || v.Ratio.Min <= 0 {
 				continue
 			}
+			from, to := v.Ratio.Bounds()
 			label := ""
 			if first {
 				label = strings.TrimPrefix(fig.Phase+": "+figureName(fig), ": ")
@@ -183,11 +184,11 @@ func (d Document) forests() []forest {
 				}
 			}
 			f.Rows = append(f.Rows, branch{
-				Label: label, First: first, Text: ratioText(v.Ratio), Color: i % colors,
-				low: v.Ratio.Min, median: v.Ratio.Median, high: v.Ratio.Max,
+				Label: label, First: first, Text: ratioText(v), Color: i % colors,
+				low: from, middle: v.Ratio.Middle(), high: to,
 			})
 			first = false
-			low, high = min(low, v.Ratio.Min), max(high, v.Ratio.Max)
+			low, high = min(low, from), max(high, to)
 		}
 	}
 	if len(f.Rows) == 0 {
@@ -197,7 +198,7 @@ func (d Document) forests() []forest {
 	at := func(v float64) float64 { return math.Round((math.Log10(v)-from)/(to-from)*1e4) / 100 }
 	for i := range f.Rows {
 		r := &f.Rows[i]
-		r.One, r.Left, r.Middle = at(1), at(r.low), at(r.median)
+		r.One, r.Left, r.Middle = at(1), at(r.low), at(r.middle)
 		r.Width = math.Max(0, at(r.high)-r.Left)
 	}
 	f.Ticks = ticks(low, high, at)

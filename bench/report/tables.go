@@ -26,6 +26,7 @@ type Sheet struct {
 	Title  string
 	Facts  []string // about the run, one a line
 	Bad    []string // what was not right
+	Errors bench.ErrorCounts
 	Tables []Table
 }
 
@@ -101,8 +102,8 @@ func row(cells []string) table.Row {
 }
 
 func resultSheet(r *bench.Result) Sheet {
-	s := Sheet{Title: title(r.Scenario, name(r)), Facts: resultFacts(r), Bad: bad(r)}
-	s.Tables = append(s.Tables, requestTable(r))
+	s := Sheet{Title: title(r.Scenario, name(r)), Facts: resultFacts(r), Bad: bad(r), Errors: r.ErrorCounts()}
+	s.Tables = append(s.Tables, requestTable(r), errorTable(r))
 	if t := disturbanceTable(r); len(t.Rows) > 0 {
 		s.Tables = append(s.Tables, t)
 	}
@@ -180,10 +181,13 @@ func resultFacts(r *bench.Result) []string {
 		fmt.Sprintf("measured for %s s after %s s of preload and %s s of warm-up, from %s",
 			digits(r.MeasuredSeconds), digits(r.PreloadSeconds), digits(r.WarmupSeconds), day(r.Started)),
 		"machine: "+machine(r.Machine))
+	if w := warmupLine(r); w != "" {
+		facts = append(facts, "warm-up: "+w)
+	}
 	if c := r.Ceiling; c != nil {
 		facts = append(facts, "ceiling: "+ceiling(r))
 	}
-	return facts
+	return append(facts, "errors: "+errorLine(r.ErrorCounts())+limitLine(r.MaxErrors))
 }
 
 func server(r *bench.Result) string {
@@ -196,6 +200,9 @@ func server(r *bench.Result) string {
 func pid(r *bench.Result) string {
 	if r.Target.PID == 0 {
 		return ", process unknown: its CPU and memory were not measured"
+	}
+	if n := r.Server.Processes; n > 1 {
+		return fmt.Sprintf(", process %d and what it has started, %d in all", r.Target.PID, n)
 	}
 	return fmt.Sprintf(", process %d", r.Target.PID)
 }
@@ -323,7 +330,8 @@ func ratio(v, base float64) string {
 func processTable(r *bench.Result) Table {
 	t := Table{
 		Title: "Processes", Left: 1, Head: []string{"process", "CPU", "user", "system", "cores busy", "CPU per 1M requests", "memory", "peak", "threads", "files"},
-		Note: "CPU: seconds of the measured time, of requests sent. Memory: resident, at the end, and the most since the process began. " +
+		Note: "CPU: seconds of the measured time; per 1M requests sent where all were of one kind and the server did nothing else. " +
+			"Memory: resident, at the end, and the most since the process began; of all processes of a server together. " +
 			"Cores busy: of " + fmt.Sprint(r.Machine.Cores) + " that server and generator share.",
 	}
 	add := func(what string, p bench.Process, seconds float64, whole bool) {
@@ -331,7 +339,7 @@ func processTable(r *bench.Result) Table {
 		if seconds > 0 {
 			cores = digits(p.CPUSeconds / seconds)
 		}
-		cells := []string{what, digits(p.CPUSeconds) + " s", digits(p.CPUUserSeconds) + " s", digits(p.CPUSystemSeconds) + " s", cores, digits(p.CPUSecondsPerMillion) + " s"}
+		cells := []string{what, digits(p.CPUSeconds) + " s", digits(p.CPUUserSeconds) + " s", digits(p.CPUSystemSeconds) + " s", cores, perMillion(p)}
 		if whole {
 			cells = append(cells, sizeText(float64(p.RSS)), sizeText(float64(p.PeakRSS)), fmt.Sprint(p.Threads), fmt.Sprint(p.FDs))
 		} else {
@@ -352,6 +360,14 @@ func processTable(r *bench.Result) Table {
 		t.Rows = append(t.Rows, []string{"server that only echoes (ceiling)", "", "", "", "", digits(c.ServerPerMillion) + " s", "", "", "", ""})
 	}
 	return t
+}
+
+// perMillion is the CPU time per million requests, where that is known.
+func perMillion(p bench.Process) string {
+	if p.CPUSecondsPerMillion == 0 {
+		return "–"
+	}
+	return digits(p.CPUSecondsPerMillion) + " s"
 }
 
 func survivalTable(v *bench.Survival) Table {
@@ -384,6 +400,10 @@ func survivalTable(v *bench.Survival) Table {
 		t.Rows = append(t.Rows,
 			[]string{"first route missing or shrunken", micros(v.LackingFrom * 1e6), "", ""},
 			[]string{"last route missing or shrunken", micros(v.LackingTo * 1e6), "", ""})
+	}
+	if rec := v.Recovery; rec != nil && rec.Lookups > 0 {
+		t.Note += fmt.Sprintf(" When the last route was back was found out with %s lookups beside those of the readers, over %d connections with up to %d unanswered each. "+
+			"To ask so for all %s topics took %s when every route was whole.", count(rec.Lookups), rec.Connections, rec.Depth, count(uint64(v.Topics)), micros(rec.AllSeconds*1e6))
 	}
 	return t
 }

@@ -54,14 +54,15 @@ func newCompareCommand() *cobra.Command {
 	var f compareCommand
 	cmd := &cobra.Command{
 		Use:   "compare NAME [flags]",
-		Short: "Run a scenario against several servers in turn, A B A B",
-		Long: "Compare runs a scenario against two or more servers in turn, round after round, with the same seed, and prints\n" +
-			"the ratios of their figures with their spread. The servers take turns in the order of their flags; ratios are to the\n" +
-			"first one, or to --base. Each is started anew for each turn, on a free port of the loopback, with a folder of its\n" +
-			"own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
+		Short: "Run a scenario against several servers in turn, A B B A",
+		Long: "Compare runs a scenario against two or more servers in turn, round after round, each round with a seed of its own,\n" +
+			"and prints the ratios of their figures with their intervals: it says who is better only where the interval does not\n" +
+			"span 1, and after 5 rounds. The servers take turns in the order of their flags, and the other way round in every\n" +
+			"other round; ratios are to the first one, or to --base. Each is started anew for each turn, on a free port of the\n" +
+			"loopback, with a folder of its own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
 			"It ends with 2 when replies were not right, with 1 when a server could not be run.",
 		Example: "  nsbench compare route --namesrv bin/namesrv --java 5.5.0 --floor\n" +
-			"  nsbench compare register --bump --rounds 5 --namesrv bin/namesrv --java 4.9.7 --html register.html\n" +
+			"  nsbench compare register --bump --namesrv bin/namesrv --java 4.9.7 --html register.html\n" +
 			"  nsbench compare route --namesrv bin/namesrv --command 'rust=rocketmq-namesrv-rust -p {port} -i 127.0.0.1'",
 		PreRun: spareProcessors,
 		RunE:   f.run,
@@ -76,11 +77,12 @@ func newCompareCommand() *cobra.Command {
 	server("command", "any command; {port} stands for where to listen, {dir} for a folder of its own")
 	server("server", "a server that runs already, with its process id to measure it")
 	fl.StringVar(&f.base, "base", "", "the server that ratios are taken to, by its name; the first one when empty")
-	fl.IntVar(&f.rounds, "rounds", 3, "turns of each server")
-	fl.DurationVar(&f.jvmWarmUp, "jvm-warmup", 20*time.Second, "load before each measured run of a Java server, not counted")
+	fl.IntVar(&f.rounds, "rounds", compare.MinRounds, "turns of each server; fewer than 5 say nothing of who is better")
+	fl.DurationVar(&f.jvmWarmUp, "jvm-warmup", 20*time.Second, "load before each measured run of a Java server, not counted, where the run's own warm-up does not see to it: of scenarios that do more than ask, and with a fixed --warmup")
 	fl.StringVar(&f.jvmFlags, "jvm-flags", "", "flags of the JVM; those of RocketMQ's own runserver.sh when empty")
 	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, instead of NAME")
-	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent")
+	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent in the first round; the next takes one more")
+	addMaxErrors(fl, &f.maxErrors)
 	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the generator's ceiling after each run; 0 leaves it out")
 	fl.BoolVar(&f.allowRemote, "allow-remote", false, "load a server that is not on this machine")
@@ -143,10 +145,14 @@ func (f *compareCommand) run(cmd *cobra.Command, args []string) error {
 	if err := checkWritable(f.json, f.html); err != nil {
 		return err
 	}
+	limits, err := bench.ParseErrorLimits(f.maxErrors)
+	if err != nil {
+		return err
+	}
 	opt := compare.Options{
 		Scenario: sc, Seed: f.seed, Rounds: f.rounds, JVMWarmUp: f.jvmWarmUp, Floor: floor,
 		Bench: bench.Options{
-			Workers: f.workers, AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor,
+			Workers: f.workers, AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor, MaxErrors: &limits,
 		},
 		Command: commandLine(args, cmd.Flags(), f.servers),
 	}

@@ -31,6 +31,7 @@ type runCommand struct {
 	html        string
 	serverLog   string
 	quiet       bool
+	maxErrors   string
 }
 
 func newRunCommand() *cobra.Command {
@@ -40,7 +41,7 @@ func newRunCommand() *cobra.Command {
 		Short: "Run a scenario, built in or from a file",
 		Long: "Run puts the load of a scenario on a server and prints what came of it.\n" +
 			"With a command after -- it starts that server first, which must listen on the target's address, and ends it afterwards.\n" +
-			"It ends with 2 when replies were not right, with 1 when it could not be run.",
+			"It ends with 2 when replies were not right or too many were refused or missing (--max-errors), with 1 when it could not be run.",
 		Example: "  nsbench run route --connections 64 --depth 16\n" +
 			"  nsbench run storm --rate 5000 --pid $(pidof namesrv)\n" +
 			"  nsbench run restart --target 127.0.0.1:9877 -- bin/namesrv -c other.properties",
@@ -60,10 +61,16 @@ func newRunCommand() *cobra.Command {
 	fl.BoolVar(&f.allowRemote, "allow-remote", false, "load a server that is not on this machine")
 	fl.StringVar(&f.json, "json", "", "write the whole result to this file")
 	fl.StringVar(&f.html, "html", "", "write a page with charts to this file")
+	addMaxErrors(fl, &f.maxErrors)
 	fl.StringVar(&f.serverLog, "server-log", "", "what the COMMAND writes goes to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
 	return cmd
+}
+
+// addMaxErrors adds the flag that bounds errors.
+func addMaxErrors(fl *pflag.FlagSet, to *string) {
+	fl.StringVar(to, "max-errors", "", "errors of a run that is right, in percent; wrong=0,refused=1,missing=1 when not given")
 }
 
 // addParams adds a flag for each parameter of any scenario.
@@ -119,7 +126,7 @@ func (f *runCommand) scenario(args []string, fl *pflag.FlagSet) (sc bench.Scenar
 	return sc, sc.Validate()
 }
 
-func (f *runCommand) run(cmd *cobra.Command, args []string) error {
+func (f *runCommand) run(cmd *cobra.Command, args []string) (err error) {
 	var argv []string
 	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 		args, argv = args[:dash], args[dash:]
@@ -131,9 +138,13 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) error {
 	if err := checkWritable(f.json, f.html); err != nil {
 		return err
 	}
+	limits, err := bench.ParseErrorLimits(f.maxErrors)
+	if err != nil {
+		return err
+	}
 	opt := bench.Options{
 		Target: bench.Target{Name: f.name, Address: f.target, PID: f.pid}, Label: f.label, Seed: f.seed, Workers: f.workers,
-		AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor,
+		AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor, MaxErrors: &limits,
 	}
 	if len(argv) > 0 {
 		server := &bench.Command{Name: f.name, Argv: argv, Address: f.target}
@@ -148,7 +159,7 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) error {
 		if err := server.Start(cmd.Context()); err != nil {
 			return fmt.Errorf("start the server: %w", err)
 		}
-		defer func() { _ = server.Kill() }() // it is gone in any case
+		defer func() { err = errors.Join(err, server.Kill()) }()
 		opt.Server, opt.Target = server, server.Target()
 	}
 	var progress func(bench.Progress)
