@@ -47,10 +47,8 @@ func TestScenarios(t *testing.T) {
 		{"partition", nil, []string{"before/route", "partition/route", "after/route"}},
 		{"returning", []string{"away", "20ms"}, []string{"before/route", "returning/register (returned)", "after/route"}},
 		{"misses", nil, []string{"quiet/route", "misses/route", "misses/miss", "misses/miss TBW102"}},
-		{"jmh-a", nil, []string{"measured/register"}},
-		{"jmh-b", nil, []string{"measured/register"}},
-		{"jmh-c", nil, []string{"measured/register"}},
-		{"jmh-d", nil, []string{"measured/route", "measured/register"}},
+		{"beside", []string{"rate", "0", "pause-up-to", "1ms"}, []string{"measured/route", "measured/register"}},
+		{"register", []string{"long-names", "true"}, []string{"measured/register"}},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(append([]string{tt.kind}, tt.params...), " "), func(t *testing.T) {
@@ -396,7 +394,7 @@ func TestSeed(t *testing.T) {
 		{"register", "rate", "0", "changed", "10", "form", "compressed"},
 		{"register", "rate", "0", "changed", "10"},
 		{"heartbeat", "hz", "100", "code", "both", "oneway", "false"},
-		{"jmh-d", "rate", "0", "pause-up-to", "1ms"},
+		{"beside", "rate", "0", "pause-up-to", "1ms", "long-names", "true"},
 	} {
 		t.Run(strings.Join(tt, " "), func(t *testing.T) {
 			first := bytesOf(1, tt[0], tt[1:]...)

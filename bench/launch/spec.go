@@ -41,6 +41,15 @@ func Address(addr string, pid int) (Spec, error) {
 	return Spec{Name: addr, running: bench.Target{Name: addr, Address: addr, PID: pid}}, nil
 }
 
+// Reach makes sure that a server which is said to run already is there. Of one that
+// is to be started it says nothing.
+func (s Spec) Reach(ctx context.Context, within time.Duration) error {
+	if s.running.Address == "" {
+		return nil
+	}
+	return bench.Reach(ctx, s.running.Address, within)
+}
+
 // Namesrv is our own program at that path.
 func Namesrv(path string) (Spec, error) {
 	abs, err := program(path)
