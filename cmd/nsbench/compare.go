@@ -59,12 +59,14 @@ func newCompareCommand() *cobra.Command {
 			"the ratios of their figures with their spread. The servers take turns in the order of their flags; ratios are to the\n" +
 			"first one, or to --base. Each is started anew for each turn, on a free port of the loopback, with a folder of its\n" +
 			"own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
-			"It ends with 2 when replies were not right, with 1 when a server could not be run.",
+			"It ends with 2 when replies were not right, with 1 when a server could not be run, and with 130 when somebody has\n" +
+			"interrupted it: then figures are of the turns that were over by then.",
 		Example: "  nsbench compare route --namesrv bin/namesrv --java 5.5.0 --floor\n" +
 			"  nsbench compare register --bump --rounds 5 --namesrv bin/namesrv --java 4.9.7 --html register.html\n" +
 			"  nsbench compare route --namesrv bin/namesrv --command 'rust=rocketmq-namesrv-rust -p {port} -i 127.0.0.1'",
-		PreRun: spareProcessors,
-		RunE:   f.run,
+		PreRun:            spareProcessors,
+		RunE:              f.run,
+		ValidArgsFunction: completeScenario,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
@@ -88,16 +90,17 @@ func newCompareCommand() *cobra.Command {
 	fl.StringVar(&f.html, "html", "", "write a page with charts to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
+	group(fl, groupServers, "namesrv", "java", "floor", "command", "server", "base", "rounds", "jvm-warmup", "jvm-flags", "allow-remote")
+	group(fl, groupLoad, "file", "seed", "workers", "ceiling")
+	group(fl, groupResults, "json", "html", "quiet")
+	groupHelp(cmd)
+	completeFlags(cmd)
 	return cmd
 }
 
 // spec makes what a flag asks for. A name may stand before it: name=text.
 func (f *compareCommand) spec(s serverFlag) (spec launch.Spec, err error) {
-	text := s.text
-	name, rest, named := strings.Cut(text, "=")
-	if named = named && !strings.ContainsAny(name, " /'\":"); named {
-		text = rest
-	}
+	name, text := cutName(s.text)
 	switch s.kind {
 	case "namesrv":
 		spec, err = launch.Namesrv(text)
@@ -117,7 +120,7 @@ func (f *compareCommand) spec(s serverFlag) (spec launch.Spec, err error) {
 	case "floor":
 		spec = launch.Spec{Name: "floor", Floor: true} // compare makes it when it knows the size
 	}
-	if err == nil && named {
+	if err == nil && name != "" {
 		spec.Name = name
 	}
 	return spec, err
@@ -164,22 +167,33 @@ func (f *compareCommand) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	var progress func(compare.Progress)
+	end := func() {}
 	if !f.quiet {
-		line := &progressLine{w: cmd.ErrOrStderr()}
-		defer line.end()
+		w := watch(cmd.ErrOrStderr(), sc)
+		end = w.end
 		progress = func(p compare.Progress) {
-			line.prefix = fmt.Sprintf("%d/%d %s: ", p.Round, p.Rounds, p.Server)
+			turn := fmt.Sprintf("%s, round %d of %d", p.Server, p.Round, p.Rounds)
 			if p.WarmUp {
-				line.prefix += "JVM warm-up, "
+				turn += ", JVM warm-up"
 			}
-			line.show(p.Run)
+			w.show(turn, p.Run)
 		}
 	}
 	c, err := compare.Run(cmd.Context(), opt, progress)
+	end()
 	if c == nil {
 		return err
 	}
 	return errors.Join(err, save(cmd.OutOrStdout(), report.Document{Comparison: c}, f.json, f.html))
+}
+
+// cutName parts name=text; the name is "" when there is none.
+func cutName(flag string) (name, text string) {
+	name, text, named := strings.Cut(flag, "=")
+	if !named || strings.ContainsAny(name, " /'\":") {
+		return "", flag
+	}
+	return name, text
 }
 
 func names(specs []launch.Spec) string {
