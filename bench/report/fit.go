@@ -23,7 +23,10 @@ func wrap(s, indent string, width int) string {
 	if width <= 0 {
 		return s
 	}
-	lines := strings.Split(text.WrapSoft(s, max(16, width-len(indent))), "\n")
+	var lines []string
+	for _, l := range strings.Split(s, "\n") {
+		lines = append(lines, strings.Split(text.WrapSoft(l, max(16, width-len(indent))), "\n")...)
+	}
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}

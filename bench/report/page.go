@@ -192,7 +192,7 @@ func (d Document) forests() []forest {
 			}
 			f.Rows = append(f.Rows, branch{
 				Label: label, First: first, Text: ratioText(v.Ratio), Color: i % colors,
-				Values: valueText(v.Value, fig.Unit) + " to " + valueText(fig.Servers[c.Base].Value, fig.Unit),
+				Values: valueText(v.Value, fig.Unit) + " against " + valueText(fig.Servers[c.Base].Value, fig.Unit),
 				low:    v.Ratio.Min, median: v.Ratio.Median, high: v.Ratio.Max,
 			})
 			first = false

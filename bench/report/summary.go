@@ -54,7 +54,7 @@ func resultSummary(r *bench.Result) string {
 	return strings.Join(said, " ")
 }
 
-// comparisonSummary says how each server does beside the base.
+// comparisonSummary says how each server does beside the base, one a line.
 func comparisonSummary(c *compare.Comparison) string {
 	figures := headlineFigures(c)
 	base := c.Servers[c.Base].Name
@@ -69,7 +69,7 @@ func comparisonSummary(c *compare.Comparison) string {
 			if v.Value.N == 0 || b.Value.N == 0 {
 				continue
 			}
-			part := fmt.Sprintf("%s %s to %s", summaryName(f), quantity(v.Value.Median, f.Unit), quantity(b.Value.Median, f.Unit))
+			part := fmt.Sprintf("%s %s against %s", summaryName(f), quantity(v.Value.Median, f.Unit), quantity(b.Value.Median, f.Unit))
 			if v.Ratio.N > 0 {
 				part += " (" + times(v.Ratio.Median) + ")"
 			}
@@ -79,19 +79,15 @@ func comparisonSummary(c *compare.Comparison) string {
 			said = append(said, fmt.Sprintf("%s beside %s: %s.", s.Name, base, strings.Join(parts, "; ")))
 		}
 	}
-	return strings.Join(said, " ")
+	return strings.Join(said, "\n")
 }
 
 // summaryName is a figure's name in a sentence, in which its unit stands behind it.
 func summaryName(f compare.Figure) string {
-	n := f.Name
-	switch f.Unit {
-	case "/s":
-		n += "s"
-	case "s/1M":
-		n += " per million requests"
+	if f.Unit == "s/1M" {
+		return f.Name + " per million requests"
 	}
-	return n
+	return f.Name
 }
 
 // headlineFigures are those that a sentence has room for.

@@ -26,7 +26,7 @@ type Table struct {
 // A Sheet is a report without its charts.
 type Sheet struct {
 	Title   string
-	Summary string   // what came of it, in a sentence or two
+	Summary string   // what came of it, in sentences, some a line
 	Facts   []string // about the run, one a line
 	Bad     []string // what was not right
 	Tables  []Table
@@ -54,7 +54,7 @@ func (s Sheet) Text() string {
 // Markdown returns the sheet as a part of a page.
 func (s Sheet) Markdown() string {
 	plain := strings.NewReplacer("<", "&lt;", "*", "\\*", "`", "\\`")
-	s.Summary = plain.Replace(s.Summary)
+	s.Summary = strings.ReplaceAll(plain.Replace(s.Summary), "\n", "\n\n")
 	for _, lines := range []*[]string{&s.Facts, &s.Bad} {
 		*lines = slices.Clone(*lines)
 		for i, l := range *lines {
