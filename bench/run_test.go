@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/launch"
 	"gonamesrv/codec"
 )
 
@@ -125,14 +126,21 @@ func freeAddress(t *testing.T) string {
 }
 
 // startProcess starts our own server in a process of its own.
-func startProcess(t *testing.T) (*bench.Command, bench.Options) {
+func startProcess(t *testing.T) (*launch.Server, bench.Options) {
 	t.Helper()
 	addr := freeAddress(t)
-	server := &bench.Command{Name: "own", Argv: []string{"env", "BENCH_TEST_SERVER=" + addr, os.Args[0]}, Address: addr}
+	spec, err := launch.Given("own", []string{"env", "BENCH_TEST_SERVER=" + addr, os.Args[0]}, addr, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := launch.New(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Kill() })
 	opt := at(addr)
 	opt.Server, opt.Target = server, server.Target()
 	return server, opt

@@ -133,7 +133,7 @@ func floor(name string, replyBytes int) (launch.Spec, error) {
 		return launch.Spec{}, err
 	}
 	body := max(0, replyBytes-len(fillerReply(0)))
-	spec := launch.Floor(self, "floor", "--size", strconv.Itoa(body))
+	spec := launch.Floor("", self, "floor", "--size", strconv.Itoa(body))
 	spec.Name = name
 	return spec, nil
 }

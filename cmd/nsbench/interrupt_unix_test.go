@@ -17,12 +17,13 @@ import (
 )
 
 // interrupt runs the program as a process of its own and interrupts it when a line
-// of its progress has words in it.
+// of its progress has words in it: as a terminal does, with all that is in its group.
 func interrupt(t *testing.T, words string, args ...string) (code int, out string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	progress, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +37,7 @@ func interrupt(t *testing.T, words string, args ...string) (code int, out string
 		said.WriteString(lines.Text() + "\n")
 		if words != "" && strings.Contains(lines.Text(), words) {
 			words = ""
-			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
 				t.Error(err)
 			}
 		}

@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/launch"
 	"gonamesrv/bench/report"
 )
 
@@ -134,19 +134,18 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) error {
 		AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor,
 	}
 	if len(argv) > 0 {
-		server := &bench.Command{Name: string(f.label), Argv: argv, Address: f.target}
-		if f.serverLog != "" {
-			log, err := os.Create(f.serverLog)
-			if err != nil {
-				return err
-			}
-			defer log.Close()
-			server.Output = log
+		spec, err := launch.Given(string(f.label), argv, f.target, f.serverLog)
+		if err != nil {
+			return err
 		}
+		server, err := launch.New(cmd.Context(), spec)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = server.Close() }() // it is gone in any case
 		if err := server.Start(cmd.Context()); err != nil {
 			return fmt.Errorf("start the server: %w", err)
 		}
-		defer func() { _ = server.Kill() }() // it is gone in any case
 		opt.Server, opt.Target = server, server.Target()
 	}
 	var progress func(bench.Progress)
