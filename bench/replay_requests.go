@@ -114,15 +114,15 @@ func (m *makers) registration(rec *capture.Record, b *broker) (t *template, next
 	}
 }
 
-// sizedRegistration registers the topics of b, and fillers up to the size.
+// sizedRegistration registers the topics of b, and as many fillers as have room in
+// the size.
 func sizedRegistration(b *broker, st codec.SerializeType, size int) *template {
 	configs := b.topicConfigs()
 	encode := func() *template {
 		body := codec.RegisterBrokerBody{DataVersion: b.dataVersion(), Topics: configs}
 		return b.registerRequest(st, body.AppendJSON(nil), false)
 	}
-	t := encode()
-	small := len(t.frame)
+	small := len(encode().frame)
 	fill := func() {
 		name := []byte(fmt.Sprintf("%s-filler-%06d", b.name, len(configs)))
 		configs = append(configs, codec.TopicConfig{Name: name, Key: name, ReadQueueNums: queueNums, WriteQueueNums: queueNums, Perm: topicPerm})
@@ -132,8 +132,5 @@ func sizedRegistration(b *broker, st codec.SerializeType, size int) *template {
 	for range min(max(0, (size-small)/each-1), maxTopics/10) {
 		fill()
 	}
-	if t := encode(); len(t.frame) <= size {
-		return t
-	}
-	return t
+	return encode()
 }

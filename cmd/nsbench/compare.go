@@ -81,7 +81,7 @@ func newCompareCommand() *cobra.Command {
 	fl.IntVar(&f.rounds, "rounds", 3, "turns of each server")
 	fl.DurationVar(&f.jvmWarmUp, "jvm-warmup", 20*time.Second, "load before each measured run of a Java server, not counted")
 	fl.StringVar(&f.jvmFlags, "jvm-flags", "", "flags of the JVM; those of RocketMQ's own runserver.sh when empty")
-	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, instead of NAME")
+	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, or what nsbench record has written, instead of NAME")
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent")
 	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the generator's ceiling after each run; 0 leaves it out")

@@ -59,7 +59,7 @@ func namedScenario(args []string) *bench.Scenario {
 
 func helpText(cmd *cobra.Command, sc *bench.Scenario) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\nUsage:\n  %s\n", wrap(cmd.Long, "", helpWidth), cmd.UseLine())
+	fmt.Fprintf(&b, "%s\n\nUsage:\n  %s\n", wrap(strings.ReplaceAll(cmd.Long, "\n", " "), "", helpWidth), cmd.UseLine())
 	if cmd.Example != "" {
 		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
 	}
@@ -162,11 +162,11 @@ func flagUsage(f *pflag.Flag, sc *bench.Scenario) string {
 		if sc != nil {
 			is = sc.Params.Get(p.key)
 		}
-		return bench.AboutParam(p.key) + " (" + is + ")"
+		return bench.AboutParam(p.key) + " (default " + is + ")"
 	}
 	switch f.DefValue {
-	case "", "false", "[]":
+	case "", "0", "false", "[]":
 		return f.Usage
 	}
-	return f.Usage + " (" + f.DefValue + ")"
+	return f.Usage + " (default " + f.DefValue + ")"
 }

@@ -127,8 +127,8 @@ func TestHelp(t *testing.T) {
 				}
 			})
 			for _, want := range []string{
-				"\nThe results:\n", "\nParameters: brokers and their topics:\n", "--brokers int", "--warmup duration", "--rate number",
-				"(1000; 8000 in register", "--form word", "--bump  ",
+				"\nThe results:\n", "(default 10s; 30s in churn", "\nParameters: brokers and their topics:\n", "--brokers int", "--warmup duration", "--rate number",
+				"8000 in register, returning; 40000 in storm", "--form word", "--bump  ",
 			} {
 				if !strings.Contains(out, want) {
 					t.Errorf("%q shows no %q:\n%s", args, want, out)
@@ -138,7 +138,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	code, out, _ := nsbench(t, "run", "storm", "--help")
-	if code != exitOK || !strings.Contains(out, "(40000)") || strings.Contains(out, "--hz") {
+	if code != exitOK || !strings.Contains(out, "(default 40000)") || strings.Contains(out, "--hz") {
 		t.Errorf("the help of storm ends with %d:\n%s", code, out)
 	}
 	fits(t, out)

@@ -53,7 +53,7 @@ func newRunCommand() *cobra.Command {
 	fl.Var(movedValue("run has no such flag: say where the server is with --target, or what to call it with --label, which is it that %q is?"),
 		"server", "")
 	fl.Lookup("server").Hidden = true
-	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, instead of NAME")
+	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, or what nsbench record has written, instead of NAME")
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent")
 	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the server that only echoes; 0 leaves it out")
@@ -75,7 +75,7 @@ func newRunCommand() *cobra.Command {
 func addParams(fl *pflag.FlagSet) {
 	for _, g := range bench.ParamGroups() {
 		for _, key := range g.Keys {
-			fl.Var(&param{key: key}, key, bench.AboutParam(key)+" ("+bench.ParamDefaults(key)+")")
+			fl.Var(&param{key: key}, key, bench.AboutParam(key)+" (default "+bench.ParamDefaults(key)+")")
 			if bench.ParamType(key) == "" {
 				fl.Lookup(key).NoOptDefVal = "true"
 			}
