@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -66,8 +65,8 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestSilentTarget: --timeout holds for the preload too. Somebody who takes
-// connections and answers nothing is given up after it, not after half a minute.
+// TestSilentTarget: somebody who takes connections and answers nothing is given up
+// in the preload; TestPreloadWithin of package bench says after how long.
 func TestSilentTarget(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,11 +74,9 @@ func TestSilentTarget(t *testing.T) {
 	}
 	defer l.Close() // it accepts in the kernel
 	for _, scenario := range []string{"route", "massclose"} {
-		// Its own limits are 24 and 30 s. A busy machine may be late, but not by that.
-		begun := time.Now()
 		code, out, errs := nsbench(t, "run", scenario, "--target", l.Addr().String(), "--timeout", "300ms", "--topics", "10")
-		if took := time.Since(begun); code != exitFailed || out != "" || !strings.Contains(errs, "preload") || took > 20*time.Second {
-			t.Errorf("%s ends with %d after %v, %q and %q", scenario, code, took, out, errs)
+		if code != exitFailed || out != "" || !strings.Contains(errs, "preload: register") || !strings.Contains(errs, "timeout") {
+			t.Errorf("%s ends with %d, %q and %q", scenario, code, out, errs)
 		}
 	}
 }
