@@ -12,8 +12,8 @@ all: test lint ## test and lint
 build: ## build the programs into bin/, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
 
-man: ## write the man pages of nsctl into bin/man
-	mkdir -p $(BIN)/man && $(GO) run ./cmd/nsctl man $(BIN)/man
+man: ## write the man pages of nsctl and nsbench into bin/man
+	mkdir -p $(BIN)/man && $(GO) run ./cmd/nsctl man $(BIN)/man && $(GO) run ./cmd/nsbench man $(BIN)/man
 
 run: build ## start a name server on port 9876
 	./$(BIN)/namesrv

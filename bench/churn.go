@@ -16,6 +16,8 @@ const (
 	deathKill    = "kill"    // RST
 	deathSilence = "silence" // its connection stays, and nothing comes
 	deathAll     = "all"
+
+	leastOfAllDeaths = 6 // brokers: every other one dies, of three causes
 )
 
 // silentTimeout is the heartbeat timeout of brokers that are going to fall
@@ -29,8 +31,8 @@ func checkChurn(p *Params) error {
 	if !slices.Contains([]string{deathClose, deathKill, deathSilence, deathAll}, p.Death) {
 		return fmt.Errorf("death is %q, it must be close, kill, silence or all", p.Death)
 	}
-	if p.Death == deathAll && p.Brokers < 6 {
-		return fmt.Errorf("brokers is %d, it must be at least 6: every other one dies, of three causes", p.Brokers)
+	if p.Death == deathAll && p.Brokers < leastOfAllDeaths {
+		return fmt.Errorf("brokers is %d, it must be at least %d: every other one dies, of three causes", p.Brokers, leastOfAllDeaths)
 	}
 	if p.Brokers < 2 {
 		return errors.New("brokers must be at least 2: every other one dies")

@@ -17,8 +17,10 @@ type driver struct {
 	base    time.Time
 	ops     []operation
 	streams []*stream
-	phases  []*phase // the first is the warm-up
-	lenient bool     // take every reply
+	phases  []*phase    // the first is the warm-up
+	entered int         // the phase
+	cut     func() bool // whether somebody has ended the run; nil is never
+	lenient bool        // take every reply
 
 	fence     *template
 	fenceWant want
@@ -130,7 +132,7 @@ func (d *driver) closed(w *worker, c *conn, err error) {
 	if d.quitting {
 		return
 	}
-	if !c.lane.stream.tolerant {
+	if !c.lane.stream.tolerant && !d.interrupted() {
 		d.failures[fmt.Sprintf("a connection of the %s broke (%v)", c.lane.stream.name, err)]++
 	}
 	select {
@@ -182,6 +184,7 @@ func (d *driver) enter(n int) {
 	if n > 0 {
 		d.phases[n-1].to = at
 	}
+	d.entered = n
 	d.phases[n].from = at
 	if n == 1 {
 		d.measured.Store(at)
@@ -215,7 +218,7 @@ func (w *worker) start(l *lane, at int64) {
 // replies, for at most timeout; a reply that comes later fails the run too.
 func (d *driver) finish(ctx context.Context, timeout time.Duration) {
 	at := d.now()
-	d.phases[len(d.phases)-1].to = at
+	d.phases[d.entered].to = at
 	d.each(func(w *worker) {
 		w.turn(at)
 		w.endSecond()
@@ -376,8 +379,15 @@ func (d *driver) extraStats(n, op int) *opStats {
 	return s
 }
 
+// interrupted reports whether somebody has ended the run. What goes wrong from
+// then on is no fault of the server, which may have been ended as well.
+func (d *driver) interrupted() bool { return d.cut != nil && d.cut() }
+
 // fail notes a reason why the run failed.
 func (d *driver) fail(reason string) {
+	if d.interrupted() {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.failures[reason]++

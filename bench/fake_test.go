@@ -81,7 +81,11 @@ func (f *fakeServer) serve(c net.Conn) {
 	f.mu.Unlock()
 	in := bufio.NewReader(c)
 	if f.closed != nil {
-		defer f.closed()
+		defer func() {
+			if sent.Len() > 0 { // it was not only a look whether we are there
+				f.closed()
+			}
+		}()
 	}
 	for {
 		var head [4]byte

@@ -74,9 +74,8 @@ const topicsOfItsOwn = 2
 
 // newFleet lays out p.Topics topics over p.Brokers brokers. Topics come in
 // blocks, all topics of a block on the same p.BrokersPerTopic brokers, as in
-// the Java project's benchmarks. Names of JMH's length are 32 random letters
-// and a number.
-func newFleet(p Params, seed uint64, longNames bool) *fleet {
+// the Java project's benchmarks.
+func newFleet(p Params, seed uint64) *fleet {
 	f := &fleet{header: p.header(), form: p.Form}
 	for i := range p.Brokers {
 		b := &broker{
@@ -97,7 +96,7 @@ func newFleet(p Params, seed uint64, longNames bool) *fleet {
 	blocks := max(1, (p.Brokers+k-1)/k)
 	for i := range p.Topics {
 		t := &topic{name: fmt.Sprintf("nsbench-topic-%06d", i), fleet: f}
-		if longNames {
+		if p.LongNames {
 			t.name = randomLetters(letters, 32) + fmt.Sprint(i)
 		}
 		block := i * blocks / p.Topics

@@ -31,6 +31,7 @@ type Params struct {
 	Changed         float64  `json:"changed,omitempty" about:"percent of its topics that each registration changes"`
 	PauseUpTo       Duration `json:"pause-up-to,omitempty" about:"registrars rest up to so long between two registrations"`
 	Form            string   `json:"form,omitempty" about:"of registrations: plain, compressed or split"`
+	LongNames       bool     `json:"long-names,omitempty" about:"topics are called by 32 random letters and a number, as in the Java project's benchmarks"`
 	Header          string   `json:"header,omitempty" about:"of requests: JSON or ROCKETMQ"`
 	Code            string   `json:"code,omitempty" about:"of heartbeats: 904, 322 or both"`
 	Oneway          bool     `json:"oneway,omitempty" about:"heartbeats want no answer"`
@@ -42,7 +43,8 @@ type Params struct {
 	Producers       int      `json:"producers,omitempty" about:"producers whose topic does not exist"`
 	Death           string   `json:"death,omitempty" about:"how brokers die: close, kill, silence or all"`
 	Steps           int      `json:"steps,omitempty" about:"steps in which the connections are opened"`
-	Timeout         Duration `json:"timeout,omitempty" about:"how long to wait for last answers and for milestones"`
+	Speed           float64  `json:"speed,omitempty" about:"how many times as fast as it was recorded"`
+	Timeout         Duration `json:"timeout,omitempty" about:"how long to wait for a connection, for each answer of the preload, for last answers and for milestones"`
 }
 
 // A Duration is written as Go writes it: 1m30s.

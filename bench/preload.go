@@ -65,6 +65,7 @@ func (k *keeper) register(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
+	c.within = time.Duration(r.p.Timeout)
 	k.caller = c
 	for _, reg := range k.regs {
 		if ctx.Err() != nil {
@@ -200,6 +201,9 @@ func (r *run) unregister(ctx context.Context) {
 		return
 	}
 	defer c.close()
+	if r.res.Interrupted {
+		c.within = afterInterrupt
+	}
 	for range goodbyes {
 		for _, b := range r.fleet.brokers {
 			wrong, err := c.ask(b.unregisterRequest(r.fleet.header).appendTo, &wantSuccess{"unregister " + b.name}, 0, 0)

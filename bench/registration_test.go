@@ -12,7 +12,7 @@ func smallFleet(p Params) *fleet {
 	if p.Header == "" {
 		p.Header = "JSON"
 	}
-	return newFleet(p, 1, false)
+	return newFleet(p, 1)
 }
 
 // decode returns the request in frame and, of a registration, its body.

@@ -83,7 +83,7 @@ func (r *run) keepRegulars() (stop func()) {
 // notice when the server closes it.
 func (b *regular) register(ctx context.Context, r *run) error {
 	for {
-		c, fresh, err := b.connection(ctx, r.d.address)
+		c, fresh, err := b.connection(ctx, r.d.address, time.Duration(r.p.Timeout))
 		if err != nil {
 			b.missed.Add(1)
 			return err
@@ -108,7 +108,8 @@ func (b *regular) register(ctx context.Context, r *run) error {
 }
 
 // connection returns the broker's connection, and whether it was made just now.
-func (b *regular) connection(ctx context.Context, address string) (c *caller, fresh bool, err error) {
+// A registration over a new one is given up within so long.
+func (b *regular) connection(ctx context.Context, address string, within time.Duration) (c *caller, fresh bool, err error) {
 	b.mu.Lock()
 	c = b.conn
 	b.mu.Unlock()
@@ -121,7 +122,7 @@ func (b *regular) connection(ctx context.Context, address string) (c *caller, fr
 		return nil, false, err
 	}
 	c = newCaller(conn)
-	c.within = registerWithin
+	c.within = min(registerWithin, within)
 	b.mu.Lock()
 	b.conn = c
 	b.mu.Unlock()

@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"time"
+
+	"gonamesrv/bench/capture"
 )
 
 // ResultFormat is the version of Result's JSON form. It grows when a field
@@ -47,6 +49,10 @@ type Result struct {
 	Generator Process  `json:"generator"` // this process
 	Ceiling   *Ceiling `json:"ceiling,omitempty"`
 
+	// Interrupted says that somebody ended the run before its time. Its figures are
+	// of what was measured until then.
+	Interrupted bool `json:"interrupted,omitempty"`
+
 	// OK is false when a reply was wrong, or a request failed in a way that the
 	// scenario does not provoke; Failures says what, Samples shows some.
 	OK       bool     `json:"ok"`
@@ -63,6 +69,9 @@ type Scenario struct {
 	Name   string `json:"name"`             // as in `nsbench run NAME`, or of the file
 	Kind   string `json:"kind"`             // the built-in scenario it is: route, storm, …
 	Params Params `json:"params,omitempty"` // all of them, defaults filled in
+
+	written uint64        // a bit for each parameter that Set was told: its place in Params
+	capture *capture.File // of a replay
 }
 
 // A Target is the server under load.
@@ -132,11 +141,12 @@ const (
 	ErrorConnect    = "connect"    // no connection to send on
 	ErrorOverrun    = "overrun"    // not sent: too many unanswered requests already
 	ErrorNotReady   = "notReady"   // no route of a topic whose brokers come or go
+	ErrorDiffers    = "differs"    // a replay: another code than was recorded
 	ErrorShrunken   = "shrunken"   // a route of fewer brokers than before, though none has gone: see Survival
 )
 
 // ErrorKinds lists all keys of Operation.Errors, in the order to show them.
-var ErrorKinds = []string{ErrorBusy, ErrorClosed, ErrorUnanswered, ErrorConnect, ErrorOverrun, ErrorNotReady, ErrorShrunken}
+var ErrorKinds = []string{ErrorBusy, ErrorClosed, ErrorUnanswered, ErrorConnect, ErrorOverrun, ErrorNotReady, ErrorDiffers, ErrorShrunken}
 
 // Bytes counts the bytes of whole frames.
 type Bytes struct {
@@ -158,10 +168,11 @@ type Latency struct {
 
 // A Point is one second of a run, by the time of the replies.
 type Point struct {
-	Second int     `json:"second"` // 0 is the first one measured
-	Rate   float64 `json:"rate"`   // replies in this second
-	P99    float64 `json:"p99"`    // microseconds; 0 when there was no reply
-	Phase  string  `json:"phase"`  // at the end of the second
+	Second int     `json:"second"`        // 0 is the first one measured
+	Rate   float64 `json:"rate"`          // replies in this second
+	P50    float64 `json:"p50,omitempty"` // microseconds; 0 when there was no reply
+	P99    float64 `json:"p99"`           // likewise
+	Phase  string  `json:"phase"`         // at the end of the second
 
 	ServerCPU float64 `json:"serverCpu,omitempty"` // cores that the server kept busy in this second; 0 without process id
 	ServerRSS uint64  `json:"serverRss,omitempty"` // of the server at its end
@@ -314,7 +325,13 @@ type Progress struct {
 	Done     int           // of a preload: brokers registered
 	Of       int           //
 	Rate     float64       // replies per second, of late
+	P50      time.Duration // of late
 	P99      time.Duration // of late
 	Errors   uint64        // so far, wrong replies too
 	InFlight int
+
+	// What the server took of late: cores that it kept busy, and its memory. Both 0
+	// while nothing is measured, and without process id.
+	ServerCPU float64
+	ServerRSS uint64
 }

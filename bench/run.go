@@ -67,7 +67,9 @@ type part struct {
 }
 
 // Run runs one scenario. progress may be nil. It fails with ErrWrong together
-// with a whole Result; with any other error the Result is nil.
+// with a whole Result. When ctx ends while it measures, it fails with
+// ErrInterrupted together with a Result of what was measured until then. With any
+// other error the Result is nil.
 func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress)) (*Result, error) {
 	if err := sc.Validate(); err != nil {
 		return nil, err
@@ -85,6 +87,9 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 	if err := checkTarget(ctx, opt.Target.Address, opt.AllowRemote); err != nil {
 		return nil, err
 	}
+	if err := Reach(ctx, opt.Target.Address, time.Duration(sc.Params.Timeout)); err != nil {
+		return nil, err
+	}
 	if progress == nil {
 		progress = func(Progress) {}
 	}
@@ -96,7 +101,13 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 	stop := r.reportProgress()
 	defer stop()
 	if err := r.all(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w before anything was measured", ErrInterrupted)
+		}
 		return nil, err
+	}
+	if r.res.Interrupted {
+		return r.res, fmt.Errorf("%w after %.1f s of measuring", ErrInterrupted, r.res.MeasuredSeconds)
 	}
 	if !r.res.OK {
 		return r.res, fmt.Errorf("%w: %s", ErrWrong, r.res.Failures[0])
@@ -129,7 +140,8 @@ func checkTarget(ctx context.Context, address string, remote bool) error {
 func (r *run) all(ctx context.Context) error {
 	r.res.Started = time.Now()
 	r.d = newDriver(r.opt.Target.Address, r.opt.Seed)
-	r.fleet = newFleet(r.p, r.opt.Seed, r.kind.longNames)
+	r.d.cut = func() bool { return ctx.Err() != nil }
+	r.fleet = newFleet(r.p, r.opt.Seed)
 	r.fleet.now = r.d.now
 	r.enterStage("preload", 0, len(r.fleet.brokers))
 	for _, b := range r.fleet.brokers {
@@ -153,9 +165,15 @@ func (r *run) all(ctx context.Context) error {
 	r.stopKeeping = r.keepAlive()
 	err := r.load(ctx)
 	r.stopKeeping()
-	if err == nil {
-		r.assemble()
+	if err != nil {
+		return err
+	}
+	r.assemble()
+	if !r.res.Interrupted {
 		err = r.measureCeiling(ctx)
+	}
+	if ctx.Err() != nil { // what was measured is there
+		r.res.Interrupted, err = true, nil
 	}
 	return err
 }
@@ -207,16 +225,22 @@ func (r *run) load(ctx context.Context) error {
 	}
 	r.enterStage("cleanup", 0, 0)
 	// Brokers leave also when the load went wrong or was stopped.
-	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	within := time.Minute
+	if ctx.Err() != nil {
+		within = afterInterrupt
+	}
+	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	if !r.opt.Floor {
 		r.stopKeeping()
-		r.verify(quiet)
+		if !r.res.Interrupted && r.kind != replayKind { // else what the server should know is not known
+			r.verify(quiet)
+		}
 		r.unregister(quiet)
 	}
 	d.close()
 	closed = true
-	return ctx.Err()
+	return nil
 }
 
 // measure goes through the phases and waits for the last answers.
@@ -240,14 +264,26 @@ func (r *run) measure(ctx context.Context) error {
 		if do == nil {
 			do = r.waitPhase
 		}
-		if err := do(ctx); err != nil {
+		if err := do(ctx); ctx.Err() != nil {
+			r.res.Interrupted = true
+			break
+		} else if err != nil {
 			return err
 		}
 	}
 	timeout := time.Duration(r.p.Timeout)
+	if r.res.Interrupted {
+		// What is under way may still be answered, but nobody waits long for it.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), afterInterrupt)
+		defer cancel()
+		timeout = min(timeout, afterInterrupt)
+	}
 	d.finish(ctx, timeout)
-	r.fence(ctx, timeout)
-	d.phases[len(d.phases)-1].cpu = r.meter.read()
+	if !r.res.Interrupted {
+		r.fence(ctx, timeout)
+	}
+	d.phases[d.entered].cpu = r.meter.read()
 	r.res.Server, r.res.Generator = r.meter.read(), r.own.read()
 	return nil
 }
@@ -301,6 +337,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // assemble puts the result together; the driver is closed.
 func (r *run) assemble() {
 	d, res := r.d, r.res
+	d.phases = d.phases[:d.entered+1] // those that an interruption left
 	res.Format, res.Scenario, res.Seed, res.Label, res.Target = ResultFormat, r.sc, r.opt.Seed, r.opt.Label, r.opt.Target
 	if r.opt.Server != nil {
 		res.Target = r.opt.Server.Target()
@@ -421,7 +458,10 @@ func (r *run) fill(p Progress) Progress {
 	if measured := d.measured.Load(); measured > 0 {
 		now := int((d.now() - measured) / 1e9)
 		if last, ok := d.series.last(now - 2); ok {
-			p.Rate, p.P99 = last.Rate, time.Duration(last.P99*1e3)
+			p.Rate, p.P50, p.P99 = last.Rate, time.Duration(last.P50*1e3), time.Duration(last.P99*1e3)
+		}
+		if u := r.watch.latest.Load(); u != nil {
+			p.ServerCPU, p.ServerRSS = u.cores, u.rss
 		}
 		p.InFlight = int(d.inFlight())
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/launch"
 	"gonamesrv/codec"
 )
 
@@ -48,10 +49,8 @@ func TestScenarios(t *testing.T) {
 		{"returning", []string{"away", "20ms"}, []string{"before/route", "returning/register (returned)", "after/route"}},
 		{"misses", nil, []string{"quiet/route", "misses/route", "misses/miss", "misses/miss TBW102"}},
 		{"registrations", nil, []string{"first/register first", "returning/register returning", "unchanged/register unchanged", "bumped/register bumped", "1 % changed/register 1 % changed", "all changed/register all changed"}},
-		{"jmh-a", nil, []string{"measured/register"}},
-		{"jmh-b", nil, []string{"measured/register"}},
-		{"jmh-c", nil, []string{"measured/register"}},
-		{"jmh-d", nil, []string{"measured/route", "measured/register"}},
+		{"beside", []string{"rate", "0", "pause-up-to", "1ms"}, []string{"measured/route", "measured/register"}},
+		{"register", []string{"long-names", "true"}, []string{"measured/register"}},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(append([]string{tt.kind}, tt.params...), " "), func(t *testing.T) {
@@ -128,14 +127,21 @@ func freeAddress(t *testing.T) string {
 }
 
 // startProcess starts our own server in a process of its own.
-func startProcess(t *testing.T) (*bench.Command, bench.Options) {
+func startProcess(t *testing.T) (*launch.Server, bench.Options) {
 	t.Helper()
 	addr := freeAddress(t)
-	server := &bench.Command{Name: "own", Argv: []string{"env", "BENCH_TEST_SERVER=" + addr, os.Args[0]}, Address: addr}
+	spec, err := launch.Given("own", []string{"env", "BENCH_TEST_SERVER=" + addr, os.Args[0]}, addr, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := launch.New(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Kill() })
 	opt := at(addr)
 	opt.Server, opt.Target = server, server.Target()
 	return server, opt
@@ -402,7 +408,7 @@ func TestSeed(t *testing.T) {
 		{"register", "rate", "0", "changed", "10", "form", "compressed"},
 		{"register", "rate", "0", "changed", "10"},
 		{"heartbeat", "hz", "100", "code", "both", "oneway", "false"},
-		{"jmh-d", "rate", "0", "pause-up-to", "1ms"},
+		{"beside", "rate", "0", "pause-up-to", "1ms", "long-names", "true"},
 	} {
 		t.Run(strings.Join(tt, " "), func(t *testing.T) {
 			first := bytesOf(1, tt[0], tt[1:]...)

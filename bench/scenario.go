@@ -21,15 +21,15 @@ type Kind struct {
 	// Options.Server.
 	NeedsServer bool
 
-	longNames bool
-	beside    bool // the server has more to do than the requests that are counted
-	check     func(p *Params) error
-	plan      func(r *run) error
+	beside bool // the server has more to do than the requests that are counted
+	only  []string // parameters, instead of common ones and Uses
+	check func(p *Params) error
+	plan  func(r *run) error
 }
 
 var (
 	common   = []string{"warmup", "warmup-most", "duration", "requests", "timeout", "header"}
-	layout   = []string{"brokers", "topics", "brokers-per-topic", "form"}
+	layout   = []string{"brokers", "topics", "brokers-per-topic", "form", "long-names"}
 	readers  = []string{"connections", "depth", "rate"}
 	changing = []string{"bump", "changed"}
 	living   = []string{"period", "broker-timeout"} // brokers that register on their own
@@ -56,14 +56,6 @@ const (
 var defaults = Params{
 	Brokers: 8, Topics: 1000, BrokersPerTopic: 2, Connections: 64, Depth: 1, Warmup: UntilStill, WarmupMost: Duration(2 * time.Minute), Duration: seconds10,
 	Form: formPlain, Header: "JSON", Timeout: seconds10, Code: "904", Oneway: true, Hz: 1, Death: "all", Steps: 5,
-}
-
-var jmh = Params{Brokers: 32, Topics: 40_000, BrokersPerTopic: 8, Registrars: 32}
-
-func jmhWith(change func(*Params)) Params {
-	p := jmh
-	change(&p)
-	return p
 }
 
 // livingWith are 8 brokers, four of which have each topic.
@@ -164,24 +156,10 @@ var kinds = []*Kind{
 		plan:     planMixed,
 	},
 	{
-		Name: "jmh-a", About: "as RegisterBrokerBenchmark of the Java project: 32 brokers x 10,000 topics, nothing new",
-		Uses: uses(layout, changing, "registrars"), Defaults: jmh, longNames: true, plan: planRegister,
-	},
-	{
-		Name: "jmh-b", About: "the same, every data version new, the content equal",
-		Uses: uses(layout, changing, "registrars"), Defaults: jmhWith(func(p *Params) { p.Bump = true }), longNames: true, plan: planRegister,
-	},
-	{
-		Name: "jmh-c", About: "the same, every data version new, and 1 % of the topics changed",
-		Uses: uses(layout, changing, "registrars"), Defaults: jmhWith(func(p *Params) { p.Bump, p.Changed = true, 1 }), longNames: true, plan: planRegister,
-	},
-	{
-		Name: "jmh-d", About: "as GetRouteInfoBenchmark: 4 readers, while 32 brokers register, resting up to 100 ms",
-		Uses: uses(layout, changing, readers, "registrars", "pause-up-to"),
-		Defaults: jmhWith(func(p *Params) {
-			p.Bump, p.Connections, p.PauseUpTo = true, 4, Duration(100*time.Millisecond)
-		}),
-		longNames: true, plan: planReadersAndRegistrars,
+		Name: "beside", About: "reads beside registrations, with no rest before",
+		Uses:     uses(layout, changing, readers, "registrars", "pause-up-to"),
+		Defaults: Params{Brokers: 32, Topics: 3200, BrokersPerTopic: 8, Registrars: 8, Connections: 4, Bump: true, PauseUpTo: Duration(100 * time.Millisecond)},
+		plan:     planReadersAndRegistrars,
 	},
 }
 
@@ -190,7 +168,7 @@ func Kinds() []*Kind { return kinds }
 
 // FindKind returns the built-in scenario of that name.
 func FindKind(name string) (*Kind, error) {
-	for _, k := range kinds {
+	for _, k := range append(kinds[:len(kinds):len(kinds)], replayKind) {
 		if k.Name == name {
 			return k, nil
 		}
@@ -205,7 +183,7 @@ func FindKind(name string) (*Kind, error) {
 // onFloor reports whether k can be run against a server that only echoes: one
 // kind of request, all of them answered.
 func (k *Kind) onFloor() bool {
-	return slices.Contains([]string{"route", "miss", "register", "jmh-a", "jmh-b", "jmh-c"}, k.Name)
+	return slices.Contains([]string{"route", "miss", "register"}, k.Name)
 }
 
 // WarmsUp reports whether the warm-up of a run carries on until the server is as
@@ -217,6 +195,9 @@ func (sc *Scenario) WarmsUp() bool {
 
 // Keys are the parameters that mean something to k, in alphabetical order.
 func (k *Kind) Keys() []string {
+	if k.only != nil {
+		return slices.Sorted(slices.Values(k.only))
+	}
 	return slices.Sorted(slices.Values(append(slices.Clone(common), k.Uses...)))
 }
 
@@ -280,6 +261,7 @@ func (sc *Scenario) Validate() error {
 			return fmt.Errorf("%s: the parameter %s means nothing to it; it knows %s", k.Name, key, strings.Join(k.Keys(), ", "))
 		}
 	}
+	sc.fit(k)
 	if err := p.validate(k); err != nil {
 		return fmt.Errorf("%s: %w", k.Name, err)
 	}
@@ -306,12 +288,14 @@ func (p *Params) validate(k *Kind) error {
 		p.Bump = true // else the server need not look
 	}
 	switch {
-	case p.Duration <= 0:
+	case has("duration") && p.Duration <= 0:
 		return fmt.Errorf("duration is %v, it must be more than 0", time.Duration(p.Duration))
 	case (p.Warmup < 0 && p.Warmup != UntilStill) || p.WarmupMost < 0 || p.Timeout <= 0 || p.PauseUpTo < 0 || p.Away < 0 || p.Period < 0 || p.BrokerTimeout < 0:
 		return fmt.Errorf("warmup, warmup-most, timeout, pause-up-to, away, period and broker-timeout must not be negative, and timeout not 0")
 	case p.Rate < 0 || p.Rate > 1e8:
 		return fmt.Errorf("rate is %g, it must be from 0 (a closed loop) to 1e8", p.Rate)
+	case has("speed") && (p.Speed <= 0 || p.Speed > 1e6):
+		return fmt.Errorf("speed is %g, it must be more than 0 and at most 1e6", p.Speed)
 	case p.Requests < 0:
 		return fmt.Errorf("requests is %d, it must not be negative", p.Requests)
 	case p.Changed < 0 || p.Changed > 100:
@@ -320,7 +304,7 @@ func (p *Params) validate(k *Kind) error {
 		return fmt.Errorf("hz is %g, it must be more than 0 and at most 10000", p.Hz)
 	case !slices.Contains([]string{"JSON", "ROCKETMQ"}, p.Header):
 		return fmt.Errorf("header is %q, it must be JSON or ROCKETMQ", p.Header)
-	case !slices.Contains([]string{formPlain, formCompressed, formSplit}, p.Form):
+	case has("form") && !slices.Contains([]string{formPlain, formCompressed, formSplit}, p.Form):
 		return fmt.Errorf("form is %q, it must be plain, compressed or split", p.Form)
 	case p.Form == formSplit && p.Changed > 0:
 		return fmt.Errorf("a split registration cannot change topics: all its parts have one data version, and Java takes only the first of a version")

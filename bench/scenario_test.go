@@ -83,7 +83,7 @@ func TestParamsRefused(t *testing.T) {
 		{"rate", "fast", "no number"},
 		{"bump", "perhaps", "true or false"},
 		{"duration", "10", "duration such as"},
-		{"speed", "1", "no parameter"},
+		{"hurry", "1", "no parameter"},
 	} {
 		if err := new(Params).Set(tt.key, tt.value); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s=%s: error is %v, want %q in it", tt.key, tt.value, err, tt.want)
@@ -109,7 +109,7 @@ func TestScenarioFile(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"scenario: storn":                                    "no scenario",
-		"scenario: storm\nparams: {speed: 3}":                "no parameter",
+		"scenario: storm\nparams: {hurry: 3}":                "no parameter",
 		"scenario: storm\nparams: {brokers: many}":           "whole number",
 		"scenario: storm\nparams: {brokers: 0}":              "brokers is 0",
 		"scenario: storm\nparams: {hz: 3}":                   "means nothing",

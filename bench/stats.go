@@ -130,6 +130,7 @@ func (s *series) add(n int, phase string, w *second) {
 	w.replies = 0
 	w.latency.Reset()
 	s.points[n].Rate = float64(all.replies)
+	s.points[n].P50 = float64(all.latency.ValueAtQuantile(50)) / 1e3
 	s.points[n].P99 = float64(all.latency.ValueAtQuantile(99)) / 1e3
 	for old := range s.open {
 		if old < n-keepOpen {

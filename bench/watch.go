@@ -14,8 +14,10 @@ import (
 type watch struct {
 	pid  atomic.Int64 // of the server; 0 is not watched
 	used []usage      // by second; read it after stop only
-	quit chan struct{}
-	wg   sync.WaitGroup
+	// latest is the newest of used, for whoever looks while it runs.
+	latest atomic.Pointer[usage]
+	quit   chan struct{}
+	wg     sync.WaitGroup
 }
 
 // A usage is what a server took in one second.
@@ -65,6 +67,7 @@ func (w *watch) run() {
 		}
 		at = now
 		w.used = append(w.used, u)
+		w.latest.Store(&u)
 	}
 }
 

@@ -40,8 +40,12 @@ smoke misses --rate 500 --duration 1s
 smoke connections --connections 1000 --steps 2 --duration 200ms
 smoke slowreader --slow-readers 4 --rate 500 --duration 3s
 smoke mixed --rate 1000 --duration 2s
+smoke beside --duration 1s
 smoke jmh-a --topics 8000 --duration 1s
 smoke jmh-b --topics 8000 --duration 1s
-smoke jmh-c --topics 8000 --duration 1s
+smoke -f bench/scenarios/jmh-c.yaml --topics 8000 --duration 1s
 smoke jmh-d --topics 8000 --duration 1s
+smoke 300x10000 --brokers 30 --topics 3750 --connections 8 --rate 500 --duration 1s
+smoke black-friday --topics 1280 --connections 50 --rate 1000 --duration 2s
+smoke restart-period --topics 500 --rate 500 --period 1s --duration 1s
 echo "bench-smoke: ok"

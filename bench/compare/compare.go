@@ -87,6 +87,7 @@ type comparer struct {
 // bench.ErrWrong together with a whole Comparison when some run was not right;
 // no figure counts such runs. A server that cannot be run ends the comparison: Run
 // then returns what it has, and an error that shows the end of the server's output.
+// So it does, with bench.ErrInterrupted, when ctx ends.
 func Run(ctx context.Context, opt Options, progress func(Progress)) (*Comparison, error) {
 	if err := opt.validate(); err != nil {
 		return nil, err
@@ -96,6 +97,11 @@ func Run(ctx context.Context, opt Options, progress func(Progress)) (*Comparison
 	}
 	if opt.Start == nil {
 		opt.Start = start
+		for _, s := range opt.Servers { // before any other is loaded for minutes
+			if err := s.Reach(ctx, time.Duration(opt.Scenario.Params.Timeout)); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if progress == nil {
 		progress = func(Progress) {}
@@ -108,6 +114,12 @@ func Run(ctx context.Context, opt Options, progress func(Progress)) (*Comparison
 		c.out.Servers = append(c.out.Servers, Server{Name: s.Name, JVM: s.JVM, Floor: s.Floor})
 	}
 	err := c.rounds(ctx)
+	if err != nil && ctx.Err() != nil {
+		c.out.Interrupted = true
+		if !errors.Is(err, bench.ErrInterrupted) {
+			err = fmt.Errorf("%w: %w", bench.ErrInterrupted, err)
+		}
+	}
 	c.out.Seconds = time.Since(c.out.Started).Seconds()
 	c.out.Figures = Figures(c.out)
 	if err == nil && !c.out.OK() {
@@ -207,7 +219,8 @@ func (c *comparer) load(ctx context.Context, s Started, sc bench.Scenario, run T
 	if res == nil {
 		return fmt.Errorf("%w%s", err, s.Tail())
 	}
-	if err != nil && !errors.Is(err, bench.ErrWrong) {
+	interrupted := errors.Is(err, bench.ErrInterrupted)
+	if err != nil && !errors.Is(err, bench.ErrWrong) && (!interrupted || run.WarmUp) {
 		return err
 	}
 	if run.WarmUp {
@@ -222,6 +235,9 @@ func (c *comparer) load(ctx context.Context, s Started, sc bench.Scenario, run T
 	c.out.Machine = res.Machine
 	if c.replyBytes == 0 {
 		c.replyBytes = replyBytes(res)
+	}
+	if interrupted {
+		return err
 	}
 	return nil
 }

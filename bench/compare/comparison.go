@@ -24,6 +24,9 @@ type Comparison struct {
 	Seconds  float64        `json:"seconds"` // that it took, all in all
 	Command  []string       `json:"command,omitempty"`
 	Machine  bench.Machine  `json:"machine"`
+	// Interrupted says that somebody ended it before its time. No figure counts the
+	// turn that was running.
+	Interrupted bool `json:"interrupted,omitempty"`
 
 	Servers []Server `json:"servers"` // in the order in which they take turns
 	Base    int      `json:"base"`    // index of the server that ratios are taken to
@@ -50,7 +53,9 @@ type Turn struct {
 }
 
 // counts reports whether the run's figures may be compared.
-func (r *Turn) counts() bool { return !r.WarmUp && r.Result != nil && r.Result.OK }
+func (r *Turn) counts() bool {
+	return !r.WarmUp && r.Result != nil && r.Result.OK && !r.Result.Interrupted
+}
 
 // Errors counts the errors of one server, of all its runs, warm-ups too.
 func (c *Comparison) Errors(server int) (sum bench.ErrorCounts) {

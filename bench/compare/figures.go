@@ -146,7 +146,7 @@ func figuresOf(servers, base int, runs []Turn) []Figure {
 	last := 0
 	for i := range runs {
 		r := &runs[i]
-		if r.WarmUp || r.Result == nil {
+		if r.WarmUp || r.Result == nil || r.Result.Interrupted {
 			continue
 		}
 		last = max(last, r.Round)

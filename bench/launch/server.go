@@ -39,8 +39,10 @@ func New(ctx context.Context, spec Spec) (*Server, error) {
 		return s, nil
 	}
 	var err error
-	if s.port, err = freePort(); err != nil {
-		return nil, err
+	if spec.given == "" {
+		if s.port, err = freePort(); err != nil {
+			return nil, err
+		}
 	}
 	if s.dir, err = os.MkdirTemp("", "nsbench-"); err != nil {
 		return nil, err
@@ -49,8 +51,8 @@ func New(ctx context.Context, spec Spec) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", spec.Name, err), os.RemoveAll(s.dir))
 	}
-	s.output = filepath.Join(s.dir, "output.log")
-	s.target = bench.Target{Name: spec.Name, Address: fmt.Sprintf("127.0.0.1:%d", s.port), Command: argv}
+	s.output = cmp.Or(spec.log, filepath.Join(s.dir, "output.log"))
+	s.target = bench.Target{Name: spec.Name, Address: cmp.Or(spec.given, fmt.Sprintf("127.0.0.1:%d", s.port)), Command: argv}
 	return s, nil
 }
 
@@ -82,14 +84,23 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 func (s *Server) exec() error {
-	out, err := os.OpenFile(s.output, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err := s.free(); err != nil {
+		return err
+	}
+	out, err := s.openOutput()
 	if err != nil {
 		return err
 	}
 	defer out.Close()
 	cmd := exec.Command(s.target.Command[0], s.target.Command[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, out, out
-	cmd.Env = append(environment(), "HOME="+s.dir, "ROCKETMQ_HOME="+s.dir, "TMPDIR="+s.dir)
+	cmd.Stdout, cmd.Stderr = out, out
+	if s.spec.input != "" {
+		cmd.Stdin = strings.NewReader(s.spec.input)
+	}
+	if s.spec.given == "" {
+		cmd.Dir = s.dir
+		cmd.Env = append(environment(), "HOME="+s.dir, "ROCKETMQ_HOME="+s.dir, "TMPDIR="+s.dir)
+	}
 	group.Own(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
@@ -146,7 +157,7 @@ func (s *Server) await(ctx context.Context) error {
 		if s.spec.announces {
 			s.readAddress()
 		}
-		if last = ask(ctx, s.target.Address); last == nil {
+		if last = s.there(ctx); last == nil {
 			return nil
 		}
 		select {
@@ -162,6 +173,14 @@ func (s *Server) await(ctx context.Context) error {
 		case <-time.After(pollEvery):
 		}
 	}
+}
+
+// there reports whether the server serves.
+func (s *Server) there(ctx context.Context) error {
+	if s.spec.given != "" {
+		return accepts(ctx, s.target.Address)
+	}
+	return ask(ctx, s.target.Address)
 }
 
 // readAddress reads where a server that picks its port listens.

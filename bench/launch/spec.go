@@ -29,6 +29,9 @@ type Spec struct {
 	// prepare writes what the server needs into its folder and returns its command.
 	prepare func(ctx context.Context, dir string, port int) (argv []string, err error)
 	within  time.Duration // that it may take to answer; 0 is a minute
+	given   string        // the address of a server that runs as its user would run it; see Given
+	log     string        // file for what it writes; "" is one in its folder
+	input   string        // what it reads
 	// announces says that it picks its port and writes "address host:port".
 	announces bool
 }
@@ -39,6 +42,15 @@ func Address(addr string, pid int) (Spec, error) {
 		return Spec{}, fmt.Errorf("server %q: %w", addr, err)
 	}
 	return Spec{Name: addr, running: bench.Target{Name: addr, Address: addr, PID: pid}}, nil
+}
+
+// Reach makes sure that a server which is said to run already is there. Of one that
+// is to be started it says nothing.
+func (s Spec) Reach(ctx context.Context, within time.Duration) error {
+	if s.running.Address == "" {
+		return nil
+	}
+	return bench.Reach(ctx, s.running.Address, within)
 }
 
 // Namesrv is our own program at that path.
@@ -84,9 +96,10 @@ func Command(line string) (Spec, error) {
 }
 
 // Floor is a server that answers everything with the same bytes: a command
-// that serves until it is told to end, and writes "address host:port" first.
-func Floor(argv ...string) Spec {
-	return Spec{Name: "floor", Floor: true, announces: true, prepare: func(context.Context, string, int) ([]string, error) {
+// that serves until it is told to end, and writes "address host:port" first. It
+// reads input, if there is any.
+func Floor(input string, argv ...string) Spec {
+	return Spec{Name: "floor", Floor: true, announces: true, input: input, prepare: func(context.Context, string, int) ([]string, error) {
 		return argv, nil
 	}}
 }

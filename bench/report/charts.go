@@ -68,7 +68,7 @@ func comparisonCharts(c *compare.Comparison) []Chart {
 	for i, s := range c.Servers {
 		one := seriesOf{name: s.Name}
 		for _, t := range c.Turns {
-			if t.Server == i && !t.WarmUp && t.Result.OK {
+			if t.Server == i && !t.WarmUp && t.Result.OK && !t.Result.Interrupted {
 				one.results = append(one.results, t.Result)
 			}
 		}

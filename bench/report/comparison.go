@@ -14,7 +14,7 @@ func comparisonSheet(c *compare.Comparison) Sheet {
 	for i, s := range c.Servers {
 		names[i] = s.Name
 	}
-	s := Sheet{Title: title(c.Scenario, strings.Join(names, " against ")), Facts: comparisonFacts(c, names)}
+	s := Sheet{Title: title(c.Scenario, strings.Join(names, " against ")), Summary: comparisonSummary(c), Facts: comparisonFacts(c, names)}
 	for _, t := range c.Turns {
 		if !t.Result.OK {
 			when := ""
@@ -32,10 +32,13 @@ func comparisonSheet(c *compare.Comparison) Sheet {
 }
 
 func comparisonFacts(c *compare.Comparison, names []string) []string {
-	facts := []string{
-		fmt.Sprintf("servers: %s, in turn, %d rounds, each started anew; ratios to %s", strings.Join(names, ", "), c.Rounds, names[c.Base]),
-		fmt.Sprintf("scenario: %s; %s", params(c.Scenario), seeds(c)),
+	var facts []string
+	if c.Interrupted {
+		facts = append(facts, fmt.Sprintf("interrupted: after %d of %d turns; figures count no other", whole(c), c.Rounds*len(c.Servers)))
 	}
+	facts = append(facts,
+		fmt.Sprintf("servers: %s, in turn, %d rounds, each started anew; ratios to %s", strings.Join(names, ", "), c.Rounds, names[c.Base]),
+		fmt.Sprintf("scenario: %s; %s", params(c.Scenario), seeds(c)))
 	if r := firstResult(c); r != nil {
 		for _, s := range r.Streams {
 			facts = append(facts, "load: "+stream(s))
@@ -68,6 +71,16 @@ func comparisonFacts(c *compare.Comparison, names []string) []string {
 	return facts
 }
 
+// whole is how many turns were measured to their end.
+func whole(c *compare.Comparison) (n int) {
+	for _, t := range c.Turns {
+		if !t.WarmUp && !t.Result.Interrupted {
+			n++
+		}
+	}
+	return n
+}
+
 // commandLine quotes what a shell would split.
 func commandLine(argv []string) string {
 	out := make([]string, len(argv))
@@ -93,6 +106,7 @@ func ratioTable(c *compare.Comparison, names []string) Table {
 	for i, n := range names {
 		if i != c.Base {
 			order = append(order, i)
+			t.Joined = append(t.Joined, len(t.Head)+1)
 			t.Head = append(t.Head, n, "ratio")
 		}
 	}

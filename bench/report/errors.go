@@ -14,13 +14,17 @@ type verdict struct {
 	Class string // good, some or bad
 }
 
-// verdict is about all errors, also about those that are within the limits.
-func (s Sheet) verdict() verdict {
+// verdict is about all errors, also about those that are within the limits, and says
+// when the run was interrupted.
+func (s Sheet) verdict(interrupted bool) verdict {
 	switch {
 	case len(s.Bad) > 0:
 		return verdict{"Replies were not right", "bad"}
 	case s.Errors.Any():
 		return verdict{"Not every reply was right: " + errorLine(s.Errors), "some"}
+	}
+	if interrupted {
+		return verdict{"Interrupted; every reply until then was right", "good"}
 	}
 	return verdict{"Every reply was right", "good"}
 }

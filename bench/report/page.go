@@ -34,7 +34,7 @@ var page = template.Must(template.New("page").Parse(pageHTML))
 func (d Document) HTML() ([]byte, error) {
 	sheet := d.Sheet()
 	data := map[string]any{
-		"Sheet": sheet, "Verdict": sheet.verdict(), "Facts": namedFacts(sheet.Facts), "Charts": d.charts(), "Forests": d.forests(), "Bars": d.bars(),
+		"Sheet": sheet, "Verdict": sheet.verdict(d.interrupted()), "Facts": namedFacts(sheet.Facts), "Charts": d.charts(), "Forests": d.forests(), "Bars": d.bars(),
 		"CSS": template.CSS(pageCSS), "UPlotCSS": template.CSS(uPlotCSS),
 		"JS": template.JS(pageJS), "UPlot": template.JS(uPlotJS),
 	}
@@ -43,6 +43,13 @@ func (d Document) HTML() ([]byte, error) {
 		return nil, fmt.Errorf("report: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+func (d Document) interrupted() bool {
+	if d.Comparison != nil {
+		return d.Comparison.Interrupted
+	}
+	return d.Result.Interrupted
 }
 
 // WriteHTML writes the page. The file is replaced as a whole.
@@ -147,7 +154,8 @@ type tick struct {
 
 type branch struct {
 	Label, Text              string
-	First                    bool // of its figure
+	Values                   string // of the server, and of the base
+	First                    bool   // of its figure
 	One, Left, Width, Middle float64
 	Color                    int
 	low, middle, high        float64
@@ -161,7 +169,7 @@ func (d Document) forests() []forest {
 	}
 	f := forest{
 		Title: "Ratios to " + c.Servers[c.Base].Name,
-		Note:  "The dot is the geometric mean of the rounds. The bar is where it lies with 95 % confidence, or with fewer than five rounds from the smallest to the largest. The dashed line is 1×: no difference. More is better where ↑ stands, else less. The axis is logarithmic.",
+		Note:  "The dot is the geometric mean of the rounds. The bar is where it lies with 95 % confidence, or with fewer than five rounds from the smallest to the largest. The dashed line is 1×: no difference. More is better where ↑ stands, else less. The axis is logarithmic. Below each ratio: the geometric mean of the server, and that of " + c.Servers[c.Base].Name + ".",
 	}
 	for i, s := range c.Servers {
 		if i != c.Base {
@@ -185,7 +193,8 @@ func (d Document) forests() []forest {
 			}
 			f.Rows = append(f.Rows, branch{
 				Label: label, First: first, Text: ratioText(v), Color: i % colors,
-				low: from, middle: v.Ratio.Middle(), high: to,
+				Values: valueText(v.Value, fig.Unit) + " against " + valueText(fig.Servers[c.Base].Value, fig.Unit),
+				low:    from, middle: v.Ratio.Middle(), high: to,
 			})
 			first = false
 			low, high = min(low, from), max(high, to)

@@ -114,17 +114,21 @@ function options(chart, width) {
 
 const drawn = charts.map((chart, i) => ({chart, box: document.getElementById("chart" + i), plot: null}));
 
-function draw(d) {
+function draw(d, width = d.box.clientWidth) {
   if (d.plot) d.plot.destroy();
-  d.plot = new uPlot(options(d.chart, d.box.clientWidth), [d.chart.x, ...d.chart.lines.map(l => l.values)], d.box);
+  d.plot = new uPlot(options(d.chart, width), [d.chart.x, ...d.chart.lines.map(l => l.values)], d.box);
 }
 
-drawn.forEach(draw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(draw));
+const redraw = () => drawn.forEach(d => draw(d));
+redraw();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 let width = innerWidth;
+// On paper: as wide as a page is, in the colours of paper.
+const paper = 660;
+matchMedia("print").addEventListener("change", e => drawn.forEach(d => draw(d, e.matches ? paper : undefined)));
 addEventListener("resize", () => {
   if (innerWidth !== width) {
     width = innerWidth;
-    drawn.forEach(draw);
+    redraw();
   }
 });

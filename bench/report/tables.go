@@ -17,17 +17,20 @@ type Table struct {
 	Title string
 	Head  []string
 	Left  int // so many columns are words, the others numbers
-	Rows  [][]string
-	Note  string // what its figures count
+	// Joined are columns that say nothing without the one before them.
+	Joined []int
+	Rows   [][]string
+	Note   string // what its figures count
 }
 
 // A Sheet is a report without its charts.
 type Sheet struct {
-	Title  string
-	Facts  []string // about the run, one a line
-	Bad    []string // what was not right
-	Errors bench.ErrorCounts
-	Tables []Table
+	Title   string
+	Summary string   // what came of it, in sentences, some a line
+	Facts   []string // about the run, one a line
+	Bad     []string // what was not right
+	Errors  bench.ErrorCounts
+	Tables  []Table
 }
 
 // Sheet returns the tables of d.
@@ -46,34 +49,42 @@ func (s Sheet) Text() string {
 		t.Style().Options.DrawBorder = false
 		t.Style().Options.SeparateColumns = false
 		return t.Render()
-	}, "", "", "- ")
+	}, "", "", "- ", textWidth)
 }
 
 // Markdown returns the sheet as a part of a page.
 func (s Sheet) Markdown() string {
 	plain := strings.NewReplacer("<", "&lt;", "*", "\\*", "`", "\\`")
+	s.Summary = strings.ReplaceAll(plain.Replace(s.Summary), "\n", "\n\n")
 	for _, lines := range []*[]string{&s.Facts, &s.Bad} {
 		*lines = slices.Clone(*lines)
 		for i, l := range *lines {
 			(*lines)[i] = plain.Replace(l)
 		}
 	}
-	return s.render(table.Writer.RenderMarkdown, "## ", "### ", "- ")
+	return s.render(table.Writer.RenderMarkdown, "## ", "### ", "- ", 0)
 }
 
-func (s Sheet) render(render func(table.Writer) string, h1, h2, item string) string {
+// render writes a sheet in lines of at most width columns; 0 knows no limit.
+func (s Sheet) render(render func(table.Writer) string, h1, h2, item string, width int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s%s\n\n", h1, s.Title)
+	fmt.Fprintf(&b, "%s%s\n\n", h1, wrap(s.Title, "", width))
+	if s.Summary != "" {
+		fmt.Fprintf(&b, "%s\n\n", wrap(s.Summary, "", width))
+	}
 	for _, f := range s.Facts {
-		fmt.Fprintf(&b, "%s%s\n", item, f)
+		fmt.Fprintf(&b, "%s%s\n", item, wrapFact(f, width-len(item)))
 	}
 	for _, f := range s.Bad {
-		fmt.Fprintf(&b, "%sFAILED: %s\n", item, f)
+		fmt.Fprintf(&b, "%sFAILED: %s\n", item, wrap(f, "  ", width-len(item)-len("FAILED: ")))
 	}
 	for _, t := range s.Tables {
-		fmt.Fprintf(&b, "\n%s%s\n\n%s\n", h2, t.Title, render(t.writer()))
+		fmt.Fprintf(&b, "\n%s%s\n", h2, t.Title)
+		for _, part := range t.fit(width) {
+			fmt.Fprintf(&b, "\n%s\n", render(part.writer()))
+		}
 		if t.Note != "" {
-			fmt.Fprintf(&b, "\n%s\n", t.Note)
+			fmt.Fprintf(&b, "\n%s\n", wrap(t.Note, "", width))
 		}
 	}
 	return b.String()
@@ -102,7 +113,7 @@ func row(cells []string) table.Row {
 }
 
 func resultSheet(r *bench.Result) Sheet {
-	s := Sheet{Title: title(r.Scenario, name(r)), Facts: resultFacts(r), Bad: bad(r), Errors: r.ErrorCounts()}
+	s := Sheet{Title: title(r.Scenario, name(r)), Summary: resultSummary(r), Facts: resultFacts(r), Bad: bad(r), Errors: r.ErrorCounts()}
 	s.Tables = append(s.Tables, requestTable(r), errorTable(r))
 	if t := disturbanceTable(r); len(t.Rows) > 0 {
 		s.Tables = append(s.Tables, t)
@@ -140,12 +151,8 @@ func title(sc bench.Scenario, of string) string {
 
 // params are the parameters that are set, as on the command line.
 func params(sc bench.Scenario) string {
-	k, err := bench.FindKind(sc.Kind)
-	if err != nil {
-		return ""
-	}
 	var out []string
-	for _, key := range k.Keys() {
+	for _, key := range bench.ParamKeys() {
 		if v := sc.Params.Get(key); v != "" && v != "0" && v != "false" && v != "0s" {
 			out = append(out, key+" "+v)
 		}
@@ -170,10 +177,13 @@ func machine(m bench.Machine) string {
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 func resultFacts(r *bench.Result) []string {
-	facts := []string{
-		"server: " + server(r) + pid(r),
-		fmt.Sprintf("scenario: %s; seed %d", params(r.Scenario), r.Seed),
+	var facts []string
+	if r.Interrupted {
+		facts = append(facts, fmt.Sprintf("interrupted: after %s s; all figures are of what was measured until then", digits(r.MeasuredSeconds)))
 	}
+	facts = append(facts,
+		"server: "+server(r)+pid(r),
+		fmt.Sprintf("scenario: %s; seed %d", params(r.Scenario), r.Seed))
 	for _, s := range r.Streams {
 		facts = append(facts, "load: "+stream(s))
 	}

@@ -60,12 +60,14 @@ func newCompareCommand() *cobra.Command {
 			"span 1, and after 5 rounds. The servers take turns in the order of their flags, and the other way round in every\n" +
 			"other round; ratios are to the first one, or to --base. Each is started anew for each turn, on a free port of the\n" +
 			"loopback, with a folder of its own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
-			"It ends with 2 when replies were not right, with 1 when a server could not be run.",
+			"It ends with 2 when replies were not right, with 1 when a server could not be run, and with 130 when somebody has\n" +
+			"interrupted it: then figures are of the turns that were over by then.",
 		Example: "  nsbench compare route --namesrv bin/namesrv --java 5.5.0 --floor\n" +
 			"  nsbench compare register --bump --namesrv bin/namesrv --java 4.9.7 --html register.html\n" +
 			"  nsbench compare route --namesrv bin/namesrv --command 'rust=rocketmq-namesrv-rust -p {port} -i 127.0.0.1'",
-		PreRun: spareProcessors,
-		RunE:   f.run,
+		PreRun:            spareProcessors,
+		RunE:              f.run,
+		ValidArgsFunction: completeScenario,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
@@ -80,7 +82,7 @@ func newCompareCommand() *cobra.Command {
 	fl.IntVar(&f.rounds, "rounds", compare.MinRounds, "turns of each server; fewer than 5 say nothing of who is better")
 	fl.DurationVar(&f.jvmWarmUp, "jvm-warmup", 20*time.Second, "load before each measured run of a Java server, not counted, where the run's own warm-up does not see to it: of scenarios that do more than ask, and with a fixed --warmup")
 	fl.StringVar(&f.jvmFlags, "jvm-flags", "", "flags of the JVM; those of RocketMQ's own runserver.sh when empty")
-	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, instead of NAME")
+	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, or what nsbench record has written, instead of NAME")
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent in the first round; the next takes one more")
 	addMaxErrors(fl, &f.maxErrors)
 	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
@@ -90,16 +92,17 @@ func newCompareCommand() *cobra.Command {
 	fl.StringVar(&f.html, "html", "", "write a page with charts to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
+	groupFlags(fl, groupServers, "namesrv", "java", "floor", "command", "server", "base", "rounds", "jvm-warmup", "jvm-flags", "allow-remote")
+	groupFlags(fl, groupLoad, "file", "seed", "workers", "ceiling", "max-errors")
+	groupFlags(fl, groupResults, "json", "html", "quiet")
+	groupHelp(cmd)
+	completeFlags(cmd)
 	return cmd
 }
 
 // spec makes what a flag asks for. A name may stand before it: name=text.
 func (f *compareCommand) spec(s serverFlag) (spec launch.Spec, err error) {
-	text := s.text
-	name, rest, named := strings.Cut(text, "=")
-	if named = named && !strings.ContainsAny(name, " /'\":"); named {
-		text = rest
-	}
+	name, text := cutName(s.text)
 	switch s.kind {
 	case "namesrv":
 		spec, err = launch.Namesrv(text)
@@ -119,7 +122,7 @@ func (f *compareCommand) spec(s serverFlag) (spec launch.Spec, err error) {
 	case "floor":
 		spec = launch.Spec{Name: "floor", Floor: true} // compare makes it when it knows the size
 	}
-	if err == nil && named {
+	if err == nil && name != "" {
 		spec.Name = name
 	}
 	return spec, err
@@ -132,7 +135,7 @@ func floor(name string, replyBytes int) (launch.Spec, error) {
 		return launch.Spec{}, err
 	}
 	body := max(0, replyBytes-len(fillerReply(0)))
-	spec := launch.Floor(self, "floor", "--size", strconv.Itoa(body))
+	spec := launch.Floor("", self, "floor", "--size", strconv.Itoa(body))
 	spec.Name = name
 	return spec, nil
 }
@@ -170,22 +173,33 @@ func (f *compareCommand) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	var progress func(compare.Progress)
+	end := func() {}
 	if !f.quiet {
-		line := &progressLine{w: cmd.ErrOrStderr()}
-		defer line.end()
+		w := watch(cmd.ErrOrStderr(), sc)
+		end = w.end
 		progress = func(p compare.Progress) {
-			line.prefix = fmt.Sprintf("%d/%d %s: ", p.Round, p.Rounds, p.Server)
+			turn := fmt.Sprintf("%s, round %d of %d", p.Server, p.Round, p.Rounds)
 			if p.WarmUp {
-				line.prefix += "JVM warm-up, "
+				turn += ", JVM warm-up"
 			}
-			line.show(p.Run)
+			w.show(turn, p.Run)
 		}
 	}
 	c, err := compare.Run(cmd.Context(), opt, progress)
+	end()
 	if c == nil {
 		return err
 	}
 	return errors.Join(err, save(cmd.OutOrStdout(), report.Document{Comparison: c}, f.json, f.html))
+}
+
+// cutName parts name=text; the name is "" when there is none.
+func cutName(flag string) (name, text string) {
+	name, text, named := strings.Cut(flag, "=")
+	if !named || strings.ContainsAny(name, " /'\":") {
+		return "", flag
+	}
+	return name, text
 }
 
 func names(specs []launch.Spec) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/mattn/go-shellwords"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/launch"
 	"gonamesrv/internal/doctest"
 )
 
@@ -60,11 +61,18 @@ func TestDocumentedCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr, argv := namesrv(t)
-	server := &bench.Command{Argv: argv, Address: addr}
+	spec, err := launch.Given("", argv, addr, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := launch.New(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = server.Kill() }()
 	pid := strconv.Itoa(server.Target().PID)
 	t.Chdir(t.TempDir()) // some write files
 	ran := 0

@@ -4,15 +4,14 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/launch"
 	"gonamesrv/codec"
 )
 
@@ -57,30 +56,19 @@ func fillerReply(size int) []byte {
 
 // startFloor starts this program as the echo server, so that its CPU is not
 // the generator's.
-func startFloor(_ context.Context, reply []byte) (addr string, pid int, stop func(), err error) {
+func startFloor(ctx context.Context, reply []byte) (addr string, pid int, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", 0, nil, err
 	}
-	cmd := exec.Command(self, "floor", "--reply")
-	cmd.Stdin = strings.NewReader(base64.StdEncoding.EncodeToString(reply) + "\n")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
+	server, err := launch.New(ctx, launch.Floor(base64.StdEncoding.EncodeToString(reply)+"\n", self, "floor", "--reply"))
 	if err != nil {
 		return "", 0, nil, err
 	}
-	stop = func() {
-		_ = cmd.Process.Kill() // fails when it has ended
-		_ = cmd.Wait()         // killed
+	stop = func() { _ = server.Close() } // it only echoes: it has nothing to lose
+	if err := server.Start(ctx); err != nil {
+		stop()
+		return "", 0, nil, err
 	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if addr, ok := strings.CutPrefix(lines.Text(), "address "); ok {
-			return addr, cmd.Process.Pid, stop, nil
-		}
-	}
-	stop()
-	return "", 0, nil, errors.New("the echo server does not say its address")
+	return server.Target().Address, server.Target().PID, stop, nil
 }

@@ -22,10 +22,13 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // it could not be run
 	exitWrong  = 2 // it ran, and replies were not right
+
+	exitInterrupted = 130 // somebody ended it, as shells say it
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // who asks again is not asked for patience
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -46,6 +49,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd := &cobra.Command{
 		Use:           "nsbench",
 		Short:         "Load for RocketMQ name servers",
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -53,9 +57,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.AddCommand(newRunCommand(), newCompareCommand(), newReportCommand(), newResultsCommand(), newListCommand(), newFloorCommand(), newDemoCommand())
+	cmd.AddCommand(newRunCommand(), newCompareCommand(), newRecordCommand(), newReportCommand(), newResultsCommand(), newListCommand(), newFloorCommand(), newManCommand(), newDemoCommand())
 	switch err := cmd.ExecuteContext(ctx); {
+	case err != nil && ctx.Err() != nil:
+		fmt.Fprintln(stderr, "nsbench:", err)
+		return exitInterrupted
 	case errors.Is(err, bench.ErrWrong):
 		fmt.Fprintln(stderr, err)
 		return exitWrong

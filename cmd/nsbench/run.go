@@ -3,16 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/launch"
 	"gonamesrv/bench/report"
 )
 
@@ -20,8 +17,7 @@ import (
 type runCommand struct {
 	target      string
 	pid         int
-	name        string
-	label       string
+	label       labelValue
 	seed        uint64
 	workers     int
 	ceiling     time.Duration
@@ -41,20 +37,24 @@ func newRunCommand() *cobra.Command {
 		Short: "Run a scenario, built in or from a file",
 		Long: "Run puts the load of a scenario on a server and prints what came of it.\n" +
 			"With a command after -- it starts that server first, which must listen on the target's address, and ends it afterwards.\n" +
-			"It ends with 2 when replies were not right or too many were refused or missing (--max-errors), with 1 when it could not be run.",
+			"It ends with 2 when replies were not right or too many were refused or missing (--max-errors), with 1\n" +
+			"when it could not be run, and with 130 when somebody has interrupted it: then results are of what was measured until then.",
 		Example: "  nsbench run route --connections 64 --depth 16\n" +
 			"  nsbench run storm --rate 5000 --pid $(pidof namesrv)\n" +
 			"  nsbench run restart --target 127.0.0.1:9877 -- bin/namesrv -c other.properties",
-		PreRun: spareProcessors,
-		RunE:   f.run,
+		PreRun:            spareProcessors,
+		RunE:              f.run,
+		ValidArgsFunction: completeScenario,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	fl.StringVar(&f.target, "target", "127.0.0.1:9876", "address of the server")
 	fl.IntVar(&f.pid, "pid", 0, "process of the server, to measure its CPU and memory")
-	fl.StringVar(&f.name, "server", "", "what to call the server in results")
-	fl.StringVar(&f.label, "label", "", "what to call this run in results")
-	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, instead of NAME")
+	fl.Var(&f.label, "label", "what to call the server in results, such as 'java 5.5.0'")
+	fl.Var(movedValue("run has no such flag: say where the server is with --target, or what to call it with --label, which is it that %q is?"),
+		"server", "")
+	fl.Lookup("server").Hidden = true
+	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, or what nsbench record has written, instead of NAME")
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent")
 	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the server that only echoes; 0 leaves it out")
@@ -65,6 +65,11 @@ func newRunCommand() *cobra.Command {
 	fl.StringVar(&f.serverLog, "server-log", "", "what the COMMAND writes goes to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
+	groupFlags(fl, groupServer, "target", "pid", "label", "server-log", "allow-remote")
+	groupFlags(fl, groupLoad, "file", "seed", "workers", "ceiling", "max-errors")
+	groupFlags(fl, groupResults, "json", "html", "quiet")
+	groupHelp(cmd)
+	completeFlags(cmd)
 	return cmd
 }
 
@@ -75,15 +80,11 @@ func addMaxErrors(fl *pflag.FlagSet, to *string) {
 
 // addParams adds a flag for each parameter of any scenario.
 func addParams(fl *pflag.FlagSet) {
-	seen := map[string]bool{}
-	for _, k := range bench.Kinds() {
-		for _, key := range k.Keys() {
-			if !seen[key] {
-				seen[key] = true
-				fl.Var(&param{key: key}, key, bench.AboutParam(key))
-				if key == "bump" || key == "oneway" {
-					fl.Lookup(key).NoOptDefVal = "true"
-				}
+	for _, g := range bench.ParamGroups() {
+		for _, key := range g.Keys {
+			fl.Var(&param{key: key}, key, bench.AboutParam(key)+" (default "+bench.ParamDefaults(key)+")")
+			if bench.ParamType(key) == "" {
+				fl.Lookup(key).NoOptDefVal = "true"
 			}
 		}
 	}
@@ -93,7 +94,7 @@ func addParams(fl *pflag.FlagSet) {
 type param struct{ key, text string }
 
 func (p *param) String() string { return p.text }
-func (p *param) Type() string   { return "" }
+func (p *param) Type() string   { return bench.ParamType(p.key) }
 func (p *param) Set(text string) error {
 	p.text = text
 	return new(bench.Params).Set(p.key, text)
@@ -105,10 +106,7 @@ func (f *runCommand) scenario(args []string, fl *pflag.FlagSet) (sc bench.Scenar
 	case f.file != "" && len(args) == 0:
 		sc, err = bench.ReadScenario(f.file)
 	case f.file == "" && len(args) == 1:
-		var k *bench.Kind
-		if k, err = bench.FindKind(args[0]); err == nil {
-			sc = k.Scenario()
-		}
+		sc, err = bench.FindScenario(args[0])
 	default:
 		err = errors.New("give the name of one scenario, or a file with -f; `nsbench list` shows the names")
 	}
@@ -117,7 +115,7 @@ func (f *runCommand) scenario(args []string, fl *pflag.FlagSet) (sc bench.Scenar
 	}
 	fl.Visit(func(given *pflag.Flag) {
 		if p, ok := given.Value.(*param); ok && err == nil {
-			err = sc.Params.Set(p.key, p.text)
+			err = sc.Set(p.key, p.text)
 		}
 	})
 	if err != nil {
@@ -143,89 +141,35 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	opt := bench.Options{
-		Target: bench.Target{Name: f.name, Address: f.target, PID: f.pid}, Label: f.label, Seed: f.seed, Workers: f.workers,
+		Target: bench.Target{Address: f.target, PID: f.pid}, Label: string(f.label), Seed: f.seed, Workers: f.workers,
 		AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor, MaxErrors: &limits,
 	}
 	if len(argv) > 0 {
-		server := &bench.Command{Name: f.name, Argv: argv, Address: f.target}
-		if f.serverLog != "" {
-			log, err := os.Create(f.serverLog)
-			if err != nil {
-				return err
-			}
-			defer log.Close()
-			server.Output = log
+		spec, err := launch.Given(string(f.label), argv, f.target, f.serverLog)
+		if err != nil {
+			return err
 		}
+		server, err := launch.New(cmd.Context(), spec)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = server.Close() }() // it is gone in any case
 		if err := server.Start(cmd.Context()); err != nil {
 			return fmt.Errorf("start the server: %w", err)
 		}
-		defer func() { err = errors.Join(err, server.Kill()) }()
 		opt.Server, opt.Target = server, server.Target()
 	}
 	var progress func(bench.Progress)
+	end := func() {}
 	if !f.quiet {
-		line := &progressLine{w: cmd.ErrOrStderr()}
-		defer line.end()
-		progress = line.show
+		w := watch(cmd.ErrOrStderr(), sc)
+		end = w.end
+		progress = func(p bench.Progress) { w.show(string(f.label), p) }
 	}
 	res, err := bench.Run(cmd.Context(), sc, opt, progress)
+	end()
 	if res == nil {
 		return err
 	}
 	return errors.Join(err, save(cmd.OutOrStdout(), report.Document{Result: res}, f.json, f.html))
-}
-
-// revision is set by -ldflags where go build does not note it.
-var revision string
-
-// commit is the commit this program was built from, as far as go build noted it.
-func commit() string {
-	if revision != "" {
-		return revision
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	var revision, dirty string
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "+dirty"
-		}
-	}
-	return revision + dirty
-}
-
-// A progressLine is one line that is written over again and again.
-type progressLine struct {
-	w      io.Writer
-	prefix string
-	shown  bool
-}
-
-func (l *progressLine) show(p bench.Progress) {
-	l.shown = true
-	text := fmt.Sprintf("%s%s %.0fs", l.prefix, p.Stage, p.Elapsed.Seconds())
-	if p.Total > 0 {
-		text += fmt.Sprintf(" of %.0fs", p.Total.Seconds())
-	}
-	if p.Of > 0 {
-		text += fmt.Sprintf("  %d of %d brokers", p.Done, p.Of)
-	}
-	if p.Rate > 0 || p.InFlight > 0 {
-		text += fmt.Sprintf("  %.0f/s  p99 %v  %d under way", p.Rate, p.P99.Round(time.Microsecond), p.InFlight)
-	}
-	if p.Errors > 0 {
-		text += fmt.Sprintf("  %d ERRORS", p.Errors)
-	}
-	fmt.Fprintf(l.w, "\r%-90s", text)
-}
-
-func (l *progressLine) end() {
-	if l.shown {
-		fmt.Fprintf(l.w, "\r%s\r", strings.Repeat(" ", 90))
-	}
 }

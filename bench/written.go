@@ -1,0 +1,60 @@
+package bench
+
+import "slices"
+
+// Set changes one parameter to what its user wrote. Parameters that nobody wrote
+// give way to it: see fit.
+func (sc *Scenario) Set(key, text string) error {
+	if err := sc.Params.Set(key, text); err != nil {
+		return err
+	}
+	_, f, _ := sc.Params.field(key)
+	sc.written |= 1 << f.Index[0]
+	return nil
+}
+
+func (sc *Scenario) wrote(key string) bool {
+	_, f, ok := sc.Params.field(key)
+	return ok && sc.written&(1<<f.Index[0]) != 0
+}
+
+// fit changes defaults that contradict what the user wrote: who asks for one
+// broker has no topic on two. It leaves a scenario alone of which nothing was
+// written with Set.
+func (sc *Scenario) fit(k *Kind) {
+	if sc.written == 0 {
+		return
+	}
+	p := &sc.Params
+	free := func(key string) bool { return slices.Contains(k.Keys(), key) && !sc.wrote(key) }
+	least := 1 // brokers that what was written needs
+	for key, n := range map[string]int{"brokers-per-topic": p.BrokersPerTopic, "registrars": p.Registrars} {
+		if sc.wrote(key) {
+			least = max(least, min(n, maxBrokers))
+		}
+	}
+	if sc.wrote("death") && p.Death == deathAll {
+		least = max(least, leastOfAllDeaths)
+	}
+	if free("brokers") {
+		p.Brokers = max(p.Brokers, least)
+	}
+	if free("brokers-per-topic") {
+		p.BrokersPerTopic = min(p.BrokersPerTopic, max(1, p.Brokers))
+		if sc.wrote("topics") && p.Topics > 0 {
+			p.BrokersPerTopic = min(p.BrokersPerTopic, max(1, maxTopics/p.Topics))
+		}
+	}
+	if free("topics") && p.BrokersPerTopic > 0 {
+		p.Topics = min(p.Topics, max(1, maxTopics/p.BrokersPerTopic))
+	}
+	if free("registrars") {
+		p.Registrars = min(p.Registrars, max(1, p.Brokers))
+	}
+	if free("death") && p.Death == deathAll && p.Brokers < leastOfAllDeaths {
+		p.Death = deathClose
+	}
+	if free("changed") && (p.Form == formSplit || sc.wrote("bump") && !p.Bump) {
+		p.Changed = 0
+	}
+}
