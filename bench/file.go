@@ -12,14 +12,21 @@ import (
 // other numbers.
 //
 //	name: black-friday
+//	about: the busiest day
 //	scenario: storm
 //	params:
 //	  brokers: 64
 //	  duration: 30s
+//	fail-if:
+//	  - "storm: route p99 > 2x undisturbed"
+//	  - server memory > 150MB
 type file struct {
 	Name     string        `yaml:"name"`
+	About    string        `yaml:"about"` // one line
 	Scenario string        `yaml:"scenario"`
 	Params   yaml.MapSlice `yaml:"params"`
+	Stages   []string      `yaml:"stages"`
+	FailIf   []string      `yaml:"fail-if"`
 }
 
 // ReadScenario reads a scenario file. Parameters that it does not name have
@@ -54,5 +61,6 @@ func parseScenario(text []byte) (Scenario, error) {
 			return Scenario{}, err
 		}
 	}
+	sc.Stages, sc.FailIf = f.Stages, f.FailIf
 	return sc, sc.Validate()
 }

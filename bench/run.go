@@ -50,6 +50,7 @@ type run struct {
 	milMu       sync.Mutex               // guards the following fields
 	marks       []Milestone
 	steps       []Step
+	crew        []*Result // of each part, where others make the load
 }
 
 // A part is one measured phase.
@@ -57,7 +58,8 @@ type part struct {
 	name string
 	// do lasts as long as the phase; nil waits for the duration or for the
 	// last reply to a counted request.
-	do func(ctx context.Context) error
+	do    func(ctx context.Context) error
+	lasts time.Duration // of a stage; 0 is the duration of the scenario
 }
 
 // Run runs one scenario. progress may be nil. It fails with ErrWrong together
@@ -93,9 +95,10 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 		return nil, err
 	}
 	if !r.res.OK {
+		_ = r.decide() // wrong replies are worse
 		return r.res, fmt.Errorf("%w: %s", ErrWrong, r.res.Failures[0])
 	}
-	return r.res, nil
+	return r.res, r.decide()
 }
 
 // checkTarget refuses to put load on anybody else's machine by mistake.
@@ -123,10 +126,14 @@ func checkTarget(ctx context.Context, address string, remote bool) error {
 func (r *run) all(ctx context.Context) error {
 	r.res.Started = time.Now()
 	r.d = newDriver(r.opt.Target.Address, r.opt.Seed)
+	r.d.tls = r.opt.TLS
 	r.fleet = newFleet(r.p, r.opt.Seed, r.kind.longNames)
 	r.fleet.now = r.d.now
 	r.enterStage("preload", 0, len(r.fleet.brokers))
 	for _, b := range r.fleet.brokers {
+		if r.guest() {
+			break // it registers none
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -135,9 +142,19 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.kind.plan(r); err != nil {
 		return err
 	}
+	if err := errors.Join(r.checkCrew(), r.planStages()); err != nil {
+		return err
+	}
+	if err := r.checkThresholds(); err != nil {
+		return err
+	}
 	r.prepareDriver()
-	if r.opt.Floor {
+	r.takePart()
+	switch {
+	case r.opt.Floor:
 		return r.allOnFloor(ctx)
+	case r.guest():
+		return r.loadAsGuest(ctx)
 	}
 	defer r.closeKeepers()
 	if err := r.preload(ctx); err != nil {
@@ -184,6 +201,9 @@ func (r *run) addOp(name string, oneway bool) int {
 // load is everything between preload and result.
 func (r *run) load(ctx context.Context) error {
 	d := r.d
+	if r.opt.Crew != nil {
+		return r.loadByCrew(ctx)
+	}
 	if err := d.open(ctx, r.opt.Workers); err != nil {
 		return err
 	}
@@ -193,6 +213,11 @@ func (r *run) load(ctx context.Context) error {
 			d.close()
 		}
 	}()
+	if r.opt.Ready != nil {
+		if err := r.opt.Ready(ctx); err != nil {
+			return err
+		}
+	}
 	if r.p.Warmup > 0 {
 		r.enterStage("warm-up", time.Duration(r.p.Warmup), 0)
 		d.enter(0)
@@ -203,18 +228,24 @@ func (r *run) load(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
 	}
-	r.enterStage("cleanup", 0, 0)
-	// Brokers leave also when the load went wrong or was stopped.
-	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	if !r.opt.Floor {
-		r.stopKeeping()
-		r.verify(quiet)
-		r.unregister(quiet)
-	}
+	r.leave(ctx)
 	d.close()
 	closed = true
 	return ctx.Err()
+}
+
+// leave compares what the server knows with what it was told, and takes the brokers
+// away, also when the load went wrong or was stopped.
+func (r *run) leave(ctx context.Context) {
+	if r.opt.Floor || r.guest() {
+		return
+	}
+	r.enterStage("cleanup", 0, 0)
+	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	r.stopKeeping()
+	r.verify(quiet)
+	r.unregister(quiet)
 }
 
 // measure goes through the phases and waits for the last answers.
@@ -222,7 +253,7 @@ func (r *run) measure(ctx context.Context) error {
 	d := r.d
 	defer r.watch.stop()
 	for i, p := range r.parts {
-		r.enterStage(p.name, time.Duration(r.p.Duration), 0)
+		r.enterStage(p.name, cmp.Or(p.lasts, time.Duration(r.p.Duration)), 0)
 		if i == 0 {
 			if err := errors.Join(r.meter.begin(), r.own.begin()); err != nil {
 				return err
@@ -235,7 +266,10 @@ func (r *run) measure(ctx context.Context) error {
 			r.watch.start(r.meter.pid)
 		}
 		do := p.do
-		if do == nil {
+		switch {
+		case p.lasts > 0:
+			do = func(ctx context.Context) error { return sleep(ctx, p.lasts) }
+		case do == nil:
 			do = r.waitPhase
 		}
 		if err := do(ctx); err != nil {
@@ -303,6 +337,7 @@ func (r *run) assemble() {
 	if r.opt.Server != nil {
 		res.Target = r.opt.Server.Target()
 	}
+	res.Target.TLS = d.security()
 	res.Machine = thisMachine(r.opt.Commit)
 	if p := d.phases[0]; r.p.Warmup > 0 {
 		res.WarmupSeconds = seconds(p.to - p.from)
@@ -324,6 +359,7 @@ func (r *run) assemble() {
 	if r.event != "" {
 		res.Survival = r.survival()
 	}
+	r.addCrew()
 	r.processes()
 	r.judge()
 }

@@ -23,7 +23,7 @@ const (
 // were whole within timeout. It asks with a connection of its own, and fails
 // when that breaks.
 func (r *run) sweep(ctx context.Context, timeout time.Duration) (last int64, ok bool, err error) {
-	c, err := dialCaller(ctx, r.d.address)
+	c, err := dialCaller(ctx, &r.d.dialer)
 	if err != nil {
 		return 0, false, err
 	}

@@ -102,6 +102,9 @@ func row(cells []string) table.Row {
 
 func resultSheet(r *bench.Result) Sheet {
 	s := Sheet{Title: title(r.Scenario, name(r)), Facts: resultFacts(r), Bad: bad(r)}
+	if t := thresholdTable(r.Thresholds); len(t.Rows) > 0 {
+		s.Tables = append(s.Tables, t)
+	}
 	s.Tables = append(s.Tables, requestTable(r))
 	if t := disturbanceTable(r); len(t.Rows) > 0 {
 		s.Tables = append(s.Tables, t)
@@ -170,7 +173,7 @@ func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") 
 
 func resultFacts(r *bench.Result) []string {
 	facts := []string{
-		"server: " + server(r) + pid(r),
+		"server: " + server(r) + pid(r) + security(r),
 		fmt.Sprintf("scenario: %s; seed %d", params(r.Scenario), r.Seed),
 	}
 	for _, s := range r.Streams {
@@ -183,7 +186,10 @@ func resultFacts(r *bench.Result) []string {
 	if c := r.Ceiling; c != nil {
 		facts = append(facts, "ceiling: "+ceiling(r))
 	}
-	return facts
+	if r.Generators > 0 {
+		facts = append(facts, fmt.Sprintf("generators: the load was made by %d generators together; their latencies are merged, and of each second the largest p99 is shown", r.Generators))
+	}
+	return append(facts, thresholdFact(r.Thresholds)...)
 }
 
 func server(r *bench.Result) string {
@@ -204,7 +210,7 @@ func stream(s bench.StreamResult) string {
 	if !s.OpenLoop {
 		return fmt.Sprintf("%s, %s connections, closed loop with %d unanswered each: latency counts from when a request left", s.Name, count(uint64(s.Connections)), max(1, s.Depth))
 	}
-	t := fmt.Sprintf("%s, %s connections, open loop at %s/s: latency counts from when a request was to leave", s.Name, count(uint64(s.Connections)), digits(s.Rate))
+	t := fmt.Sprintf("%s, %s connections, open loop at %s/s%s: latency counts from when a request was to leave", s.Name, count(uint64(s.Connections)), digits(s.Rate), arrivals(s))
 	if s.Lag != nil {
 		t += fmt.Sprintf("; the generator itself was late by %s (p99 %s)", orNothing(s.Lag.P50), orNothing(s.Lag.P99))
 	}
@@ -412,4 +418,20 @@ func stepTable(r *bench.Result) Table {
 		})
 	}
 	return t
+}
+
+// arrivals says so where requests leave at random moments.
+func arrivals(s bench.StreamResult) string {
+	if s.Poisson {
+		return " on average, at random moments (Poisson)"
+	}
+	return ""
+}
+
+// security says so where the run spoke TLS, and what that costs the generator.
+func security(r *bench.Result) string {
+	if r.Target.TLS == "" {
+		return ""
+	}
+	return "; " + r.Target.TLS + ", which goroutines of the generator speak: a part of each latency"
 }

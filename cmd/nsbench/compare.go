@@ -59,7 +59,9 @@ func newCompareCommand() *cobra.Command {
 			"the ratios of their figures with their spread. The servers take turns in the order of their flags; ratios are to the\n" +
 			"first one, or to --base. Each is started anew for each turn, on a free port of the loopback, with a folder of its\n" +
 			"own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
-			"It ends with 2 when replies were not right, with 1 when a server could not be run.",
+			"Thresholds (--fail-if) are of the first server, and may be ratios to another: 'server cpu > 1.3x floor'.\n" +
+			"It ends with 2 when replies were not right, with 99 when a threshold does not hold or is not decided, with 1 when a server\n" +
+			"could not be run.",
 		Example: "  nsbench compare route --namesrv bin/namesrv --java 5.5.0 --floor\n" +
 			"  nsbench compare register --bump --rounds 5 --namesrv bin/namesrv --java 4.9.7 --html register.html\n" +
 			"  nsbench compare route --namesrv bin/namesrv --command 'rust=rocketmq-namesrv-rust -p {port} -i 127.0.0.1'",
@@ -83,9 +85,11 @@ func newCompareCommand() *cobra.Command {
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent")
 	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the generator's ceiling after each run; 0 leaves it out")
+	f.thresholds.add(fl)
 	fl.BoolVar(&f.allowRemote, "allow-remote", false, "load a server that is not on this machine")
 	fl.StringVar(&f.json, "json", "", "write all results to this file")
 	fl.StringVar(&f.html, "html", "", "write a page with charts to this file")
+	f.exports.add(fl)
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
 	return cmd
@@ -140,7 +144,7 @@ func (f *compareCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkWritable(f.json, f.html); err != nil {
+	if err := checkWritable(append(f.exports.files(), f.json, f.html)...); err != nil {
 		return err
 	}
 	opt := compare.Options{
@@ -179,7 +183,8 @@ func (f *compareCommand) run(cmd *cobra.Command, args []string) error {
 	if c == nil {
 		return err
 	}
-	return errors.Join(err, save(cmd.OutOrStdout(), report.Document{Comparison: c}, f.json, f.html))
+	d := report.Document{Comparison: c}
+	return errors.Join(err, save(cmd.OutOrStdout(), d, f.json, f.html), f.exports.write(d))
 }
 
 func names(specs []launch.Spec) string {
@@ -201,7 +206,13 @@ func commandLine(args []string, fl *pflag.FlagSet, servers []serverFlag) []strin
 		}
 	}
 	fl.Visit(func(f *pflag.Flag) {
-		if _, server := f.Value.(serverValue); server || slices.Contains([]string{"json", "html", "quiet"}, f.Name) {
+		if _, server := f.Value.(serverValue); server || slices.Contains([]string{"json", "html", "export", "quiet"}, f.Name) {
+			return
+		}
+		if several, ok := f.Value.(pflag.SliceValue); ok {
+			for _, text := range several.GetSlice() {
+				line = append(line, "--"+f.Name+"="+text)
+			}
 			return
 		}
 		line = append(line, "--"+f.Name+"="+f.Value.String())

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -31,6 +30,10 @@ type runCommand struct {
 	html        string
 	serverLog   string
 	quiet       bool
+	thresholds  thresholdFlags
+	tls         tlsFlags
+	exports     exportFlags
+	generators  generatorFlags
 }
 
 func newRunCommand() *cobra.Command {
@@ -40,7 +43,8 @@ func newRunCommand() *cobra.Command {
 		Short: "Run a scenario, built in or from a file",
 		Long: "Run puts the load of a scenario on a server and prints what came of it.\n" +
 			"With a command after -- it starts that server first, which must listen on the target's address, and ends it afterwards.\n" +
-			"It ends with 2 when replies were not right, with 1 when it could not be run.",
+			"It ends with 2 when replies were not right, with 99 when a threshold (--fail-if) does not hold or is not decided, with 1 when\n" +
+			"it could not be run.",
 		Example: "  nsbench run route --connections 64 --depth 16\n" +
 			"  nsbench run storm --rate 5000 --pid $(pidof namesrv)\n" +
 			"  nsbench run restart --target 127.0.0.1:9877 -- bin/namesrv -c other.properties",
@@ -57,9 +61,13 @@ func newRunCommand() *cobra.Command {
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent")
 	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the server that only echoes; 0 leaves it out")
+	f.thresholds.add(fl)
+	f.tls.add(fl)
+	f.generators.add(fl)
 	fl.BoolVar(&f.allowRemote, "allow-remote", false, "load a server that is not on this machine")
 	fl.StringVar(&f.json, "json", "", "write the whole result to this file")
 	fl.StringVar(&f.html, "html", "", "write a page with charts to this file")
+	f.exports.add(fl)
 	fl.StringVar(&f.serverLog, "server-log", "", "what the COMMAND writes goes to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
@@ -116,40 +124,25 @@ func (f *runCommand) scenario(args []string, fl *pflag.FlagSet) (sc bench.Scenar
 	if err != nil {
 		return sc, err
 	}
-	return sc, sc.Validate()
+	return sc, f.thresholds.apply(&sc)
 }
 
 func (f *runCommand) run(cmd *cobra.Command, args []string) error {
-	var argv []string
-	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
-		args, argv = args[:dash], args[dash:]
-	}
+	args, argv := argvOf(cmd, args)
 	sc, err := f.scenario(args, cmd.Flags())
 	if err != nil {
 		return err
 	}
-	if err := checkWritable(f.json, f.html); err != nil {
+	if err := checkWritable(append(f.exports.files(), f.json, f.html)...); err != nil {
 		return err
 	}
-	opt := bench.Options{
-		Target: bench.Target{Name: f.name, Address: f.target, PID: f.pid}, Label: f.label, Seed: f.seed, Workers: f.workers,
-		AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor,
+	opt, stop, err := f.options(cmd, argv)
+	if err != nil {
+		return err
 	}
-	if len(argv) > 0 {
-		server := &bench.Command{Name: f.name, Argv: argv, Address: f.target}
-		if f.serverLog != "" {
-			log, err := os.Create(f.serverLog)
-			if err != nil {
-				return err
-			}
-			defer log.Close()
-			server.Output = log
-		}
-		if err := server.Start(cmd.Context()); err != nil {
-			return fmt.Errorf("start the server: %w", err)
-		}
-		defer func() { _ = server.Kill() }() // it is gone in any case
-		opt.Server, opt.Target = server, server.Target()
+	defer stop()
+	if err := f.generators.pin(sc, &opt); err != nil {
+		return err
 	}
 	var progress func(bench.Progress)
 	if !f.quiet {
@@ -161,7 +154,8 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) error {
 	if res == nil {
 		return err
 	}
-	return errors.Join(err, save(cmd.OutOrStdout(), report.Document{Result: res}, f.json, f.html))
+	d := report.Document{Result: res}
+	return errors.Join(err, save(cmd.OutOrStdout(), d, f.json, f.html), f.exports.write(d))
 }
 
 // revision is set by -ldflags where go build does not note it.
