@@ -19,6 +19,7 @@ type schedule struct {
 
 	from, to float64 // requests per nanosecond, of the lane
 	lasts    float64 // nanoseconds until the rate is to; then it stays
+	ends     bool    // after that nothing leaves: the next stage begins a little later
 
 	sum   float64 // area at the last of times
 	first int     // which request times begins with
@@ -53,8 +54,14 @@ func (s *schedule) when(y float64) int64 {
 	return int64(2 * y / (s.from + math.Sqrt(max(0, s.from*s.from+2*slope*y))))
 }
 
+// nextStage is when the requests of the next stage leave: after all of this one.
+const nextStage = 1 << 62
+
 // by returns how many requests are due by t, of which so many have been sent.
 func (s *schedule) by(t int64, sent int) int {
+	if s.ends {
+		t = min(t, int64(s.lasts))
+	}
 	if s.rng == nil {
 		return max(sent, int(math.Floor(s.area(float64(t))-s.offset))+1)
 	}
@@ -70,10 +77,16 @@ func (s *schedule) by(t int64, sent int) int {
 // at returns when the i-th request leaves: of random moments one that by has
 // counted, or the next one.
 func (s *schedule) at(i int) int64 {
+	var at int64
 	if s.rng == nil {
-		return s.when(float64(i) + s.offset)
+		at = s.when(float64(i) + s.offset)
+	} else {
+		at = s.times[min(i-s.first, len(s.times)-1)]
 	}
-	return s.times[min(i-s.first, len(s.times)-1)]
+	if s.ends && at > int64(s.lasts) {
+		return nextStage
+	}
+	return at
 }
 
 // newSchedule returns the schedule of one worker's part of a stream, nil where
@@ -98,4 +111,5 @@ func (l *lane) enterStage(n int, at int64) {
 	s := l.stream.stages[n-1]
 	l.start, l.issued = at, 0
 	l.sched.begin(s.From, s.To, float64(s.Lasts))
+	l.sched.ends = true
 }

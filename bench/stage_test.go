@@ -109,6 +109,28 @@ func TestStageScheduleConstant(t *testing.T) {
 	}
 }
 
+// TestStageEnds: a stage sends what is its own, and not one more, however late the next
+// one begins.
+func TestStageEnds(t *testing.T) {
+	for _, rng := range []*rand.Rand{nil, rand.New(rand.NewPCG(1, 2))} {
+		l := &lane{stream: &stream{stages: []Stage{{Lasts: 100 * time.Millisecond, From: 1000, To: 3000}}}, sched: &schedule{share: 1, rng: rng}}
+		l.enterStage(1, 5e9)
+		inTime := l.sched.by(100e6, 0)
+		if l.start != 5e9 || rng == nil && inTime != 201 || rng != nil && (inTime < 120 || inTime > 290) {
+			t.Errorf("it begins at %d, %d requests are sent in it", l.start, inTime)
+		}
+		if late := l.sched.by(9e9, inTime); late != inTime {
+			t.Errorf("%d requests are sent in time, %d later", inTime, late)
+		}
+		if next := l.sched.at(inTime); next != nextStage {
+			t.Errorf("the next one leaves at %d", next)
+		}
+		if rng == nil && l.sched.at(inTime-1) > 100e6 {
+			t.Errorf("the last one leaves at %d", l.sched.at(inTime-1))
+		}
+	}
+}
+
 // TestPoisson: requests at random moments come on average at the rate; the times
 // between them are exponential; the same seed gives the same times however often
 // the lane looks.
