@@ -18,7 +18,9 @@ func SearchSheet(s *search.Search) Sheet {
 	for _, step := range s.Steps {
 		r := step.Result
 		if len(sheet.Facts) == 1 {
-			sheet.Facts = append(sheet.Facts, resultFacts(r)...)
+			of := *r
+			of.Thresholds = nil // each step has its verdict
+			sheet.Facts = append(sheet.Facts, resultFacts(&of)...)
 		}
 		cells := []string{digits(step.Rate) + "/s", "", "", "", "", ""}
 		if len(r.Phases) > 0 && len(r.Phases[0].Ops) > 0 {

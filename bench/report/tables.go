@@ -176,6 +176,9 @@ func resultFacts(r *bench.Result) []string {
 		"server: " + server(r) + pid(r) + security(r),
 		fmt.Sprintf("scenario: %s; seed %d", params(r.Scenario), r.Seed),
 	}
+	if len(r.Scenario.Stages) > 0 {
+		facts = append(facts, "stages: "+strings.Join(r.Scenario.Stages, "; "))
+	}
 	for _, s := range r.Streams {
 		facts = append(facts, "load: "+stream(s))
 	}

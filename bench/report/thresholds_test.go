@@ -20,7 +20,7 @@ var verdicts = []bench.Verdict{
 // threshold with its verdict.
 func TestThresholdsShown(t *testing.T) {
 	r := sample(t, 1)
-	r.Thresholds = verdicts
+	r.Thresholds, r.Scenario.Stages = verdicts, []string{"climb: ramp 1s to 5", "hold 2s"}
 	c := sampleComparison(t)
 	c.Thresholds = append([]bench.Verdict{{
 		Threshold: "server cpu > 1.3x floor", Verdict: bench.Undecided, Measured: 1.25, Limit: 1.3, Unit: "×", Rounds: 3, Low: 1.2, High: 1.4, Reason: "the rounds are on both sides of the limit",
@@ -30,7 +30,7 @@ func TestThresholdsShown(t *testing.T) {
 		d    Document
 		want []string
 	}{
-		"result": {Document{Result: r}, []string{"thresholds: 2 passed, 1 failed, 1 not decided", "4.32 ms", "not decided: generator-bound", "failed 150 MB 200 MB"}},
+		"result": {Document{Result: r}, []string{"thresholds: 2 passed, 1 failed, 1 not decided", "stages: climb: ramp 1s to 5; hold 2s", "4.32 ms", "not decided: generator-bound", "failed 150 MB 200 MB"}},
 		"comparison": {Document{Comparison: c}, []string{
 			"thresholds: 2 passed, 1 failed, 2 not decided", "both sides of the limit 1.30× 1.25× 1.20× 1.40×", "note: DIFFERENT: topics was 1",
 		}},
@@ -72,6 +72,7 @@ func TestThresholdsOfSet(t *testing.T) {
 // TestSearchSheet says what was found, how it ended, and each step.
 func TestSearchSheet(t *testing.T) {
 	res := sample(t, 1)
+	res.Thresholds = verdicts
 	s := &search.Search{
 		Scenario: res.Scenario, SLO: []string{"p99 < 2ms", "errors <= 0"}, Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Seconds: 60, Holds: 2000, Fails: 4000,
 		Steps: []search.Step{{Rate: 2000, Verdict: search.Holds, Result: res}, {Rate: 4000, Verdict: search.DoesNot, Reason: "p99 >= 2ms", Result: res}},
@@ -82,6 +83,9 @@ func TestSearchSheet(t *testing.T) {
 	} {
 		s.Ended = ended
 		text := SearchSheet(s).Text()
+		if strings.Contains(text, "thresholds:") {
+			t.Errorf("the thresholds of a step are shown as if they were those of the search:\n%s", text)
+		}
 		for _, want := range []string{want, "the highest rate at which p99 < 2ms and errors <= 0", "does not hold: p99 >= 2ms"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: no %q in\n%s", ended, want, text)
