@@ -246,7 +246,9 @@ func TestCrew(t *testing.T) {
 	if res.Server.CPUSeconds <= 0 || res.Server.RSS == 0 || res.Phases[1].Server == nil || res.Streams[0].Lag == nil {
 		t.Errorf("server %+v, streams %+v", res.Server, res.Streams)
 	}
-	// Each asks for something else.
+	if rates := parts[0].Streams[0].Rate + parts[1].Streams[0].Rate + parts[2].Streams[0].Rate; math.Abs(rates-900) > 1e-6 {
+		t.Errorf("the rates of the parts are %g/s together, want 900", rates)
+	}
 	if parts[0].Streams[0].Connections+parts[1].Streams[0].Connections+parts[2].Streams[0].Connections != 7 {
 		t.Errorf("connections %+v", parts)
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,8 +204,11 @@ func TestPopularity(t *testing.T) {
 		if p.which[0] == 0 && p.which[1] == 1 && p.which[2] == 2 {
 			t.Errorf("%s: topics are popular in their order", tt.text)
 		}
+		if which := newPopularity(n, tt.text, 4).which; slices.Equal(which, p.which) {
+			t.Errorf("%s: with another seed the same topics are popular", tt.text)
+		}
 		again, other := count(tt.text, 3), count(tt.text, 4)
-		if !equal(counts, again) || equal(counts, other) {
+		if !slices.Equal(counts, again) || slices.Equal(counts, other) {
 			t.Errorf("%s: a seed does not decide what is asked for", tt.text)
 		}
 	}
@@ -221,11 +225,13 @@ func TestPopularity(t *testing.T) {
 	}
 }
 
-func equal(a, b []int) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
+// TestPartsDiffer: the processes of a crew do not ask for the same topics at the same time.
+func TestPartsDiffer(t *testing.T) {
+	of := func(part Part) uint64 { return (&run{opt: Options{Seed: 1, Part: part}}).random(0, 0).Uint64() }
+	if of(Part{0, 2}) == of(Part{1, 2}) {
+		t.Error("two parts have the same random numbers")
 	}
-	return true
+	if of(Part{}) != of(Part{0, 2}) {
+		t.Error("the first part has other numbers than a run that makes all of the load")
+	}
 }
