@@ -26,9 +26,8 @@ type caller struct {
 const callTimeout = 30 * time.Second
 
 // dialCaller connects.
-func dialCaller(ctx context.Context, address string) (*caller, error) {
-	dialer := net.Dialer{Timeout: connectTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
+func dialCaller(ctx context.Context, d *dialer) (*caller, error) {
+	conn, err := d.dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
@@ -44,7 +43,7 @@ func (c *caller) close() { c.conn.Close() }
 
 // reset ends the connection as a killed process does: with RST, not with FIN.
 func (c *caller) reset() {
-	if tcp, ok := c.conn.Net().(*net.TCPConn); ok {
+	if tcp, ok := tcpOf(c.conn.Net()); ok {
 		_ = tcp.SetLinger(0) // it has closed already when this fails
 	}
 	c.close()

@@ -97,7 +97,7 @@ type mortal struct {
 // live goes through lives until ending is done; ctx ends everything.
 func (m *mortal) live(ctx, ending context.Context) (err error) {
 	timeout := time.Duration(m.r.p.Timeout)
-	if m.poller, err = dialCaller(ctx, m.r.d.address); err != nil {
+	if m.poller, err = dialCaller(ctx, &m.r.d.dialer); err != nil {
 		return err
 	}
 	defer m.poller.close()
@@ -125,7 +125,7 @@ func (m *mortal) live(ctx, ending context.Context) (err error) {
 // once is one life and death.
 func (m *mortal) once(ctx, ending context.Context, reg *registered, timeout time.Duration) error {
 	r, b := m.r, reg.b
-	own, err := dialCaller(ctx, r.d.address)
+	own, err := dialCaller(ctx, &r.d.dialer)
 	if err != nil {
 		return err
 	}

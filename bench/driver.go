@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +11,7 @@ import (
 // A driver makes the load of one run: it opens the connections, switches
 // streams and phases, and keeps what was seen. It knows nothing of scenarios.
 type driver struct {
-	address string
+	dialer
 	seed    uint64
 	base    time.Time
 	ops     []operation
@@ -55,7 +54,7 @@ type lostConn struct {
 }
 
 func newDriver(address string, seed uint64) *driver {
-	return &driver{address: address, seed: seed, base: time.Now(), stop: make(chan struct{}), failures: map[string]int{}}
+	return &driver{dialer: dialer{address: address}, seed: seed, base: time.Now(), stop: make(chan struct{}), failures: map[string]int{}}
 }
 
 // now is the run's time in nanoseconds.
@@ -114,8 +113,7 @@ func (w *worker) needsPacer() bool {
 const connectTimeout = 10 * time.Second
 
 func (d *driver) connect(ctx context.Context, w *worker, c *conn) error {
-	dialer := net.Dialer{Timeout: connectTimeout}
-	nc, err := dialer.DialContext(ctx, "tcp", d.address)
+	nc, err := d.dialLoad(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -196,6 +194,7 @@ func (d *driver) enter(n int) {
 			if !l.active && l.stream.from <= n {
 				w.start(l, at)
 			}
+			l.enterStage(n, at)
 		}
 		w.turn(at)
 	})
@@ -204,6 +203,10 @@ func (d *driver) enter(n int) {
 // start begins a lane of a stream.
 func (w *worker) start(l *lane, at int64) {
 	l.active = true
+	if l.sched != nil {
+		l.start = at
+		return
+	}
 	if l.interval > 0 {
 		// The workers take turns.
 		l.start = at + int64(l.interval*float64(w.index)/float64(w.of))

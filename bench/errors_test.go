@@ -32,12 +32,12 @@ func TestRefusedFails(t *testing.T) {
 		all      uint64
 	}{
 		{"register", "3000", 3000},
-		{"jmh-d", "3000", 6000},
+		{"beside", "3000", 6000},
 	} {
 		t.Run(tt.kind, func(t *testing.T) {
 			f := busyRegistrations(t, brokers, refused)
 			sc := scenario(t, tt.kind, "requests", tt.requests, "duration", "10m", "rate", "0")
-			if tt.kind == "jmh-d" {
+			if tt.kind == "beside" {
 				set(t, &sc, "pause-up-to", "0s")
 				set(t, &sc, "bump", "false") // the fake takes what it refuses
 			}

@@ -19,11 +19,16 @@ import (
 //	params:
 //	  brokers: 64
 //	  duration: 30s
+//	fail-if:
+//	  - "storm: route p99 > 2x undisturbed"
+//	  - server memory > 150MB
 type file struct {
 	Name     string        `yaml:"name"`
 	About    string        `yaml:"about"` // one line
 	Scenario string        `yaml:"scenario"`
 	Params   yaml.MapSlice `yaml:"params"`
+	Stages   []string      `yaml:"stages"`
+	FailIf   []string      `yaml:"fail-if"`
 }
 
 // ReadScenario reads a scenario file, or a capture: its replay is a scenario too. Parameters that it does not name have
@@ -73,5 +78,6 @@ func (f *file) scenarioOf() (Scenario, error) {
 			return Scenario{}, err
 		}
 	}
+	sc.Stages, sc.FailIf = f.Stages, f.FailIf
 	return sc, sc.Validate()
 }

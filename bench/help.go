@@ -18,7 +18,7 @@ func ParamGroups() []ParamGroup {
 	groups := []ParamGroup{
 		{"Length", []string{"warmup", "warmup-most", "duration", "requests", "timeout"}},
 		{"Brokers and their topics", []string{"brokers", "topics", "brokers-per-topic", "long-names", "period", "broker-timeout"}},
-		{"Clients", []string{"connections", "rate", "depth", "producers", "slow-readers", "steps"}},
+		{"Clients", []string{"connections", "rate", "arrivals", "popularity", "depth", "producers", "slow-readers", "steps"}},
 		{"Registrations", []string{"registrars", "pause-up-to", "bump", "changed", "form"}},
 		{"Heartbeats", []string{"hz", "code", "oneway"}},
 		{"What happens", []string{"away", "share", "death"}},
@@ -75,6 +75,7 @@ func ParamType(key string) string {
 func ParamWords(key string) []string {
 	return map[string][]string{
 		"form": {formPlain, formCompressed, formSplit}, "header": {"JSON", "ROCKETMQ"}, "code": {"904", "322", "both"},
+		"arrivals": {arrivalsRegular, arrivalsPoisson}, "popularity": {popularityUniform, popularityZipf},
 		"death": {deathClose, deathKill, deathSilence, deathAll},
 	}[key]
 }

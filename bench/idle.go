@@ -22,7 +22,7 @@ func planConnections(r *run) error {
 
 // idle opens connections step by step and looks at the server after each.
 func (r *run) idle(ctx context.Context, op int) error {
-	probe, err := dialCaller(ctx, r.d.address)
+	probe, err := dialCaller(ctx, &r.d.dialer)
 	if err != nil {
 		return err
 	}
@@ -99,12 +99,12 @@ func (r *run) askSome(conns []*caller, op int) error {
 // dialIdle opens the i-th connection; on IPv4 loopback from another source
 // address every perSource connections.
 func (r *run) dialIdle(ctx context.Context, i int) (*caller, error) {
-	dialer := net.Dialer{Timeout: connectTimeout}
+	var from net.Addr
 	host, _, _ := net.SplitHostPort(r.d.address)
 	if ip := net.ParseIP(host).To4(); ip != nil && ip.IsLoopback() && i >= perSource {
-		dialer.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i/perSource))}
+		from = &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i/perSource))}
 	}
-	conn, err := dialer.DialContext(ctx, "tcp", r.d.address)
+	conn, err := r.d.dialFrom(ctx, from)
 	if err != nil {
 		return nil, err
 	}

@@ -37,8 +37,13 @@ func reads(n int64) func(req *codec.Command) bool {
 // follows from the interruption is taken for a fault of the server.
 func TestInterrupted(t *testing.T) {
 	for _, tt := range []struct{ kind, phase string }{
-		{"route", "measured"}, {"storm", "undisturbed"}, {"mixed", "measured"}, {"churn", "measured"},
-		{"massclose", "before"}, {"misses", "quiet"}, {"slowreader", "undisturbed"},
+		{"route", "measured"},
+		{"storm", "undisturbed"},
+		{"mixed", "measured"},
+		{"churn", "measured"},
+		{"massclose", "before"},
+		{"misses", "quiet"},
+		{"slowreader", "undisturbed"},
 	} {
 		t.Run(tt.kind, func(t *testing.T) {
 			sc := scenario(t, tt.kind, "duration", "1h", "warmup", "0s", "connections", "4")

@@ -23,6 +23,8 @@ type Params struct {
 	SlowReaders     int      `json:"slow-readers,omitempty" about:"connections that ask and do not read"`
 	Depth           int      `json:"depth,omitempty" about:"unanswered requests per connection, in a closed loop"`
 	Rate            float64  `json:"rate,omitempty" about:"requests per second of all connections, whatever the server does; 0 is a closed loop"`
+	Arrivals        string   `json:"arrivals,omitempty" about:"of requests that have a rate: regular, or poisson: at random moments"`
+	Popularity      string   `json:"popularity,omitempty" about:"of topics: uniform, zipf or zipf:EXPONENT (1 when not given): the i-th is asked for 1/i^EXPONENT as often as the first"`
 	Requests        int      `json:"requests,omitempty" about:"end after so many requests, without warm-up; 0 goes by time"`
 	Warmup          Warmup   `json:"warmup,omitempty" about:"load before anything is measured: a time, or 'still': until three windows in a row are within 5 %"`
 	WarmupMost      Duration `json:"warmup-most,omitempty" about:"the longest warm-up until the figure stands still"`
@@ -64,6 +66,15 @@ func (p Params) header() codec.SerializeType {
 	st, _ := codec.ParseSerializeType(p.Header) // validated
 	return st
 }
+
+// poisson reports whether requests leave at random moments.
+func (p Params) poisson() bool { return p.Arrivals == arrivalsPoisson }
+
+// The ways in which requests of an open loop leave.
+const (
+	arrivalsRegular = "regular"
+	arrivalsPoisson = "poisson"
+)
 
 // field returns the field with that key.
 func (p *Params) field(key string) (reflect.Value, reflect.StructField, bool) {

@@ -24,9 +24,10 @@ func (r *run) measured() { r.parts = []part{{name: "measured"}} }
 // addReaders adds the stream of clients that read routes.
 func (r *run) addReaders() *stream {
 	op, n := r.addOp(opRoute, false), len(r.streams)
+	popular := newPopularity(len(r.fleet.topics), r.p.Popularity, r.opt.Seed)
 	return r.addStream(&stream{
-		name: "readers", connections: r.p.Connections, rate: r.p.Rate, depth: r.p.Depth, requests: r.p.Requests,
-		source: func(i int) source { return &routes{r.fleet.topics, r.random(n, i), op} },
+		name: "readers", connections: r.p.Connections, rate: r.p.Rate, poisson: r.p.poisson(), depth: r.p.Depth, requests: r.p.Requests,
+		source: func(i int) source { return &routes{r.fleet.topics, popular.by(r.random(n, i)), op} },
 	})
 }
 
@@ -63,9 +64,10 @@ func planRoute(r *run) error {
 func planMiss(r *run) error {
 	op, n := r.addOp(opMiss, false), len(r.streams)
 	requests, wants := unknownTopics(r.fleet.header, r.p.Topics)
+	popular := newPopularity(len(requests), r.p.Popularity, r.opt.Seed)
 	r.addStream(&stream{
-		name: "readers", connections: r.p.Connections, rate: r.p.Rate, depth: r.p.Depth, requests: r.p.Requests,
-		source: func(i int) source { return &misses{requests, wants, r.random(n, i), op} },
+		name: "readers", connections: r.p.Connections, rate: r.p.Rate, poisson: r.p.poisson(), depth: r.p.Depth, requests: r.p.Requests,
+		source: func(i int) source { return &misses{requests, wants, popular.by(r.random(n, i)), op} },
 	})
 	r.measured()
 	return nil
@@ -145,7 +147,7 @@ func (r *run) beatRate() float64 {
 
 func planRegister(r *run) error {
 	s := r.addRegistrars(r.p.Registrars)
-	s.rate, s.requests = r.p.Rate, r.p.Requests
+	s.rate, s.poisson, s.requests = r.p.Rate, r.p.poisson(), r.p.Requests
 	r.measured()
 	return nil
 }
@@ -212,9 +214,10 @@ func planMixed(r *run) error {
 	}
 	op, n := r.addOp(opMiss, false), len(r.streams)
 	requests, wants := unknownTopics(r.fleet.header, min(r.p.Topics, 1000))
+	popular := newPopularity(len(requests), r.p.Popularity, r.opt.Seed)
 	r.addStream(&stream{
-		name: "misses", connections: max(1, r.p.Connections/8), rate: r.p.Rate * 0.1, depth: r.p.Depth, requests: r.part(10),
-		source: func(i int) source { return &misses{requests, wants, r.random(n, i), op} },
+		name: "misses", connections: max(1, r.p.Connections/8), rate: r.p.Rate * 0.1, poisson: r.p.poisson(), depth: r.p.Depth, requests: r.part(10),
+		source: func(i int) source { return &misses{requests, wants, popular.by(r.random(n, i)), op} },
 	})
 	s := r.addBeats("heartbeats", min(r.p.Connections, r.p.Brokers), r.beatRate(), r.p.Oneway)
 	s.requests = r.part(10)

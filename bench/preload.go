@@ -61,7 +61,7 @@ func (k *keeper) register(ctx context.Context, r *run) error {
 	if k.caller != nil {
 		k.close()
 	}
-	c, err := dialCaller(ctx, r.d.address)
+	c, err := dialCaller(ctx, &r.d.dialer)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ const maxVerified = 1000
 // verify makes sure that in the end the server knows what it was told: the
 // data version of each broker, and routes.
 func (r *run) verify(ctx context.Context) {
-	c, err := dialCaller(ctx, r.d.address)
+	c, err := dialCaller(ctx, &r.d.dialer)
 	if err != nil {
 		r.d.fail("verify: " + err.Error())
 		return
@@ -195,7 +195,7 @@ const goodbyes = 3
 
 // unregister takes all brokers away again, and makes sure that they are.
 func (r *run) unregister(ctx context.Context) {
-	c, err := dialCaller(ctx, r.d.address)
+	c, err := dialCaller(ctx, &r.d.dialer)
 	if err != nil {
 		r.d.fail("cleanup: " + err.Error())
 		return

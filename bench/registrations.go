@@ -100,7 +100,7 @@ func (r *run) registerAs(ctx context.Context, n, op int, w way, k *keeper) error
 	r.keepMu.Lock()
 	defer r.keepMu.Unlock()
 	reg := k.regs[0]
-	if err := r.leave(ctx, w.leaves, k); err != nil {
+	if err := r.depart(ctx, w.leaves, k); err != nil {
 		return fmt.Errorf("broker %s: %w", reg.b.name, err)
 	}
 	reg.bump, reg.changing = w.bump, 0
@@ -129,8 +129,8 @@ func (r *run) registerAs(ctx context.Context, n, op int, w way, k *keeper) error
 	return nil
 }
 
-// leave makes a broker leave, waits until no route names it, and connects anew.
-func (r *run) leave(ctx context.Context, how leaving, k *keeper) error {
+// depart makes a broker leave, waits until no route names it, and connects anew.
+func (r *run) depart(ctx context.Context, how leaving, k *keeper) error {
 	if how == stays {
 		return nil
 	}
@@ -145,7 +145,7 @@ func (r *run) leave(ctx context.Context, how leaving, k *keeper) error {
 		}
 	}
 	k.close()
-	c, err := dialCaller(ctx, r.d.address)
+	c, err := dialCaller(ctx, &r.d.dialer)
 	if err != nil {
 		return err
 	}

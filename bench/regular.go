@@ -83,7 +83,7 @@ func (r *run) keepRegulars() (stop func()) {
 // notice when the server closes it.
 func (b *regular) register(ctx context.Context, r *run) error {
 	for {
-		c, fresh, err := b.connection(ctx, r.d.address, time.Duration(r.p.Timeout))
+		c, fresh, err := b.connection(ctx, &r.d.dialer, time.Duration(r.p.Timeout))
 		if err != nil {
 			b.missed.Add(1)
 			return err
@@ -109,15 +109,14 @@ func (b *regular) register(ctx context.Context, r *run) error {
 
 // connection returns the broker's connection, and whether it was made just now.
 // A registration over a new one is given up within so long.
-func (b *regular) connection(ctx context.Context, address string, within time.Duration) (c *caller, fresh bool, err error) {
+func (b *regular) connection(ctx context.Context, d *dialer, within time.Duration) (c *caller, fresh bool, err error) {
 	b.mu.Lock()
 	c = b.conn
 	b.mu.Unlock()
 	if c != nil {
 		return c, false, nil
 	}
-	dialer := net.Dialer{Timeout: connectTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
+	conn, err := d.dial(ctx)
 	if err != nil {
 		return nil, false, err
 	}

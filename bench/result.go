@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"time"
 
 	"gonamesrv/bench/capture"
@@ -45,9 +46,11 @@ type Result struct {
 	// server or to its brokers.
 	Survival *Survival `json:"survival,omitempty"`
 
-	Server    Process  `json:"server"`    // all zero when no process id was given
-	Generator Process  `json:"generator"` // this process
-	Ceiling   *Ceiling `json:"ceiling,omitempty"`
+	Server    Process `json:"server"`    // all zero when no process id was given
+	Generator Process `json:"generator"` // this process, and those of the crew
+	// Generators is how many other processes made the load; 0 is this one.
+	Generators int      `json:"generators,omitempty"`
+	Ceiling    *Ceiling `json:"ceiling,omitempty"`
 
 	// Interrupted says that somebody ended the run before its time. Its figures are
 	// of what was measured until then.
@@ -55,13 +58,19 @@ type Result struct {
 
 	// OK is false when a reply was wrong, or a request failed in a way that the
 	// scenario does not provoke; Failures says what, Samples shows some.
-	OK       bool     `json:"ok"`
+	OK bool `json:"ok"`
+	// GeneratorBound is true when some latency of an open loop is the generator's own, see
+	// Pace: then it does not count for a goal or a limit. The replies may be right.
+	GeneratorBound bool `json:"generatorBound,omitempty"`
+
 	Failures []string `json:"failures,omitempty"`
 	// Errors and the limits that they were judged by; nil in results of older
 	// versions. A run with errors within the limits is OK.
 	Errors    *ErrorCounts `json:"errors,omitempty"`
 	MaxErrors *ErrorLimits `json:"maxErrors,omitempty"`
 	Samples   []Sample     `json:"samples,omitempty"` // of wrong replies; at most maxSamples
+
+	Thresholds []Verdict `json:"thresholds,omitempty"` // in the scenario's order
 }
 
 // A Scenario is what to do and how much of it.
@@ -69,6 +78,9 @@ type Scenario struct {
 	Name   string `json:"name"`             // as in `nsbench run NAME`, or of the file
 	Kind   string `json:"kind"`             // the built-in scenario it is: route, storm, …
 	Params Params `json:"params,omitempty"` // all of them, defaults filled in
+
+	FailIf []string `json:"fail-if,omitempty"` // thresholds: see Threshold
+	Stages []string `json:"stages,omitempty"`  // of the rate: see Stage
 
 	written uint64        // a bit for each parameter that Set was told: its place in Params
 	capture *capture.File // of a replay
@@ -80,6 +92,7 @@ type Target struct {
 	Address string   `json:"address"`        // host:port
 	PID     int      `json:"pid,omitempty"`  // 0 when unknown
 	Command []string `json:"command,omitempty"`
+	TLS     string   `json:"tls,omitempty"` // version and cipher suite; "" speaks without
 }
 
 // A Machine says where a figure comes from; generator and server share it when
@@ -99,8 +112,9 @@ type StreamResult struct {
 	Name        string  `json:"name"` // such as "readers" or "registrars"
 	Connections int     `json:"connections"`
 	OpenLoop    bool    `json:"openLoop"`
-	Rate        float64 `json:"rate,omitempty"`  // intended requests per second, open loop
-	Depth       int     `json:"depth,omitempty"` // unanswered requests per connection, closed loop
+	Rate        float64 `json:"rate,omitempty"`    // intended requests per second, open loop
+	Poisson     bool    `json:"poisson,omitempty"` // requests leave at random moments, not evenly
+	Depth       int     `json:"depth,omitempty"`   // unanswered requests per connection, closed loop
 	// Lag is how late requests of an open loop left: this part of each latency is
 	// the generator's own. All requests of a batch count as late as its first.
 	Lag *Latency `json:"lag,omitempty"`
@@ -284,6 +298,8 @@ type Options struct {
 	Label  string
 	Seed   uint64
 
+	TLS *tls.Config // of all connections; nil speaks without. The server's name is the target's host when empty
+
 	Workers     int  // event loops of the generator; 0 is 1
 	AllowRemote bool // load targets that are not on loopback
 	Commit      string
@@ -291,6 +307,14 @@ type Options struct {
 	CeilingFor  time.Duration // how long to measure the ceiling; 0 leaves it out
 	StartEcho   EchoStarter   // nil runs the echo server inside this process
 	MaxErrors   *ErrorLimits  // nil are DefaultErrorLimits
+
+	// Versus names the servers of the comparison that the run is a part of. Its
+	// thresholds are checked for sense, and left to the comparison to decide.
+	Versus []string
+
+	Part  Part                            // of the load; the zero value makes all of it
+	Ready func(ctx context.Context) error // called when all connections are there, before any load; nil goes on
+	Crew  Crew                            // makes the load; nil lets this process make it
 
 	// Floor says that the target answers everything with the same bytes: nothing
 	// is registered, no reply is checked, and milestones are not waited for.

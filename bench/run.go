@@ -55,6 +55,7 @@ type run struct {
 	milMu sync.Mutex // guards the following fields
 	marks []Milestone
 	steps []Step
+	crew  []*Result // of each part, where others make the load
 }
 
 // A part is one measured phase.
@@ -63,7 +64,8 @@ type part struct {
 	// do lasts as long as the phase; nil waits for the duration or for the
 	// last reply to a counted request.
 	do     func(ctx context.Context) error
-	beside bool // the server has to do more than the requests of the phase
+	beside bool          // the server has to do more than the requests of the phase
+	lasts  time.Duration // of a stage; 0 is the duration of the scenario
 }
 
 // Run runs one scenario. progress may be nil. It fails with ErrWrong together
@@ -110,9 +112,10 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 		return r.res, fmt.Errorf("%w after %.1f s of measuring", ErrInterrupted, r.res.MeasuredSeconds)
 	}
 	if !r.res.OK {
+		_ = r.decide() // wrong replies are worse
 		return r.res, fmt.Errorf("%w: %s", ErrWrong, r.res.Failures[0])
 	}
-	return r.res, nil
+	return r.res, r.decide()
 }
 
 // checkTarget refuses to put load on anybody else's machine by mistake.
@@ -141,10 +144,14 @@ func (r *run) all(ctx context.Context) error {
 	r.res.Started = time.Now()
 	r.d = newDriver(r.opt.Target.Address, r.opt.Seed)
 	r.d.cut = func() bool { return ctx.Err() != nil }
+	r.d.tls = r.opt.TLS
 	r.fleet = newFleet(r.p, r.opt.Seed)
 	r.fleet.now = r.d.now
 	r.enterStage("preload", 0, len(r.fleet.brokers))
 	for _, b := range r.fleet.brokers {
+		if r.guest() {
+			break // it registers none
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -153,9 +160,19 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.kind.plan(r); err != nil {
 		return err
 	}
+	if err := errors.Join(r.checkCrew(), r.planStages()); err != nil {
+		return err
+	}
+	if err := r.checkThresholds(); err != nil {
+		return err
+	}
 	r.prepareDriver()
-	if r.opt.Floor {
+	r.takePart()
+	switch {
+	case r.opt.Floor:
 		return r.allOnFloor(ctx)
+	case r.guest():
+		return r.loadAsGuest(ctx)
 	}
 	defer r.closeKeepers()
 	if err := r.preload(ctx); err != nil {
@@ -208,6 +225,9 @@ func (r *run) addOp(name string, oneway bool) int {
 // load is everything between preload and result.
 func (r *run) load(ctx context.Context) error {
 	d := r.d
+	if r.opt.Crew != nil {
+		return r.loadByCrew(ctx)
+	}
 	if err := d.open(ctx, r.opt.Workers); err != nil {
 		return err
 	}
@@ -217,30 +237,41 @@ func (r *run) load(ctx context.Context) error {
 			d.close()
 		}
 	}()
+	if r.opt.Ready != nil {
+		if err := r.opt.Ready(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.warmUp(ctx); err != nil {
 		return err
 	}
 	if err := r.measure(ctx); err != nil {
 		return err
 	}
+	r.leave(ctx)
+	d.close()
+	closed = true
+	return nil
+}
+
+// leave compares what the server knows with what it was told, and takes the brokers
+// away, also when the load went wrong or was stopped.
+func (r *run) leave(ctx context.Context) {
+	if r.opt.Floor || r.guest() {
+		return
+	}
 	r.enterStage("cleanup", 0, 0)
-	// Brokers leave also when the load went wrong or was stopped.
 	within := time.Minute
 	if ctx.Err() != nil {
 		within = afterInterrupt
 	}
 	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
-	if !r.opt.Floor {
-		r.stopKeeping()
-		if !r.res.Interrupted && r.kind != replayKind { // else what the server should know is not known
-			r.verify(quiet)
-		}
-		r.unregister(quiet)
+	r.stopKeeping()
+	if !r.res.Interrupted && r.kind != replayKind { // else what the server should know is not known
+		r.verify(quiet)
 	}
-	d.close()
-	closed = true
-	return nil
+	r.unregister(quiet)
 }
 
 // measure goes through the phases and waits for the last answers.
@@ -248,7 +279,7 @@ func (r *run) measure(ctx context.Context) error {
 	d := r.d
 	defer r.watch.stop()
 	for i, p := range r.parts {
-		r.enterStage(p.name, time.Duration(r.p.Duration), 0)
+		r.enterStage(p.name, cmp.Or(p.lasts, time.Duration(r.p.Duration)), 0)
 		if i == 0 {
 			if err := errors.Join(r.meter.begin(), r.own.begin()); err != nil {
 				return err
@@ -261,7 +292,10 @@ func (r *run) measure(ctx context.Context) error {
 			r.watch.start(r.meter.pid)
 		}
 		do := p.do
-		if do == nil {
+		switch {
+		case p.lasts > 0:
+			do = func(ctx context.Context) error { return sleep(ctx, p.lasts) }
+		case do == nil:
 			do = r.waitPhase
 		}
 		if err := do(ctx); ctx.Err() != nil {
@@ -342,6 +376,7 @@ func (r *run) assemble() {
 	if r.opt.Server != nil {
 		res.Target = r.opt.Server.Target()
 	}
+	res.Target.TLS = d.security()
 	res.Machine = thisMachine(r.opt.Commit)
 	if p := d.phases[0]; p.from > 0 { // there was one
 		res.WarmupSeconds = seconds(p.to - p.from)
@@ -363,6 +398,7 @@ func (r *run) assemble() {
 	if r.event != "" {
 		res.Survival = r.survival()
 	}
+	r.addCrew()
 	r.processes()
 	r.judge()
 }

@@ -21,16 +21,16 @@ type Kind struct {
 	// Options.Server.
 	NeedsServer bool
 
-	beside bool // the server has more to do than the requests that are counted
-	only  []string // parameters, instead of common ones and Uses
-	check func(p *Params) error
-	plan  func(r *run) error
+	beside bool     // the server has more to do than the requests that are counted
+	only   []string // parameters, instead of common ones and Uses
+	check  func(p *Params) error
+	plan   func(r *run) error
 }
 
 var (
 	common   = []string{"warmup", "warmup-most", "duration", "requests", "timeout", "header"}
 	layout   = []string{"brokers", "topics", "brokers-per-topic", "form", "long-names"}
-	readers  = []string{"connections", "depth", "rate"}
+	readers  = []string{"connections", "depth", "rate", "arrivals", "popularity"}
 	changing = []string{"bump", "changed"}
 	living   = []string{"period", "broker-timeout"} // brokers that register on their own
 )
@@ -56,6 +56,7 @@ const (
 var defaults = Params{
 	Brokers: 8, Topics: 1000, BrokersPerTopic: 2, Connections: 64, Depth: 1, Warmup: UntilStill, WarmupMost: Duration(2 * time.Minute), Duration: seconds10,
 	Form: formPlain, Header: "JSON", Timeout: seconds10, Code: "904", Oneway: true, Hz: 1, Death: "all", Steps: 5,
+	Arrivals: arrivalsRegular, Popularity: popularityUniform,
 }
 
 // livingWith are 8 brokers, four of which have each topic.
@@ -82,7 +83,7 @@ var kinds = []*Kind{
 	},
 	{
 		Name: "register", About: "brokers register again and again: the same, with a new data version, or with changed topics",
-		Uses:     uses(layout, changing, "registrars", "rate", "pause-up-to"),
+		Uses:     uses(layout, changing, "registrars", "rate", "arrivals", "pause-up-to"),
 		Defaults: Params{Brokers: 8, Topics: 8000, BrokersPerTopic: 1, Registrars: 8},
 		plan:     planRegister,
 	},
@@ -246,6 +247,7 @@ const (
 	maxTopics      = 10_000_000
 	maxConnections = 100_000
 	maxDepth       = 65_536
+	maxRate        = 1e8 // requests per second
 )
 
 // Validate says what is wrong with a scenario, and fills in what follows from
@@ -270,7 +272,11 @@ func (sc *Scenario) Validate() error {
 			return fmt.Errorf("%s: %w", k.Name, err)
 		}
 	}
-	return nil
+	if err := sc.validateStages(k); err != nil {
+		return fmt.Errorf("%s: %w", k.Name, err)
+	}
+	_, err = sc.Thresholds()
+	return err
 }
 
 func (p *Params) validate(k *Kind) error {
@@ -292,7 +298,7 @@ func (p *Params) validate(k *Kind) error {
 		return fmt.Errorf("duration is %v, it must be more than 0", time.Duration(p.Duration))
 	case (p.Warmup < 0 && p.Warmup != UntilStill) || p.WarmupMost < 0 || p.Timeout <= 0 || p.PauseUpTo < 0 || p.Away < 0 || p.Period < 0 || p.BrokerTimeout < 0:
 		return fmt.Errorf("warmup, warmup-most, timeout, pause-up-to, away, period and broker-timeout must not be negative, and timeout not 0")
-	case p.Rate < 0 || p.Rate > 1e8:
+	case p.Rate < 0 || p.Rate > maxRate:
 		return fmt.Errorf("rate is %g, it must be from 0 (a closed loop) to 1e8", p.Rate)
 	case has("speed") && (p.Speed <= 0 || p.Speed > 1e6):
 		return fmt.Errorf("speed is %g, it must be more than 0 and at most 1e6", p.Speed)
@@ -300,6 +306,8 @@ func (p *Params) validate(k *Kind) error {
 		return fmt.Errorf("requests is %d, it must not be negative", p.Requests)
 	case p.Changed < 0 || p.Changed > 100:
 		return fmt.Errorf("changed is %g, it is a percentage", p.Changed)
+	case !slices.Contains([]string{"", arrivalsRegular, arrivalsPoisson}, p.Arrivals):
+		return fmt.Errorf("arrivals is %q, it must be regular or poisson", p.Arrivals)
 	case has("hz") && (p.Hz <= 0 || p.Hz > 1e4):
 		return fmt.Errorf("hz is %g, it must be more than 0 and at most 10000", p.Hz)
 	case !slices.Contains([]string{"JSON", "ROCKETMQ"}, p.Header):
@@ -310,6 +318,9 @@ func (p *Params) validate(k *Kind) error {
 		return fmt.Errorf("a split registration cannot change topics: all its parts have one data version, and Java takes only the first of a version")
 	case has("code") && !slices.Contains([]string{"904", "322", "both"}, p.Code):
 		return fmt.Errorf("code is %q, it must be 904, 322 or both", p.Code)
+	}
+	if _, err := zipfOf(p.Popularity); err != nil {
+		return err
 	}
 	for _, err := range []error{
 		within("brokers", p.Brokers, 1, maxBrokers),

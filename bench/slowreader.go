@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -34,7 +33,7 @@ func planSlowReader(r *run) error {
 
 // slowReaders lets clients ask without reading while others are served.
 func (r *run) slowReaders(ctx context.Context, op int) error {
-	c, err := dialCaller(ctx, r.d.address)
+	c, err := dialCaller(ctx, &r.d.dialer)
 	if err != nil {
 		return err
 	}
@@ -79,13 +78,12 @@ func (r *run) slowReaders(ctx context.Context, op int) error {
 // slowReader asks n times and never reads. It reports whether the server held
 // it up or closed the connection, and how often it asked.
 func (r *run) slowReader(ctx context.Context, t *topic, n int) (held bool, sent int, err error) {
-	dialer := net.Dialer{Timeout: connectTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", r.d.address)
+	conn, err := r.d.dial(ctx)
 	if err != nil {
 		return false, 0, fmt.Errorf("connect: %w", err)
 	}
 	context.AfterFunc(ctx, func() { conn.Close() })
-	tcp := conn.(*net.TCPConn)
+	tcp, _ := tcpOf(conn)
 	_, _ = tcp.SetReadBuffer(slowReadBuffer), tcp.SetWriteBuffer(slowWriteBuffer) // larger ones only take longer to fill
 	opaque := int32(firstNumber)
 	var out []byte

@@ -10,13 +10,13 @@ import (
 // random returns the random numbers of one connection of one stream. The same seed
 // gives the same numbers.
 func (r *run) random(stream, i int) *rand.Rand {
-	return rand.New(rand.NewPCG(r.opt.Seed, uint64(stream)<<32|uint64(i)))
+	return rand.New(rand.NewPCG(r.opt.Seed, uint64(r.opt.Part.Index)<<48|uint64(stream)<<32|uint64(i)))
 }
 
 // routes asks for topics at random.
 type routes struct {
 	topics []*topic
-	rng    *rand.Rand
+	rng    picker
 	op     int
 }
 
@@ -31,7 +31,7 @@ func (s *routes) reset() {}
 type misses struct {
 	requests []*template
 	wants    []*wantMiss
-	rng      *rand.Rand
+	rng      picker
 	op       int
 }
 

@@ -32,6 +32,8 @@ type stream struct {
 	name        string
 	connections int
 	rate        float64       // requests per second of all connections; 0 is a closed loop
+	poisson     bool          // they leave at random moments, on average at rate
+	stages      []Stage       // of the rate, one a phase
 	depth       int           // of a closed loop
 	most        int           // unanswered requests of a connection of an open loop; 0 is maxUnanswered
 	pause       time.Duration // a closed loop rests up to so long between two requests
@@ -47,6 +49,7 @@ func (s *stream) result() StreamResult {
 	r := StreamResult{Name: s.name, Connections: s.connections, OpenLoop: s.rate > 0, Rate: s.rate, Depth: s.depth}
 	if r.OpenLoop {
 		r.Depth = 0
+		r.Poisson = s.poisson
 	}
 	return r
 }

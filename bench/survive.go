@@ -195,7 +195,7 @@ func (r *run) comeAndGo(ctx, ending context.Context, reg *registered, op int) er
 	// Its keeper speaks for others too, so the broker first comes over a connection
 	// of its own: that it closes this one is what takes it out of routes.
 	for first := true; ; first = false {
-		c, err := dialCaller(ctx, r.d.address)
+		c, err := dialCaller(ctx, &r.d.dialer)
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ func (r *run) sweep(ctx context.Context, timeout time.Duration) (ok bool, err er
 	s := &sweeper{lacking: func() { r.fleet.survey.lacking(r.d.now()) }}
 	defer s.close()
 	for range min(sweepConnections, (len(r.fleet.topics)+sweepDepth-1)/sweepDepth) {
-		c, err := dialCaller(ctx, r.d.address)
+		c, err := dialCaller(ctx, &r.d.dialer)
 		if err != nil {
 			return false, err
 		}

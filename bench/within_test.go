@@ -16,7 +16,7 @@ func TestPreloadWithin(t *testing.T) {
 	defer l.Close() // it accepts in the kernel, and nobody answers
 	for _, timeout := range []time.Duration{time.Millisecond, time.Hour} {
 		b := &regular{}
-		c, _, err := b.connection(t.Context(), l.Addr().String(), timeout)
+		c, _, err := b.connection(t.Context(), &dialer{address: l.Addr().String()}, timeout)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,8 @@ type lane struct {
 	active bool
 	// Of an open loop:
 	start    int64
-	interval float64 // nanoseconds between two requests of this lane
+	interval float64   // nanoseconds between two requests of this lane
+	sched    *schedule // takes the place of interval, unless nil
 	issued   int
 	limit    int                     // -1 knows no end
 	lag      *hdrhistogram.Histogram // how late requests left
@@ -81,6 +82,7 @@ func newWorker(d *driver, index, of int, heavy, polite bool) (*worker, error) {
 		if s.rate > 0 && n > 0 {
 			l.lag = newHistogram()
 			l.interval = 1e9 / s.rate * float64(s.connections) / float64(n)
+			l.sched = newSchedule(s, d.seed, index, of, n)
 		}
 		w.lanes = append(w.lanes, l)
 	}
@@ -332,6 +334,10 @@ func (w *worker) resume(c *conn, now int64) {
 func (w *worker) issueDue(l *lane, now int64) int64 {
 	intended := func(i int) int64 { return l.start + int64(float64(i)*l.interval) }
 	until := int(float64(now-l.start)/l.interval) + 1
+	if l.sched != nil {
+		intended = func(i int) int64 { return l.start + l.sched.at(i) }
+		until = l.sched.by(now-l.start, l.issued)
+	}
 	if l.limit >= 0 {
 		until = min(until, l.limit)
 	}

@@ -27,6 +27,9 @@ func TestDefaultsGiveWay(t *testing.T) {
 				if k.Name == "churn" && key == "brokers" && value == "1" {
 					continue // every other one dies, so that one alone says nothing
 				}
+				if k.Name == "registrations" && (value == "65536" || key == "topics" && value == "1" || key == "form" && value != "plain") {
+					continue // it can do none of these, whatever the others are
+				}
 				tried++
 				sc := k.Scenario()
 				if err := sc.Set(key, value); err != nil {

@@ -125,6 +125,9 @@ func Run(ctx context.Context, opt Options, progress func(Progress)) (*Comparison
 	if err == nil && !c.out.OK() {
 		err = fmt.Errorf("%w: %s", bench.ErrWrong, c.out.wrong())
 	}
+	if decideErr := c.out.decide(0); err == nil {
+		err = decideErr
+	}
 	if len(c.out.Turns) == 0 {
 		return nil, err
 	}
@@ -197,6 +200,7 @@ func (c *comparer) turn(ctx context.Context, i, round int) (err error) {
 	first := s.FirstReply().Seconds()
 	if spec.JVM && c.JVMWarmUp > 0 && !c.Scenario.WarmsUp() {
 		warm := c.Scenario
+		warm.Stages = nil
 		warm.Params.Duration, warm.Params.Warmup, warm.Params.Requests = bench.Duration(c.JVMWarmUp), 0, 0
 		if err := c.load(ctx, s, warm, Turn{Server: i, Round: round, WarmUp: true}); err != nil {
 			return fmt.Errorf("warm-up: %w", err)
@@ -210,6 +214,7 @@ func (c *comparer) load(ctx context.Context, s Started, sc bench.Scenario, run T
 	opt := c.Bench
 	opt.Target, opt.Seed, opt.Label, opt.Floor = s.Target(), c.Seed+uint64(run.Round-1), spec.Name, spec.Floor
 	opt.Target.Name, opt.Server = spec.Name, s
+	opt.Versus = c.names()
 	if run.WarmUp || spec.Floor {
 		opt.CeilingFor = 0
 	}

@@ -32,6 +32,11 @@ type Comparison struct {
 	Base    int      `json:"base"`    // index of the server that ratios are taken to
 	Turns   []Turn   `json:"turns"`   // in their order
 	Figures []Figure `json:"figures"` // what follows from Turns
+
+	// Thresholds are those of the scenario, of the first server.
+	Thresholds []bench.Verdict `json:"thresholds,omitempty"`
+	// Notes say what a comparison of results from files must be read with.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // A Server is one of those compared.

@@ -3,13 +3,14 @@ package launch
 import (
 	"context"
 	"fmt"
-	"gonamesrv/bench/group"
-	"gonamesrv/internal/nstest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"gonamesrv/bench/group"
+	"gonamesrv/internal/nstest"
 )
 
 // TestStartFails: a script that never listens, or that is stopped meanwhile, leaves

@@ -175,8 +175,13 @@ func TestPlain(t *testing.T) {
 		turn, stage string
 		want        bool
 	}{
-		{"", "preload", true}, {"", "preload", false}, {"", "warm-up", true}, {"a", "warm-up", true}, {"a", "warm-up", false},
-		{"a", "warm-up", false}, {"b", "warm-up", true},
+		{"", "preload", true},
+		{"", "preload", false},
+		{"", "warm-up", true},
+		{"a", "warm-up", true},
+		{"a", "warm-up", false},
+		{"a", "warm-up", false},
+		{"b", "warm-up", true},
 	} {
 		s.Add(tt.turn, bench.Progress{Stage: tt.stage})
 		p.Show(s, at.Add(time.Duration(sec)*time.Second))

@@ -27,6 +27,9 @@ func comparisonSheet(c *compare.Comparison) Sheet {
 	for i := range names {
 		s.Errors.Add(c.Errors(i))
 	}
+	if t := thresholdTable(c.Thresholds); len(t.Rows) > 0 {
+		s.Tables = append(s.Tables, t)
+	}
 	s.Tables = append(s.Tables, ratioTable(c, names), errorsCompared(c, names))
 	return s
 }
@@ -65,6 +68,10 @@ func comparisonFacts(c *compare.Comparison, names []string) []string {
 		}
 	}
 	facts = append(facts, fmt.Sprintf("it took %s s from %s", digits(c.Seconds), day(c.Started)), "machine: "+machine(c.Machine))
+	for _, n := range c.Notes {
+		facts = append(facts, "note: "+n)
+	}
+	facts = append(facts, thresholdFact(c.Thresholds)...)
 	if len(c.Command) > 0 {
 		facts = append(facts, "command: "+commandLine(c.Command))
 	}

@@ -108,8 +108,10 @@ func TestSummary(t *testing.T) {
 	for name, want := range map[string][]string{
 		"result": {"namesrv answered 1,997 requests (route) a second in phase storm", "99 of 100 within 6.94 ms", "During storm 40 of 6,000 lookups failed, and 1,500 routes were shrunken", "40.0 MB"},
 		"failed": {"Not everything was right"},
-		"comparison": {"java 5.5.0 beside ours: route 832/s against 1,997/s (0.42×); route p99 17.3 ms against 6.94 ms (2.50×)", "server cores busy",
-			"rust beside ours", "floor beside ours"},
+		"comparison": {
+			"java 5.5.0 beside ours: route 832/s against 1,997/s (0.42×); route p99 17.3 ms against 6.94 ms (2.50×)", "server cores busy",
+			"rust beside ours", "floor beside ours",
+		},
 	} {
 		d := documents(t)[name]
 		sheet := d.Sheet()

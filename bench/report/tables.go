@@ -114,6 +114,9 @@ func row(cells []string) table.Row {
 
 func resultSheet(r *bench.Result) Sheet {
 	s := Sheet{Title: title(r.Scenario, name(r)), Summary: resultSummary(r), Facts: resultFacts(r), Bad: bad(r), Errors: r.ErrorCounts()}
+	if t := thresholdTable(r.Thresholds); len(t.Rows) > 0 {
+		s.Tables = append(s.Tables, t)
+	}
 	s.Tables = append(s.Tables, requestTable(r), errorTable(r))
 	if t := disturbanceTable(r); len(t.Rows) > 0 {
 		s.Tables = append(s.Tables, t)
@@ -182,8 +185,11 @@ func resultFacts(r *bench.Result) []string {
 		facts = append(facts, fmt.Sprintf("interrupted: after %s s; all figures are of what was measured until then", digits(r.MeasuredSeconds)))
 	}
 	facts = append(facts,
-		"server: "+server(r)+pid(r),
+		"server: "+server(r)+pid(r)+security(r),
 		fmt.Sprintf("scenario: %s; seed %d", params(r.Scenario), r.Seed))
+	if len(r.Scenario.Stages) > 0 {
+		facts = append(facts, "stages: "+strings.Join(r.Scenario.Stages, "; "))
+	}
 	for _, s := range r.Streams {
 		facts = append(facts, "load: "+stream(s))
 	}
@@ -197,7 +203,11 @@ func resultFacts(r *bench.Result) []string {
 	if c := r.Ceiling; c != nil {
 		facts = append(facts, "ceiling: "+ceiling(r))
 	}
-	return append(facts, "errors: "+errorLine(r.ErrorCounts())+limitLine(r.MaxErrors))
+	if r.Generators > 0 {
+		facts = append(facts, fmt.Sprintf("generators: the load was made by %d generators together; their latencies are merged, and of each second the largest p99 is shown", r.Generators))
+	}
+	facts = append(facts, "errors: "+errorLine(r.ErrorCounts())+limitLine(r.MaxErrors))
+	return append(facts, thresholdFact(r.Thresholds)...)
 }
 
 func server(r *bench.Result) string {
@@ -221,7 +231,7 @@ func stream(s bench.StreamResult) string {
 	if !s.OpenLoop {
 		return fmt.Sprintf("%s, %s connections, closed loop with %d unanswered each: latency counts from when a request left", s.Name, count(uint64(s.Connections)), max(1, s.Depth))
 	}
-	t := fmt.Sprintf("%s, %s connections, open loop at %s/s: latency counts from when a request was to leave", s.Name, count(uint64(s.Connections)), digits(s.Rate))
+	t := fmt.Sprintf("%s, %s connections, open loop at %s/s%s: latency counts from when a request was to leave", s.Name, count(uint64(s.Connections)), digits(s.Rate), arrivals(s))
 	if s.Lag != nil {
 		t += fmt.Sprintf("; the generator itself was late by %s (p99 %s)", orNothing(s.Lag.P50), orNothing(s.Lag.P99))
 	}
@@ -442,4 +452,20 @@ func stepTable(r *bench.Result) Table {
 		})
 	}
 	return t
+}
+
+// arrivals says so where requests leave at random moments.
+func arrivals(s bench.StreamResult) string {
+	if s.Poisson {
+		return " on average, at random moments (Poisson)"
+	}
+	return ""
+}
+
+// security says so where the run spoke TLS, and what that costs the generator.
+func security(r *bench.Result) string {
+	if r.Target.TLS == "" {
+		return ""
+	}
+	return "; " + r.Target.TLS + ", which goroutines of the generator speak: a part of each latency"
 }

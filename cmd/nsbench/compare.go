@@ -60,8 +60,10 @@ func newCompareCommand() *cobra.Command {
 			"span 1, and after 5 rounds. The servers take turns in the order of their flags, and the other way round in every\n" +
 			"other round; ratios are to the first one, or to --base. Each is started anew for each turn, on a free port of the\n" +
 			"loopback, with a folder of its own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
-			"It ends with 2 when replies were not right, with 1 when a server could not be run, and with 130 when somebody has\n" +
-			"interrupted it: then figures are of the turns that were over by then.",
+			"Thresholds (--fail-if) are of the first server, and may be ratios to another: 'server cpu > 1.3x floor'.\n" +
+			"It ends with 2 when replies were not right, with 99 when a threshold does not hold or is not decided, with 1 when a\n" +
+			"server could not be run, and with 130 when somebody has interrupted it: then figures are of the turns that were over\n" +
+			"by then.",
 		Example: "  nsbench compare route --namesrv bin/namesrv --java 5.5.0 --floor\n" +
 			"  nsbench compare register --bump --namesrv bin/namesrv --java 4.9.7 --html register.html\n" +
 			"  nsbench compare route --namesrv bin/namesrv --command 'rust=rocketmq-namesrv-rust -p {port} -i 127.0.0.1'",
@@ -87,9 +89,11 @@ func newCompareCommand() *cobra.Command {
 	addMaxErrors(fl, &f.maxErrors)
 	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the generator's ceiling after each run; 0 leaves it out")
+	f.thresholds.add(fl)
 	fl.BoolVar(&f.allowRemote, "allow-remote", false, "load a server that is not on this machine")
 	fl.StringVar(&f.json, "json", "", "write all results to this file")
 	fl.StringVar(&f.html, "html", "", "write a page with charts to this file")
+	f.exports.add(fl)
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
 	groupFlags(fl, groupServers, "namesrv", "java", "floor", "command", "server", "base", "rounds", "jvm-warmup", "jvm-flags", "allow-remote")
@@ -145,7 +149,7 @@ func (f *compareCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkWritable(f.json, f.html); err != nil {
+	if err := checkWritable(append(f.exports.files(), f.json, f.html)...); err != nil {
 		return err
 	}
 	limits, err := bench.ParseErrorLimits(f.maxErrors)
@@ -190,7 +194,8 @@ func (f *compareCommand) run(cmd *cobra.Command, args []string) error {
 	if c == nil {
 		return err
 	}
-	return errors.Join(err, save(cmd.OutOrStdout(), report.Document{Comparison: c}, f.json, f.html))
+	d := report.Document{Comparison: c}
+	return errors.Join(err, save(cmd.OutOrStdout(), d, f.json, f.html), f.exports.write(d))
 }
 
 // cutName parts name=text; the name is "" when there is none.
@@ -221,7 +226,13 @@ func commandLine(args []string, fl *pflag.FlagSet, servers []serverFlag) []strin
 		}
 	}
 	fl.Visit(func(f *pflag.Flag) {
-		if _, server := f.Value.(serverValue); server || slices.Contains([]string{"json", "html", "quiet"}, f.Name) {
+		if _, server := f.Value.(serverValue); server || slices.Contains([]string{"json", "html", "export", "quiet"}, f.Name) {
+			return
+		}
+		if several, ok := f.Value.(pflag.SliceValue); ok {
+			for _, text := range several.GetSlice() {
+				line = append(line, "--"+f.Name+"="+text)
+			}
 			return
 		}
 		line = append(line, "--"+f.Name+"="+f.Value.String())

@@ -171,6 +171,7 @@ func TestResults(t *testing.T) {
 		Turns:    []compare.Turn{{Round: 1, FirstReplySeconds: 0.01, Result: &bench.Result{OK: true}}},
 	}
 	c.Figures = compare.Figures(c)
+	c.Thresholds = []bench.Verdict{{Threshold: "server first-reply > 20ms", Verdict: bench.Passed, Measured: 0.01, Limit: 0.02, Unit: "s", Rounds: 1}}
 	if err := (report.Document{Comparison: c}).Write(filepath.Join(dir, "route-64x1.json")); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestResults(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("ends with %d: %s", code, errs)
 	}
-	for _, want := range []string{"| from the start of the process to its first reply | not decided | 20.0 ms | 10.0 ms |", "Raw: [route-64x1.json](route-64x1.json)", "| start to first reply | 10.0 ms |"} {
+	for _, want := range []string{"| route-64x1 | server first-reply > 20ms | passed | 20.0 ms | 10.0 ms |", "Raw: [route-64x1.json](route-64x1.json)", "| start to first reply | 10.0 ms |"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

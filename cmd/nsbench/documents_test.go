@@ -12,7 +12,6 @@ import (
 	"github.com/mattn/go-shellwords"
 
 	"gonamesrv/bench"
-	"gonamesrv/bench/launch"
 	"gonamesrv/internal/doctest"
 )
 
@@ -60,20 +59,9 @@ func TestDocumentedCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, argv := namesrv(t)
-	spec, err := launch.Given("", argv, addr, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := launch.New(t.Context(), spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	if err := server.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	pid := strconv.Itoa(server.Target().PID)
+	target := started(t)
+	addr := target.Address
+	pid := strconv.Itoa(target.PID)
 	t.Chdir(t.TempDir()) // some write files
 	ran := 0
 	for _, typed := range commands {
@@ -98,7 +86,7 @@ func TestDocumentedCommands(t *testing.T) {
 				args = slices.Delete(args, i, i+2)
 			}
 			if i := slices.Index(args, "bin/namesrv"); i >= 0 {
-				args[i] = argv[0]
+				args[i] = target.Command[0]
 			}
 			args = append(args, "--rounds", "1")
 		case "list", "report":

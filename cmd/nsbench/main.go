@@ -23,6 +23,7 @@ const (
 	exitFailed = 1 // it could not be run
 	exitWrong  = 2 // it ran, and replies were not right
 
+	exitThreshold   = 99  // it ran, replies were right, and a threshold does not hold or is not decided
 	exitInterrupted = 130 // somebody ended it, as shells say it
 )
 
@@ -40,9 +41,12 @@ func main() {
 // processors: requests left 4 to 6 ms late in the worst hundredth, 8 to 13 without.
 func spareProcessors(*cobra.Command, []string) {
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.NumCPU() + 2)
+		runtime.GOMAXPROCS(runtime.NumCPU() + spareThreads)
 	}
 }
+
+// spareThreads are those of spareProcessors.
+const spareThreads = 2
 
 // run is the whole program; results go to stdout, progress to stderr.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -58,6 +62,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	cmd.AddCommand(newRunCommand(), newCompareCommand(), newRecordCommand(), newReportCommand(), newResultsCommand(), newListCommand(), newFloorCommand(), newManCommand(), newDemoCommand())
+	cmd.AddCommand(newDiffCommand(), newSearchCommand(), newGeneratorCommand(), newAgentCommand())
 	switch err := cmd.ExecuteContext(ctx); {
 	case err != nil && ctx.Err() != nil:
 		fmt.Fprintln(stderr, "nsbench:", err)
@@ -65,6 +70,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, bench.ErrWrong):
 		fmt.Fprintln(stderr, err)
 		return exitWrong
+	case errors.Is(err, bench.ErrThreshold):
+		fmt.Fprintln(stderr, err)
+		return exitThreshold
 	case err != nil:
 		fmt.Fprintln(stderr, "nsbench:", err)
 		return exitFailed

@@ -19,10 +19,18 @@ import (
 )
 
 // TestMain lets the test binary be the program, so that it can start itself
-// as the echo server, and tests can interrupt it.
+// as the echo server and as a generator, and tests can interrupt it.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"floor", "run", "compare", "record"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"floor", "run", "compare", "record", "generator"}, os.Args[1]) {
 		main()
+	}
+	if os.Getenv("NSBENCH_TEST_PIN") != "" {
+		if err := testPin(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("pinned")
+		os.Exit(0)
 	}
 	// gnet starts the goroutines of a pool when it is imported.
 	// gnet keeps the goroutines that take connections for 10 s.

@@ -16,6 +16,7 @@ import (
 // newReportCommand shows results again.
 func newReportCommand() *cobra.Command {
 	var html, markdown bool
+	var exports exportFlags
 	cmd := &cobra.Command{
 		Use:   "report FILE.json...",
 		Short: "Show results of run or compare again, from their JSON files",
@@ -23,12 +24,19 @@ func newReportCommand() *cobra.Command {
 			"  nsbench report --html *.json          # writes storm.html beside storm.json",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if len(files) > 1 && len(exports.files()) > 0 {
+				return errors.New("--export takes one result at a time")
+			}
 			for i, file := range files {
 				d, err := report.Read(file)
 				if err != nil {
 					return err
 				}
 				switch {
+				case len(exports.files()) > 0:
+					if err := exports.write(d); err != nil {
+						return err
+					}
 				case html:
 					page := strings.TrimSuffix(file, filepath.Ext(file)) + ".html"
 					if err := d.WriteHTML(page); err != nil {
@@ -46,6 +54,7 @@ func newReportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&html, "html", false, "write an HTML page beside each file")
+	exports.add(cmd.Flags())
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "write Markdown")
 	cmd.MarkFlagsMutuallyExclusive("html", "markdown")
 	return cmd

@@ -47,8 +47,8 @@ func writeSummary(out io.Writer, title string, names []string, set map[string]re
 	fmt.Fprintf(&b, "# Results of %s\n\n", title)
 	b.WriteString("Made by `scripts/bench-results.sh`. Each section has its command, commit and machine, and the file beside this one with\n" +
 		"every run; `nsbench report --html FILE.json` makes a page with charts of it.\n")
-	if goals := report.Goals(set); len(goals.Rows) > 0 {
-		fmt.Fprintf(&b, "\n%s", report.Sheet{Title: "Goals", Tables: []report.Table{goals}}.Markdown())
+	if t := report.Thresholds(names, set); len(t.Rows) > 0 {
+		fmt.Fprintf(&b, "\n%s", report.Sheet{Title: "Goals", Tables: []report.Table{t}}.Markdown())
 	}
 	for _, name := range names {
 		fmt.Fprintf(&b, "\nRaw: [%s.json](%s.json)\n\n%s", name, name, set[name].Sheet().Markdown())

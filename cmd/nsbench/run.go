@@ -2,14 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"gonamesrv/bench"
-	"gonamesrv/bench/launch"
 	"gonamesrv/bench/report"
 )
 
@@ -28,6 +26,10 @@ type runCommand struct {
 	serverLog   string
 	quiet       bool
 	maxErrors   string
+	thresholds  thresholdFlags
+	tls         tlsFlags
+	exports     exportFlags
+	generators  generatorFlags
 }
 
 func newRunCommand() *cobra.Command {
@@ -37,8 +39,8 @@ func newRunCommand() *cobra.Command {
 		Short: "Run a scenario, built in or from a file",
 		Long: "Run puts the load of a scenario on a server and prints what came of it.\n" +
 			"With a command after -- it starts that server first, which must listen on the target's address, and ends it afterwards.\n" +
-			"It ends with 2 when replies were not right or too many were refused or missing (--max-errors), with 1\n" +
-			"when it could not be run, and with 130 when somebody has interrupted it: then results are of what was measured until then.",
+			"It ends with 2 when replies were not right or too many were refused or missing (--max-errors), with 99\n" +
+			"when a threshold (--fail-if) does not hold or is not decided, with 1 when it could not be run, and with 130 when somebody has interrupted it: then results are of what was measured until then.",
 		Example: "  nsbench run route --connections 64 --depth 16\n" +
 			"  nsbench run storm --rate 5000 --pid $(pidof namesrv)\n" +
 			"  nsbench run restart --target 127.0.0.1:9877 -- bin/namesrv -c other.properties",
@@ -58,10 +60,14 @@ func newRunCommand() *cobra.Command {
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent")
 	fl.IntVar(&f.workers, "workers", 1, "event loops of the generator; for registrations beside other requests as many again")
 	fl.DurationVar(&f.ceiling, "ceiling", 2*time.Second, "how long to measure the server that only echoes; 0 leaves it out")
+	f.thresholds.add(fl)
+	f.tls.add(fl)
+	f.generators.add(fl)
 	fl.BoolVar(&f.allowRemote, "allow-remote", false, "load a server that is not on this machine")
 	fl.StringVar(&f.json, "json", "", "write the whole result to this file")
 	fl.StringVar(&f.html, "html", "", "write a page with charts to this file")
 	addMaxErrors(fl, &f.maxErrors)
+	f.exports.add(fl)
 	fl.StringVar(&f.serverLog, "server-log", "", "what the COMMAND writes goes to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
@@ -121,43 +127,25 @@ func (f *runCommand) scenario(args []string, fl *pflag.FlagSet) (sc bench.Scenar
 	if err != nil {
 		return sc, err
 	}
-	return sc, sc.Validate()
+	return sc, f.thresholds.apply(&sc)
 }
 
-func (f *runCommand) run(cmd *cobra.Command, args []string) (err error) {
-	var argv []string
-	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
-		args, argv = args[:dash], args[dash:]
-	}
+func (f *runCommand) run(cmd *cobra.Command, args []string) error {
+	args, argv := argvOf(cmd, args)
 	sc, err := f.scenario(args, cmd.Flags())
 	if err != nil {
 		return err
 	}
-	if err := checkWritable(f.json, f.html); err != nil {
+	if err := checkWritable(append(f.exports.files(), f.json, f.html)...); err != nil {
 		return err
 	}
-	limits, err := bench.ParseErrorLimits(f.maxErrors)
+	opt, stop, err := f.options(cmd, argv)
 	if err != nil {
 		return err
 	}
-	opt := bench.Options{
-		Target: bench.Target{Address: f.target, PID: f.pid}, Label: string(f.label), Seed: f.seed, Workers: f.workers,
-		AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor, MaxErrors: &limits,
-	}
-	if len(argv) > 0 {
-		spec, err := launch.Given(string(f.label), argv, f.target, f.serverLog)
-		if err != nil {
-			return err
-		}
-		server, err := launch.New(cmd.Context(), spec)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = server.Close() }() // it is gone in any case
-		if err := server.Start(cmd.Context()); err != nil {
-			return fmt.Errorf("start the server: %w", err)
-		}
-		opt.Server, opt.Target = server, server.Target()
+	defer stop()
+	if err := f.generators.pin(sc, &opt); err != nil {
+		return err
 	}
 	var progress func(bench.Progress)
 	end := func() {}
@@ -171,5 +159,6 @@ func (f *runCommand) run(cmd *cobra.Command, args []string) (err error) {
 	if res == nil {
 		return err
 	}
-	return errors.Join(err, save(cmd.OutOrStdout(), report.Document{Result: res}, f.json, f.html))
+	d := report.Document{Result: res}
+	return errors.Join(err, save(cmd.OutOrStdout(), d, f.json, f.html), f.exports.write(d))
 }

@@ -36,7 +36,8 @@ var notRun = map[string]string{
 	"make browser":                   "takes a browser",
 	"bin/namesrv":                    "listens on port 9876, which may be somebody's; the tests of cmd/namesrv start it on free ports",
 	"bin/mqbroker -n localhost:9876": "takes RocketMQ: TestRocketMQ in internal/interop starts its broker",
-	"bin/mqadmin updateBrokerConfig -n ns1:9876 -c DefaultCluster -k namesrvAddr -v 'ns1:9876;ns2:9876;new1:9876;new2:9876'": "takes RocketMQ: TestMigrating in internal/interop types it",
+	"bin/mqadmin updateBrokerConfig -n ns1:9876 -c DefaultCluster -k namesrvAddr -v 'ns1:9876;ns2:9876;new1:9876;new2:9876'":              "takes RocketMQ: TestMigrating in internal/interop types it",
+	"nsbench run route --rate 100000 --target 10.0.0.1:9876 --allow-remote --agents 10.0.0.7:9975,10.0.0.8:9975 --agent-token-file token": "takes other machines: TestAgents in cmd/nsbench has its agents on this one",
 	"export NSCTL_NAMESRV='ns1:9876;ns2:9876'":                            "is for the lines below it",
 	"namesrv audit verify audit-2026-11-27T21-00-00.000.log.gz audit.log": "takes files that somebody has changed: TestAuditVerify in cmd/namesrv",
 }

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"gonamesrv/bench"
+)
+
+// generatorFlags are those of the processes that make the load.
+type generatorFlags struct {
+	n      int
+	cpus   string
+	agents agentFlags
+}
+
+func (f *generatorFlags) add(fl *pflag.FlagSet) {
+	fl.IntVar(&f.n, "generators", 0, "processes that make the load of route and miss, together; 0 makes it in this one")
+	f.agents.add(fl)
+	fl.StringVar(&f.cpus, "cpus", "", "processors that the generator may use, such as 0,2-3, and so leave others to the server; all when empty (Linux)")
+}
+
+// A task is what a generator is told, as one line of JSON.
+type task struct {
+	Scenario    bench.Scenario
+	Seed        uint64
+	Address     string
+	AllowRemote bool
+	Workers     int
+	Part        bench.Part
+	TLS         tlsFlags
+}
+
+// What a generator and who started it say to each other, a line each.
+const (
+	lineReady  = "ready"
+	lineGo     = "go"
+	lineResult = "result "
+	lineError  = "error "
+)
+
+// newGeneratorCommand is a process that makes a part of the load: it is told what on
+// stdin, says ready when it is connected, starts with go, and says what it has seen.
+func newGeneratorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "generator",
+		Short:  "Make a part of the load of another nsbench",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		PreRun: spareProcessors,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return generate(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+}
+
+// generate does one task.
+func generate(ctx context.Context, in io.Reader, out io.Writer) error {
+	return generateWith(ctx, bufio.NewReader(in), out, func(*task) {}, func() {})
+}
+
+// generateWith does one task, changed, and calls started when it goes. An error that it
+// could tell to who gave it is not returned.
+func generateWith(ctx context.Context, lines *bufio.Reader, out io.Writer, change func(*task), started func()) error {
+	text, err := lines.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("read the task: %w", err)
+	}
+	res, err := runTask(ctx, text, change, func() error {
+		if _, err := fmt.Fprintln(out, lineReady); err != nil {
+			return err
+		}
+		if line, err := lines.ReadString('\n'); err != nil || strings.TrimSpace(line) != lineGo {
+			return fmt.Errorf("not told to go, but %q, %w", line, err)
+		}
+		started()
+		return nil
+	})
+	if res == nil {
+		_, outErr := fmt.Fprintln(out, lineError+strings.ReplaceAll(err.Error(), "\n", "; "))
+		return outErr
+	}
+	b, err := json.Marshal(res)
+	if err == nil {
+		_, err = fmt.Fprintf(out, "%s%s\n", lineResult, b)
+	}
+	return err
+}
+
+// runTask returns nil and an error, or a result.
+func runTask(ctx context.Context, text []byte, change func(*task), ready func() error) (*bench.Result, error) {
+	var t task
+	if err := json.Unmarshal(text, &t); err != nil {
+		return nil, fmt.Errorf("read the task: %w", err)
+	}
+	change(&t)
+	cfg, err := t.TLS.config()
+	if err != nil {
+		return nil, err
+	}
+	t.Scenario.FailIf = nil // for who puts the parts together
+	res, err := bench.Run(ctx, t.Scenario, bench.Options{
+		Target: bench.Target{Address: t.Address}, Seed: t.Seed, AllowRemote: t.AllowRemote, Workers: t.Workers, TLS: cfg, Part: t.Part,
+		Ready: func(context.Context) error { return ready() },
+	}, nil)
+	if errors.Is(err, bench.ErrWrong) {
+		err = nil // the result says so
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// A localCrew is generators on this machine.
+type localCrew struct {
+	n    int
+	task task // of each, but for the part and what the run says
+}
+
+// Size is how many they are.
+func (c *localCrew) Size() int { return c.n }
+
+// crew is nil where this process makes the load.
+func (f *generatorFlags) crew(t task) (bench.Crew, error) {
+	crew, err := f.agents.crew(t)
+	switch {
+	case err != nil || f.n == 0:
+		return crew, err
+	case crew != nil:
+		return nil, errors.New("--generators and --agents exclude each other")
+	}
+	return &localCrew{n: f.n, task: t}, nil
+}
+
+// Load starts all of them, lets them go together and waits for their results.
+func (c *localCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, begin func()) ([]*bench.Result, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	members := make([]*member, c.n)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // they end, if they have not
+	for i := range members {
+		t := c.task
+		t.Scenario, t.Seed, t.Part = sc, seed, bench.Part{Index: i, Of: c.n}
+		m, err := startMember(ctx, self, fmt.Sprintf("generator %d", i+1), t)
+		if m != nil {
+			members[i] = m
+			wg.Go(m.wait)
+		}
+		if err != nil {
+			cancel()
+			return nil, fmt.Errorf("generator %d: %w", i+1, err)
+		}
+	}
+	return together(ctx, cancel, members, begin)
+}
+
+// together lets members go when all are ready. The first error ends all.
+func together(ctx context.Context, cancel func(), members []*member, begin func()) ([]*bench.Result, error) {
+	errs := make(chan error, len(members))
+	results := make([]*bench.Result, len(members))
+	each := func(f func(i int, m *member) error) error {
+		for i, m := range members {
+			go func() {
+				err := f(i, m)
+				if err != nil {
+					err = fmt.Errorf("%s: %w", m.name, err)
+					cancel()
+				}
+				errs <- err
+			}()
+		}
+		var first error
+		for range members {
+			if err := <-errs; first == nil {
+				first = err
+			}
+		}
+		return first
+	}
+	if err := each(func(_ int, m *member) error { return m.expectReady() }); err != nil {
+		return nil, err
+	}
+	begin()
+	err := each(func(i int, m *member) (err error) {
+		results[i], err = m.finish()
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, ctx.Err())
+	}
+	return results, nil
+}
+
+// A member is one generator.
+type member struct {
+	name string
+	in   io.WriteCloser
+	out  *bufio.Reader
+	wait func()
+}
+
+func startMember(ctx context.Context, self, name string, t task) (*member, error) {
+	cmd := exec.CommandContext(ctx, self, "generator")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	m := &member{name: name, in: in, out: bufio.NewReader(out), wait: func() {
+		<-ctx.Done()   // its output is read until then
+		_ = cmd.Wait() // killed, or ended
+	}}
+	return m, m.tell(t)
+}
+
+// tell gives it its task.
+func (m *member) tell(t task) error {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	_, err = m.in.Write(append(text, '\n'))
+	return err
+}
+
+// line reads a line that begins so, and returns the rest of it.
+func (m *member) line(begin string) (string, error) {
+	text, err := m.out.ReadString('\n')
+	text = strings.TrimSuffix(text, "\n")
+	if what, ok := strings.CutPrefix(text, lineError); ok {
+		return "", errors.New(what)
+	}
+	if err != nil {
+		return "", fmt.Errorf("it ended: %w", err)
+	}
+	rest, ok := strings.CutPrefix(text, begin)
+	if !ok {
+		return "", fmt.Errorf("it says %.100q", text)
+	}
+	return rest, nil
+}
+
+func (m *member) expectReady() error {
+	_, err := m.line(lineReady)
+	return err
+}
+
+// finish lets it go and returns its result.
+func (m *member) finish() (*bench.Result, error) {
+	if _, err := io.WriteString(m.in, lineGo+"\n"); err != nil {
+		return nil, err
+	}
+	text, err := m.line(lineResult)
+	if err != nil {
+		return nil, err
+	}
+	res := new(bench.Result)
+	return res, json.Unmarshal([]byte(text), res)
+}
