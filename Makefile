@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build man run demo test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics configuration monitoring licences sbom vulncheck browser pictures interop interop-long trials soak clean help
+.PHONY: all build man run demo test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics configuration monitoring licences sbom vulncheck browser pictures interop interop-long interop-ecosystem trials soak clean help
 
 all: test lint ## test and lint
 
@@ -26,17 +26,25 @@ demo: build ## five minutes of a server and a simulated cluster, to look at in a
 SERIAL := bench/report docs
 RACING := $(foreach p,$(SERIAL),-e gonamesrv/$(p))
 
+# Tools of people, whose tests say the same on one CPU and on two. They run with the race
+# detector only.
+ANYWHERE := bench bench/compare bench/launch cmd/nsbench internal/meter internal/nsdiff
+ON_ONE := $(foreach p,$(ANYWHERE),-e gonamesrv/$(p))
+
+# What takes longest begins first: nothing shall run alone in the end.
+LONGEST := ./internal/namesrv ./engine ./route ./internal/admin ./codec ./internal/nsctl
+
 test: ## unit and socket tests, on one CPU and with the race detector, side by side: most of them wait
 	@$(MAKE) --no-print-directory -j2 test-one-cpu test-race
 
-# The tests have one CPU each; the compiler, and packages among themselves, all.
+# The tests have one CPU each; the compiler, and packages among themselves, all. Four
+# packages at a time, since most of them wait more than they compute.
 test-one-cpu:
-	$(GO) test -count=1 -timeout 30m -exec 'env GOMAXPROCS=1' ./...
+	$(GO) test -count=1 -timeout 30m -p 4 -exec 'env GOMAXPROCS=1' $(LONGEST) $$($(GO) list ./... | grep -vxF $(ON_ONE))
 
-# What vet has to say it says to the other. Four packages at a time, since they wait
-# more than they compute: one after the other it would take twice as long as the other.
+# What vet has to say it says to the other, and to lint.
 test-race:
-	$(GO) test -count=1 -timeout 30m -p 4 -race -vet=off $$($(GO) list ./... | grep -vxF $(RACING))
+	$(GO) test -count=1 -timeout 30m -p 4 -race -vet=off ./bench $(LONGEST) $$($(GO) list ./... | grep -vxF $(RACING))
 
 fuzz: ## run each fuzzer for FUZZTIME (30s)
 	./scripts/fuzz.sh $(FUZZTIME)
@@ -87,13 +95,19 @@ vulncheck: ## known vulnerabilities in what the programs call, by Go's own data 
 	./scripts/vulncheck.sh
 
 # Tests that start JVMs for minutes: who may do what, mqadmin's own text, comparing servers.
-LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases|TestNsctlDiff)$$
+LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases|TestNsctlDiff|TestMigrating)$$
+
+# Clients of others, which come from Maven Central, PyPI and npm.
+ECOSYSTEM := ^TestEcosystem$$
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
-	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 4 -skip '$(LONG)' .
+	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 4 -skip '$(LONG)|$(ECOSYSTEM)' .
 
 interop-long: ## what interop leaves out: access by address and key, a real attack, mqadmin's text (ten minutes; needs root for namespaces)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 60m -parallel 3 -run '$(LONG)' .
+
+interop-ecosystem: ## the Spring Boot starter, the C++ client, and gRPC clients for Python and Node through a proxy (needs Python 3 with venv, too)
+	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 20m -run '$(ECOSYSTEM)' .
 
 trials: ## ours beside Java while servers, brokers and networks fail: a table (15 minutes; needs root for namespaces, libfaketime for the clock)
 	GONAMESRV_TRIALS=1 GONAMESRV_INTEROP_RACE=0 $(GO) -C internal/interop test -tags interop -count=1 -v -timeout 60m -parallel 8 -run TestTrial .

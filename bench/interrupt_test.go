@@ -57,7 +57,7 @@ func TestInterrupted(t *testing.T) {
 			if len(res.Phases) != 1 || res.MeasuredSeconds <= 0 || res.Ceiling != nil {
 				t.Errorf("phases %+v, measured for %g s, ceiling %v", res.Phases, res.MeasuredSeconds, res.Ceiling)
 			}
-			if o := op(t, res, tt.phase, "route"); o.Answered < 100 || o.Latency.P50 <= 0 {
+			if o := op(t, res, tt.phase, "route"); o.Answered < 50 || o.Latency.P50 <= 0 {
 				t.Errorf("%+v", o)
 			}
 		})

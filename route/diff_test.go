@@ -44,7 +44,7 @@ func TestDiffOfRandomHistories(t *testing.T) {
 		unmoved += w.unmoved
 	})
 	t.Logf("%d Views, %d in the middle of a change, %d events; %d times a topic was the same", views, inside, told, unmoved)
-	if views == 0 || inside == 0 || told == 0 || unmoved == 0 {
+	if !raceEnabled && (views == 0 || inside == 0 || told == 0 || unmoved == 0) {
 		t.Error("something has not been tried")
 	}
 }

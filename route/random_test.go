@@ -62,11 +62,11 @@ func TestTableAgainstReference(t *testing.T) {
 		}
 	})
 	t.Logf("%d of %d registrations recognised as unchanged, %d in part", unchanged, registrations, known)
-	if unchanged == 0 || known == 0 {
+	if !raceEnabled && (unchanged == 0 || known == 0) {
 		t.Error("no registration was recognised: that path has not been tried")
 	}
 	t.Logf("restored, and what became of it: %+v", warm)
-	if warm.Confirmed == 0 { // the stories have the rest for certain
+	if !raceEnabled && warm.Confirmed == 0 { // the stories have the rest for certain
 		t.Error("no broker of a restored table was confirmed")
 	}
 	for l, n := range refused { // TestLimits has each of them for certain

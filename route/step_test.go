@@ -397,7 +397,7 @@ func TestStepsAreSerial(t *testing.T) {
 		}
 	})
 	t.Logf("%d rests, %d changes had to wait", rests, waits)
-	if rests == 0 || waits == 0 {
+	if !raceEnabled && (rests == 0 || waits == 0) {
 		t.Error("no change has been disturbed, or none has waited")
 	}
 }

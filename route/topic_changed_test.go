@@ -81,7 +81,7 @@ func TestTopicChanged(t *testing.T) {
 		}
 	})
 	t.Logf("%d changes, %d times the same, of these %d with a row swept", moved, still, swept)
-	if moved == 0 || still == 0 || swept == 0 {
+	if !raceEnabled && (moved == 0 || still == 0 || swept == 0) {
 		t.Error("something has not been tried")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"gonamesrv/codec"
 	"gonamesrv/internal/nstest"
@@ -92,4 +93,15 @@ func (c *cluster) register(t *testing.T, s *site, b nstest.Broker) {
 		t.Fatalf("%s is refused: %d %s", b.Name, reply.Code, reply.Remark)
 	}
 	c.conns[b.Addr] = conn
+	// It lives on, as often as brokers do, until its connection ends: a test may take longer on
+	// a busy machine than a silent broker lives.
+	beat := nstest.Request(codec.ReqBrokerHeartbeat, "clusterName", b.Cluster, "brokerName", b.Name, "brokerAddr", b.Addr)
+	beat.Flag |= codec.FlagOneway
+	go func() {
+		for range time.Tick(30 * time.Second) {
+			if conn.TryWrite(conn.Frame(beat)) != nil {
+				return
+			}
+		}
+	}()
 }

@@ -11,7 +11,7 @@
 // The package holds tests only, behind the build tag interop. "make interop"
 // runs them, which is:
 //
-//	go -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 3 .
+//	go -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 4 .
 //
 // The folder is a module of its own, so that the go.mod of the name server does
 // not list what the Go client needs.
@@ -83,7 +83,7 @@
 // and is killed when its test ends. A guard (guard_test.go) kills what is left
 // if the test binary itself dies. Tests run side by side: they wait for brokers
 // most of the time. Each has processes, ports and a directory of its own, and
-// three at a time do with 6 GB and two processors. A subtest that needs what its
+// four at a time do with 6 GB and two processors. A subtest that needs what its
 // test has started runs in the place of that (sideBySide): with t.Parallel it would
 // wait behind all other tests. Ports are taken below the ephemeral range, from a
 // block that no other run uses (port_test.go). Waiting is done on
@@ -97,7 +97,10 @@
 // sister are client programs, compiled against each version's class path.
 // Client.java holds clients that are told what to do, Admin.java runs many
 // commands of mqadmin in one JVM; Shutdowns.java makes both quick. The directory
-// node holds the JavaScript client and the versions of its packages.
+// node holds the JavaScript client and the versions of its packages, and so do node/grpc
+// and python for the clients of ecosystem_test.go, which "make interop-ecosystem" runs: the
+// Spring Boot starter, the C++ client, and gRPC clients for Python and Node. That one needs
+// Python 3 with venv too, and asks PyPI.
 //
 // Besides the story of one server (interop_test.go) there are failover_test.go,
 // where name servers are killed under the clients; acting_test.go, where a slave

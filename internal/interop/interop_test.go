@@ -36,12 +36,11 @@ const messages = 1000
 func TestRocketMQ(t *testing.T) {
 	needTools(t)
 	t.Parallel()
+	var side sideBySide
 	for _, version := range []string{"5.5.0", "4.9.7"} {
-		t.Run(version, func(t *testing.T) {
-			t.Parallel()
-			testVersion(t, version)
-		})
+		side.run(t, version, func(t *testing.T) { testVersion(t, version) })
 	}
+	side.wait()
 }
 
 func testVersion(t *testing.T, version string) {
@@ -105,21 +104,20 @@ func testVersion(t *testing.T, version string) {
 		admin.listsBrokers(t, master, slave)
 	})
 
-	t.Run("mqadmin topicList prints the topics", func(t *testing.T) {
-		out := admin.run(t, "topicList")
+	t.Run("mqadmin topicList and topicRoute print the topics, both brokers and the queues", func(t *testing.T) {
+		printed := runAdminBatch(t, filepath.Join(dir, "mqadmin-batch"), version, []string{
+			"topicList -n " + ns.addr(),
+			"topicRoute -n " + ns.addr() + " -t " + javaTopic,
+		})
 		for _, topic := range []string{javaTopic, set, cluster, "TBW102"} {
-			if !hasRow(out, []string{topic}) {
-				t.Errorf("mqadmin topicList: no line %q in:\n%s", topic, out)
+			if !hasRow(printed[0], []string{topic}) {
+				t.Errorf("mqadmin topicList: no line %q in:\n%s", topic, printed[0])
 			}
 		}
-	})
-
-	t.Run("mqadmin topicRoute prints both brokers and the queues", func(t *testing.T) {
-		out := admin.run(t, "topicRoute", "-t", javaTopic)
-		_, body, ok := strings.Cut(out, "{")
+		_, body, ok := strings.Cut(printed[1], "{")
 		var route topicRoute
 		if err := json.NewDecoder(bytes.NewReader(quoteKeys([]byte("{" + body)))).Decode(&route); !ok || err != nil {
-			t.Fatalf("mqadmin topicRoute: no JSON route (%v) in:\n%s", err, out)
+			t.Fatalf("mqadmin topicRoute: no JSON route (%v) in:\n%s", err, printed[1])
 		}
 		if err := route.hasBrokers(set, master.member(), slave.member()); err != nil {
 			t.Errorf("mqadmin topicRoute: %v", err)

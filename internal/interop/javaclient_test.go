@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -37,19 +38,46 @@ func runJavaClient(t *testing.T, j jvm, namesrv, topic string, count int, flags 
 	return run(t, 2*wait, "Java client "+j.version, j.home, argv...)
 }
 
-// compileJava compiles one program of the directory java against the class path
-// of j and returns the directory with its classes.
+// compiled holds what each program was compiled to, by its name and class path.
+var compiled struct {
+	mu     sync.Mutex
+	byName map[string]func() (string, error)
+}
+
+// compileJava compiles one program of the directory java against the class path of j,
+// once for the whole suite, and returns the directory with its classes.
 func compileJava(t *testing.T, j jvm, program string) string {
 	t.Helper()
-	classes := filepath.Join(j.home, "classes")
-	if err := os.MkdirAll(classes, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	source := filepath.Join("java", program+".java")
 	cp := classPath(t, j.artifact, j.version)
-	javac := exec.Command("javac", "-nowarn", "-proc:none", "-cp", cp, "-sourcepath", "java", "-d", classes, source)
-	if out, err := javac.CombinedOutput(); err != nil {
-		t.Fatalf("compile %s against RocketMQ %s: %v\n%s", source, j.version, err, out)
+	name := strings.Join([]string{program, j.artifact, j.version}, "-")
+	compiled.mu.Lock()
+	compile := compiled.byName[name]
+	if compile == nil {
+		compile = sync.OnceValues(func() (string, error) {
+			dir, err := suiteDir()
+			if err != nil {
+				return "", err
+			}
+			classes := filepath.Join(dir, "classes-"+name)
+			if err := os.Mkdir(classes, 0o755); err != nil {
+				return "", err
+			}
+			javac := exec.Command("javac", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC",
+				"-nowarn", "-proc:none", "-cp", cp, "-sourcepath", "java", "-d", classes, filepath.Join("java", program+".java"))
+			if out, err := javac.CombinedOutput(); err != nil {
+				return "", fmt.Errorf("%w\n%s", err, out)
+			}
+			return classes, nil
+		})
+		if compiled.byName == nil {
+			compiled.byName = make(map[string]func() (string, error))
+		}
+		compiled.byName[name] = compile
+	}
+	compiled.mu.Unlock()
+	classes, err := compile()
+	if err != nil {
+		t.Fatalf("compile %s.java against RocketMQ %s: %v", program, j.version, err)
 	}
 	return classes
 }

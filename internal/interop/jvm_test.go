@@ -41,12 +41,20 @@ const logback = `<configuration>
 </configuration>
 `
 
-// Memory and start-up time matter more to the suite than throughput.
+// Memory and the CPU time of a start matter more to the suite than throughput.
 var (
-	serverMemory = []string{"-Xms128m", "-Xmx256m"}
-	brokerMemory = []string{"-Xms256m", "-Xmx512m"}
-	toolMemory   = []string{"-Xms128m", "-Xmx128m", "-XX:TieredStopAtLevel=1"}
+	serverMemory = []string{"-Xms64m", "-Xmx256m"}
+	brokerMemory = []string{"-Xms128m", "-Xmx512m"}
+	toolMemory   = []string{"-Xms64m", "-Xmx128m"}
 )
+
+// A JVM of the suite lives for a minute at most. What it compiles well, with the
+// second compiler, it has no time to use; what is on its class path, a released jar,
+// need not be verified; and one thread is enough to collect garbage.
+var shortLived = []string{
+	"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto",
+	"-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote",
+}
 
 // Brokers of 4.x unmap files by reflection; so does the netty of 4.3.0, in
 // mqadmin as well. Harmless for the others.
@@ -66,8 +74,8 @@ func (j jvm) argv(t *testing.T, extraClasses string, flags []string, mainClass s
 	if extraClasses != "" {
 		cp = extraClasses + string(os.PathListSeparator) + cp
 	}
-	argv := append(slices.Clone(j.under),
-		"java", "-XX:+UseSerialGC",
+	argv := slices.Concat(j.under, []string{"java"}, shortLived)
+	argv = append(argv,
 		"-Duser.home="+j.home, "-Drocketmq.home.dir="+j.home, "-Djava.io.tmpdir="+j.home)
 	argv = append(argv, openModules...)
 	argv = append(argv, flags...)

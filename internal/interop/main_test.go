@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	printTrials()
-	if suiteDir != "" {
-		os.RemoveAll(suiteDir)
+	if dir, err := suiteDir(); err == nil {
+		os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }

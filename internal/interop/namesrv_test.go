@@ -168,8 +168,9 @@ func (n *namesrv) stop(t *testing.T) {
 	}
 }
 
-// suiteDir holds what is built once for the whole suite; TestMain removes it.
-var suiteDir string
+// suiteDir makes the directory of what is built once for the whole suite, which
+// TestMain removes.
+var suiteDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "gonamesrv-interop-") })
 
 var build struct {
 	once sync.Once
@@ -181,10 +182,11 @@ var build struct {
 func buildNamesrv(t *testing.T) string {
 	t.Helper()
 	build.once.Do(func() {
-		if suiteDir, build.err = os.MkdirTemp("", "gonamesrv-interop-"); build.err != nil {
+		var dir string
+		if dir, build.err = suiteDir(); build.err != nil {
 			return
 		}
-		build.path = filepath.Join(suiteDir, "namesrv")
+		build.path = filepath.Join(dir, "namesrv")
 		args := []string{"build", "-buildvcs=false", "-o", build.path}
 		if race() {
 			args = append(args, "-race")

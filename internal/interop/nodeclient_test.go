@@ -27,7 +27,7 @@ func nodeProduceConsume(t *testing.T, dir, namesrv, topic string, count int) {
 // Under is what runs its command.
 func runNodeClient(t *testing.T, under []string, dir, namesrv, topic string, count int) (string, *os.ProcessState) {
 	t.Helper()
-	modules := nodeModules(t)
+	modules := nodeModules(t, "node")
 	script, err := filepath.Abs(filepath.Join("node", "produce-consume.js"))
 	if err != nil {
 		t.Fatal(err)
@@ -42,16 +42,16 @@ func runNodeClient(t *testing.T, under []string, dir, namesrv, topic string, cou
 	return run(t, 2*wait, "ali-ons", home, argv...)
 }
 
-// nodeModules returns the node_modules directory of node/package.json. It asks
-// npm once and keeps the answer in the cache.
-func nodeModules(t *testing.T) string {
+// nodeModules returns the node_modules directory of a package.json. It asks npm once and
+// keeps the answer in the cache.
+func nodeModules(t *testing.T, folder string) string {
 	t.Helper()
 	needNode(t)
 	cache, err := cacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	lock, err := os.ReadFile(filepath.Join("node", "package-lock.json"))
+	lock, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +71,13 @@ func nodeModules(t *testing.T) string {
 	}
 	defer os.RemoveAll(tmp)
 	for _, name := range []string{"package.json", "package-lock.json"} {
-		text, err := os.ReadFile(filepath.Join("node", name))
+		text, err := os.ReadFile(filepath.Join(folder, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		writeFile(t, filepath.Join(tmp, name), string(text))
 	}
-	t.Log("installing ali-ons with npm")
+	t.Logf("installing what %s/package.json names with npm", folder)
 	for tries := 4; ; tries-- {
 		npm := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 		npm.Dir = tmp
@@ -86,9 +86,9 @@ func nodeModules(t *testing.T) string {
 			break
 		}
 		if tries == 1 {
-			t.Fatalf("npm ci of node/package.json: %v\n%s", err, out)
+			t.Fatalf("npm ci of %s/package.json: %v\n%s", folder, err, out)
 		}
-		t.Logf("npm ci of node/package.json, once more: %v\n%s", err, out)
+		t.Logf("npm ci of %s/package.json, once more: %v\n%s", folder, err, out)
 	}
 	if err := os.Rename(tmp, dir); err != nil {
 		if _, there := os.Stat(modules); there != nil { // another run may have been faster

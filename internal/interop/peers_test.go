@@ -59,6 +59,7 @@ func TestPeers(t *testing.T) {
 		t.Skip("Java does not compare name servers")
 	}
 	const only = "supportActingMaster: true here, false there"
+	var side sideBySide // they wait most of the time
 	for _, c := range []struct {
 		version string
 		here    bool   // the other broker registers with ours
@@ -68,8 +69,7 @@ func TestPeers(t *testing.T) {
 		{"5.5.0", true, "only here", []string{only}},
 		{"4.9.7", false, "only there", nil}, // it has no such key
 	} {
-		t.Run(c.version, func(t *testing.T) {
-			t.Parallel()
+		side.run(t, c.version, func(t *testing.T) {
 			dir := workDir(t)
 			java := startNamesrvOf(t, filepath.Join(dir, "java"), c.version)
 			over, line := adminListener(t)
@@ -162,6 +162,7 @@ func TestPeers(t *testing.T) {
 			}
 		})
 	}
+	side.wait()
 }
 
 // grep returns the lines of a text that have a word in them.

@@ -32,16 +32,7 @@ func TestProxy(t *testing.T) {
 
 	p := startProxy(t, dir, version, ns.addr())
 	step(t, "a proxy in cluster mode says that it is ready", func(t *testing.T) {
-		took := waitFor(t, 2*soon, "the proxy has started", func() error {
-			if err := p.stillRuns(); err != nil {
-				return err
-			}
-			if !strings.Contains(p.text(), "rocketmq-proxy startup successfully") {
-				return fmt.Errorf("it has not said so; its output ends with:\n%s", tail(p.output, 3))
-			}
-			return nil
-		})
-		t.Logf("ready after %v", took)
+		t.Logf("ready after %v", p.ready(t))
 	})
 
 	t.Run("a gRPC client sends and receives 20 messages through it", func(t *testing.T) {
@@ -85,4 +76,18 @@ func startProxy(t *testing.T, dir, version, namesrv string) *proxy {
 	env := []string{"RMQ_PROXY_HOME=" + home, "ROCKETMQ_HOME=" + home}
 	p.process = startProcess(t, t, "proxy "+version, home, env, argv...)
 	return p
+}
+
+// ready waits until the proxy says that it is, and returns how long that took.
+func (p *proxy) ready(t *testing.T) time.Duration {
+	t.Helper()
+	return waitFor(t, brokerUp, "the proxy has started", func() error {
+		if err := p.stillRuns(); err != nil {
+			return err
+		}
+		if !strings.Contains(p.text(), "rocketmq-proxy startup successfully") {
+			return fmt.Errorf("it has not said so; its output ends with:\n%s", tail(p.output, 3))
+		}
+		return nil
+	})
 }

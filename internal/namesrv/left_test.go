@@ -32,6 +32,9 @@ func TestLeftBehind(t *testing.T) {
 	}
 	s.Left(conn, []byte{0, 0, 0, 4, 0, 0, 0, 99})
 	nstest.Eventually(t, "the last change is made", func() bool { return log.has("broker unregistered") })
+	nstest.Eventually(t, "it is counted, which comes after its line", func() bool {
+		return requestsOf(s.Snapshot(), codec.ReqUnregisterBroker)-requestsOf(before, codec.ReqUnregisterBroker) >= 2
+	})
 	if !log.has("broker=left") || !log.has("PUT_KV_CONFIG") {
 		t.Errorf("the log is\n%s", log)
 	}

@@ -163,13 +163,16 @@ func (c *Client) MustClose() {
 	}
 }
 
-// Eventually waits until ok returns true.
+// Eventually waits until ok returns true. It asks often at first, and less often the longer
+// that takes: who asks all the time is in the way of what is waited for.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(Patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	for began := time.Now(); !ok(); {
+		waited := time.Since(began)
+		if waited > Patience {
 			t.Fatalf("not within %v: %s", Patience, what)
 		}
+		time.Sleep(min(max(waited/8, time.Millisecond), 25*time.Millisecond))
 	}
 }
 
