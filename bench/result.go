@@ -47,7 +47,11 @@ type Result struct {
 
 	// OK is false when a reply was wrong, or a request failed in a way that the
 	// scenario does not provoke; Failures says what, Samples shows some.
-	OK       bool     `json:"ok"`
+	OK bool `json:"ok"`
+	// GeneratorBound is true when some latency of an open loop is the generator's own, see
+	// Pace: then it does not count for a goal or a limit. The replies may be right.
+	GeneratorBound bool `json:"generatorBound,omitempty"`
+
 	Failures []string `json:"failures,omitempty"`
 	Samples  []Sample `json:"samples,omitempty"` // of wrong replies; at most maxSamples
 }
@@ -87,7 +91,7 @@ type StreamResult struct {
 	Rate        float64 `json:"rate,omitempty"`  // intended requests per second, open loop
 	Depth       int     `json:"depth,omitempty"` // unanswered requests per connection, closed loop
 	// Lag is how late requests of an open loop left: this part of each latency is
-	// the generator's own. All requests of a batch count as late as its first.
+	// the generator's own. Operation.Pace has it for each operation and phase.
 	Lag *Latency `json:"lag,omitempty"`
 }
 
@@ -115,6 +119,7 @@ type Operation struct {
 	// Histogram is the HDR histogram of the latencies in nanoseconds: its
 	// compressed V2 form in base64, as HdrHistogram's tools read it.
 	Histogram string `json:"histogram,omitempty"`
+	Pace      *Pace  `json:"pace,omitempty"` // in an open loop; nil in a closed one
 }
 
 // The kinds of errors: outcomes that are neither a right nor a wrong reply.

@@ -183,6 +183,7 @@ func (r *run) addOp(name string, oneway bool) int {
 
 // load is everything between preload and result.
 func (r *run) load(ctx context.Context) error {
+	defer holdGC()()
 	d := r.d
 	if err := d.open(ctx, r.opt.Workers); err != nil {
 		return err
@@ -317,6 +318,7 @@ func (r *run) assemble() {
 		res.Streams = append(res.Streams, sr)
 	}
 	res.Phases, res.Series = d.results(), r.watch.fill(d.series.all())
+	res.GeneratorBound = generatorBound(res.Phases)
 	if whole := int(res.MeasuredSeconds); whole > 0 && whole < len(res.Series) {
 		res.Series = res.Series[:whole] // the last one was cut short
 	}
