@@ -109,3 +109,37 @@ func TestLoopsTellOfTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestLoopsWakeByThemselves when a request is due: nobody answers here, and nothing else
+// wakes them.
+func TestLoopsWakeByThemselves(t *testing.T) {
+	for name, start := range loops() {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			d := newDriver(l.Addr().String(), 1)
+			d.start = start
+			d.ops = []operation{{name: opRegister, oneway: true}}
+			d.phases = []*phase{{name: "warm-up"}}
+			d.streams = []*stream{{name: "bulk", connections: 1, rate: 50, source: func(int) source { return bulk("hello") }}}
+			if err := d.open(t.Context(), 1); err != nil {
+				d.close()
+				t.Fatal(err)
+			}
+			defer d.close()
+			peer, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			d.enter(0)
+			peer.SetReadDeadline(time.Now().Add(time.Minute))
+			if n, err := io.ReadFull(peer, make([]byte, 10*len("hello"))); err != nil {
+				t.Errorf("%d bytes of ten requests came (%v)", n, err)
+			}
+		})
+	}
+}
