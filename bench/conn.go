@@ -3,8 +3,6 @@ package bench
 import (
 	"cmp"
 	"math/rand/v2"
-
-	"github.com/panjf2000/gnet/v2"
 )
 
 // maxUnanswered bounds the requests that one connection of an open loop may
@@ -14,7 +12,7 @@ const maxUnanswered = 1 << 18
 // A conn is one connection of a stream. It belongs to its worker's loop.
 type conn struct {
 	lane *lane
-	g    gnet.Conn // nil while there is no connection
+	s    socket // nil while there is no connection
 	src  source
 	rng  *rand.Rand // for pauses
 
@@ -33,6 +31,7 @@ type slot struct {
 	op       int16
 	phase    int16
 	intended int64
+	written  int64 // intended, in a closed loop
 	arg      int64
 	want     want
 }

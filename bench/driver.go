@@ -20,6 +20,7 @@ type driver struct {
 	entered int         // the phase
 	cut     func() bool // whether somebody has ended the run; nil is never
 	lenient bool        // take every reply
+	start   func(*worker) (loop, error)
 
 	fence     *template
 	fenceWant want
@@ -28,7 +29,6 @@ type driver struct {
 	measured atomic.Int64 // when the warm-up ended; 0 before
 	series   series
 	left     atomic.Int64 // requests still to be sent, where streams have an end
-	pacers   sync.WaitGroup
 	stop     chan struct{}
 	lost     chan lostConn // connections to make anew
 	redials  sync.WaitGroup
@@ -54,7 +54,7 @@ type lostConn struct {
 }
 
 func newDriver(address string, seed uint64) *driver {
-	return &driver{dialer: dialer{address: address}, seed: seed, base: time.Now(), stop: make(chan struct{}), failures: map[string]int{}}
+	return &driver{dialer: dialer{address: address}, seed: seed, base: time.Now(), start: startLoop, stop: make(chan struct{}), failures: map[string]int{}}
 }
 
 // now is the run's time in nanoseconds.
@@ -91,11 +91,6 @@ func (d *driver) open(ctx context.Context, workers int) error {
 			}
 		}
 	}
-	for _, w := range d.workers {
-		if w.loop != nil && w.needsPacer() {
-			d.pacers.Go(func() { w.pace(d.stop) })
-		}
-	}
 	d.redials.Go(d.redial)
 	return nil
 }
@@ -117,7 +112,7 @@ func (d *driver) connect(ctx context.Context, w *worker, c *conn) error {
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	if _, err := w.client.EnrollContext(nc, c); err != nil {
+	if err := w.loop.enroll(nc, c); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	return nil
@@ -170,9 +165,7 @@ func (d *driver) redial() {
 // each runs f on every worker's loop, one after the other.
 func (d *driver) each(f func(w *worker)) {
 	for _, w := range d.workers {
-		if w.loop != nil {
-			w.do(func() { f(w) })
-		}
+		w.do(func() { f(w) })
 	}
 }
 
@@ -281,12 +274,9 @@ func (d *driver) close() {
 	d.mu.Unlock()
 	close(d.stop)
 	d.redials.Wait()
-	d.pacers.Wait()
 	for _, w := range d.workers {
-		if w.loop != nil {
-			w.do(w.giveUp)
-		}
-		_ = w.client.Stop() // it stops
+		w.do(w.giveUp)
+		w.loop.stop()
 	}
 }
 
@@ -444,6 +434,7 @@ func (o operation) result(s *opStats, secs float64) Operation {
 		Name: o.name, Oneway: o.oneway, Sent: s.sent, Answered: s.answered, Wrong: s.wrong, Errors: s.errors,
 		Latency: latencyOf(s.latency), Bytes: s.bytes, Histogram: encodeHistogram(s.latency),
 	}
+	r.Pace = s.paced.result(r.Latency)
 	n := s.answered
 	if o.oneway {
 		n = s.sent

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"os"
@@ -14,7 +15,10 @@ import (
 )
 
 // echo is a gnet server that does as little as possible: it cuts frames by their
-// length and answers each with the same bytes, of which only the opaque changes.
+// length and answers each with the same bytes, of which only the opaque changes. All
+// replies to one read leave in one write. It keeps nothing of a frame but what it answers:
+// no body is copied, and what is missing of a large one is read in large pieces, see
+// echo_linux.go.
 type echo struct {
 	gnet.BuiltinEventEngine
 	reply  []byte
@@ -22,6 +26,8 @@ type echo struct {
 	opaque int // where it stands in reply
 	engine gnet.Engine
 	booted chan struct{}
+	out    []byte // the replies of a turn: there is one loop
+	rest   []byte // what is missing of large frames goes here
 }
 
 // opaqueKey is what stands before the opaque in a JSON header.
@@ -36,7 +42,7 @@ func newEcho(reply []byte) (*echo, error) {
 	}
 	e := &echo{reply: bytes.Clone(reply), binary: c.SerializeType == codec.SerializeRocketMQ, booted: make(chan struct{})}
 	if e.binary {
-		e.opaque = 4 + 4 + 5
+		e.opaque = opaqueAt
 		return e, nil
 	}
 	e.opaque = bytes.Index(reply, []byte(opaqueKey)) + len(opaqueKey)
@@ -53,7 +59,12 @@ func (e *echo) OnBoot(eng gnet.Engine) gnet.Action {
 }
 
 // An echoConn is what the echo keeps of a connection.
-type echoConn struct{ in, out []byte }
+type echoConn struct {
+	head    []byte // the start of a frame whose header is not whole
+	missing int    // bytes of the body that is on its way
+	reply   []byte // to the frame of that body
+	patient bool   // see echo_linux.go
+}
 
 func (e *echo) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	c.SetContext(new(echoConn))
@@ -63,51 +74,111 @@ func (e *echo) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 func (e *echo) OnTraffic(c gnet.Conn) gnet.Action {
 	ec := c.Context().(*echoConn)
 	in, _ := c.Next(-1)
-	partial := len(ec.in) > 0
-	if partial {
-		ec.in = append(ec.in, in...)
-		in = ec.in
+	e.out = e.out[:0]
+	if !e.take(ec, in) {
+		return gnet.Close
 	}
-	ec.out = ec.out[:0]
-	for len(in) > 0 {
-		n, err := codec.SplitFrame(in)
-		if err != nil {
-			return gnet.Close
-		}
-		if n == 0 || n > len(in) {
-			break
-		}
-		ec.out = e.appendReply(ec.out, in[:n])
-		in = in[n:]
+	if ec.missing > 0 || ec.patient {
+		e.hurry(c, ec, len(in))
 	}
-	if partial || len(in) > 0 {
-		ec.in = append(ec.in[:0], in...)
-	}
-	if len(ec.out) > 0 {
-		_, _ = c.Write(ec.out) // gnet closes what cannot be written to
+	if len(e.out) > 0 {
+		_, _ = c.Write(e.out) // gnet closes what cannot be written to
 	}
 	return gnet.None
 }
 
-// appendReply appends the reply with the request's opaque.
-func (e *echo) appendReply(out, request []byte) []byte {
+// take passes over what was read and answers the frames that are whole with it. It
+// returns false when in cannot be cut.
+func (e *echo) take(ec *echoConn, in []byte) bool {
+	for len(in) > 0 {
+		switch {
+		case ec.missing > 0:
+			n := min(ec.missing, len(in))
+			in = in[n:]
+			e.skip(ec, n)
+		case len(ec.head) == 0 && headSize(in) <= len(in):
+			n := headSize(in)
+			if !e.begin(ec, in[:n]) {
+				return false
+			}
+			in = in[n:]
+		default:
+			n := min(headSize(ec.head)-len(ec.head), len(in))
+			ec.head, in = append(ec.head, in[:n]...), in[n:]
+			if len(ec.head) == headSize(ec.head) {
+				if !e.begin(ec, ec.head) {
+					return false
+				}
+				ec.head = ec.head[:0]
+			}
+		}
+	}
+	return true
+}
+
+// fixed is what stands before a header: the lengths of frame and header.
+const fixed = 4 + 4
+
+// headSize is how much of a frame is before its body, as far as b tells.
+func headSize(b []byte) int {
+	if len(b) < fixed {
+		return fixed
+	}
+	frame, header := int(binary.BigEndian.Uint32(b)), int(binary.BigEndian.Uint32(b[4:])&0xffffff)
+	return max(fixed, min(4+frame, fixed+header))
+}
+
+// begin answers the frame that begins with head, or if it is not whole gets the answer
+// ready.
+func (e *echo) begin(ec *echoConn, head []byte) bool {
+	n, err := codec.SplitFrame(head)
+	if err != nil || n < len(head) {
+		return false
+	}
+	if ec.missing = n - len(head); ec.missing == 0 {
+		e.out = e.appendReply(e.out, head)
+		return true
+	}
+	ec.reply = e.appendReply(ec.reply[:0], head)
+	return true
+}
+
+// skip passes over n bytes of a body and answers when there are no more.
+func (e *echo) skip(ec *echoConn, n int) {
+	if ec.missing -= n; ec.missing == 0 {
+		e.out = append(e.out, ec.reply...)
+	}
+}
+
+// opaqueAt is where the opaque stands in a frame in RocketMQ's binary form.
+const opaqueAt = fixed + 5
+
+// appendReply appends the reply with the opaque of the request, of which head is there.
+func (e *echo) appendReply(out, head []byte) []byte {
 	start := len(out)
 	out = append(out, e.reply...)
 	at := out[start+e.opaque:]
-	switch {
-	case e.binary && request[4] == byte(codec.SerializeRocketMQ):
-		copy(at[:4], request[4+4+5:])
-	case e.binary || request[4] != byte(codec.SerializeJSON):
-		// The server answers in its own form, whatever the request's is.
-		var c codec.Command
-		if c.Decode(request) == nil {
-			putOpaque(at, c.Opaque, e.binary)
+	if head[4] == byte(codec.SerializeRocketMQ) {
+		if len(head) >= opaqueAt+4 {
+			putOpaque(at, int32(binary.BigEndian.Uint32(head[opaqueAt:])), e.binary)
 		}
-	default:
-		if i := bytes.Index(request, []byte(opaqueKey)); i >= 0 && len(request)-i-len(opaqueKey) >= digits {
-			copy(at[:digits], request[i+len(opaqueKey):])
-		}
+		return out
 	}
+	i := bytes.Index(head, []byte(opaqueKey))
+	if i < 0 || len(head) < i+len(opaqueKey)+digits {
+		return out
+	}
+	number := head[i+len(opaqueKey):][:digits]
+	if !e.binary {
+		copy(at, number)
+		return out
+	}
+	// The server answers in its own form, whatever the request's is.
+	var n int32
+	for _, d := range number {
+		n = n*10 + int32(d-'0')
+	}
+	putOpaque(at, n, true)
 	return out
 }
 

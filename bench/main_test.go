@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 	if addr := os.Getenv("BENCH_TEST_SERVER"); addr != "" {
 		serve(addr) // the server that TestRestart kills
 	}
+	if os.Getenv("BENCH_TEST_ECHO") != "" {
+		echoChild() // the server of BenchmarkPacer
+	}
 	// gnet starts the goroutines of a pool when it is imported.
 	// gnet keeps the goroutines that take connections for 10 s.
 	pooled := goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*goWorker).run.func1")

@@ -116,7 +116,7 @@ type StreamResult struct {
 	Poisson     bool    `json:"poisson,omitempty"` // requests leave at random moments, not evenly
 	Depth       int     `json:"depth,omitempty"`   // unanswered requests per connection, closed loop
 	// Lag is how late requests of an open loop left: this part of each latency is
-	// the generator's own. All requests of a batch count as late as its first.
+	// the generator's own. Operation.Pace has it for each operation and phase.
 	Lag *Latency `json:"lag,omitempty"`
 }
 
@@ -145,6 +145,7 @@ type Operation struct {
 	// Histogram is the HDR histogram of the latencies in nanoseconds: its
 	// compressed V2 form in base64, as HdrHistogram's tools read it.
 	Histogram string `json:"histogram,omitempty"`
+	Pace      *Pace  `json:"pace,omitempty"` // in an open loop; nil in a closed one
 }
 
 // The kinds of errors: outcomes that are neither a right nor a wrong reply.

@@ -224,6 +224,7 @@ func (r *run) addOp(name string, oneway bool) int {
 
 // load is everything between preload and result.
 func (r *run) load(ctx context.Context) error {
+	defer holdGC()()
 	d := r.d
 	if r.opt.Crew != nil {
 		return r.loadByCrew(ctx)
@@ -391,6 +392,7 @@ func (r *run) assemble() {
 		res.Streams = append(res.Streams, sr)
 	}
 	res.Phases, res.Series = d.results(), r.watch.fill(d.series.all())
+	res.GeneratorBound = res.GeneratorBound || generatorBound(res.Phases) // or of some of the crew
 	if whole := int(res.MeasuredSeconds); whole > 0 && whole < len(res.Series) {
 		res.Series = res.Series[:whole] // the last one was cut short
 	}

@@ -19,6 +19,7 @@ type opStats struct {
 	errors                map[string]uint64
 	bytes                 Bytes
 	latency               *hdrhistogram.Histogram // nil until something is answered
+	paced                                         // of an open loop
 }
 
 func (s *opStats) fail(kind string) {
@@ -32,7 +33,7 @@ func (s *opStats) record(ns int64) {
 	if s.latency == nil {
 		s.latency = newHistogram()
 	}
-	_ = s.latency.RecordValue(min(max(ns, 0), maxLatency)) // within its range
+	recordIn(s.latency, ns)
 	s.answered++
 }
 
@@ -49,12 +50,24 @@ func (s *opStats) add(o *opStats) {
 		}
 		s.errors[kind] += n
 	}
-	if o.latency != nil {
-		if s.latency == nil {
-			s.latency = newHistogram()
-		}
-		s.latency.Merge(o.latency)
+	merge(&s.latency, o.latency)
+	s.paced.add(&o.paced)
+}
+
+// recordIn records nanoseconds.
+func recordIn(h *hdrhistogram.Histogram, ns int64) {
+	_ = h.RecordValue(min(max(ns, 0), maxLatency)) // within its range
+}
+
+// merge adds a histogram, nil is an empty one.
+func merge(to **hdrhistogram.Histogram, of *hdrhistogram.Histogram) {
+	if of == nil {
+		return
 	}
+	if *to == nil {
+		*to = newHistogram()
+	}
+	(*to).Merge(of)
 }
 
 // latencyOf returns the figures of a histogram of nanoseconds; nil has none.

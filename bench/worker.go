@@ -1,30 +1,25 @@
 package bench
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"sync/atomic"
-	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/panjf2000/gnet/v2"
 
 	"gonamesrv/codec"
 )
 
-// A worker is one event loop of the generator: a gnet client with connections
-// of every stream. All its fields belong to its loop, except atomic ones and those
-// that are set before the loop starts.
+// A worker is one event loop of the generator, with connections of every stream. All its
+// fields belong to its loop, except atomic ones and those that are set before the loop
+// starts.
 type worker struct {
-	gnet.BuiltinEventEngine
 	d      *driver
 	index  int  // among those
 	of     int  // workers that serve
 	heavy  bool // the heavy streams, or the others
 	polite bool // it gives way to those others
-	client *gnet.Client
-	loop   gnet.EventLoop // known when the first connection is open
+	loop   loop // nil before it starts
 	lanes  []*lane
 
 	phase int
@@ -39,7 +34,6 @@ type worker struct {
 	inFlight   atomic.Int64 // unanswered, for others to read
 	due        atomic.Int64 // when turn has something to do next
 	resting    []*conn
-	turned     chan struct{} // the pacer's turn is over
 }
 
 // A lane is a worker's part of a stream.
@@ -53,13 +47,13 @@ type lane struct {
 	sched    *schedule // takes the place of interval, unless nil
 	issued   int
 	limit    int                     // -1 knows no end
-	lag      *hdrhistogram.Histogram // how late requests left
+	lag      *hdrhistogram.Histogram // how late each request left
 }
 
 const never = math.MaxInt64
 
 func newWorker(d *driver, index, of int, heavy, polite bool) (*worker, error) {
-	w := &worker{d: d, index: index, of: of, heavy: heavy, polite: polite, sec: newSecond(), secNo: -1, turned: make(chan struct{}, 1)}
+	w := &worker{d: d, index: index, of: of, heavy: heavy, polite: polite, sec: newSecond(), secNo: -1}
 	w.due.Store(never)
 	for range d.phases {
 		w.stats = append(w.stats, make([]opStats, len(d.ops)))
@@ -86,44 +80,26 @@ func newWorker(d *driver, index, of int, heavy, polite bool) (*worker, error) {
 		}
 		w.lanes = append(w.lanes, l)
 	}
-	client, err := gnet.NewClient(w, gnet.WithNumEventLoop(1), gnet.WithLogger(quiet{}))
+	loop, err := d.start(w)
 	if err != nil {
 		return nil, err
 	}
-	w.client = client
-	return w, client.Start()
+	w.loop = loop
+	return w, nil
 }
 
-// quiet drops the lines of gnet's log: the result says what went wrong with a
-// connection.
-type quiet struct{}
-
-func (quiet) Debugf(string, ...any) {}
-func (quiet) Infof(string, ...any)  {}
-func (quiet) Warnf(string, ...any)  {}
-func (quiet) Errorf(string, ...any) {}
-func (quiet) Fatalf(string, ...any) {}
-
-// OnOpen is called by gnet when a connection is the loop's.
-func (w *worker) OnOpen(g gnet.Conn) ([]byte, gnet.Action) {
-	c := g.Context().(*conn)
-	c.g = g
+// opened is called by the loop when it has a connection.
+func (w *worker) opened(c *conn, s socket) {
+	c.s = s
 	c.in = c.in[:0]
-	if w.loop == nil {
-		w.loop = g.EventLoop()
-		if w.polite {
-			yield()
-		}
-	}
 	w.refill(c, w.d.now())
 	w.publish()
-	return nil, gnet.None
 }
 
-// OnClose is called by gnet, also from within a failed write.
-func (w *worker) OnClose(g gnet.Conn, err error) gnet.Action {
-	c := g.Context().(*conn)
-	c.g = nil
+// closed is called by the loop when it has closed a connection, also from within a
+// failed write.
+func (w *worker) closed(c *conn, err error) {
+	c.s = nil
 	for i := range c.slots {
 		if s := &c.slots[i]; s.opaque != 0 {
 			if s.op != fenceOp {
@@ -137,14 +113,12 @@ func (w *worker) OnClose(g gnet.Conn, err error) gnet.Action {
 	c.src.reset()
 	w.publish()
 	w.d.closed(w, c, err)
-	return gnet.None
 }
 
-// OnTraffic is called by gnet when a connection has bytes.
-func (w *worker) OnTraffic(g gnet.Conn) gnet.Action {
-	c := g.Context().(*conn)
+// traffic is called by the loop with what a read has brought, which it borrows. It
+// returns false when the connection is to be closed.
+func (w *worker) traffic(c *conn, in []byte) bool {
 	now := w.d.now()
-	in, _ := g.Next(-1)
 	partial := len(c.in) > 0
 	if partial {
 		c.in = append(c.in, in...)
@@ -154,7 +128,7 @@ func (w *worker) OnTraffic(g gnet.Conn) gnet.Action {
 		n, err := codec.SplitFrame(in)
 		if err != nil {
 			w.d.wrong(w, c, nil, "stream cannot be cut: "+err.Error(), in)
-			return gnet.Close
+			return false
 		}
 		if n == 0 || n > len(in) {
 			break
@@ -167,7 +141,7 @@ func (w *worker) OnTraffic(g gnet.Conn) gnet.Action {
 	}
 	w.refill(c, now)
 	w.publish()
-	return gnet.None
+	return true
 }
 
 func (w *worker) publish() { w.inFlight.Store(int64(w.unanswered)) }
@@ -207,6 +181,9 @@ func (w *worker) take(c *conn, frame []byte, now int64) {
 		st.fail(kind)
 	default:
 		st.record(now - s.intended)
+		if c.lane.lag != nil {
+			st.recordFromWrite(now - s.written)
+		}
 		if w.reply == nil {
 			w.reply = append(w.reply, frame...)
 		}
@@ -236,7 +213,7 @@ func (w *worker) endSecond() {
 // refill keeps a closed loop going.
 func (w *worker) refill(c *conn, now int64) {
 	s := c.lane.stream
-	if !c.lane.active || s.rate > 0 || c.g == nil || c.rests {
+	if !c.lane.active || s.rate > 0 || c.s == nil || c.rests {
 		return
 	}
 	n := s.depth - c.unanswered
@@ -255,13 +232,13 @@ func (w *worker) refill(c *conn, now int64) {
 	}
 	w.out = w.out[:0]
 	for range n {
-		w.issue(c, now)
+		w.issue(c, now, now)
 	}
 	w.flush(c)
 }
 
-// issue appends the connection's next request to its output.
-func (w *worker) issue(c *conn, intended int64) {
+// issue appends the connection's next request, which is about to be written, to its output.
+func (w *worker) issue(c *conn, intended, now int64) {
 	if c.left >= 0 {
 		c.left--
 		w.d.left.Add(-1)
@@ -272,7 +249,7 @@ func (w *worker) issue(c *conn, intended int64) {
 	w.out, a = c.src.next(w.out, opaque)
 	st := &w.stats[w.phase][a.op]
 	switch {
-	case c.g == nil:
+	case c.s == nil:
 		st.fail(ErrorConnect)
 		w.out = w.out[:start]
 		return
@@ -283,25 +260,39 @@ func (w *worker) issue(c *conn, intended int64) {
 	}
 	st.sent++
 	st.bytes.Sent += uint64(len(w.out) - start)
+	if l := c.lane; l.lag != nil {
+		st.recordLateness(now - intended)
+		if w.phase > 0 {
+			recordIn(l.lag, now-intended)
+		}
+	}
 	if a.want != nil {
-		c.put(slot{opaque: opaque, op: int16(a.op), phase: int16(w.phase), intended: intended, arg: a.arg, want: a.want})
+		c.put(slot{opaque: opaque, op: int16(a.op), phase: int16(w.phase), intended: intended, written: now, arg: a.arg, want: a.want})
 		w.unanswered++
 	}
 }
 
-// flush writes the output. gnet calls OnClose when that fails.
+// flush writes the output. closed is called when that fails.
 func (w *worker) flush(c *conn) {
-	if len(w.out) > 0 && c.g != nil {
-		_, _ = c.g.Write(w.out)
+	if len(w.out) > 0 && c.s != nil {
+		_, _ = c.s.Write(w.out)
 	}
 }
 
-// turn sends what is due by now, and says when it is needed next.
-func (w *worker) turn(now int64) {
+// turn sends what is due by now.
+func (w *worker) turn(now int64) { w.step(now, math.MaxInt) }
+
+// burst is how many requests of a stream leave before the loop looks for replies again:
+// a worker that is behind must not be late with both.
+const burst = 16
+
+// step sends what is due by now, at most so many requests of each stream, and says when it
+// is needed next.
+func (w *worker) step(now int64, most int) {
 	due := int64(never)
 	for _, l := range w.lanes {
 		if l.active && l.stream.rate > 0 && len(l.conns) > 0 {
-			due = min(due, w.issueDue(l, now))
+			due = min(due, w.issueDue(l, now, most))
 		}
 	}
 	kept := w.resting[:0]
@@ -321,17 +312,17 @@ func (w *worker) turn(now int64) {
 
 // resume sends the request that a connection has rested for.
 func (w *worker) resume(c *conn, now int64) {
-	if !c.lane.active || c.g == nil {
+	if !c.lane.active || c.s == nil {
 		return
 	}
 	w.out = w.out[:0]
-	w.issue(c, now)
+	w.issue(c, now, now)
 	w.flush(c)
 }
 
-// issueDue sends what is due in an open loop, all of one connection in one
-// write, and returns when the next request is.
-func (w *worker) issueDue(l *lane, now int64) int64 {
+// issueDue sends what is due in an open loop, at most so many requests, all of one
+// connection in one write, and returns when the next request is.
+func (w *worker) issueDue(l *lane, now int64, most int) int64 {
 	intended := func(i int) int64 { return l.start + int64(float64(i)*l.interval) }
 	until := int(float64(now-l.start)/l.interval) + 1
 	if l.sched != nil {
@@ -341,15 +332,16 @@ func (w *worker) issueDue(l *lane, now int64) int64 {
 	if l.limit >= 0 {
 		until = min(until, l.limit)
 	}
-	if until > l.issued && w.phase > 0 {
-		_ = l.lag.RecordValues(min(max(now-intended(l.issued), 0), maxLatency), int64(until-l.issued)) // within its range
+	if until-l.issued > most {
+		until = l.issued + most
 	}
 	n := len(l.conns)
 	for first := l.issued; first < min(until, l.issued+n); first++ {
 		c := l.conns[first%n]
 		w.out = w.out[:0]
+		leaves := w.d.now() // each write takes its time
 		for i := first; i < until; i += n {
-			w.issue(c, intended(i))
+			w.issue(c, intended(i), leaves)
 		}
 		w.flush(c)
 	}
@@ -364,7 +356,7 @@ func (w *worker) issueDue(l *lane, now int64) int64 {
 // that was sent before has been read.
 func (w *worker) fence(l *lane) {
 	for _, c := range l.conns {
-		if c.g == nil {
+		if c.s == nil {
 			continue
 		}
 		opaque := c.nextOpaque()
@@ -379,53 +371,10 @@ func (w *worker) fence(l *lane) {
 // do runs f on the loop and returns when it has run.
 func (w *worker) do(f func()) {
 	done := make(chan struct{})
-	err := w.loop.Execute(context.Background(), task(func() {
+	if w.loop.execute(func() {
 		f()
 		close(done)
-	}))
-	if err == nil {
+	}) {
 		<-done
-	}
-}
-
-// A task runs on a loop.
-type task func()
-
-// Run runs it.
-func (t task) Run(context.Context) error {
-	t()
-	return nil
-}
-
-// The pacer looks at due at least so often, as a connection may begin to rest,
-// and naps at least so long: what is due earlier goes together.
-const (
-	pacerLooks = time.Millisecond
-	pacerNap   = 20 * time.Microsecond
-)
-
-// pace calls turn when something is due, until stop is closed. It runs beside
-// the loop, which has no clock of its own.
-func (w *worker) pace(stop <-chan struct{}) {
-	clock := newNapper()
-	defer clock.close()
-	run := task(func() {
-		w.turn(w.d.now())
-		w.turned <- struct{}{}
-	})
-	for {
-		select {
-		case <-stop:
-			return
-		default:
-		}
-		if w.due.Load() <= w.d.now() {
-			if w.loop.Execute(context.Background(), run) != nil {
-				return
-			}
-			<-w.turned
-		}
-		wait := min(time.Duration(w.due.Load()-w.d.now()), pacerLooks)
-		clock.nap(max(wait, pacerNap))
 	}
 }

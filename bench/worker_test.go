@@ -1,22 +1,19 @@
 package bench
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
-
-	"github.com/panjf2000/gnet/v2"
 
 	"gonamesrv/codec"
 )
 
 // A sink takes what is written, as a socket that never fills.
 type sink struct {
-	gnet.Conn
 	written int
 	last    []byte
-	ctx     any
-	in      []byte
+	in      []byte // what is read next
 }
 
 func (s *sink) Write(b []byte) (int, error) {
@@ -24,8 +21,6 @@ func (s *sink) Write(b []byte) (int, error) {
 	s.last = append(s.last[:0], b...)
 	return len(b), nil
 }
-func (s *sink) Context() any             { return s.ctx }
-func (s *sink) Next(int) ([]byte, error) { return s.in, nil }
 
 // newLoop is a worker with one connection and no event loop.
 func newLoop(rate float64, depth, topics int) (w *worker, c *conn, s *sink) {
@@ -39,12 +34,15 @@ func newLoop(rate float64, depth, topics int) (w *worker, c *conn, s *sink) {
 		return &routes{f.topics, rand.New(rand.NewPCG(1, 1)), 0}
 	}}
 	w = &worker{d: d, sec: newSecond(), secNo: -1, phase: 1, stats: [][]opStats{make([]opStats, 1), make([]opStats, 1)}}
-	l := &lane{stream: st, limit: -1, active: true, interval: 1e9 / max(rate, 1), lag: newHistogram()}
+	l := &lane{stream: st, limit: -1, active: true, interval: 1e9 / max(rate, 1)}
+	if rate > 0 {
+		l.lag = newHistogram()
+	}
 	c = newConn(l, 0, 1, depth)
 	l.conns = []*conn{c}
 	w.lanes = []*lane{l}
-	s = &sink{ctx: c}
-	c.g = s
+	s = new(sink)
+	c.s = s
 	d.workers[0] = w
 	return w, c, s
 }
@@ -67,7 +65,7 @@ func turnaround(w *worker, c *conn, s *sink, t *topic, replies []byte, size, dep
 		putOpaque(replies[i*size+offsetOfOpaque:], opaque, false)
 	}
 	s.in = replies
-	w.OnTraffic(s)
+	w.traffic(c, s.in)
 }
 
 // offsetOfOpaque is where the opaque stands in routeReply.
@@ -129,7 +127,7 @@ func TestTornReplies(t *testing.T) {
 		for len(in) > 0 {
 			n := min(size, len(in))
 			s.in = in[:n]
-			w.OnTraffic(s)
+			w.traffic(c, s.in)
 			in = in[n:]
 		}
 		if st := w.stats[1][0]; st.answered != 3 || c.unanswered != 0 || w.d.wrongs > 0 || len(c.in) > 0 {
@@ -147,7 +145,7 @@ func TestReorderedReplies(t *testing.T) {
 	c.lane.active = false
 	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(n) {
 		s.in = routeReply(topic, firstNumber+int32(i))
-		w.OnTraffic(s)
+		w.traffic(c, s.in)
 	}
 	if st := w.stats[1][0]; st.answered != n || c.unanswered != 0 || w.d.wrongs > 0 {
 		t.Errorf("%+v, %d unanswered, %d wrong", st, c.unanswered, w.d.wrongs)
@@ -177,7 +175,7 @@ func TestSlots(t *testing.T) {
 	w, c, s := newLoop(1e6, 1, 1)
 	l := w.lanes[0]
 	l.interval = 1
-	w.issueDue(l, maxUnanswered+9) // 10 more than the bound
+	w.issueDue(l, maxUnanswered+9, math.MaxInt) // 10 more than the bound
 	st := w.stats[1][0]
 	if st.sent != maxUnanswered || st.errors[ErrorOverrun] != 10 || c.unanswered != maxUnanswered {
 		t.Fatalf("sent %d, overrun %d, unanswered %d", st.sent, st.errors[ErrorOverrun], c.unanswered)
@@ -185,7 +183,7 @@ func TestSlots(t *testing.T) {
 	topic := c.src.(*routes).topics[0]
 	for _, i := range []int32{0, maxUnanswered - 1, maxUnanswered / 2} {
 		s.in = routeReply(topic, firstNumber+i)
-		w.OnTraffic(s)
+		w.traffic(c, s.in)
 	}
 	if w.stats[1][0].answered != 3 || w.d.wrongs > 0 {
 		t.Errorf("%+v, %d wrong", w.stats[1][0], w.d.wrongs)
@@ -202,7 +200,7 @@ func TestSchedule(t *testing.T) {
 	now := int64(500)
 	for now < int64(time.Second) {
 		now += rng.Int64N(int64(20 * time.Millisecond))
-		due := w.issueDue(l, now)
+		due := w.issueDue(l, now, math.MaxInt)
 		if due <= now || due > now+int64(time.Millisecond)+1 {
 			t.Fatalf("at %d the next is due at %d", now, due)
 		}

@@ -118,7 +118,7 @@ func ratioTable(c *compare.Comparison, names []string) Table {
 		}
 	}
 	for _, f := range c.Figures {
-		cells := []string{f.Phase, figureName(f)}
+		cells := []string{f.Phase, t.star(figureName(f), isBound(c, f.Phase, f.Name))}
 		for _, i := range order {
 			v := f.Servers[i]
 			cells = append(cells, valueText(v.Value, f.Unit))

@@ -66,12 +66,14 @@ func sample(t testing.TB, slow int64) *bench.Result {
 		},
 		Phases: []bench.Phase{
 			{Name: "undisturbed", Seconds: 3, Ops: []bench.Operation{
-				{Name: "route", Sent: 6000, Answered: 6000, PerSecond: 2000 / float64(slow), Latency: calm, Histogram: calmHistogram, Bytes: bench.Bytes{Sent: 1e6, Received: 3e6}},
+				{Name: "route", Sent: 6000, Answered: 6000, PerSecond: 2000 / float64(slow), Latency: calm, Histogram: calmHistogram, Bytes: bench.Bytes{Sent: 1e6, Received: 3e6},
+					Pace: &bench.Pace{Lateness: bench.Latency{P50: 12, P99: 80, Max: 200}, FromWrite: bench.Latency{P99: 900}}},
 			}, Server: &bench.Process{CPUSeconds: 0.1, CPUSecondsPerMillion: 16.7}},
 			{Name: "storm", From: 3, Seconds: 3, Ops: []bench.Operation{
 				{
 					Name: "route", Sent: 6000, Answered: 5990, PerSecond: 1996.7 / float64(slow), Latency: storm, Histogram: stormHistogram,
 					Errors: map[string]uint64{bench.ErrorClosed: 3, bench.ErrorBusy: 7},
+					Pace:   &bench.Pace{Lateness: bench.Latency{P99: 4600, Max: 6000}, FromWrite: bench.Latency{P99: 2300}, GeneratorBound: true},
 				},
 				{Name: "register", Sent: 1234567, Answered: 1234567, PerSecond: 411522.3, Latency: bench.Latency{P50: 0.5, P90: 999.6, P99: 12_345, P999: 1.5e6, Max: 61e6}},
 				{Name: "heartbeat", Oneway: true, Sent: 300, PerSecond: 100},

@@ -118,6 +118,9 @@ func resultSheet(r *bench.Result) Sheet {
 		s.Tables = append(s.Tables, t)
 	}
 	s.Tables = append(s.Tables, requestTable(r), errorTable(r))
+	if t := paceTable(r); len(t.Rows) > 0 {
+		s.Tables = append(s.Tables, t)
+	}
 	if t := disturbanceTable(r); len(t.Rows) > 0 {
 		s.Tables = append(s.Tables, t)
 	}
@@ -294,7 +297,7 @@ func requestTable(r *bench.Result) Table {
 				right = "oneway"
 			}
 			t.Rows = append(t.Rows, []string{
-				p.Name, o.Name, digits(o.PerSecond), micros(l.P50), micros(l.P90), micros(l.P99), micros(l.P999), micros(l.Max),
+				p.Name, t.starred(o), digits(o.PerSecond), micros(l.P50), micros(l.P90), micros(l.P99), micros(l.P999), micros(l.Max),
 				count(o.Sent), right, count(o.Wrong), errorsText(o.Errors),
 			})
 		}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 
+	"gonamesrv/bench"
 	"gonamesrv/codec"
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
@@ -30,33 +31,57 @@ import (
 
 // BenchmarkSocketCPU measures what one route request costs the server, socket
 // included, beside a bare gnet server that cuts frames and answers each with
-// as many bytes. Each is a process of its own; every iteration drives all of
-// them in turn, and what counts is the median of the ratios within a round.
+// as many bytes, and the floor of nsbench, which is to cost as much as that. Each is a
+// process of its own; every iteration drives all of
+// them in turn, there and back, and what counts is the median of the ratios within a round.
 // Run it with -benchtime=7x or so, on an otherwise idle machine.
 func BenchmarkSocketCPU(b *testing.B) {
-	const connections = 64
 	loop := startChild(b, "loop", 0)
 	frame, size := routeExchange(b, loop)
-	rivals := []*child{startChild(b, "echo", size), loop, startChild(b, "pool", 0)}
+	rivals := []*child{startChild(b, "echo", size), loop, startChild(b, "pool", 0), startChild(b, "floor", size)}
 	routeExchange(b, rivals[2])
-	for _, depth := range []int{1, 16} {
-		b.Run(fmt.Sprintf("connections=%d/depth=%d", connections, depth), func(b *testing.B) {
-			ratios := make([][]float64, len(rivals))
-			micros := make([][]float64, len(rivals))
-			for b.Loop() {
-				for i, r := range rivals {
-					micros[i] = append(micros[i], r.cpuPerRequest(b, frame, size, connections, depth))
-					ratios[i] = append(ratios[i], micros[i][len(micros[i])-1]/micros[0][len(micros[0])-1])
-				}
-			}
-			b.ReportMetric(0, "ns/op")
-			for i, r := range rivals {
-				b.ReportMetric(median(micros[i]), r.mode+"-µs-CPU/req")
-				if i > 0 {
-					b.ReportMetric(median(ratios[i]), r.mode+"-x-echo")
-				}
-			}
+	for _, load := range []struct{ connections, depth int }{{64, 1}, {1000, 1}, {64, 16}} {
+		b.Run(fmt.Sprintf("connections=%d/depth=%d", load.connections, load.depth), func(b *testing.B) {
+			compareCPU(b, rivals, frame, size, load.connections, load.depth)
 		})
+	}
+}
+
+// BenchmarkLargeFrameCPU measures what an unchanged registration of 10,000 topics costs
+// the server beside the floor of nsbench, which must not cost more, and a bare gnet server.
+func BenchmarkLargeFrameCPU(b *testing.B) {
+	loop := startChild(b, "loop", 0)
+	var topics []codec.TopicConfig
+	for i := range 10_000 {
+		topics = append(topics, codec.TopicConfig{Name: fmt.Appendf(nil, "topic-%05d", i), ReadQueueNums: 8, WriteQueueNums: 8, Perm: 6})
+	}
+	body := codec.RegisterBrokerBody{DataVersion: codec.DataVersion{Timestamp: 1, Counter: 1}, Topics: topics}
+	frame, size := exchange(nstest.Dial(b, loop.addr), brokerA.RegisterBody(body.AppendJSON(nil)))
+	rivals := []*child{startChild(b, "floor", size), loop, startChild(b, "echo", size)}
+	compareCPU(b, rivals, frame, size, 4, 1)
+}
+
+// compareCPU reports what a request costs each of the rivals, and the ratios to the first.
+func compareCPU(b *testing.B, rivals []*child, frame []byte, size, connections, depth int) {
+	ratios := make([][]float64, len(rivals))
+	micros := make([][]float64, len(rivals))
+	for b.Loop() {
+		round := make([]float64, len(rivals))
+		for i := range 2 * len(rivals) {
+			at := min(i, 2*len(rivals)-1-i) // A B B A
+			round[at] += rivals[at].cpuPerRequest(b, frame, size, connections, depth) / 2
+		}
+		for i, v := range round {
+			micros[i] = append(micros[i], v)
+			ratios[i] = append(ratios[i], v/round[0])
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	for i, r := range rivals {
+		b.ReportMetric(median(micros[i]), r.mode+"-µs-CPU/req")
+		if i > 0 {
+			b.ReportMetric(median(ratios[i]), r.mode+"-x-"+rivals[0].mode)
+		}
 	}
 }
 
@@ -117,10 +142,18 @@ func routeExchange(b *testing.B, c *child) (frame []byte, size int) {
 	broker := nstest.Dial(b, c.addr)
 	broker.Do(brokerA.Register())
 	broker.Do(slaveA.Register())
-	r := nstest.Route("T")
-	frame = broker.Frame(r)
-	broker.Write(frame)
-	return frame, len(broker.ReadFrame())
+	return exchange(broker, nstest.Route("T"))
+}
+
+// tenDigits is an opaque as the floor of nsbench wants it.
+const tenDigits = 1_000_000_000
+
+// exchange returns a request and the size of its reply.
+func exchange(c *nstest.Client, r *codec.Command) (frame []byte, size int) {
+	r.Opaque = tenDigits
+	frame = codec.AppendRequest(nil, r.SerializeType, r)
+	c.Write(frame)
+	return frame, len(c.ReadFrame())
 }
 
 // cpuPerRequest drives the server in a closed loop and returns the CPU time in
@@ -212,6 +245,9 @@ func runChild(mode string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if mode == "floor" {
+		serveFloor()
+	}
 	cfg := namesrv.DefaultConfig()
 	cfg.BindAddress, cfg.ListenPort, cfg.RouteReadsOnLoop = "127.0.0.1", 0, mode == "loop"
 	cfg.ServerSelectorThreads = 1
@@ -238,6 +274,21 @@ func runChild(mode string) {
 	fmt.Println("address", s.Addr())
 	fmt.Fprintln(os.Stderr, s.Run(context.Background()))
 	os.Exit(1)
+}
+
+// serveFloor serves the floor of nsbench, with replies of NAMESRV_BENCH_SIZE bytes.
+func serveFloor() {
+	size, _ := strconv.Atoi(os.Getenv("NAMESRV_BENCH_SIZE"))
+	reply := codec.Reply{Opaque: tenDigits}
+	empty := codec.AppendReply(nil, codec.SerializeJSON, &reply)
+	reply.Body = make([]byte, max(0, size-len(empty)))
+	addr, _, err := bench.ListenEcho(context.Background(), codec.AppendReply(nil, codec.SerializeJSON, &reply))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println("address", addr)
+	select {}
 }
 
 // slowQuestion is one of operators that keeps a worker for slowTime, and no processor.
