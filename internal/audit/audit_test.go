@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -435,7 +436,7 @@ func TestNoLineIsForged(t *testing.T) {
 // TestReceipt: who waits for a line does so for as long as he says at most.
 func TestReceipt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &Receipt{make(chan struct{})}
+		r := &Receipt{make(chan struct{}), new(atomic.Int64)}
 		began := time.Now()
 		r.Wait(10 * time.Second)
 		if time.Since(began) != 10*time.Second {
