@@ -383,7 +383,7 @@ func TestFileGone(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "audit.log")
 		o := options(path)
-		o.Sync = true
+		o.Sync, o.MaxMegabytes = true, 1<<10 // it is not set aside meanwhile
 		l := open(t, o)
 		l.Put(&Line{Name: "before"}, true).Wait(nstest.Patience)
 		if err := remove(path); err != nil {

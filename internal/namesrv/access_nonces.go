@@ -49,7 +49,7 @@ func (n *nonces) take(account string, id nonce, at, now int64, accounts int) sig
 	n.forget(now)
 	begin := at - at%nonceMillis
 	set := &n.sets[begin/nonceMillis%numNonceSets]
-	if at < n.since || set.of != nil && set.begin != begin { // the latter: our clock was set back
+	if at < n.since {
 		return signedStale
 	}
 	if _, used := set.of[account][id]; used {
@@ -63,7 +63,7 @@ func (n *nonces) take(account string, id nonce, at, now int64, accounts int) sig
 	if all >= maxNonces || ofAccount >= max(maxNonces/accounts, 1) {
 		return signedTooMany
 	}
-	if set.of == nil {
+	if set.of == nil { // else it may be a later one, if the clock was set back, and remembers for longer
 		*set = nonceSet{begin: begin, of: map[string]map[nonce]struct{}{}}
 	}
 	if set.of[account] == nil {
