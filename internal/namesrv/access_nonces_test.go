@@ -165,3 +165,29 @@ func TestNoncesAreBounded(t *testing.T) {
 		t.Errorf("later: %d are taken, %d remembered", got, n.size())
 	}
 }
+
+// TestNoncesClockSetBack: what was forgotten because its time had passed is not taken when
+// that time comes again; what is newer is, once.
+func TestNoncesClockSetBack(t *testing.T) {
+	n := nonces{since: start - freshMillis}
+	take := func(i int, at, now int64) signed { return n.take("a", nonceOf(i), at, now, 1) }
+	const later = start + 10*freshMillis
+	for i, at := range []int64{start, later} { // the second one forgets the first
+		if got := take(i, at, at); got != signedFresh {
+			t.Fatalf("%d: %v", i, signedNames[got])
+		}
+	}
+	if got := take(0, start, start+1); got != signedStale {
+		t.Errorf("set back, the first one again: %v", signedNames[got])
+	}
+	const between = later - 3*nonceMillis // its set is that of later
+	if got := take(2, between, between); got != signedFresh {
+		t.Errorf("set back a little, a new one: %v", signedNames[got])
+	}
+	if got := take(2, between, between+1); got != signedReplayed {
+		t.Errorf("the same again: %v", signedNames[got])
+	}
+	if got := take(2, between, later); got == signedFresh {
+		t.Errorf("the same, when the clock is right again: %v", signedNames[got])
+	}
+}
