@@ -64,7 +64,10 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 		texts[file] = text
 	}
-	t.Chdir(t.TempDir()) // some write files
+	t.Chdir(t.TempDir())                                          // some write files
+	if err := os.WriteFile("audit.log", nil, 0o600); err != nil { // of nsctl audit verify
+		t.Fatal(err)
+	}
 	for _, file := range files {
 		text := texts[file]
 		lines := 0
