@@ -294,6 +294,7 @@ var clockReads = map[string]string{
 	"internal/namesrv/route_snapshot_keeper.go write":   "what is shown",
 	"internal/namesrv/route_snapshot_load.go putAside":  "what is shown",
 	"internal/namesrv/access.go use":                    "what is shown",
+	"internal/namesrv/remark.go shownMillis":            "what is shown",
 	"internal/namesrv/horizons.go use":                  "what is shown",
 	"internal/namesrv/tls_reload.go logCertificate":     "certificates are dated",
 	"internal/namesrv/tls_context.go selfSigned":        "certificates are dated",

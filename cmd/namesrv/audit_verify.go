@@ -29,17 +29,10 @@ func auditVerify(files []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	r, err := audit.Verify(files...)
-	for _, note := range r.Notes {
-		fmt.Fprintln(stdout, note)
-	}
+	fmt.Fprint(stdout, r.Text(err))
 	if err != nil {
 		complain(stderr, err)
-		fmt.Fprintf(stdout, "%d lines before it are as they were written\n", r.Lines)
 		return exitFailed
-	}
-	fmt.Fprintf(stdout, "%d lines, all in their order, %d of them with a hash that is right; %d lines were lost\n", r.Lines, r.Chained, r.Lost)
-	if r.Last != "" {
-		fmt.Fprintf(stdout, "hash of the last line: %s\n", r.Last)
 	}
 	return exitOK
 }

@@ -104,6 +104,7 @@ var (
 	accessRefused    = counter("access_refused_total", "Requests that were refused because their sender lacks a right, by the right and by where the sender is: loopback, site or public.", "right", "group")
 	accessWould      = counter("access_would_refuse_total", "Requests that would have been refused, had accessMode or brokerJoin not been monitor.", "right", "group")
 	accessSignatures = counter("access_signatures_total", "Signatures of requests that were looked at, because the right lacked without, by what came of it.", "outcome")
+	accessNonces     = gauge("access_nonces", "Second signatures (nsSign) that are remembered, so that nobody can send them twice.")
 	accessLockedOut  = gauge("access_locked_out", "Addresses whose signatures are not looked at now, because too many were wrong.")
 )
 
@@ -112,6 +113,7 @@ func (e emitter) access(s *namesrv.AccessStats) {
 	e.add(accessGeneration, float64(s.Generation))
 	e.add(accessFailures, float64(s.Failures))
 	e.add(accessLockedOut, float64(s.LockedOut))
+	e.add(accessNonces, float64(s.Nonces))
 	outcomes := map[string]uint64{}
 	for _, c := range s.Signatures {
 		outcomes[c.Outcome] = c.Count

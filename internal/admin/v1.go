@@ -43,6 +43,7 @@ func endpoints() []endpoint {
 		{path: "/v1/kv", needs: roleRead, query: page, answer: (*Admin).kv},
 		{path: "/v1/kv/{ns}", needs: roleRead, query: page, answer: (*Admin).kv},
 		{path: "/v1/config", needs: roleRead, query: []string{"changed"}, answer: (*Admin).config},
+		{path: "/v1/access", needs: roleRead, answer: (*Admin).access},
 		{path: "/v1/connections", needs: roleRead, heavy: true, query: append([]string{"by", "list"}, page...), answer: (*Admin).connections},
 		{path: "/v1/top", needs: roleRead, query: []string{"by", "limit"}, answer: (*Admin).top},
 		{path: "/v1/digest", needs: roleRead, heavy: true, query: []string{"buckets", "within", "only"}, answer: (*Admin).digest},

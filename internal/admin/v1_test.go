@@ -54,6 +54,7 @@ var goldenPaths = []struct {
 	{"kv_namespace", "/v1/kv/a%2Fb", 200},
 	{"kv_unknown", "/v1/kv/none", 404},
 	{"config_changed", "/v1/config?changed=1", 200},
+	{"access", "/v1/access", 200},
 	{"connections", "/v1/connections", 200},
 	{"connections_list", "/v1/connections?list=1", 200},
 	{"events_topic", "/v1/events?topic=ORDERS&type=topics.*", 200},

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -344,6 +345,62 @@ func TestFullQueue(t *testing.T) {
 	}
 }
 
+// TestFullQueueOfLongLines: what waits is bounded in bytes too, and strangers leave a
+// quarter of them.
+func TestFullQueueOfLongLines(t *testing.T) {
+	l, err := Open(options(filepath.Join(t.TempDir(), "audit.log")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := &Line{Why: strings.Repeat("x", 32<<10)}
+	size := len(long.encode())
+	for _, tc := range []struct {
+		ours bool
+		room int // for all lines so far, in bytes
+	}{{false, queueBytes / 4 * 3}, {true, queueBytes}} {
+		for range queueBytes / size {
+			l.Put(long, tc.ours)
+		}
+		if st := l.Stats(); st.Queued != tc.room/size {
+			t.Errorf("ours %v: %d lines of %d bytes wait, want %d", tc.ours, st.Queued, size, tc.room/size)
+		}
+	}
+	if l.CanTake() {
+		t.Error("there is no room, and it says that there is")
+	}
+	l.Stop(t.Context())
+}
+
+// TestFileGone: a file that somebody has renamed or removed is begun anew, and what is
+// written then is in the new one.
+func TestFileGone(t *testing.T) {
+	for what, remove := range map[string]func(path string) error{
+		"renamed": func(path string) error { return os.Rename(path, path+".1") },
+		"removed": os.Remove,
+		"another": func(path string) error {
+			return errors.Join(os.Rename(path, path+".1"), os.WriteFile(path, nil, 0o640))
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "audit.log")
+		o := options(path)
+		o.Sync, o.MaxMegabytes = true, 1<<10 // it is not set aside meanwhile
+		l := open(t, o)
+		l.Put(&Line{Name: "before"}, true).Wait(nstest.Patience)
+		if err := remove(path); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, what+": a line is in the new file", func() bool {
+			l.Put(&Line{Name: "after"}, true).Wait(nstest.Patience)
+			text, err := os.ReadFile(path)
+			return err == nil && strings.Contains(string(text), `"name":"after"`)
+		})
+		l.Stop(t.Context())
+		if r, err := Verify(path); err != nil || r.Lines == 0 {
+			t.Errorf("%s: %+v, %v", what, r, err)
+		}
+	}
+}
+
 // TestFailingFile takes the file away: lines are lost and counted, somebody is told, and
 // when it can be written again the next line says how many. Nobody waits.
 func TestFailingFile(t *testing.T) {
@@ -435,7 +492,7 @@ func TestNoLineIsForged(t *testing.T) {
 // TestReceipt: who waits for a line does so for as long as he says at most.
 func TestReceipt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &Receipt{make(chan struct{})}
+		r := &Receipt{make(chan struct{}), new(atomic.Int64)}
 		began := time.Now()
 		r.Wait(10 * time.Second)
 		if time.Since(began) != 10*time.Second {

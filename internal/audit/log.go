@@ -52,7 +52,8 @@ type Log struct {
 	started bool
 
 	written, lost, failures atomic.Uint64
-	size                    atomic.Int64
+	size, waiting           atomic.Int64
+	beforeWrite             func()      // see BeforeWrite
 	broken                  atomic.Bool // the last write has failed
 	complain                rate.Sometimes
 }
@@ -67,7 +68,10 @@ type entry struct {
 }
 
 // A Receipt is told when a line is on the disk, or lost.
-type Receipt struct{ done chan struct{} }
+type Receipt struct {
+	done    chan struct{}
+	waiting *atomic.Int64 // how many wait for lines of the log
+}
 
 // Wait returns when the line is on the disk or lost, or after a time. A nil Receipt does
 // not wait.
@@ -75,6 +79,8 @@ func (r *Receipt) Wait(most time.Duration) {
 	if r == nil {
 		return
 	}
+	r.waiting.Add(1)
+	defer r.waiting.Add(-1)
 	late := time.NewTimer(most)
 	defer late.Stop()
 	select {
@@ -92,6 +98,7 @@ type Stats struct {
 	Failures uint64 // writes that failed
 	Broken   bool   // the last write has failed
 	Queued   int    // lines that wait
+	Waiting  int    // answers that wait for their line, with Sync
 	Bytes    int64  // of the file
 }
 
@@ -132,7 +139,7 @@ func (l *Log) Put(line *Line, ours bool) *Receipt {
 	}
 	e := entry{seq: l.seq, at: at, lost: l.dropped, body: body}
 	if l.o.Sync && ours {
-		e.done = &Receipt{make(chan struct{})}
+		e.done = &Receipt{make(chan struct{}), &l.waiting}
 	}
 	l.dropped = 0
 	l.queue = append(l.queue, e)
@@ -143,6 +150,10 @@ func (l *Log) Put(line *Line, ours bool) *Receipt {
 	}
 	return e.done
 }
+
+// BeforeWrite makes the goroutine that writes call f before each batch that it writes. It
+// is for tests, which decide so when something is written. Before Start.
+func (l *Log) BeforeWrite(f func()) { l.beforeWrite = f }
 
 // CanTake reports whether a line that is put now is likely to be written: the last write
 // has not failed, and there is room for more lines than there can be workers.
@@ -162,7 +173,7 @@ func (l *Log) Stats() Stats {
 	l.mu.Unlock()
 	return Stats{
 		Path: l.o.Path, Chained: l.o.Chain, Written: l.written.Load(), Lost: l.lost.Load(),
-		Failures: l.failures.Load(), Broken: l.broken.Load(), Queued: queued, Bytes: l.size.Load(),
+		Failures: l.failures.Load(), Broken: l.broken.Load(), Queued: queued, Waiting: int(l.waiting.Load()), Bytes: l.size.Load(),
 	}
 }
 
@@ -224,6 +235,9 @@ func (l *Log) writeAll(sync bool) {
 		batch := l.take()
 		if len(batch) == 0 {
 			return
+		}
+		if l.beforeWrite != nil {
+			l.beforeWrite()
 		}
 		whole, err := l.file.write(batch, l.boot)
 		if err == nil && sync {

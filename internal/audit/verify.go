@@ -20,6 +20,23 @@ type Report struct {
 	Notes   []string
 }
 
+// Text says for people what Verify has found; err is its error, whose own text is not in it.
+func (r *Report) Text(err error) string {
+	var text strings.Builder
+	for _, note := range r.Notes {
+		fmt.Fprintln(&text, note)
+	}
+	if err != nil {
+		fmt.Fprintf(&text, "%d lines before it are as they were written\n", r.Lines)
+		return text.String()
+	}
+	fmt.Fprintf(&text, "%d lines, all in their order, %d of them with a hash that is right; %d lines were lost\n", r.Lines, r.Chained, r.Lost)
+	if r.Last != "" {
+		fmt.Fprintf(&text, "hash of the last line: %s\n", r.Last)
+	}
+	return text.String()
+}
+
 // A Fault is where a log is not as it was written. It is an error.
 type Fault struct {
 	File string

@@ -149,7 +149,7 @@ func (c *Conn) Send(b []byte) error {
 
 func (c *Conn) do(ask *codec.Command) (*codec.Command, error) {
 	signed := *ask
-	signed.Opaque, signed.Ext = c.NextOpaque(), c.keys.sign(ask.Ext, ask.Body)
+	signed.Opaque, signed.Ext = c.NextOpaque(), c.keys.sign(ask, time.Now())
 	ask.Opaque = signed.Opaque
 	if err := c.Send(codec.AppendRequest(nil, codec.SerializeJSON, &signed)); err != nil {
 		return nil, err

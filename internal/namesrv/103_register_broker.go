@@ -15,7 +15,8 @@ import (
 // Runs      in the default pool; takes the table's lock once the body is decoded
 // Java      DefaultRequestProcessor#registerBroker, RouteInfoManager#registerBroker
 // Replies   SUCCESS + the master's addresses + the order topics | SYSTEM_ERROR
-//           | SYSTEM_BUSY when there is no memory to decode the body
+//           | SYSTEM_BUSY when there is no memory to decode the body | NO_PERMISSION
+//           where another peer has registered the broker, with brokerJoin.pin enforce
 // Differs   mandatory fields are checked, nothing is half applied; zlib bodies
 //           are recognised even when the header denies it (all 5.x brokers do);
 //           names and tables are bounded, and what would go beyond is refused;
@@ -32,8 +33,11 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 	if err != nil {
 		return codec.Reply{}, err
 	}
+	if err := s.mayDisplace(r, reg); err != nil {
+		return codec.Reply{}, err
+	}
 	s.bodyBytes.Add(int64(len(r.cmd.Body)))
-	s.brokerConns.add(r.conn) // before the scan can find the broker
+	s.brokerConns.add(r.conn, r.key) // before the scan can find the broker
 	now := s.nowMillis()
 	result, unchanged := s.table.RegisterUnchanged(now, reg)
 	if !unchanged {

@@ -35,6 +35,8 @@ type accessKeeper struct {
 	refused, would accessCounts // really; by a policy that monitors
 	signed         signedCounts
 	lockOuts       lockOuts
+	nonces         nonces
+	report         accessReport
 
 	*fileWatch // only where there is a file
 
@@ -68,6 +70,7 @@ type AccessStats struct {
 
 	Signatures []SignatureCount // that were looked at, without zeros
 	LockedOut  int              // addresses whose signatures are not looked at now
+	Nonces     int              // second signatures that are remembered, so that nobody sends them twice
 }
 
 // An AccessCount is how many requests lacked a right, of peers of one group.
@@ -261,7 +264,7 @@ func (k *accessKeeper) snapshot(now time.Duration) AccessStats {
 	st.Preset, st.Mode, st.Container, st.TrustLoopback = p.preset, modeOf(p.monitor), k.world.container, p.trustLoopback
 	st.Networks, st.Certificates, st.Accounts = len(p.file.networks), len(p.file.certificates), len(p.file.accounts)
 	st.Refused, st.WouldRefuse = k.refused.snapshot(), k.would.snapshot()
-	st.Signatures, st.LockedOut = k.signed.snapshot(), k.lockOuts.lockedOut(now)
+	st.Signatures, st.LockedOut, st.Nonces = k.signed.snapshot(), k.lockOuts.lockedOut(now), k.nonces.size()
 	return st
 }
 
@@ -274,6 +277,9 @@ func (s *Server) access(p *accessPolicy, r *request, size int) error {
 		f = s.noteRights(r.conn, p, f)
 	}
 	if f.rights&r.row.right != 0 {
+		if r.row.right&changing != 0 && len(p.keys) > 0 {
+			s.useUp(p, r, size)
+		}
 		return nil
 	}
 	id := whoOf(r.conn, f)
@@ -347,6 +353,7 @@ func (s *Server) refuseOf(p *accessPolicy, r *request, id *identity, ref *refusa
 		counts, msg = &s.rules.would, "request would be refused, no permission"
 	}
 	counts[r.row.right.index()][id.group].Add(1)
+	s.rules.report.add(r, id, ref.why, monitor, s.wall())
 	if monitor || r.row.logged == nil { // of the others there is a line with more in it
 		s.logLimited(slog.LevelWarn, msg, func() []any {
 			return []any{
@@ -360,6 +367,9 @@ func (s *Server) refuseOf(p *accessPolicy, r *request, id *identity, ref *refusa
 		return nil
 	}
 	ref.code, ref.remark = codec.RespNoPermission, remarkNoPermission(r.row.right, ref.why, id.addr, p.preset)
+	if ref.why == reasonStaleSignature {
+		ref.remark += remarkClock(s.wallMillis(), s.rules.nonces.earliest())
+	}
 	return ref
 }
 
@@ -378,7 +388,7 @@ func (s *Server) mayUnregister(r *request, h *codec.UnregisterBrokerRequestHeade
 	if id.rights&rightAdminWrite != 0 || id.group == groupLoopback || s.isWhere(r.conn, &peer, l.Conn, l.Peer) {
 		return nil
 	}
-	if r.key == nil && !id.denied && len(p.keys) > 0 {
+	if r.key == nil && r.how == signedNot && !id.denied && len(p.keys) > 0 {
 		r.key, _ = s.signer(p, r, &id)
 	}
 	if r.key != nil && r.key.rights&rightAdminWrite != 0 {

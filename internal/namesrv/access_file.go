@@ -67,7 +67,7 @@ type accessAccount struct {
 	rights       rights
 	networks     []string    // it counts from these only; none: from everywhere
 	requireTLS   bool        // it counts over TLS only
-	requireFresh bool        // it would count with a second signature only: not there yet, so true is a fault
+	requireFresh bool        // it counts with a second signature only, which has a time
 	white        addressList // whiteRemoteAddress: Java asks who comes from there for no signature
 }
 
@@ -85,6 +85,7 @@ type joinRule struct {
 	certificates []string
 	accounts     []string // their keys
 	enforce      bool
+	pin          string // pinOff, pinMonitor or pinEnforce; "" is pinMonitor
 }
 
 func (j *joinRule) isThere() bool {
@@ -343,8 +344,8 @@ func (r *accessReader) account(n ast.Node) {
 			a.rights = allRights
 		}
 	}
-	if a.requireFresh {
-		r.fault(n, "account %s: requireFresh: true needs a signature with a time, which this server does not know; requireTLS and networks are what it has", clip(a.key))
+	if a.requireFresh && a.rights&^(rightRouteRead|rightBrokerControl) == 0 {
+		r.warn(n, "account %s: requireFresh: true, but neither brokers nor clients sign with a time; nsctl does", clip(a.key))
 	}
 	if a.key == "" {
 		r.fault(n, "an account has no accessKey")
@@ -425,6 +426,7 @@ func (r *accessReader) brokerJoin(n ast.Node) {
 	j, mode := &r.f.join, ""
 	r.mapping(n, "brokerJoin", map[string]func(ast.Node){
 		"mode": r.oneOf("mode", []string{modeMonitor, modeEnforce}, &mode),
+		"pin":  r.oneOf("pin", []string{pinOff, pinMonitor, pinEnforce}, &j.pin),
 		"require": func(n ast.Node) {
 			r.list(n, "require", true, func(n ast.Node) {
 				text := r.reference(n)
@@ -451,7 +453,7 @@ func (r *accessReader) brokerJoin(n ast.Node) {
 		},
 	})
 	j.enforce = mode == modeEnforce
-	if !j.isThere() {
+	if !j.isThere() && (j.pin == "" || mode != "") {
 		r.fault(n, "brokerJoin requires nobody")
 	}
 }

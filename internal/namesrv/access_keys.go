@@ -15,7 +15,7 @@ import (
 // Which account has signed a request. A signature is the Base64 of the HMAC-SHA1, by the
 // account's secret, of the values of the ext fields in the order of their names, and of
 // the body as it was sent. It covers neither the code nor the names, and has no time: see
-// docs/SECURING.md.
+// docs/SECURING.md, and access_fresh.go for the signature that has all three.
 // Java: AclClientRPCHook, AclUtils#combineRequestContent, AclSigner.
 
 // The ext fields of a signed request.
@@ -33,14 +33,16 @@ var mayBeUnsigned = []string{"__ZONE_NAME", "__ZONE_MODE", "SecurityToken"}
 // goroutine.
 type accessKey struct {
 	*accessAccount
-	mayJoin bool      // brokerJoin lists it
-	macs    sync.Pool // of *requestMAC that have taken the secret in
+	mayJoin   bool      // brokerJoin lists it
+	macs      sync.Pool // of *requestMAC that have taken the secret in
+	freshMACs sync.Pool // of *freshMAC, likewise
 }
 
 func newAccessKey(a *accessAccount, mayJoin bool) *accessKey {
 	k := &accessKey{accessAccount: a, mayJoin: mayJoin}
 	secret := []byte(*a.secret.text)
 	k.macs.New = func() any { return &requestMAC{mac: hmac.New(sha1.New, secret)} }
+	k.freshMACs.New = func() any { return newFreshMAC(secret) }
 	return k
 }
 
@@ -100,7 +102,7 @@ func (m *requestMAC) read(signature []byte) bool {
 func (m *requestMAC) sign(cmd *codec.Command, without []string) {
 	m.mac.Reset()
 	m.leavable = false
-	m.sort(cmd)
+	m.order = sortedFields(m.order, cmd)
 	for i, at := range m.order {
 		name, value := fieldAt(cmd, at)
 		if i+1 < len(m.order) {
@@ -121,17 +123,19 @@ func (m *requestMAC) sign(cmd *codec.Command, without []string) {
 	}
 }
 
-// sort puts the fields in the order of their names, those of one name as they were sent.
-func (m *requestMAC) sort(cmd *codec.Command) {
-	m.order = m.order[:0]
+// sortedFields returns the fields in the order of their names, those of one name as they
+// were sent, in the memory of order.
+func sortedFields(order []uint16, cmd *codec.Command) []uint16 {
+	order = order[:0]
 	for i := range len(cmd.Ext) + len(cmd.Nulls) {
-		m.order = append(m.order, uint16(i))
+		order = append(order, uint16(i))
 	}
-	slices.SortStableFunc(m.order, func(a, b uint16) int {
+	slices.SortStableFunc(order, func(a, b uint16) int {
 		x, _ := fieldAt(cmd, a)
 		y, _ := fieldAt(cmd, b)
 		return compareUTF16(x, y)
 	})
+	return order
 }
 
 var nullText = []byte("null")

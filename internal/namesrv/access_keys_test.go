@@ -224,13 +224,17 @@ func TestNullsAreSigned(t *testing.T) {
 	}
 }
 
-// TestRequireFresh: what we cannot demand is no setting that is passed over.
-func TestRequireFresh(t *testing.T) {
+// TestRequireFreshWarning: an account that only brokers or clients could use is of no use to
+// them if it wants a signature that they do not make.
+func TestRequireFreshWarning(t *testing.T) {
 	source := accessSource{getenv: func(string) string { return "" }}
-	for _, value := range []string{"true", "false"} {
-		_, err := parseAccessFile([]byte("accounts: [{accessKey: a, secretKey: b, requireFresh: "+value+"}]"), source)
-		if refused := err != nil && strings.Contains(err.Error(), "line 1: account a: requireFresh: true needs"); refused != (value == "true") {
-			t.Errorf("%s: %v", value, err)
+	for _, tc := range []struct {
+		rights, fresh string
+		warns         bool
+	}{{"broker-control", "true", true}, {"broker-control", "false", false}, {"all", "true", false}, {"admin-read", "true", false}} {
+		f, err := parseAccessFile([]byte("accounts: [{accessKey: a, secretKey: b, rights: "+tc.rights+", requireFresh: "+tc.fresh+"}]"), source)
+		if err != nil || f.accounts[0].requireFresh != (tc.fresh == "true") || (len(f.warnings) == 1 && strings.Contains(f.warnings[0], "line 1: account a: requireFresh")) != tc.warns {
+			t.Errorf("%+v: %+v, %v", tc, f, err)
 		}
 	}
 }

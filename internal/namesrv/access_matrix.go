@@ -98,6 +98,30 @@ func (p *accessPolicy) matrix(rows []*row, columns []accessColumn) string {
 	return text.String()
 }
 
+// besides returns what decides beside the matrix, about who sends what for which broker.
+func (p *accessPolicy) besides() string {
+	var who []string
+	for _, c := range p.columns() {
+		if c.id.rights&rightAdminWrite != 0 || c.id.group == groupLoopback && c.name == groupLoopback.String() {
+			who = append(who, c.name)
+		}
+	}
+	text := "a goodbye (104) for a broker that lives is served to who is where it registered last"
+	if len(who) > 0 {
+		text += ", and to " + strings.Join(who, ", ")
+	}
+	text += "\na registration (103) in the place of a broker that somebody else has registered, and that is heard, is "
+	switch {
+	case p.file.join.pin == pinOff:
+		text += "served, brokerJoin.pin is off"
+	case p.file.join.pin == pinEnforce && !p.monitor:
+		text += "refused, brokerJoin.pin is enforce"
+	default:
+		text += "counted and logged, refused with brokerJoin.pin enforce"
+	}
+	return text + "\n"
+}
+
 // CheckAccess returns which request would be served to whom with a configuration, as a
 // table for people, and warnings. Its error lists all faults of the accessFile. It is
 // about this machine: whether loopback counts, and the secrets that the file names.
@@ -136,5 +160,8 @@ func checkAccess(cfg *Config, w accessWorld) (table string, notes []Note, err er
 	}
 	fmt.Fprintln(&said)
 	said.WriteString(p.matrix(servedRows(cfg), p.columns()))
+	if !cfg.ClusterTest {
+		said.WriteString("\n" + p.besides())
+	}
 	return said.String(), notes, nil
 }

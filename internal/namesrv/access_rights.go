@@ -20,6 +20,9 @@ const (
 	allRights        = rightRouteRead | rightBrokerControl | rightAdminRead | rightAdminWrite | rightConfig
 )
 
+// changing are those that a request takes which changes what others are told.
+const changing = rightAdminWrite | rightConfig
+
 // rightNames are the names of the single rights, in the order of their bits.
 var rightNames = []string{"route-read", "broker-control", "admin-read", "admin-write", "config"}
 

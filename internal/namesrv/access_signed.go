@@ -28,18 +28,25 @@ const (
 	signedLockedOut               // not looked at, for its address has sent too many wrong ones
 	signedElsewhere               // the account does not count from there
 	signedPlain                   // the account counts over TLS only
+	signedFresh                   // with the secret of the account, code, names and time too: nsSign
+	signedNotFresh                // the account counts with nsSign only
+	signedStale                   // nsSign is of another time
+	signedReplayed                // nsSign has been used before
+	signedTooMany                 // the account has used so many that no more can be remembered
 	numSigned
 )
 
 var signedNames = [numSigned]string{
 	signedNot: "none", signedGood: "good", signedWhite: "white", signedUnknown: "unknownKey",
 	signedWrong: "wrong", signedLockedOut: "lockedOut", signedElsewhere: "elsewhere", signedPlain: "plain",
+	signedFresh: "fresh", signedNotFresh: "notFresh", signedStale: "stale", signedReplayed: "replayed", signedTooMany: "tooMany",
 }
 
 // reasons are why a request was refused whose signature was of no use.
 var signedReasons = [numSigned]reason{
 	signedNot: reasonNoRight, signedGood: reasonNoRight, signedWhite: reasonNoRight, signedUnknown: reasonUnknownKey,
 	signedWrong: reasonBadSignature, signedLockedOut: reasonLockedOut, signedElsewhere: reasonKeyElsewhere, signedPlain: reasonKeyPlain,
+	signedFresh: reasonNoRight, signedNotFresh: reasonKeyNotFresh, signedStale: reasonStaleSignature, signedReplayed: reasonReplayed, signedTooMany: reasonManySignatures,
 }
 
 // A signedCounts counts signatures that were looked at.
@@ -47,7 +54,7 @@ type signedCounts [numSigned]atomic.Uint64
 
 // A SignatureCount is how many signatures were looked at with one outcome.
 type SignatureCount struct {
-	Outcome string // good, white, unknownKey, wrong, lockedOut, elsewhere or plain
+	Outcome string // one of SignatureOutcomes
 	Count   uint64
 }
 
@@ -96,6 +103,8 @@ func (s *Server) accessQueued(r *request) error {
 		if err := s.accessSigned(p, r, &id, 0); err != nil {
 			return err
 		}
+	} else if r.row.right&changing != 0 {
+		s.useUp(p, r, 0)
 	}
 	if f, _ := r.conn.Value().(*peerFacts); f != nil && f.proven != nil && r.row.who == isBroker {
 		f.proven.Store(true)
@@ -125,8 +134,11 @@ func (s *Server) isWorthVerifying(p *accessPolicy, r *request) (how signed, wort
 
 // signer returns the account that has signed a request, nil if none has that counts for
 // it, and how that was found out.
+//
+// A request is looked at once: its nonce is used up.
 func (s *Server) signer(p *accessPolicy, r *request, id *identity) (*accessKey, signed) {
 	key, how := s.verify(p, r, id)
+	r.how = how
 	if how != signedNot {
 		s.rules.signed[how].Add(1)
 	}
@@ -140,7 +152,7 @@ func (s *Server) verify(p *accessPolicy, r *request, id *identity) (*accessKey, 
 	}
 	key := p.keys[string(name)]
 	peer := accessPeerOf(r.conn)
-	if key != nil && p.file.javaWhite && key.white.contains(peer.addr) {
+	if key != nil && p.file.javaWhite && !key.requireFresh && key.white.contains(peer.addr) {
 		return key, signedWhite
 	}
 	signature, _ := r.cmd.Ext.Get(fieldSignature)
@@ -168,5 +180,9 @@ func (s *Server) verify(p *accessPolicy, r *request, id *identity) (*accessKey, 
 	if key.requireTLS && !r.conn.IsTLS() {
 		return nil, signedPlain
 	}
-	return key, signedGood
+	how := s.fresh(p, key, r, &peer.peerPlace)
+	if how != signedGood && how != signedFresh {
+		return nil, how
+	}
+	return key, how
 }

@@ -46,6 +46,7 @@ func (c *Config) auditFaults() (faults []error) {
 
 // openAudit opens the audit log. One process at a time writes it.
 func (s *Server) openAudit(cfg *Config) (err error) {
+	s.auditWait = auditWait
 	s.auditLimit = newAuditLimit(func() time.Duration { return s.clock.Now() })
 	if cfg.AuditLogPath == "" {
 		return nil
@@ -121,7 +122,7 @@ func (s *Server) auditChange(r *request, c *adminChange, err error, handled bool
 		l.Outcome = auditRefused
 	case err != nil:
 		l.Outcome = auditFailed
-	case id.rights&r.row.right == 0:
+	case id.rights&r.row.right == 0 && r.key == nil:
 		l.Outcome = auditWouldRefuse
 	default:
 		l.Outcome = auditServed
@@ -132,7 +133,7 @@ func (s *Server) auditChange(r *request, c *adminChange, err error, handled bool
 	}
 	l.Micros = (s.clock.Now() - r.began).Microseconds()
 	if receipt := s.audit.Put(l, true); r.row.right&(rightAdminWrite|rightConfig) != 0 {
-		receipt.Wait(auditWait)
+		receipt.Wait(s.auditWait)
 	}
 }
 
@@ -182,6 +183,9 @@ func (s *Server) requestLine(r *request, id *identity) *audit.Line {
 	switch {
 	case r.key != nil:
 		l.Who, l.How = "account:"+clip(r.key.key), "signature"
+		if r.how == signedFresh {
+			l.How = "fresh"
+		}
 	case id.account != "":
 		l.How = "signature"
 	case id.certificate != "":

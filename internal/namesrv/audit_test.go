@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"gonamesrv/codec"
 	"gonamesrv/internal/audit"
@@ -257,17 +259,74 @@ func TestAuditMonitor(t *testing.T) {
 	}
 }
 
-// TestAuditSync: with it a change is in the file when it is answered.
-func TestAuditSync(t *testing.T) {
-	log, change := withAudit(t, func(c *namesrv.Config) { c.AuditSync = true })
+// TestAuditSigned: who is let in by his account is served, and the line says by which
+// signature; who is not is refused, whatever account he names.
+func TestAuditSigned(t *testing.T) {
+	_, rules := withAccess(t, "strict", freshRules)
+	log, change := withAudit(t, rules)
 	s := start(t, change)
-	c := s.dial(t)
-	for i := range 50 {
-		key := fmt.Sprintf("key-%d.", i)
-		wantCode(t, c.Do(nstest.Request(codec.ReqPutKVConfig, "namespace", "n", "key", key, "value", "v")), codec.RespSuccess, "")
-		if !strings.Contains(readFile(t, log.path), key) {
-			t.Fatalf("%s is not in the file", key)
+	c := s.dialFrom(t, "203.0.113.7")
+	put := operatorRequests[codec.ReqPutKVConfig]
+	for _, tc := range []struct {
+		r                 *codec.Command
+		who, how, outcome string
+	}{
+		{nstest.Sign(put(), "ops", "canary-ops"), "account:ops", "signature", "served"},
+		{nstest.SignFresh(put(), "fresh", "canary-fresh", time.Now(), nonceText(1)), "account:fresh", "fresh", "served"},
+		{nstest.SignFresh(put(), "fresh", "canary-fresh", time.Now(), nonceText(1)), "public", "address", "refused"},
+		{nstest.Sign(put(), "fresh", "canary-fresh"), "public", "address", "refused"},
+		{put(), "public", "address", "refused"},
+	} {
+		c.Do(tc.r)
+		if l := log.next(t, s); l.Who != tc.who || l.How != tc.how || l.Outcome != tc.outcome {
+			t.Errorf("line %+v, want %+v", l, tc)
 		}
+	}
+}
+
+// TestAuditSync: with it a change is answered when its line is in the file, and not before:
+// the test says when it is written. Without it nobody waits.
+func TestAuditSync(t *testing.T) {
+	for _, sync := range []bool{true, false} {
+		log, change := withAudit(t, func(c *namesrv.Config) { c.AuditSync = sync })
+		write := make(chan struct{})
+		var writing atomic.Bool
+		let := false
+		s := start(t, change, func(s *namesrv.Server) {
+			s.SetAuditWait(10 * nstest.Patience)
+			s.BeforeAuditWrite(func() {
+				writing.Store(true)
+				<-write
+			})
+		})
+		release := func() {
+			if !let {
+				let = true
+				close(write)
+			}
+		}
+		t.Cleanup(release) // or the server does not end
+		nstest.Eventually(t, "the lines of the start are being written", writing.Load)
+		c := s.dial(t)
+		answered := make(chan *codec.Command, 1)
+		go func() { answered <- c.Do(operatorRequests[codec.ReqPutKVConfig]()) }()
+		if sync {
+			nstest.Eventually(t, "its answer waits", func() bool { return s.Snapshot().Audit.Waiting == 1 || len(answered) > 0 })
+			if len(answered) > 0 {
+				t.Error("it is answered before its line is written")
+			}
+			release()
+		}
+		select {
+		case reply := <-answered:
+			wantCode(t, reply, codec.RespSuccess, "")
+		case <-time.After(nstest.Patience):
+			t.Fatal("it is not answered")
+		}
+		if written := strings.Contains(readFile(t, log.path), "PUT_KV_CONFIG"); written != sync {
+			t.Errorf("auditSync=%v: when it is answered, its line is in the file: %v", sync, written)
+		}
+		release()
 	}
 }
 

@@ -60,6 +60,9 @@ func (s *Server) components(e *engineComponent) *component.List {
 	if s.rules.cfg.AccessFile != "" {
 		l.Add("access watcher", component.Routine(s.rules.watch))
 	}
+	if s.atStart.AccessPreset != presetOpen || s.rules.cfg.AccessFile != "" {
+		l.Add("crowd watcher", component.Routine(s.watchCrowd))
+	}
 	if s.peers != nil {
 		l.Add("peers", component.Routine(s.peers.run))
 	}

@@ -23,6 +23,7 @@ type request struct {
 	began time.Duration // if so: when, engine time
 
 	key        *accessKey // that it was let in by; nil if nobody had to look
+	how        signed     // what came of its signature; signedNot if nobody has looked, or there is none
 	unverified bool       // a worker is to verify its signature
 
 	memory reservation // until it is answered; of those that a pool serves
@@ -46,7 +47,7 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 		return out
 	}
 	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), 0, nil, false
-	r.key, r.unverified = nil, false
+	r.key, r.how, r.unverified = nil, signedNot, false
 	tag := connTag(c.Tag())
 	if tag == 0 {
 		tag = s.meet(c, &r.cmd)
@@ -105,6 +106,7 @@ func (s *Server) Left(c engine.Conn, frame []byte) {
 type carried struct {
 	seq        uint64
 	key        *accessKey
+	how        signed
 	unverified bool
 }
 
@@ -113,10 +115,10 @@ type carried struct {
 func (s *Server) taskOf(r *request) engine.Task {
 	if r.row.serial {
 		r.seq = s.arrivals.Add(1)
-	} else if r.key == nil && !r.unverified {
+	} else if r.key == nil && r.how == signedNot && !r.unverified {
 		return s.task
 	}
-	with := carried{r.seq, r.key, r.unverified}
+	with := carried{r.seq, r.key, r.how, r.unverified}
 	return func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
 		return s.serveQueued(c, arrived, frame, out, with)
 	}
@@ -131,7 +133,7 @@ func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []
 		return s.drop(c, out, err)
 	}
 	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), with.seq, nil, false
-	r.key, r.unverified = with.key, false
+	r.key, r.how, r.unverified = with.key, with.how, false
 	r.tally, r.timed, r.began = s.tallies.workers, true, arrived
 	r.change = adminChange{}
 	if r.row.question && s.isOld(arrived) {

@@ -51,6 +51,18 @@ func (s *Server) ShiftClock(d time.Duration) {
 // SlowLockOuts lets an address try a wrong signature more only after a while. Before Run only.
 func (s *Server) SlowLockOuts(d time.Duration) { s.rules.lockOuts.every = d }
 
+// SetAuditWait says how long an answer waits for its line, with auditSync. Before Run only.
+func (s *Server) SetAuditWait(d time.Duration) { s.auditWait = d }
+
+// BeforeAuditWrite calls f before lines of the audit log are written. Before Run only.
+func (s *Server) BeforeAuditWrite(f func()) { s.audit.BeforeWrite(f) }
+
+// SayCrowd looks at where the peers are.
+func (s *Server) SayCrowd(ctx context.Context) bool { return s.sayCrowd(ctx) }
+
+// FillNonces leaves no room to remember second signatures.
+func (s *Server) FillNonces() { s.rules.nonces.sets[0].size = maxNonces }
+
 // LockOut locks an address out. Before Run only.
 func (s *Server) LockOut(addr string) {
 	s.SlowLockOuts(time.Hour)
@@ -367,7 +379,7 @@ func (s *Server) BrokerConn() engine.Conn {
 	s.brokerConns.mu.Lock()
 	defer s.brokerConns.mu.Unlock()
 	for _, c := range s.brokerConns.byID {
-		return c
+		return c.Conn
 	}
 	return nil
 }

@@ -41,7 +41,11 @@ func withHorizons(t testing.TB, text string) (file string, change func(*namesrv.
 func (s *testServer) dialFrom(t testing.TB, addr string) *nstest.Client {
 	t.Helper()
 	c := s.dial(t)
-	c.Write([]byte("PROXY TCP4 " + addr + " 10.0.0.1 4711 9876\r\n"))
+	if strings.Contains(addr, ":") {
+		c.Write([]byte("PROXY TCP6 " + addr + " fd00::1 4711 9876\r\n"))
+	} else {
+		c.Write([]byte("PROXY TCP4 " + addr + " 10.0.0.1 4711 9876\r\n"))
+	}
 	return c
 }
 

@@ -106,16 +106,26 @@ func (s *Server) logKVConfigs(ctx context.Context) {
 // ID: those that the scan may have to close.
 type brokerConns struct {
 	mu   sync.Mutex
-	byID map[uint64]engine.Conn // under mu
+	byID map[uint64]brokerConn // under mu
 }
 
-func (b *brokerConns) add(c engine.Conn) {
+// A brokerConn is one of them.
+type brokerConn struct {
+	engine.Conn
+	account string // that the last registration was let in by; "" if nobody had to look
+}
+
+func (b *brokerConns) add(c engine.Conn, key *accessKey) {
+	with := brokerConn{Conn: c}
+	if key != nil {
+		with.account = key.key
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.byID == nil {
-		b.byID = map[uint64]engine.Conn{}
+		b.byID = map[uint64]brokerConn{}
 	}
-	b.byID[c.ID()] = c
+	b.byID[c.ID()] = with
 }
 
 // remove reports whether id was there.
@@ -127,8 +137,16 @@ func (b *brokerConns) remove(id uint64) bool {
 	return ok
 }
 
+// get returns a connection, nil if it is closed.
 func (b *brokerConns) get(id uint64) engine.Conn {
+	c, _ := b.getWith(id)
+	return c
+}
+
+// getWith returns its account too.
+func (b *brokerConns) getWith(id uint64) (c engine.Conn, account string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.byID[id]
+	with := b.byID[id]
+	return with.Conn, with.account
 }

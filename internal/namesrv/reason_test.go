@@ -69,10 +69,18 @@ func TestEveryReasonIsCounted(t *testing.T) {
 	g := newGate(t)
 	single := brokerA
 	single.Topics = []string{"T"}
-	const keys = "accounts: [{accessKey: a, secretKey: s, rights: all, requireTLS: true}, {accessKey: b, secretKey: s, rights: all, networks: [a]}]\nnetworks: [{name: a, cidr: 10.0.0.1, rights: all}]"
+	const keys = "accounts: [{accessKey: a, secretKey: s, rights: all, requireTLS: true}, {accessKey: b, secretKey: s, rights: all, networks: [a]}, {accessKey: fresh, secretKey: s, rights: all, requireFresh: true}]\nnetworks: [{name: a, cidr: 10.0.0.1, rights: all}]"
 	signed := func(key, secret string) func(*testing.T, *testServer) {
 		return func(t *testing.T, s *testServer) {
 			s.dialFrom(t, "203.0.113.7").Do(nstest.Sign(nstest.Request(codec.ReqGetNamesrvConfig), key, secret))
+		}
+	}
+	fresh := func(at time.Duration, times int) func(*testing.T, *testServer) {
+		return func(t *testing.T, s *testServer) {
+			r := nstest.SignFresh(nstest.Request(codec.ReqGetNamesrvConfig), "fresh", "s", time.Now().Add(at), nonceText(1))
+			for range times {
+				s.dialFrom(t, "203.0.113.7").Do(r)
+			}
 		}
 	}
 	keyed := func(c *namesrv.Config) {
@@ -189,6 +197,18 @@ func TestEveryReasonIsCounted(t *testing.T) {
 			config:  rules("networks: [{name: a, cidr: 10.0.0.1, rights: all}]\nbrokerJoin: {require: \"network:a\", mode: enforce}"),
 			provoke: do(brokerA.Register()),
 		},
+		"pinned": {
+			row: "REGISTER_BROKER",
+			config: func(c *namesrv.Config) {
+				rules("brokerJoin: { pin: enforce }")(c)
+				c.ProxyProtocolTrusted = "127.0.0.1"
+			},
+			provoke: func(t *testing.T, s *testServer) {
+				for _, from := range []string{"10.0.0.1", "10.0.1.1"} {
+					s.dialFrom(t, from).Do(brokerA.Register())
+				}
+			},
+		},
 		"notTheBroker": {
 			row:    "UNREGISTER_BROKER",
 			config: func(c *namesrv.Config) { c.ProxyProtocolTrusted = "127.0.0.1" },
@@ -220,7 +240,12 @@ func TestEveryReasonIsCounted(t *testing.T) {
 		},
 		"keyElsewhere": {row: "GET_NAMESRV_CONFIG", config: keyed, provoke: signed("b", "s")},
 		"keyPlain":     {row: "GET_NAMESRV_CONFIG", config: keyed, provoke: signed("a", "s")},
-		"singleTopic":  {row: "REGISTER_BROKER", provoke: do(single.Register())},
+		"keyNotFresh":  {row: "GET_NAMESRV_CONFIG", config: keyed, provoke: signed("fresh", "s")},
+
+		"staleSignature": {row: "GET_NAMESRV_CONFIG", config: keyed, provoke: fresh(time.Hour, 1)},
+		"replayed":       {row: "GET_NAMESRV_CONFIG", config: keyed, provoke: fresh(0, 2)},
+		"manySignatures": {row: "GET_NAMESRV_CONFIG", config: keyed, prepare: (*namesrv.Server).FillNonces, provoke: fresh(0, 1)},
+		"singleTopic":    {row: "REGISTER_BROKER", provoke: do(single.Register())},
 	}
 	for _, why := range namesrv.Reasons() {
 		t.Run(why, func(t *testing.T) {

@@ -3,6 +3,7 @@ package namesrv
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"gonamesrv/codec"
 	"gonamesrv/route"
@@ -78,14 +79,33 @@ func remarkNoPermission(right rights, why reason, from netip.Addr, preset string
 		return fmt.Sprintf("No permission: %v from %s (%s); see brokerJoin in the accessFile of the name server", right, where, preset)
 	case reasonNotTheBroker:
 		return fmt.Sprintf("No permission: %v from %s (%s); the broker has registered from another address", right, where, preset)
+	case reasonPinned:
+		return fmt.Sprintf("No permission: %v from %s (%s); the broker is registered from another address and is heard, see brokerJoin in the accessFile of the name server", right, where, preset)
 	case reasonUnknownKey, reasonBadSignature, reasonLockedOut: // one text for all, or it would tell which keys there are
 		return fmt.Sprintf("No permission: %v from %s (%s); its signature gives nothing: no account of the accessFile has its key and secret, or too many were wrong", right, where, preset)
 	case reasonKeyElsewhere:
 		return fmt.Sprintf("No permission: %v from %s (%s); the account counts from other networks only", right, where, preset)
 	case reasonKeyPlain:
 		return fmt.Sprintf("No permission: %v from %s (%s); the account counts over TLS only", right, where, preset)
+	case reasonKeyNotFresh:
+		return fmt.Sprintf("No permission: %v from %s (%s); the account counts with the signature nsSign only, as nsctl makes it", right, where, preset)
+	case reasonStaleSignature: // remarkClock follows
+		return fmt.Sprintf("No permission: %v from %s (%s); the time of its nsSign", right, where, preset)
+	case reasonReplayed:
+		return fmt.Sprintf("No permission: %v from %s (%s); its nsSign has been used before", right, where, preset)
+	case reasonManySignatures:
+		return fmt.Sprintf("No permission: %v from %s (%s); the account has used as many nsSign as can be remembered, wait for two minutes", right, where, preset)
 	}
 	return fmt.Sprintf("No permission: %v from %s (%s); see accessFile / accessPreset of the name server", right, where, preset)
+}
+
+// remarkClock says which times of second signatures are taken, both in wall milliseconds.
+func remarkClock(now, since int64) string {
+	return fmt.Sprintf(" must be within %d s of %s, and not before %s", freshMillis/1000, shownMillis(now), shownMillis(since))
+}
+
+func shownMillis(wall int64) string {
+	return time.UnixMilli(wall).UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
 func remarkFileInUse(file string) string {

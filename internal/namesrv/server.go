@@ -68,7 +68,8 @@ type Server struct {
 	changeLog   adminLog
 	audit       *audit.Log // nil when it is off
 	auditLimit  *auditLimit
-	auditFile   fileLock // of audit
+	auditWait   time.Duration // how long the answer to an operator waits for its line, with auditSync
+	auditFile   fileLock      // of audit
 	reloads     reloads
 	logDropped  func() (stderr, file uint64) // set before Run; nil: nobody knows
 	scanned     atomic.Int64                 // when there was a scan, or could have been, by clock; 0 while there is none
@@ -128,6 +129,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if cfg.ClusterTest && cfg.HorizonFile != "" {
 		log.Warn("horizons are not used in cluster-test mode", "horizonFile", cfg.HorizonFile)
 	}
+	s.rules.nonces.since = s.wallMillis()
 	s.tls.reloaded = s.journalReload
 	if trust := s.tls.trust.Load(); trust != nil {
 		s.rules.trusts(trust)

@@ -11,10 +11,11 @@ import (
 )
 
 // TestImports: the program knows name servers by what they answer only, so that it is as
-// good with Java's, and can be built without ours. Tests may start one of ours.
+// good with Java's, and can be built without ours; and how files of audit logs are read.
+// Tests may start one of ours.
 func TestImports(t *testing.T) {
 	t.Parallel()
-	allowed := []string{"gonamesrv/codec", "gonamesrv/internal/client", "gonamesrv/internal/manpage", "gonamesrv/internal/nsdiff", "gonamesrv/internal/nsctl/top"}
+	allowed := []string{"gonamesrv/codec", "gonamesrv/internal/audit", "gonamesrv/internal/client", "gonamesrv/internal/manpage", "gonamesrv/internal/nsdiff", "gonamesrv/internal/nsctl/top"}
 	n := 0
 	for _, dir := range []string{".", "top", "../nsdiff", "../client"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))

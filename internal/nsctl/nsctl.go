@@ -159,7 +159,7 @@ func (c *ctl) commands() []*cobra.Command {
 		// what has happened, and why
 		c.newExplain(), c.newHistory(), c.newEvents(), c.newWatch(), c.newClients(),
 		// what else an operator needs
-		c.newLog(), c.newProtect(), c.newBundle(), c.newProfile(), c.newMan(),
+		c.newAccess(), c.newAudit(), c.newLog(), c.newProtect(), c.newBundle(), c.newProfile(), c.newMan(),
 	}
 }
 

@@ -254,11 +254,15 @@ func (t *tlsFlags) config() (*tls.Config, error) {
 }
 
 // keyFlags are the flags for what requests are signed with.
-type keyFlags struct{ access, secretFile string }
+type keyFlags struct {
+	access, secretFile string
+	fresh              bool
+}
 
 func (k *keyFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&k.access, "access-key", "", "key to sign requests with, of an account of the accessFile")
 	fl.StringVar(&k.secretFile, "secret-key-file", "", "file with its secret")
+	fl.BoolVar(&k.fresh, "fresh", true, "sign code and time too, in nsSign; false where clocks differ by more than a minute")
 }
 
 // maxSecret is how many bytes a secret may have, as in an accessFile.
@@ -285,7 +289,7 @@ func (k *keyFlags) read() (client.Keys, error) {
 	if secret == "" || len(secret) > maxSecret {
 		return client.Keys{}, usage("%s: must have a secret of 1 to %d bytes", k.secretFile, maxSecret)
 	}
-	return client.Keys{Access: k.access, Secret: secret}, nil
+	return client.Keys{Access: k.access, Secret: secret, Fresh: k.fresh}, nil
 }
 
 // hostOf returns the host of host:port, without brackets.

@@ -3,8 +3,11 @@ package nstest
 import (
 	"crypto/hmac"
 	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"slices"
+	"time"
 	"unicode/utf16"
 
 	"gonamesrv/codec"
@@ -45,4 +48,44 @@ func Signature(r *codec.Command, secret string) string {
 	mac.Write([]byte(content))
 	mac.Write(r.Body)
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// SignFresh is Sign with the second signature too, nsSign. nonce is 32 hexadecimal digits.
+func SignFresh(r *codec.Command, key, secret string, at time.Time, nonce string) *codec.Command {
+	fresh := FreshSignature(r, key, secret, at, nonce)
+	r.Ext = append(r.Ext, codec.ExtField{Name: []byte("nsSign"), Value: []byte(fresh)})
+	return Sign(r, key, secret)
+}
+
+// FreshSignature returns the second signature of a request that has no null fields, and no
+// two of one name. It too is written otherwise than what the server verifies with.
+func FreshSignature(r *codec.Command, key, secret string, at time.Time, nonce string) string {
+	fields := map[string]string{"AccessKey": key}
+	for _, f := range r.Ext {
+		fields[string(f.Name)] = string(f.Value)
+	}
+	var names []string
+	for name := range fields {
+		if name != "Signature" && name != "nsSign" {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+	})
+	millis := fmt.Sprint(at.UnixMilli())
+	pieces := []string{"gonamesrv-v1", fmt.Sprint(int32(r.Code)), millis, nonce}
+	for _, name := range names {
+		pieces = append(pieces, name, fields[name])
+	}
+	body := sha256.Sum256(r.Body)
+	pieces = append(pieces, string(body[:]))
+	content := ""
+	for _, p := range pieces {
+		n := len(p)
+		content += string([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}) + p
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(content))
+	return "v1;" + millis + ";" + nonce + ";" + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
