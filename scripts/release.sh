@@ -28,7 +28,9 @@ mkdir -p "$dist"
 dist=$(cd "$dist" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+vcs=auto
 if [ -z "$(git status --porcelain)" ]; then
+	vcs=true # whatever this machine's GOFLAGS say: the version has the commit
 	git clone -q --shared . "$work/source"
 	cd "$work/source"
 else
@@ -42,7 +44,7 @@ bundle() {
 }
 
 # build OS/ARCH
-build() { GOOS=${1%/*} GOARCH=${1#*/} go build -trimpath -ldflags '-s -w' -o "$work/${1/\//-}/" ./cmd/...; }
+build() { GOOS=${1%/*} GOARCH=${1#*/} go build -trimpath -buildvcs=$vcs -ldflags '-s -w' -o "$work/${1/\//-}/" ./cmd/...; }
 
 echo "release: $version, $(go version)"
 for t in $targets; do build "$t"; done
