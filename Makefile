@@ -94,6 +94,19 @@ sbom: ## what each program is made of, in CycloneDX's form, into bin/
 vulncheck: ## known vulnerabilities in what the programs call, by Go's own data (25 MB of the module proxy, once)
 	./scripts/vulncheck.sh
 
+.PHONY: install release packages-test packages-check
+install: build ## install below PREFIX (/usr/local), with SYSCONFDIR (/etc); DESTDIR comes before both
+	DESTDIR="$(DESTDIR)" PREFIX="$(or $(PREFIX),/usr/local)" SYSCONFDIR="$(or $(SYSCONFDIR),/etc)" ./scripts/install.sh
+
+release: ## archives, packages, images, SBOMs and their sums into dist/, the same twice
+	./scripts/release.sh dist
+
+packages-test: ## install, upgrade and purge the packages of dist/ in a bare Debian (needs root, debootstrap)
+	./scripts/packages-test.sh dist
+
+packages-check: ## make a release twice and try all that is in it (needs root, debootstrap, systemd)
+	./scripts/packages-check.sh dist
+
 # Tests that start JVMs for minutes: who may do what, mqadmin's own text, comparing servers.
 LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases|TestNsctlDiff|TestMigrating)$$
 
@@ -116,7 +129,7 @@ soak: ## everything at once for SOAKTIME (10m): nothing may leak, no route may b
 	$(GO) test -tags soak -count=1 -v -timeout 0 ./internal/soak/ -args -time $(SOAKTIME)
 
 clean: ## remove what build made
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15

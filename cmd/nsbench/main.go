@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gonamesrv/bench"
+	"gonamesrv/internal/version"
 )
 
 // Exit codes: scripts tell a slow server from a wrong one.
@@ -53,7 +54,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd := &cobra.Command{
 		Use:           "nsbench",
 		Short:         "Load for RocketMQ name servers",
-		Version:       version(),
+		Version:       version.String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -15,7 +15,7 @@ import (
 // Tests may start one of ours.
 func TestImports(t *testing.T) {
 	t.Parallel()
-	allowed := []string{"gonamesrv/codec", "gonamesrv/internal/audit", "gonamesrv/internal/client", "gonamesrv/internal/manpage", "gonamesrv/internal/nsdiff", "gonamesrv/internal/nsctl/top"}
+	allowed := []string{"gonamesrv/codec", "gonamesrv/internal/audit", "gonamesrv/internal/client", "gonamesrv/internal/manpage", "gonamesrv/internal/nsdiff", "gonamesrv/internal/nsctl/top", "gonamesrv/internal/version"}
 	n := 0
 	for _, dir := range []string{".", "top", "../nsdiff", "../client"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))

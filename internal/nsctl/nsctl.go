@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"gonamesrv/internal/version"
 )
 
 // Exit codes. Scripts go by them; mqadmin's are 0 whatever happens.
@@ -120,7 +122,7 @@ func (c *ctl) root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "nsctl",
 		Short:             "Look into name servers of RocketMQ, and change what they hold",
-		Version:           builtVersion(),
+		Version:           version.String(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.check(cmd) },

@@ -2,7 +2,6 @@ package nsctl
 
 import (
 	"context"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -65,13 +64,4 @@ func (c *ctl) newVersion() *cobra.Command {
 			return outcome(c, answers)
 		}),
 	}
-}
-
-// builtVersion is what nsctl --version says: what the build knows.
-func builtVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "unknown"
-	}
-	return info.Main.Version
 }

@@ -1,4 +1,4 @@
-package namesrv
+package version
 
 import (
 	"runtime/debug"
@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-func TestVersion(t *testing.T) {
+// TestString: the revision is told as far as the build knows it.
+func TestString(t *testing.T) {
 	revision := debug.BuildSetting{Key: "vcs.revision", Value: "27ea9ee4d30b1c0ffee0123456789abcdef01234"}
 	for _, tc := range []struct {
 		info *debug.BuildInfo
@@ -23,7 +24,7 @@ func TestVersion(t *testing.T) {
 			t.Errorf("%+v is %s, want %s", tc.info, got, tc.want)
 		}
 	}
-	if !strings.HasPrefix(Version(), release) {
-		t.Errorf("the version is %s", Version())
+	if !strings.HasPrefix(String(), Release) {
+		t.Errorf("the version is %s", String())
 	}
 }

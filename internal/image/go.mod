@@ -1,0 +1,14 @@
+// What makes the container images, so that the name server's go.mod has what the name
+// server needs.
+module gonamesrv/internal/image
+
+go 1.25.7
+
+require github.com/google/go-containerregistry v0.22.1
+
+require (
+	github.com/klauspost/compress v1.19.2 // indirect
+	github.com/opencontainers/go-digest v1.0.0 // indirect
+	github.com/opencontainers/image-spec v1.1.1 // indirect
+	golang.org/x/sync v0.22.0 // indirect
+)

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs the programs of BIN (bin/) with all that goes with them: below DESTDIR, for
+# PREFIX (/usr/local) and SYSCONFDIR (/etc). `make install` calls it, and so do releases.
+# A configuration that is there stays. OS is the system that it is for, NSCTL a program
+# that runs here and writes its own man pages and completions.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bin=${BIN:-bin}
+prefix=${PREFIX:-/usr/local}
+conf=${SYSCONFDIR:-/etc}/gonamesrv
+os=${OS:-$(go env GOHOSTOS)}
+nsctl=${NSCTL:-$bin/nsctl}
+root=${DESTDIR:-}$prefix
+share=$root/share
+
+# put MODE DIR FILE...
+put() {
+	local mode=$1 dir=$2
+	shift 2
+	install -d -m 755 "$dir"
+	install -m "$mode" "$@" "$dir/"
+}
+
+put 755 "$root/bin" "$bin"/{namesrv,nsctl,nsbench} deploy/bin/*
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/man"
+cp deploy/man/*.1 "$work/man/"
+"$nsctl" man "$work/man"
+gzip -n -9 "$work/man"/*
+put 644 "$share/man/man1" "$work/man"/*
+"$nsctl" completion bash >"$work/nsctl"
+"$nsctl" completion fish >"$work/nsctl.fish"
+"$nsctl" completion zsh >"$work/_nsctl"
+put 644 "$share/bash-completion/completions" "$work/nsctl"
+put 644 "$share/fish/vendor_completions.d" "$work/nsctl.fish"
+put 644 "$share/zsh/site-functions" "$work/_nsctl"
+
+put 644 "$share/gonamesrv/monitoring" deploy/monitoring/{rules.yml,board.json}
+put 644 "$share/doc/gonamesrv" LICENSE README.md CHANGELOG.md docs/LICENCES.md
+GOOS=$os scripts/licences.sh --texts >"$work/THIRD-PARTY-LICENCES.txt"
+put 644 "$share/doc/gonamesrv" "$work/THIRD-PARTY-LICENCES.txt"
+
+install -d -m 750 "${DESTDIR:-}$conf"
+if [ ! -e "${DESTDIR:-}$conf/namesrv.properties" ]; then
+	install -m 640 deploy/namesrv.properties "${DESTDIR:-}$conf/"
+fi
+
+if [ "$os" = linux ]; then
+	sed "s|/usr/bin/namesrv|$prefix/bin/namesrv|; s|/etc/gonamesrv|$conf|" deploy/systemd/gonamesrv.service >"$work/gonamesrv.service"
+	put 644 "$root/lib/systemd/system" "$work/gonamesrv.service"
+	cp deploy/systemd/sysusers.conf "$work/gonamesrv.conf"
+	put 644 "$root/lib/sysusers.d" "$work/gonamesrv.conf"
+fi
