@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -71,6 +70,3 @@ func tcpOf(c net.Conn) (*net.TCPConn, bool) {
 	tcp, ok := c.(*net.TCPConn)
 	return tcp, ok
 }
-
-// errNoPipe is why TLS is not spoken by event loops on other systems.
-var errNoPipe = errors.New("TLS takes a Unix system")

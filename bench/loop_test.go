@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -59,7 +58,7 @@ func TestLoopsWriteTheRest(t *testing.T) {
 					t.Fatalf("piece %d is not what was sent (%v)", i, err)
 				}
 			}
-			if n, err := io.ReadFull(peer, got[:7]); fmt.Sprintf("%s", got[:n]) != "the end" {
+			if n, err := io.ReadFull(peer, got[:7]); string(got[:n]) != "the end" {
 				t.Errorf("behind it comes %q (%v)", got[:n], err)
 			}
 		})

@@ -66,8 +66,10 @@ func sample(t testing.TB, slow int64) *bench.Result {
 		},
 		Phases: []bench.Phase{
 			{Name: "undisturbed", Seconds: 3, Ops: []bench.Operation{
-				{Name: "route", Sent: 6000, Answered: 6000, PerSecond: 2000 / float64(slow), Latency: calm, Histogram: calmHistogram, Bytes: bench.Bytes{Sent: 1e6, Received: 3e6},
-					Pace: &bench.Pace{Lateness: bench.Latency{P50: 12, P99: 80, Max: 200}, FromWrite: bench.Latency{P99: 900}}},
+				{
+					Name: "route", Sent: 6000, Answered: 6000, PerSecond: 2000 / float64(slow), Latency: calm, Histogram: calmHistogram, Bytes: bench.Bytes{Sent: 1e6, Received: 3e6},
+					Pace: &bench.Pace{Lateness: bench.Latency{P50: 12, P99: 80, Max: 200}, FromWrite: bench.Latency{P99: 900}},
+				},
 			}, Server: &bench.Process{CPUSeconds: 0.1, CPUSecondsPerMillion: 16.7}},
 			{Name: "storm", From: 3, Seconds: 3, Ops: []bench.Operation{
 				{

@@ -38,8 +38,12 @@ func TestFreshVectors(t *testing.T) {
 		text string
 		ok   bool
 	}{
-		{wipe(205), freshWipe, true}, {wipe(105), freshRead, true}, {config, freshConfig, true},
-		{wipe(105), freshWipe, false}, {wipe(205), freshRead, false}, {wipe(318), freshConfig, false},
+		{wipe(205), freshWipe, true},
+		{wipe(105), freshRead, true},
+		{config, freshConfig, true},
+		{wipe(105), freshWipe, false},
+		{wipe(205), freshRead, false},
+		{wipe(318), freshConfig, false},
 	} {
 		extended(extended(tc.r, "AccessKey", "ops"), "nsSign", tc.text)
 		for _, form := range []codec.SerializeType{codec.SerializeJSON, codec.SerializeRocketMQ} {

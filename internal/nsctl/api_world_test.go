@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -184,8 +185,16 @@ func compareAPI(t *testing.T, name, got string) {
 	}
 }
 
+// profiling is held by who asks for profiles: the servers of a test share its process,
+// which has one profile of its CPU at a time.
+var profiling sync.Mutex
+
 // runWith runs the program with an environment until ctx ends.
 func runWith(ctx context.Context, stdout, stderr io.Writer, env map[string]string, args ...string) int {
+	if slices.Contains(args, "bundle") || slices.Contains(args, "profile") {
+		profiling.Lock()
+		defer profiling.Unlock()
+	}
 	c := &ctl{
 		stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, env: func(key string) string { return env[key] },
 		now: func() time.Time { return time.Now().UTC() }, bundleSeconds: 1,
