@@ -24,7 +24,7 @@ go mod verify
 scripts/licences.sh --check
 # The code must build on macOS and on arm64 too, with its tests on macOS.
 GOOS=darwin GOARCH=arm64 go vet ./...
-GOOS=linux GOARCH=arm64 go build ./...
+GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -trimpath ./... # as for a release: packages-check has it in its cache then
 
 # The modules of the tests with real brokers and clients, and with a real browser, and of
 # what makes images.
