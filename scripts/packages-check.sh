@@ -90,6 +90,8 @@ images=
 if can "starting images" root ip; then images=$(cd "$dist" && pwd); fi
 GONAMESRV_DIST=$images go -C internal/image test -count=1 ./...
 did "images"
+go -C internal/chart test -count=1 ./...
+did "chart"
 
 ls -l "$dist" | awk 'NR > 1 { printf "%10d  %s\n", $5, $9 }'
 if [ "${#skipped[@]}" -gt 0 ]; then

@@ -90,5 +90,7 @@ case " $targets " in
 	;;
 esac
 
+bundle deploy/helm gonamesrv | gzip -n -9 >"$dist/gonamesrv-chart-$version.tgz"
+bundle deploy kubernetes | gzip -n -9 >"$dist/gonamesrv-kubernetes-$version.tar.gz"
 (cd "$dist" && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
 echo "release: $(wc -l <"$dist/SHA256SUMS") files in $dist"
