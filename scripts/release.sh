@@ -78,8 +78,7 @@ case " $targets " in
 	;;
 esac
 
-case " $targets " in
-*" linux/amd64 "*" linux/arm64 "*)
+if [[ " $targets " == *" linux/amd64 "* && " $targets " == *" linux/arm64 "* ]]; then
 	for arch in amd64 arm64; do scripts/busybox.sh "$arch" "$work/busybox-$arch"; done
 	mkdir "$work/licences"
 	cp "$work/stage-amd64/usr/share/doc/gonamesrv"/{LICENSE,LICENCES.md,THIRD-PARTY-LICENCES.txt} "$work/licences/"
@@ -87,8 +86,7 @@ case " $targets " in
 		-in "$work" -scripts "$PWD/deploy/bin" -out "$dist"
 	bundle "$dist/oci" . >"$dist/gonamesrv-$version-oci.tar"
 	rm -r "$dist/oci"
-	;;
-esac
+fi
 
 bundle deploy/helm gonamesrv | gzip -n -9 >"$dist/gonamesrv-chart-$version.tgz"
 bundle deploy kubernetes | gzip -n -9 >"$dist/gonamesrv-kubernetes-$version.tar.gz"
