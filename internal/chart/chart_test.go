@@ -3,11 +3,14 @@
 package chart
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +23,7 @@ import (
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -50,9 +54,11 @@ type serviceMonitor struct {
 			MatchLabels map[string]string `json:"matchLabels"`
 		} `json:"selector"`
 		Endpoints []struct {
-			Port     string `json:"port"`
-			Path     string `json:"path"`
-			Interval string `json:"interval"`
+			Port      string         `json:"port"`
+			Path      string         `json:"path"`
+			Interval  string         `json:"interval"`
+			Scheme    string         `json:"scheme"`
+			TLSConfig map[string]any `json:"tlsConfig"`
 		} `json:"endpoints"`
 	} `json:"spec"`
 }
@@ -67,15 +73,15 @@ var kinds = map[string]func() any{
 	"monitoring.coreos.com/v1 ServiceMonitor": func() any { return new(serviceMonitor) },
 }
 
-// cases are values that people give the chart: each part of the templates is used by one.
-var cases = []struct{ name, values string }{
-	{"defaults", ``},
-	{"all", `
+// all are values of which each part of the templates is used.
+const all = `
 replicas: 3
 brokers: 4
 image: {repository: registry.example.com/gonamesrv, tag: 1.2.3, pullPolicy: Always}
 imagePullSecrets: [{name: secret}]
-config: {warmStart: shadow, maxTopics: 1000000, selfProtection: "on", orderMessageEnable: true, listenPort: 1}
+config: {warmStart: shadow, maxTopics: 1000000, selfProtection: "on", orderMessageEnable: true}
+adminTokenSecret: people
+secrets: [rights, tls]
 persistence: {enabled: true, size: 2Gi, storageClassName: fast}
 javaOptExt: -Dcom.rocketmq.remoting.frameMaxLength=33554432
 networkPolicy:
@@ -89,16 +95,27 @@ nodeSelector: {disk: ssd}
 tolerations: [{key: k, operator: Exists, effect: NoSchedule}]
 affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: z, operator: Exists}]}]}}}
 priorityClassName: high
-`},
-	{"without a volume", `
-persistence: {enabled: false}
-networkPolicy: {enabled: true}
-serviceMonitor: {enabled: true}
+`
+
+// cases are values that people give the chart.
+var cases = []struct{ name, values string }{
+	{"defaults", ``},
+	{"all", all},
+	{"one", `replicas: 1`},
+	{"three", `replicas: 3`},
+	{"without a volume", `persistence: {enabled: false}`},
+	{"tokens", `adminTokenSecret: people`},
+	{"everybody may connect", `networkPolicy: {enabled: true}`},
+	{"serviceMonitor", `serviceMonitor: {enabled: true}`},
+	{"TLS", `
+config: {adminTlsEnable: true}
+secrets: [tls]
+serviceMonitor: {enabled: true, tlsConfig: {insecureSkipVerify: true}}
 `},
 }
 
-// render makes the documents of the chart, as helm template does, in their order.
-func render(t *testing.T, values string) []string {
+// renderAll makes all files of the chart, by their names.
+func renderAll(t *testing.T, values string) map[string]string {
 	t.Helper()
 	chart, err := loader.Load(source)
 	if err != nil {
@@ -118,15 +135,18 @@ func render(t *testing.T, values string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var names []string
-	for name := range rendered {
-		if path.Ext(name) == ".yaml" {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
+	return rendered
+}
+
+// render makes the documents of the chart, in the order of their files.
+func render(t *testing.T, values string) []string {
+	t.Helper()
+	rendered := renderAll(t, values)
 	var documents []string
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(rendered)) {
+		if path.Ext(name) != ".yaml" {
+			continue
+		}
 		for d := range strings.SplitSeq("\n"+rendered[name], "\n---\n") {
 			if d = strings.TrimSpace(d); d != "" {
 				documents = append(documents, d+"\n")
@@ -136,21 +156,27 @@ func render(t *testing.T, values string) []string {
 	return documents
 }
 
-// decode reads a document as Kubernetes's API server would, and refuses what is misspelt.
-func decode(document string) (any, error) {
+// decode reads a document as Kubernetes's API server does, and refuses fields that are not
+// known, also those in other case, and those that are there twice.
+func decode(document []byte) (any, error) {
+	text, err := yaml.YAMLToJSONStrict(document)
+	if err != nil {
+		return nil, err
+	}
 	var head struct {
 		APIVersion string `json:"apiVersion"`
 		Kind       string `json:"kind"`
 	}
-	if err := yaml.Unmarshal([]byte(document), &head); err != nil {
+	if err := json.UnmarshalCaseSensitivePreserveInts(text, &head); err != nil {
 		return nil, err
 	}
-	make, ok := kinds[head.APIVersion+" "+head.Kind]
+	create, ok := kinds[head.APIVersion+" "+head.Kind]
 	if !ok {
 		return nil, fmt.Errorf("no kind %s %s is known", head.APIVersion, head.Kind)
 	}
-	object := make()
-	return object, yaml.UnmarshalStrict([]byte(document), object)
+	object := create()
+	strict, err := json.UnmarshalStrict(text, object)
+	return object, errors.Join(append(strict, err)...)
 }
 
 // TestLint: helm lint has nothing to say, whatever the values.
@@ -174,7 +200,7 @@ func TestDocuments(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range cases {
 		for _, d := range render(t, c.values) {
-			object, err := decode(d)
+			object, err := decode([]byte(d))
 			if err != nil {
 				t.Errorf("%s: %v:\n%s", c.name, err, d)
 			}
@@ -186,128 +212,53 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// TestDecodeIsStrict: a field that Kubernetes does not know is found, wherever it stands.
+// free are the fields whose keys people choose.
+var free = []string{"annotations", "data", "labels", "limits", "matchLabels", "nodeSelector", "requests", "tlsConfig"}
+
+// TestDecodeIsStrict misspells each field of each document once, and once writes it in
+// another case: all are found.
 func TestDecodeIsStrict(t *testing.T) {
-	for _, field := range []string{"podManagementPolicy", "terminationGracePeriodSeconds", "readOnlyRootFilesystem", "failureThreshold"} {
-		found := false
-		for _, d := range render(t, "") {
-			if strings.Contains(d, field) {
-				found = true
-				if _, err := decode(strings.Replace(d, field, field+"x", 1)); err == nil {
-					t.Errorf("%sx is taken", field)
+	fields := 0
+	for _, d := range render(t, all) {
+		var document map[string]any
+		if err := yaml.Unmarshal([]byte(d), &document); err != nil {
+			t.Fatal(err)
+		}
+		var misspell func(at string, node any)
+		misspell = func(at string, node any) {
+			switch n := node.(type) {
+			case []any:
+				for _, v := range n {
+					misspell(at, v)
+				}
+			case map[string]any:
+				for _, name := range slices.Sorted(maps.Keys(n)) {
+					value := n[name]
+					delete(n, name)
+					for _, wrong := range []string{name + "x", name[1:], strings.ToUpper(name[:1]) + name[1:]} {
+						n[wrong] = value
+						text, err := yaml.Marshal(document)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if _, err := decode(text); err == nil {
+							t.Errorf("%s.%s is taken", at, wrong)
+						}
+						delete(n, wrong)
+					}
+					n[name] = value
+					fields++
+					if at := at + "." + name; !slices.Contains(free, name) && at != "Service.spec.selector" {
+						misspell(at, value)
+					}
 				}
 			}
 		}
-		if !found {
-			t.Errorf("no document has %s", field)
-		}
+		misspell(document["kind"].(string), document)
 	}
-}
-
-// TestFitsTogether: what refers to something by its name or label finds it.
-func TestFitsTogether(t *testing.T) {
-	for _, c := range cases {
-		var set *apps.StatefulSet
-		services, configs := map[string]*core.Service{}, map[string]*core.ConfigMap{}
-		var selectors []map[string]string
-		for _, d := range render(t, c.values) {
-			object, _ := decode(d)
-			switch o := object.(type) {
-			case *apps.StatefulSet:
-				set = o
-				selectors = append(selectors, o.Spec.Selector.MatchLabels)
-			case *core.Service:
-				services[o.Name] = o
-				selectors = append(selectors, o.Spec.Selector)
-			case *core.ConfigMap:
-				configs[o.Name] = o
-			case *policy.PodDisruptionBudget:
-				selectors = append(selectors, o.Spec.Selector.MatchLabels)
-			case *networking.NetworkPolicy:
-				selectors = append(selectors, o.Spec.PodSelector.MatchLabels)
-			case *serviceMonitor:
-				if all := services["gonamesrv-all"]; all != nil && !within(o.Spec.Selector.MatchLabels, all.Labels) {
-					t.Errorf("%s: the ServiceMonitor does not find the service: %v", c.name, o.Spec.Selector)
-				}
-			}
-		}
-		pod := set.Spec.Template
-		for _, s := range selectors {
-			if len(s) < 2 || !within(s, pod.Labels) {
-				t.Errorf("%s: %v does not select pods with %v", c.name, s, pod.Labels)
-			}
-		}
-		if s := services[set.Spec.ServiceName]; s == nil || s.Spec.ClusterIP != core.ClusterIPNone || !s.Spec.PublishNotReadyAddresses {
-			t.Errorf("%s: the service of the set is %+v", c.name, s)
-		}
-		if s := services["gonamesrv"]; s == nil || s.Spec.PublishNotReadyAddresses {
-			t.Errorf("%s: the service of clients is %+v", c.name, s)
-		}
-		volumes := map[string]bool{}
-		for _, v := range pod.Spec.Volumes {
-			volumes[v.Name] = true
-			if v.ConfigMap != nil && configs[v.ConfigMap.Name] == nil {
-				t.Errorf("%s: no ConfigMap %s", c.name, v.ConfigMap.Name)
-			}
-		}
-		for _, v := range set.Spec.VolumeClaimTemplates {
-			if volumes[v.Name] {
-				t.Errorf("%s: the volume %s is there twice", c.name, v.Name)
-			}
-			volumes[v.Name] = true
-		}
-		for _, m := range pod.Spec.Containers[0].VolumeMounts {
-			if !volumes[m.Name] {
-				t.Errorf("%s: no volume %s", c.name, m.Name)
-			}
-		}
-		ports := map[string]bool{}
-		for _, p := range pod.Spec.Containers[0].Ports {
-			ports[p.Name] = true
-		}
-		for _, s := range services {
-			for _, p := range s.Spec.Ports {
-				if !ports[p.TargetPort.StrVal] {
-					t.Errorf("%s: no port %v", c.name, p.TargetPort)
-				}
-			}
-		}
+	if fields < 200 {
+		t.Errorf("only %d fields have been misspelt", fields)
 	}
-}
-
-// within reports whether all labels are among others.
-func within(some, all map[string]string) bool {
-	for k, v := range some {
-		if all[k] != v {
-			return false
-		}
-	}
-	return true
-}
-
-// TestConfig: keys of the values are in the configuration as they were given, and those
-// that the chart depends upon have the last word.
-func TestConfig(t *testing.T) {
-	for _, d := range render(t, cases[1].values) {
-		object, _ := decode(d)
-		if m, ok := object.(*core.ConfigMap); ok {
-			want := `listenPort=1
-maxTopics=1000000
-orderMessageEnable=true
-selfProtection=on
-warmStart=shadow
-readyMinBrokers=4
-listenPort=9876
-adminServerPort=19876
-adminBindAddress=0.0.0.0
-`
-			if got := m.Data["namesrv.properties"]; got != want {
-				t.Errorf("the configuration is\n%swant\n%s", got, want)
-			}
-			return
-		}
-	}
-	t.Error("no ConfigMap")
 }
 
 // TestWrongValues: values that are misspelt are refused.
@@ -316,7 +267,11 @@ func TestWrongValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, values := range []string{"replica: 3", "replicas: 0", "image: {repo: x}", "brokers: many", "persistence: {enabled: maybe}"} {
+	for _, values := range []string{
+		"replica: 3", "replicas: 0", "image: {repo: x}", "brokers: many", "persistence: {enabled: maybe}",
+		"config: {listenPort: 1}", "config: {adminTokenFile: /x}", "config: {adminAnonymousRemote: none}",
+		`config: {warmStart: "on\nlistenPort=1"}`, `config: {"a\nb": 1}`, "config: {maxTopics: 1.5}", "secrets: [../x]",
+	} {
 		given, err := chartutil.ReadValues([]byte(values))
 		if err != nil {
 			t.Fatal(err)
@@ -327,13 +282,20 @@ func TestWrongValues(t *testing.T) {
 	}
 }
 
-// TestManifests makes sure that the manifests are the chart's, with its defaults.
+// TestManifests makes sure that the manifests are the chart's, with its defaults. With
+// -update it writes them, and the version into the chart.
 func TestManifests(t *testing.T) {
+	if *update {
+		writeVersion(t)
+	}
 	want := manifestsHead
 	for _, d := range render(t, "") {
 		want += "---\n" + d
 	}
 	if *update {
+		if err := os.MkdirAll(filepath.Dir(manifests), 0o755); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(manifests, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -341,5 +303,27 @@ func TestManifests(t *testing.T) {
 	got, err := os.ReadFile(manifests)
 	if err != nil || string(got) != want {
 		t.Errorf("%s is not what make kubernetes makes: %v", filepath.Base(manifests), err)
+	}
+}
+
+// writeVersion writes the version of the programs into the chart.
+func writeVersion(t *testing.T) {
+	t.Helper()
+	code, err := os.ReadFile("../version/version.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := regexp.MustCompile(`(?m)^const Release = "(.*)"$`).FindSubmatch(code)
+	if release == nil {
+		t.Fatal("version.go has no version")
+	}
+	file := source + "/Chart.yaml"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = regexp.MustCompile(`(?m)^(version|appVersion): .*$`).ReplaceAll(text, []byte("${1}: "+string(release[1])))
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
