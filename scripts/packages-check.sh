@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a release twice, which must be the same, and tries what is in it: the unit, the
-# packages in a bare Debian, the images. What this machine cannot do is left
+# packages in a bare Debian, the images, the chart. What this machine cannot do is left
 # out, and said; in CI it is an error.
 # usage: packages-check.sh [DIST]    (dist)
 set -euo pipefail
@@ -90,7 +90,7 @@ images=
 if can "starting images" root ip; then images=$(cd "$dist" && pwd); fi
 GONAMESRV_DIST=$images go -C internal/image test -count=1 ./...
 did "images"
-go -C internal/chart test -count=1 ./...
+GONAMESRV_DIST=$images go -C internal/chart test -count=1 ./...
 did "chart"
 
 ls -l "$dist" | awk 'NR > 1 { printf "%10d  %s\n", $5, $9 }'

@@ -306,6 +306,31 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+// TestArchive: Helm reads the archive of the release in the folder GONAMESRV_DIST, and it is
+// this chart.
+func TestArchive(t *testing.T) {
+	dist := os.Getenv("GONAMESRV_DIST")
+	if dist == "" {
+		t.Skip("GONAMESRV_DIST names no folder with a release")
+	}
+	files := func(place string) map[string]string {
+		t.Helper()
+		chart, err := loader.Load(place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := map[string]string{"version": chart.Metadata.Version}
+		for _, f := range chart.Raw {
+			files[f.Name] = string(f.Data)
+		}
+		return files
+	}
+	want := files(source)
+	if got := files(filepath.Join(dist, "gonamesrv-chart-"+want["version"]+".tgz")); !maps.Equal(got, want) {
+		t.Errorf("the archive has other files: %v", slices.Sorted(maps.Keys(got)))
+	}
+}
+
 // writeVersion writes the version of the programs into the chart.
 func writeVersion(t *testing.T) {
 	t.Helper()
