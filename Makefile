@@ -94,7 +94,7 @@ sbom: ## what each program is made of, in CycloneDX's form, into bin/
 vulncheck: ## known vulnerabilities in what the programs call, by Go's own data (25 MB of the module proxy, once)
 	./scripts/vulncheck.sh
 
-.PHONY: install release packages-test packages-check
+.PHONY: install release packages-test packages-check kubernetes
 install: build ## install below PREFIX (/usr/local), with SYSCONFDIR (/etc); DESTDIR comes before both
 	DESTDIR="$(DESTDIR)" PREFIX="$(or $(PREFIX),/usr/local)" SYSCONFDIR="$(or $(SYSCONFDIR),/etc)" ./scripts/install.sh
 
@@ -106,6 +106,9 @@ packages-test: ## install, upgrade and purge the packages of dist/ in a bare Deb
 
 packages-check: ## make a release twice and try all that is in it (needs root, debootstrap, systemd)
 	./scripts/packages-check.sh dist
+
+kubernetes: ## write deploy/kubernetes, the manifests without Helm, anew
+	$(GO) -C internal/chart test -count=1 -run TestManifests . -update
 
 # Tests that start JVMs for minutes: who may do what, mqadmin's own text, comparing servers.
 LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases|TestNsctlDiff|TestMigrating)$$

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a release twice, which must be the same, and tries what is in it: the unit, the
-# packages in a bare Debian, the images. What this machine cannot do is left
+# packages in a bare Debian, the images, the chart. What this machine cannot do is left
 # out, and said; in CI it is an error.
 # usage: packages-check.sh [DIST]    (dist)
 set -euo pipefail
@@ -74,9 +74,8 @@ scripts/release.sh "$dist"
 did "release"
 installed
 did "make install, archive and package have the same files"
-again
-diff -r "$dist" "$work/again"
-did "the same twice"
+again >"$work/again.log" 2>&1 & # meanwhile the others, which wait half of the time
+again=$!
 
 if can "the unit" systemd-analyze; then
 	unit
@@ -90,6 +89,11 @@ images=
 if can "starting images" root ip; then images=$(cd "$dist" && pwd); fi
 GONAMESRV_DIST=$images go -C internal/image test -count=1 ./...
 did "images"
+GONAMESRV_DIST=$images go -C internal/chart test -count=1 ./...
+did "chart"
+wait "$again" || { cat "$work/again.log"; exit 1; }
+diff -r "$dist" "$work/again"
+did "the same twice"
 
 ls -l "$dist" | awk 'NR > 1 { printf "%10d  %s\n", $5, $9 }'
 if [ "${#skipped[@]}" -gt 0 ]; then

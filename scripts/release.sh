@@ -55,31 +55,37 @@ nsctl=$work/${host/\//-}/nsctl
 # The mail address is asked for by the form; nobody answers there.
 export MAINTAINER="gonamesrv <root@localhost>"
 
-for t in $targets; do
-	os=${t%/*} arch=${t#*/}
-	name=gonamesrv-$version-$os-$arch
+# pack OS/ARCH makes the archive and the packages of one target.
+pack() {
+	local os=${1%/*} arch=${1#*/} form
+	local name=gonamesrv-$version-$os-$arch archive=$work/archive-$os-$arch
 	# The archive can be unpacked anywhere; the unit in it is for /usr/local.
-	BIN=$work/$os-$arch NSCTL=$nsctl OS=$os DESTDIR=$work/archive PREFIX=/usr/local SYSCONFDIR=/usr/local/etc scripts/install.sh
-	mv "$work/archive/usr/local" "$work/archive/$name"
-	bundle "$work/archive" "$name" | gzip -n -9 >"$dist/$name.tar.gz"
-	rm -rf "$work/archive"
-	[ "$os" = linux ] || continue
+	BIN=$work/$os-$arch NSCTL=$nsctl OS=$os DESTDIR=$archive PREFIX=/usr/local SYSCONFDIR=/usr/local/etc scripts/install.sh
+	mv "$archive/usr/local" "$archive/$name"
+	bundle "$archive" "$name" | gzip -n -9 >"$dist/$name.tar.gz"
+	rm -rf "$archive"
+	[ "$os" = linux ] || return 0
 	export STAGE=$work/stage-$arch ARCH=$arch VERSION=$version
 	BIN=$work/$os-$arch NSCTL=$nsctl OS=$os DESTDIR=$STAGE PREFIX=/usr scripts/install.sh
 	find "$STAGE" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 	for form in deb rpm; do
 		scripts/nfpm.sh package -f deploy/packages/nfpm.yaml -p "$form" -t "$dist/" >/dev/null
 	done
+}
+
+# Side by side: most of it is gzip, which takes one processor.
+jobs=()
+for t in $targets; do
+	pack "$t" &
+	jobs+=($!)
 done
+if [[ " $targets " == *" linux/amd64 "* ]]; then
+	scripts/sbom.sh "$work/linux-amd64" "$dist" "-$version" &
+	jobs+=($!)
+fi
+for job in "${jobs[@]}"; do wait "$job"; done
 
-case " $targets " in
-*" linux/amd64 "*)
-	scripts/sbom.sh "$work/linux-amd64" "$dist" "-$version"
-	;;
-esac
-
-case " $targets " in
-*" linux/amd64 "*" linux/arm64 "*)
+if [[ " $targets " == *" linux/amd64 "* && " $targets " == *" linux/arm64 "* ]]; then
 	for arch in amd64 arm64; do scripts/busybox.sh "$arch" "$work/busybox-$arch"; done
 	mkdir "$work/licences"
 	cp "$work/stage-amd64/usr/share/doc/gonamesrv"/{LICENSE,LICENCES.md,THIRD-PARTY-LICENCES.txt} "$work/licences/"
@@ -87,8 +93,9 @@ case " $targets " in
 		-in "$work" -scripts "$PWD/deploy/bin" -out "$dist"
 	bundle "$dist/oci" . >"$dist/gonamesrv-$version-oci.tar"
 	rm -r "$dist/oci"
-	;;
-esac
+fi
 
+bundle deploy/helm gonamesrv | gzip -n -9 >"$dist/gonamesrv-chart-$version.tgz"
+bundle deploy kubernetes | gzip -n -9 >"$dist/gonamesrv-kubernetes-$version.tar.gz"
 (cd "$dist" && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
 echo "release: $(wc -l <"$dist/SHA256SUMS") files in $dist"

@@ -1,6 +1,7 @@
 package version
 
 import (
+	"os"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -26,5 +27,24 @@ func TestString(t *testing.T) {
 	}
 	if !strings.HasPrefix(String(), Release) {
 		t.Errorf("the version is %s", String())
+	}
+}
+
+// TestVersionIsWrittenOnce makes sure that the files which must have the version in them,
+// since nobody makes them anew, have this one.
+func TestVersionIsWrittenOnce(t *testing.T) {
+	for file, lines := range map[string][]string{
+		"helm/gonamesrv/Chart.yaml": {"version: " + Release, "appVersion: " + Release},
+		"kubernetes/gonamesrv.yaml": {`          image: "gonamesrv:` + Release + `"`},
+	} {
+		text, err := os.ReadFile("../../deploy/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines {
+			if !strings.Contains("\n"+string(text), "\n"+line+"\n") {
+				t.Errorf("%s does not have the line %q", file, line)
+			}
+		}
 	}
 }
