@@ -155,6 +155,7 @@ func TestDocumentsNameCommands(t *testing.T) {
 			named++
 			cmd, rest, err := (&ctl{env: func(string) string { return "" }}).root().Find(args)
 			if err == nil {
+				cmd.InitDefaultVersionFlag()
 				err = cmd.ParseFlags(rest)
 			}
 			switch {
