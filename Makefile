@@ -5,7 +5,7 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
-.PHONY: all build man run demo test test-one-cpu test-race fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics configuration monitoring licences sbom vulncheck browser pictures interop interop-long interop-ecosystem trials soak clean help
+.PHONY: all build man run demo test test-one-cpu test-race race-bench fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics configuration monitoring licences sbom vulncheck browser pictures interop interop-long interop-ecosystem trials soak clean help
 
 all: test lint ## test and lint
 
@@ -24,11 +24,15 @@ demo: build ## five minutes of a server and a simulated cluster, to look at in a
 # Packages without a goroutine, a lock or an atomic, in which the race detector
 # has nothing to find: TestSerialPackages in docs makes sure of that.
 SERIAL := bench/report docs
-RACING := $(foreach p,$(SERIAL),-e gonamesrv/$(p))
 
 # Tools of people, whose tests say the same on one CPU and on two. They run with the race
 # detector only.
-ANYWHERE := bench bench/compare bench/launch cmd/nsbench internal/meter internal/nsdiff
+ANYWHERE := bench/compare bench/launch internal/meter internal/nsdiff
+
+# The load generator, whose tests take minutes with the race detector. `make race-bench`
+# takes them.
+LOADING := bench cmd/nsbench
+RACING := $(foreach p,$(SERIAL) $(LOADING),-e gonamesrv/$(p))
 ON_ONE := $(foreach p,$(ANYWHERE),-e gonamesrv/$(p))
 
 # What takes longest begins first: nothing shall run alone in the end.
@@ -40,11 +44,14 @@ test: ## unit and socket tests, on one CPU and with the race detector, side by s
 # The tests have one CPU each; the compiler, and packages among themselves, all. Four
 # packages at a time, since most of them wait more than they compute.
 test-one-cpu:
-	$(GO) test -count=1 -timeout 30m -p 4 -exec 'env GOMAXPROCS=1' $(LONGEST) $$($(GO) list ./... | grep -vxF $(ON_ONE))
+	$(GO) test -count=1 -timeout 30m -p 4 -exec 'env GOMAXPROCS=1' ./bench $(LONGEST) $$($(GO) list ./... | grep -vxF $(ON_ONE))
 
 # What vet has to say it says to the other, and to lint.
 test-race:
-	$(GO) test -count=1 -timeout 30m -p 4 -race -vet=off ./bench $(LONGEST) $$($(GO) list ./... | grep -vxF $(RACING))
+	$(GO) test -count=1 -timeout 30m -p 4 -race -vet=off $(LONGEST) $$($(GO) list ./... | grep -vxF $(RACING))
+
+race-bench: ## the load generator's tests with the race detector, which make test leaves out
+	$(GO) test -count=1 -timeout 30m -race $(addprefix ./,$(LOADING))
 
 fuzz: ## run each fuzzer for FUZZTIME (30s)
 	./scripts/fuzz.sh $(FUZZTIME)

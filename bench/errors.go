@@ -136,8 +136,9 @@ func (r *run) judgeKinds(limits ErrorLimits) (failures []string) {
 			leave bool
 		}{
 			{"refused (SYSTEM_BUSY)", c.Refused, limits.Refused, false},
-			// After an event connections may be on their way back.
-			{"not answered, or not sent", c.Missing, limits.Missing, r.event != ""},
+			// After an event connections may be on their way back, and who interrupts
+			// a run may end the server too.
+			{"not answered, or not sent", c.Missing, limits.Missing, r.event != "" || r.res.Interrupted},
 		} {
 			if !kind.leave && over(kind.n, c.Requests, kind.limit) {
 				failures = append(failures, fmt.Sprintf("%s: %d of %d requests were %s, that is %.3g %%, and at most %g %% may be",
