@@ -15,6 +15,9 @@ func TestContinuousIntegration(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^(?:code|peers|products)=\(([a-z -]+)\)`).FindAllStringSubmatch(read(t, "../.ci/run"), -1) {
 		asked = append(asked, strings.Fields(m[1])...)
 	}
+	if strings.Contains(read(t, "../.ci/run"), "\n\tmake test\n") {
+		asked = append(asked, "test")
+	}
 	if len(asked) < 5 {
 		t.Fatalf("only %d targets found: %q", len(asked), asked)
 	}
