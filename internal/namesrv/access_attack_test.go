@@ -74,8 +74,8 @@ func TestAttackRefusalsCostTheSame(t *testing.T) {
 		return n
 	}
 	few, many, large := count(10, 0), count(9_900, 0), count(10, 15<<20)
-	// One more may be a pool that the collector has emptied.
-	if many > few+1 || large > few+1 || few > 20 {
+	// A few more may be pools: the race detector empties them as it likes.
+	if many > few+10 || large > few+10 || few > 20 {
 		t.Errorf("%v allocations with few rules, %v with many, %v with a large body", few, many, large)
 	}
 }
