@@ -90,7 +90,7 @@ func TestInterruptedWithServer(t *testing.T) {
 	var once sync.Once
 	f := startFake(t, func(req *codec.Command, _ *codec.Reply) bool {
 		if stop(req) {
-			once.Do(func() { cancel(); go end() })
+			once.Do(func() { cancel(); end() }) // so this one is not answered
 		}
 		return true
 	})
@@ -113,7 +113,13 @@ func TestInterruptedWithServer(t *testing.T) {
 		}
 	})
 	sc := scenario(t, "route", "duration", "1h", "warmup", "0s")
-	res, err := bench.Run(ctx, sc, at(l.Addr().String()), nil)
+	opt := at(l.Addr().String())
+	limits, err := bench.ParseErrorLimits("missing=0") // so that one would be too many
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.MaxErrors = &limits
+	res, err := bench.Run(ctx, sc, opt, nil)
 	if !errors.Is(err, bench.ErrInterrupted) || res == nil || !res.OK {
 		t.Fatalf("got %+v, %v", res, err)
 	}
