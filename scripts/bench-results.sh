@@ -7,8 +7,9 @@
 # are left out, and the script fails in the end.
 #
 # BENCH_ROUNDS, BENCH_DURATION, BENCH_WARMUP and BENCH_JVM_WARMUP change the
-# lengths, BENCH_JAVA the releases ("" is none), BENCH_ONLY takes the sets whose
-# name it matches as a regular expression, BENCH_FLAGS are added to each.
+# lengths, BENCH_JAVA the releases ("" is none), BENCH_OTHER names one more server
+# as `nsbench compare --command` does, BENCH_ONLY takes the sets whose name it
+# matches as a regular expression, BENCH_FLAGS are added to each.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -24,7 +25,8 @@ mkdir -p "$dir" || exit 1
 
 failed=()
 # bench NAME floor|none|since5 SCENARIO FLAG...: with the floor or not, or
-# without releases before 5.0, which do not know the request.
+# without releases before 5.0, which do not know the request. What only asks
+# leaves a server as it was, which is kept for all rounds then.
 bench() {
 	local name=$1 servers=(--namesrv bin/namesrv) release
 	[[ $name =~ ${BENCH_ONLY:-.} ]] || return 0
@@ -32,10 +34,12 @@ bench() {
 	for release in ${BENCH_JAVA-5.5.0 4.9.7}; do
 		[[ $2 == since5 && $release == 4.* ]] || servers+=(--java "$release")
 	done
+	[ -z "${BENCH_OTHER:-}" ] || servers+=(--command "$BENCH_OTHER")
 	if [ ${#servers[@]} -le 2 ]; then
 		echo "== $name: nobody to compare with"
 		return 0
 	fi
+	[[ $name =~ ^(route|miss$|heartbeat) ]] && servers+=(--keep)
 	shift 2
 	echo "== $name: $*"
 	case $1 in # these have lengths of their own

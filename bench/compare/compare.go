@@ -19,6 +19,11 @@ type Options struct {
 	Servers  []launch.Spec
 	Base     int // index of the server that ratios are taken to
 
+	// Keep starts each server once and keeps it for all rounds, stopped while
+	// others are measured, so that a JVM compiles once. Otherwise each turn starts
+	// its server anew.
+	Keep bool
+
 	// JVMWarmUp is how long a JVM is loaded with the same scenario before each
 	// measured run, so that it has compiled its code, where the run's own warm-up
 	// does not see to that: see bench.Scenario.WarmsUp. 0 leaves it out.
@@ -80,7 +85,8 @@ type comparer struct {
 	Options
 	progress   func(Progress)
 	out        *Comparison
-	replyBytes int // of the first server's replies, on average
+	replyBytes int             // of the first server's replies, on average
+	kept       map[int]Started // by index of Servers, with Keep
 }
 
 // Run compares. progress may be nil. Like bench.Run it fails with
@@ -106,14 +112,14 @@ func Run(ctx context.Context, opt Options, progress func(Progress)) (*Comparison
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	c := &comparer{Options: opt, progress: progress, out: &Comparison{
+	c := &comparer{Options: opt, progress: progress, kept: map[int]Started{}, out: &Comparison{
 		Kind: Kind, Format: Format, Scenario: opt.Scenario, Seed: opt.Seed, Rounds: opt.Rounds, Started: time.Now(),
-		Command: opt.Command, Base: opt.Base,
+		Command: opt.Command, Base: opt.Base, Kept: opt.Keep,
 	}}
 	for _, s := range opt.Servers {
 		c.out.Servers = append(c.out.Servers, Server{Name: s.Name, JVM: s.JVM, Floor: s.Floor})
 	}
-	err := c.rounds(ctx)
+	err := errors.Join(c.rounds(ctx), c.closeKept())
 	if err != nil && ctx.Err() != nil {
 		c.out.Interrupted = true
 		if !errors.Is(err, bench.ErrInterrupted) {
@@ -183,22 +189,18 @@ func (c *comparer) order(round int) []int {
 	return order
 }
 
-// turn is one server's turn in one round: started anew, warmed up, measured,
-// ended.
+// turn is one server's turn in one round: taken, warmed up, measured, put back.
 func (c *comparer) turn(ctx context.Context, i, round int) (err error) {
-	spec := c.Servers[i]
-	if spec.Floor && c.Floor != nil {
-		if spec, err = c.Floor(spec.Name, c.replyBytes); err != nil {
-			return err
-		}
-	}
-	s, err := c.Start(ctx, spec)
+	s, anew, err := c.take(ctx, i)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	first := s.FirstReply().Seconds()
-	if spec.JVM && c.JVMWarmUp > 0 && !c.Scenario.WarmsUp() {
+	defer func() { err = errors.Join(err, c.putBack(i, s)) }()
+	spec, first := c.Servers[i], 0.0
+	if anew {
+		first = s.FirstReply().Seconds()
+	}
+	if anew && spec.JVM && c.JVMWarmUp > 0 && !c.Scenario.WarmsUp() {
 		warm := c.Scenario
 		warm.Stages = nil
 		warm.Params.Duration, warm.Params.Warmup, warm.Params.Requests = bench.Duration(c.JVMWarmUp), 0, 0

@@ -30,8 +30,8 @@ type fakeServer struct {
 
 func (f *fakeServer) Start(context.Context) error { return nil }
 func (f *fakeServer) Kill() error                 { return nil }
-func (f *fakeServer) Pause() error                { return nil }
-func (f *fakeServer) Resume() error               { return nil }
+func (f *fakeServer) Pause() error                { *f.log = append(*f.log, "pause "+f.name); return nil }
+func (f *fakeServer) Resume() error               { *f.log = append(*f.log, "resume "+f.name); return nil }
 func (f *fakeServer) Target() bench.Target {
 	return bench.Target{Name: f.name, Address: "127.0.0.1:1", PID: 7}
 }
@@ -123,6 +123,46 @@ func TestOrder(t *testing.T) {
 	}
 	if f := find(t, c, "measured", "route p99"); f.More || math.Abs(f.Servers[1].Ratio.Median-1/1.5) > 1e-9 {
 		t.Errorf("p99 %+v", f)
+	}
+}
+
+// TestKeep starts each server once, stops it while others are measured, and lets it
+// go on before it is to end.
+func TestKeep(t *testing.T) {
+	var log []string
+	opt := fakes(&log, "ours", "java 5", "floor")
+	opt.Keep, opt.JVMWarmUp = true, 3*time.Second
+	opt.Scenario.Params.Warmup = bench.Warmup(time.Second)
+	c, err := Run(t.Context(), opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"start ours", "load ours seed 7 for 10s", "pause ours",
+		"start java 5", "warm java 5 seed 7 for 3s", "load java 5 seed 7 for 10s", "pause java 5",
+		"start floor of 500", "load floor floor seed 7 for 10s", "pause floor of 500",
+		"resume floor of 500", "load floor floor seed 8 for 10s", "pause floor of 500",
+		"resume java 5", "load java 5 seed 8 for 10s", "pause java 5",
+		"resume ours", "load ours seed 8 for 10s", "pause ours",
+	}
+	if n := min(len(want), len(log)); !slices.Equal(log[:n], want) {
+		t.Errorf("order\n%s\nwant\n%s", strings.Join(log, "\n"), strings.Join(want, "\n"))
+	} else if ends := log[n:]; len(ends) != 6 {
+		t.Errorf("they end with %q", ends)
+	} else {
+		for _, name := range []string{"ours", "java 5", "floor of 500"} {
+			if r, e := slices.Index(ends, "resume "+name), slices.Index(ends, "close "+name); r < 0 || e != r+1 {
+				t.Errorf("%s ends with %q", name, ends)
+			}
+		}
+	}
+	if !c.Kept {
+		t.Error("the comparison does not say that servers were kept")
+	}
+	for _, turn := range c.Turns {
+		if first := turn.FirstReplySeconds > 0; first != (turn.Round == 1 && !turn.WarmUp) {
+			t.Errorf("turn of round %d, warm-up %v, started for %g s", turn.Round, turn.WarmUp, turn.FirstReplySeconds)
+		}
 	}
 }
 

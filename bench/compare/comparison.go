@@ -30,6 +30,9 @@ type Comparison struct {
 
 	Servers []Server `json:"servers"` // in the order in which they take turns
 	Base    int      `json:"base"`    // index of the server that ratios are taken to
+	// Kept says that each server was started once and stopped while others were
+	// measured, not started anew for each turn.
+	Kept    bool     `json:"kept,omitempty"`
 	Turns   []Turn   `json:"turns"`   // in their order
 	Figures []Figure `json:"figures"` // what follows from Turns
 

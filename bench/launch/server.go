@@ -35,7 +35,7 @@ type Server struct {
 // New makes a server that is not started yet. Close it also when Start fails.
 func New(ctx context.Context, spec Spec) (*Server, error) {
 	s := &Server{spec: spec, target: spec.running}
-	if s.runsAlready() {
+	if s.spec.RunsAlready() {
 		return s, nil
 	}
 	var err error
@@ -56,8 +56,6 @@ func New(ctx context.Context, spec Spec) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) runsAlready() bool { return s.spec.running.Address != "" }
-
 // Target describes the server; the process id is that of the last start.
 func (s *Server) Target() bench.Target { return s.target }
 
@@ -69,7 +67,7 @@ func (s *Server) FirstReply() time.Duration { return s.firstReply }
 // Start only makes sure that it answers.
 func (s *Server) Start(ctx context.Context) error {
 	begun := time.Now()
-	if !s.runsAlready() {
+	if !s.spec.RunsAlready() {
 		if err := s.exec(); err != nil {
 			return fmt.Errorf("%s: start: %w", s.spec.Name, err)
 		}
@@ -77,7 +75,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.await(ctx); err != nil {
 		return fmt.Errorf("%s: %w%s", s.spec.Name, err, s.Tail())
 	}
-	if !s.runsAlready() {
+	if !s.spec.RunsAlready() {
 		s.firstReply = time.Since(begun)
 	}
 	return nil
@@ -202,7 +200,7 @@ var errEnded = errors.New("the server has ended")
 // they are gone. It does not kill a
 // server that ran before us.
 func (s *Server) Kill() error {
-	if s.runsAlready() {
+	if s.spec.RunsAlready() {
 		return fmt.Errorf("%s: was not started here and is not killed here", s.spec.Name)
 	}
 	if s.cmd != nil {
@@ -222,7 +220,7 @@ func (s *Server) Pause() error { return s.stop(group.Pause) }
 func (s *Server) Resume() error { return s.stop(group.Resume) }
 
 func (s *Server) stop(signal func(pid int) error) error {
-	if s.runsAlready() || s.cmd == nil {
+	if s.spec.RunsAlready() || s.cmd == nil {
 		return fmt.Errorf("%s: was not started here and is not stopped here", s.spec.Name)
 	}
 	return signal(s.cmd.Process.Pid)

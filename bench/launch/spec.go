@@ -44,10 +44,14 @@ func Address(addr string, pid int) (Spec, error) {
 	return Spec{Name: addr, running: bench.Target{Name: addr, Address: addr, PID: pid}}, nil
 }
 
+// RunsAlready reports whether the server is said to run already: it is neither
+// started, stopped nor ended here.
+func (s Spec) RunsAlready() bool { return s.running.Address != "" }
+
 // Reach makes sure that a server which is said to run already is there. Of one that
 // is to be started it says nothing.
 func (s Spec) Reach(ctx context.Context, within time.Duration) error {
-	if s.running.Address == "" {
+	if !s.RunsAlready() {
 		return nil
 	}
 	return bench.Reach(ctx, s.running.Address, within)

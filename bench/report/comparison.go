@@ -34,13 +34,21 @@ func comparisonSheet(c *compare.Comparison) Sheet {
 	return s
 }
 
+// started says whether the servers of all turns are the same processes.
+func started(c *compare.Comparison) string {
+	if c.Kept {
+		return "each started once and stopped while others were measured"
+	}
+	return "each started anew"
+}
+
 func comparisonFacts(c *compare.Comparison, names []string) []string {
 	var facts []string
 	if c.Interrupted {
 		facts = append(facts, fmt.Sprintf("interrupted: after %d of %d turns; figures count no other", whole(c), c.Rounds*len(c.Servers)))
 	}
 	facts = append(facts,
-		fmt.Sprintf("servers: %s, in turn, %d rounds, each started anew; ratios to %s", strings.Join(names, ", "), c.Rounds, names[c.Base]),
+		fmt.Sprintf("servers: %s, in turn, %d rounds, %s; ratios to %s", strings.Join(names, ", "), c.Rounds, started(c), names[c.Base]),
 		fmt.Sprintf("scenario: %s; %s", params(c.Scenario), seeds(c)))
 	if r := firstResult(c); r != nil {
 		for _, s := range r.Streams {
@@ -58,7 +66,11 @@ func comparisonFacts(c *compare.Comparison, names []string) []string {
 	}
 	for i, n := range names {
 		if secs, ok := warm[i]; ok {
-			facts = append(facts, fmt.Sprintf("warm-up: before each run %s was loaded in the same way for %s s, which no figure counts", n, digits(secs)))
+			which := "each"
+			if c.Kept {
+				which = "its first"
+			}
+			facts = append(facts, fmt.Sprintf("warm-up: before %s run %s was loaded in the same way for %s s, which no figure counts", which, n, digits(secs)))
 		}
 	}
 	facts = append(facts, warmupLines(c, names)...)

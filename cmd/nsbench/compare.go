@@ -24,6 +24,7 @@ type compareCommand struct {
 	servers   []serverFlag // in the order given
 	base      string
 	rounds    int
+	keep      bool
 	jvmWarmUp time.Duration
 	jvmFlags  string
 }
@@ -58,8 +59,8 @@ func newCompareCommand() *cobra.Command {
 		Long: "Compare runs a scenario against two or more servers in turn, round after round, each round with a seed of its own,\n" +
 			"and prints the ratios of their figures with their intervals: it says who is better only where the interval does not\n" +
 			"span 1, and after 5 rounds. The servers take turns in the order of their flags, and the other way round in every\n" +
-			"other round; ratios are to the first one, or to --base. Each is started anew for each turn, on a free port of the\n" +
-			"loopback, with a folder of its own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
+			"other round; ratios are to the first one, or to --base. Each is started anew for each turn (but --keep), on a free\n" +
+			"port of the loopback, with a folder of its own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
 			"Thresholds (--fail-if) are of the first server, and may be ratios to another: 'server cpu > 1.3x floor'.\n" +
 			"It ends with 2 when replies were not right, with 99 when a threshold does not hold or is not decided, with 1 when a\n" +
 			"server could not be run, and with 130 when somebody has interrupted it: then figures are of the turns that were over\n" +
@@ -82,6 +83,7 @@ func newCompareCommand() *cobra.Command {
 	server("server", "a server that runs already, with its process id to measure it")
 	fl.StringVar(&f.base, "base", "", "the server that ratios are taken to, by its name; the first one when empty")
 	fl.IntVar(&f.rounds, "rounds", compare.MinRounds, "turns of each server; fewer than 5 say nothing of who is better")
+	fl.BoolVar(&f.keep, "keep", false, "start each server once and keep it for all rounds, stopped (SIGSTOP) while others are measured; a JVM compiles once then")
 	fl.DurationVar(&f.jvmWarmUp, "jvm-warmup", 20*time.Second, "load before each measured run of a Java server, not counted, where the run's own warm-up does not see to it: of scenarios that do more than ask, and with a fixed --warmup")
 	fl.StringVar(&f.jvmFlags, "jvm-flags", "", "flags of the JVM; those of RocketMQ's own runserver.sh when empty")
 	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, or what nsbench record has written, instead of NAME")
@@ -96,7 +98,7 @@ func newCompareCommand() *cobra.Command {
 	f.exports.add(fl)
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
-	groupFlags(fl, groupServers, "namesrv", "java", "floor", "command", "server", "base", "rounds", "jvm-warmup", "jvm-flags", "allow-remote")
+	groupFlags(fl, groupServers, "namesrv", "java", "floor", "command", "server", "base", "rounds", "keep", "jvm-warmup", "jvm-flags", "allow-remote")
 	groupFlags(fl, groupLoad, "file", "seed", "workers", "ceiling", "max-errors")
 	groupFlags(fl, groupResults, "json", "html", "quiet")
 	groupHelp(cmd)
@@ -157,7 +159,7 @@ func (f *compareCommand) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	opt := compare.Options{
-		Scenario: sc, Seed: f.seed, Rounds: f.rounds, JVMWarmUp: f.jvmWarmUp, Floor: floor,
+		Scenario: sc, Seed: f.seed, Rounds: f.rounds, Keep: f.keep, JVMWarmUp: f.jvmWarmUp, Floor: floor,
 		Bench: bench.Options{
 			Workers: f.workers, AllowRemote: f.allowRemote, Commit: commit(), CeilingFor: f.ceiling, StartEcho: startFloor, MaxErrors: &limits,
 		},
