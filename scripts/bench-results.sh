@@ -72,7 +72,8 @@ goals() { # NAME: its scenario file, which has the goals of the project as thres
 goals route-64x1 floor
 goals route-1000x1 floor
 goals route-64x16 floor
-bench route-open none route --rate 5000
+bench route-5000 floor route --rate 5000
+bench route-30000 floor route --rate 30000
 bench miss floor miss
 goals storm none
 goals register-same floor
