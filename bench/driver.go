@@ -13,6 +13,7 @@ import (
 type driver struct {
 	dialer
 	seed    uint64
+	part    Part // of the load, which other processes make too; zero is all of it
 	base    time.Time
 	ops     []operation
 	streams []*stream
@@ -193,6 +194,13 @@ func (d *driver) enter(n int) {
 	})
 }
 
+// place is where in an interval the lanes of a worker begin, from 0 to 1: all workers of
+// all processes take turns.
+func (d *driver) place(index, of int) float64 {
+	parts := max(1, d.part.Of)
+	return float64(index*parts+d.part.Index) / float64(of*parts)
+}
+
 // start begins a lane of a stream.
 func (w *worker) start(l *lane, at int64) {
 	l.active = true
@@ -201,8 +209,7 @@ func (w *worker) start(l *lane, at int64) {
 		return
 	}
 	if l.interval > 0 {
-		// The workers take turns.
-		l.start = at + int64(l.interval*float64(w.index)/float64(w.of))
+		l.start = at + int64(l.interval*w.d.place(w.index, w.of))
 		return
 	}
 	for _, c := range l.conns {

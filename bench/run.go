@@ -143,6 +143,7 @@ func checkTarget(ctx context.Context, address string, remote bool) error {
 func (r *run) all(ctx context.Context) error {
 	r.res.Started = time.Now()
 	r.d = newDriver(r.opt.Target.Address, r.opt.Seed)
+	r.d.part = r.opt.Part
 	r.d.cut = func() bool { return ctx.Err() != nil }
 	r.d.tls = r.opt.TLS
 	r.fleet = newFleet(r.p, r.opt.Seed)

@@ -90,14 +90,15 @@ func (s *schedule) at(i int) int64 {
 }
 
 // newSchedule returns the schedule of one worker's part of a stream, nil where
-// an interval says it all.
-func newSchedule(s *stream, seed uint64, index, of, conns int) *schedule {
+// an interval says it all. Random moments are others in each worker and each process:
+// where all sent at the same moments, they would meet.
+func newSchedule(s *stream, d *driver, index, of, conns int) *schedule {
 	if !s.poisson && len(s.stages) == 0 {
 		return nil
 	}
-	out := &schedule{share: float64(conns) / float64(s.connections), offset: float64(index) / float64(of)}
+	out := &schedule{share: float64(conns) / float64(s.connections), offset: d.place(index, of)}
 	if s.poisson {
-		out.rng = rand.New(rand.NewPCG(seed, uint64(index)<<16|0xa771))
+		out.rng = rand.New(rand.NewPCG(d.seed, uint64(d.part.Index)<<40|uint64(index)<<16|0xa771))
 	}
 	out.begin(s.rate, s.rate, 0)
 	return out

@@ -235,3 +235,44 @@ func TestPartsDiffer(t *testing.T) {
 		t.Error("the first part has other numbers than a run that makes all of the load")
 	}
 }
+
+// TestPartsTakeTurns: lanes of several workers and processes begin one after the other,
+// evenly, and where requests leave at random moments no two lanes have the same.
+func TestPartsTakeTurns(t *testing.T) {
+	const parts, workers = 3, 2
+	var regular []float64
+	random := map[int64]bool{}
+	for part := range parts {
+		d := newDriver("", 1)
+		d.part = Part{part, parts}
+		for i := range workers {
+			ramp := newSchedule(&stream{connections: 4, rate: 100, stages: []Stage{{Lasts: time.Second, From: 100, To: 200}}}, d, i, workers, 2)
+			if ramp.offset != d.place(i, workers) {
+				t.Errorf("part %d, worker %d begins a ramp at %g, want %g", part, i, ramp.offset, d.place(i, workers))
+			}
+			regular = append(regular, d.place(i, workers))
+			s := newSchedule(&stream{connections: 4, rate: 100, poisson: true}, d, i, workers, 2)
+			s.by(0, 0)
+			random[s.at(0)] = true
+		}
+	}
+	slices.Sort(regular)
+	for i, at := range regular {
+		if want := float64(i) / (parts * workers); math.Abs(at-want) > 1e-9 {
+			t.Errorf("lanes begin at %v of an interval, want each %g", regular, 1.0/(parts*workers))
+		}
+	}
+	if len(random) != parts*workers {
+		t.Errorf("%d lanes begin at %d random moments", parts*workers, len(random))
+	}
+}
+
+// TestNotEarly: no request leaves before it is due, also of a lane whose turn comes later.
+func TestNotEarly(t *testing.T) {
+	w, _, _ := newLoop(1000, 1, 1)
+	l := w.lanes[0]
+	l.start = 1_000_000
+	if due := w.issueDue(l, 500_000, math.MaxInt); w.stats[1][0].sent > 0 || due != l.start {
+		t.Errorf("%d requests left 0.5 ms early, and the next is due at %d", w.stats[1][0].sent, due)
+	}
+}

@@ -76,7 +76,7 @@ func newWorker(d *driver, index, of int, heavy, polite bool) (*worker, error) {
 		if s.rate > 0 && n > 0 {
 			l.lag = newHistogram()
 			l.interval = 1e9 / s.rate * float64(s.connections) / float64(n)
-			l.sched = newSchedule(s, d.seed, index, of, n)
+			l.sched = newSchedule(s, d, index, of, n)
 		}
 		w.lanes = append(w.lanes, l)
 	}
@@ -324,7 +324,7 @@ func (w *worker) resume(c *conn, now int64) {
 // connection in one write, and returns when the next request is.
 func (w *worker) issueDue(l *lane, now int64, most int) int64 {
 	intended := func(i int) int64 { return l.start + int64(float64(i)*l.interval) }
-	until := int(float64(now-l.start)/l.interval) + 1
+	until := int(math.Floor(float64(now-l.start)/l.interval)) + 1
 	if l.sched != nil {
 		intended = func(i int) int64 { return l.start + l.sched.at(i) }
 		until = l.sched.by(now-l.start, l.issued)
