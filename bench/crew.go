@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // One process can make only so much load. A run may have a crew: other
@@ -25,7 +27,8 @@ type Part struct {
 
 // A Crew makes the load of a run in so many processes. begin is to be called when
 // all of them are connected and about to start, at the same moment; the crew
-// returns the result of each part.
+// returns the result of each part. When ctx ends it returns soon, with what the parts
+// have measured until then.
 type Crew interface {
 	Size() int
 	Load(ctx context.Context, sc Scenario, seed uint64, begin func()) ([]*Result, error)
@@ -129,6 +132,9 @@ func (r *run) loadByCrew(ctx context.Context) error {
 		a.err = r.takeOver(a.results)
 	}
 	r.leave(ctx)
+	if a.err == nil && r.res.Interrupted {
+		return nil // what was measured until then is there
+	}
 	return cmp.Or(a.err, ctx.Err())
 }
 
@@ -157,12 +163,13 @@ func (r *run) measureCrew(ctx context.Context, over <-chan struct{}) error {
 		} else {
 			d.phases[i].cpu = r.meter.read()
 		}
-		if err := sleepUntil(ctx, lasts, over); err != nil {
-			return err
-		}
+		r.res.Interrupted = sleepUntil(ctx, lasts, over) != nil
 		d.phases[i+1].to = d.now()
+		if r.res.Interrupted {
+			break
+		}
 	}
-	d.phases[len(d.phases)-1].cpu = r.meter.read()
+	d.phases[d.entered].cpu = r.meter.read()
 	r.res.Server, r.res.Generator = r.meter.read(), r.own.read()
 	return nil
 }
@@ -185,12 +192,12 @@ func (r *run) takeOver(results []*Result) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i, res := range results {
-		for n := range d.phases {
-			if n == 0 {
-				continue
+		for n := 1; n <= d.entered; n++ {
+			if len(res.Phases) < n && r.res.Interrupted {
+				break // it heard of that before
 			}
-			if len(res.Phases) <= n-1 {
-				return fmt.Errorf("generator %d: it has %d phases, there are %d", i+1, len(res.Phases), len(d.phases)-1)
+			if len(res.Phases) < n {
+				return fmt.Errorf("generator %d: it has %d phases, there are %d", i+1, len(res.Phases), d.entered)
 			}
 			for _, o := range res.Phases[n-1].Ops {
 				at := slices.IndexFunc(d.ops, func(op operation) bool { return op.name == o.Name })
@@ -200,9 +207,9 @@ func (r *run) takeOver(results []*Result) error {
 				if err := d.extraStats(n, at).takeOver(o); err != nil {
 					return fmt.Errorf("generator %d: %s: %w", i+1, o.Name, err)
 				}
-				d.wrongs += o.Wrong
 			}
 		}
+		d.wrongs += res.ErrorCounts().Wrong // also those of no phase
 		for _, s := range res.Samples {
 			if len(d.samples) < maxSamples {
 				d.samples = append(d.samples, s)
@@ -226,17 +233,33 @@ func (r *run) takeOver(results []*Result) error {
 
 // takeOver adds what another process has seen of an operation.
 func (s *opStats) takeOver(o Operation) error {
-	other := opStats{sent: o.Sent, answered: o.Answered, wrong: o.Wrong, errors: maps.Clone(o.Errors), bytes: o.Bytes}
-	if o.Histogram != "" {
-		h, err := DecodeHistogram(o.Histogram)
-		if err != nil {
-			return err
-		}
-		other.latency = newHistogram()
-		other.latency.Merge(h)
+	other := opStats{sent: o.Sent, answered: o.Answered, wrong: o.Wrong, after: o.AfterPhase, errors: maps.Clone(o.Errors), bytes: o.Bytes}
+	var errs [3]error
+	other.latency, errs[0] = ownHistogram(o.Histogram)
+	if o.Pace != nil {
+		other.bound = o.Pace.GeneratorBound
+		other.lateness, errs[1] = ownHistogram(o.Pace.Histogram)
+		other.fromWrite, errs[2] = ownHistogram(o.Pace.FromWriteHistogram)
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
 	}
 	s.add(&other)
 	return nil
+}
+
+// ownHistogram reads what encodeHistogram wrote, into a histogram like all of ours.
+func ownHistogram(text string) (*hdrhistogram.Histogram, error) {
+	if text == "" {
+		return nil, nil
+	}
+	h, err := DecodeHistogram(text)
+	if err != nil {
+		return nil, err
+	}
+	own := newHistogram()
+	own.Merge(h)
+	return own, nil
 }
 
 // takeOver adds the seconds of another process. A percentile of several cannot be
@@ -249,12 +272,13 @@ func (s *series) takeOver(points []Point) {
 			s.points = append(s.points, Point{Second: i, Phase: p.Phase})
 		}
 		s.points[i].Rate += p.Rate
+		s.points[i].P50 = max(s.points[i].P50, p.P50)
 		s.points[i].P99 = max(s.points[i].P99, p.P99)
 	}
 }
 
-// addCrew says in the result what only the parts know: how late their requests left,
-// and whether it was they who were measured.
+// addCrew says in the result what only the parts know: how late the requests of the worst
+// of them left, and whether it was they who were measured.
 func (r *run) addCrew() {
 	for _, part := range r.crew {
 		r.res.GeneratorBound = r.res.GeneratorBound || part.GeneratorBound

@@ -226,6 +226,7 @@ func (d *driver) finish(ctx context.Context, timeout time.Duration) {
 		w.turn(at)
 		w.endSecond()
 		w.secNo = -1
+		w.over = true
 		for _, l := range w.lanes {
 			l.active = false
 		}
@@ -441,10 +442,13 @@ func (o operation) result(s *opStats, secs float64) Operation {
 		Name: o.name, Oneway: o.oneway, Sent: s.sent, Answered: s.answered, Wrong: s.wrong, Errors: s.errors,
 		Latency: latencyOf(s.latency), Bytes: s.bytes, Histogram: encodeHistogram(s.latency),
 	}
-	r.Pace = s.paced.result(r.Latency)
-	n := s.answered
+	r.Pace, r.AfterPhase = s.paced.result(r.Latency), s.after
+	n := s.answered - s.after
 	if o.oneway {
 		n = s.sent
+		if r.Pace != nil { // there is no latency that it could be a part of, but a rate
+			r.Pace.GeneratorBound = r.Pace.GeneratorBound || r.Pace.Lateness.P99 > secs*1e6*boundRate
+		}
 	}
 	if secs > 0 {
 		r.PerSecond = float64(n) / secs

@@ -100,13 +100,24 @@ func (r *run) judgeErrors() (failures []string) {
 	if r.opt.MaxErrors != nil {
 		limits = *r.opt.MaxErrors
 	}
+	if r.guest() { // whoever puts the parts together judges them, by all that there were
+		limits = ErrorLimits{Wrong: 100, Refused: 100, Missing: 100}
+	}
 	all := res.ErrorCounts()
 	all.Wrong = max(all.Wrong, r.d.wrongs) // also those of no phase
 	res.Errors, res.MaxErrors = &all, &limits
 	if over(all.Wrong, all.Requests, limits.Wrong) {
-		failures = append(failures, fmt.Sprintf("%d wrong replies, such as: %s: %s", all.Wrong, r.d.samples[0].Asked, r.d.samples[0].Reason))
+		failures = append(failures, fmt.Sprintf("%d wrong replies%s", all.Wrong, such(r.d.samples)))
 	}
 	return append(failures, r.judgeKinds(limits)...)
+}
+
+// such is the first sample, as the end of a sentence.
+func such(samples []Sample) string {
+	if len(samples) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", such as: %s: %s", samples[0].Asked, samples[0].Reason)
 }
 
 // judgeKinds judges refused and missing requests, kind by kind: a few

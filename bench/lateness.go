@@ -10,6 +10,7 @@ import "github.com/HdrHistogram/hdrhistogram-go"
 type paced struct {
 	lateness  *hdrhistogram.Histogram // of requests sent: from the intended moment to the write; nil until one is
 	fromWrite *hdrhistogram.Histogram // of right replies: from the write; nil until one is there
+	bound     bool                    // a process of the crew was generator-bound by itself
 }
 
 func (p *paced) recordLateness(ns int64) {
@@ -29,6 +30,7 @@ func (p *paced) recordFromWrite(ns int64) {
 func (p *paced) add(o *paced) {
 	merge(&p.lateness, o.lateness)
 	merge(&p.fromWrite, o.fromWrite)
+	p.bound = p.bound || o.bound
 }
 
 // A Pace says how much of an operation's latency is the generator's.
@@ -37,22 +39,37 @@ type Pace struct {
 	Lateness  Latency `json:"lateness"`
 	Histogram string  `json:"histogram,omitempty"` // of Lateness, as Operation.Histogram
 	// FromWrite is the latency from the write on.
-	FromWrite Latency `json:"fromWrite"`
+	FromWrite          Latency `json:"fromWrite"`
+	FromWriteHistogram string  `json:"fromWriteHistogram,omitempty"`
 	// GeneratorBound is true when the p99 of the lateness is more than a third of the p99 of
-	// the latency: such a latency is the generator's, and counts for no limit.
+	// the latency: such a latency is the generator's, and counts for no limit. Of oneway
+	// requests, which have none, it is true when it is more than 1 % of the phase: they were not
+	// sent at their rate. Of several generators it is true when it is of all together, or of any
+	// by itself.
 	GeneratorBound bool `json:"generatorBound"`
 }
 
 // boundPart is the part of a latency that makes it the generator's.
 const boundPart = 1.0 / 3
 
+// isGenerators reports whether a latency is the generator's own: it was so late itself, in
+// the same part of the requests.
+func isGenerators(lateness, latency float64) bool { return latency > 0 && lateness > latency*boundPart }
+
+// boundRate is the part of a phase by which oneway requests may leave late, before their rate
+// is more than the generator has reached.
+const boundRate = 0.01
+
 // result is nil where nothing was paced.
 func (p *paced) result(latency Latency) *Pace {
 	if p.lateness == nil {
 		return nil
 	}
-	out := &Pace{Lateness: latencyOf(p.lateness), Histogram: encodeHistogram(p.lateness), FromWrite: latencyOf(p.fromWrite)}
-	out.GeneratorBound = latency.P99 > 0 && out.Lateness.P99 > latency.P99*boundPart
+	out := &Pace{
+		Lateness: latencyOf(p.lateness), Histogram: encodeHistogram(p.lateness),
+		FromWrite: latencyOf(p.fromWrite), FromWriteHistogram: encodeHistogram(p.fromWrite),
+	}
+	out.GeneratorBound = p.bound || isGenerators(out.Lateness.P99, latency.P99)
 	return out
 }
 

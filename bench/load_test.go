@@ -284,6 +284,13 @@ func TestCrew(t *testing.T) {
 		return r, err
 	}
 	mustFailWith(t, sc, opt, "generator 2: it was wrong")
+	crew.spoil = func(part int, r *bench.Result, err error) (*bench.Result, error) {
+		if part == 1 { // to no request, and an agent that shows no sample
+			r.Errors.Wrong++
+		}
+		return r, err
+	}
+	mustFailWith(t, sc, opt, "1 wrong replies")
 
 	for _, tt := range []struct {
 		sc   bench.Scenario
@@ -295,6 +302,89 @@ func TestCrew(t *testing.T) {
 		if _, err := bench.Run(t.Context(), tt.sc, opt, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want %q", tt.sc.Name, err, tt.want)
 		}
+	}
+}
+
+// TestCrewLateness: how late the requests of several generators left is merged, request
+// by request, and marks what all of them, or one of them, have measured of themselves.
+func TestCrewLateness(t *testing.T) {
+	addr := startOwn(t)
+	opt := at(addr)
+	var mu sync.Mutex
+	late, answered := uint64(0), uint64(0)
+	worst := 0.0
+	spoil := func(part int, r *bench.Result) {}
+	opt.Crew = &localCrew{size: 2, opt: at(addr), spoil: func(part int, r *bench.Result, err error) (*bench.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			return r, err
+		}
+		o := &r.Phases[0].Ops[0]
+		late, answered, worst = late+o.Sent, answered+o.Answered, max(worst, o.Pace.Lateness.Max)
+		o.Pace.GeneratorBound, r.GeneratorBound = false, false // of a busy machine
+		spoil(part, r)
+		return r, err
+	}}
+	sc := scenario(t, "route", "rate", "900", "duration", "300ms", "warmup", "0s")
+	o := op(t, run(t, sc, opt), "measured", "route")
+	if o.Pace == nil || o.Pace.Lateness.Max != worst {
+		t.Fatalf("the pace is %+v, and one was late by %g µs", o.Pace, worst)
+	}
+	for text, want := range map[string]uint64{o.Pace.Histogram: late, o.Pace.FromWriteHistogram: answered} {
+		if h, err := bench.DecodeHistogram(text); err != nil || uint64(h.TotalCount()) != want {
+			t.Errorf("histogram of %d, want %d: %v", h.TotalCount(), want, err)
+		}
+	}
+	if want := o.Pace.Lateness.P99 > o.Latency.P99/3; o.GeneratorBound() != want {
+		t.Errorf("late by %g of %g µs, and generator-bound: %v", o.Pace.Lateness.P99, o.Latency.P99, o.GeneratorBound())
+	}
+
+	// One of them is bound, and the rest is enough that all together are not.
+	spoil = func(part int, r *bench.Result) {
+		r.Phases[0].Ops[0].Pace.GeneratorBound = part == 1
+	}
+	res := run(t, sc, opt)
+	if o := op(t, res, "measured", "route"); !res.GeneratorBound || !o.GeneratorBound() {
+		t.Errorf("one of two is generator-bound, and the run is not: %v, %+v", res.GeneratorBound, o.Pace)
+	}
+	spoil = func(part int, r *bench.Result) { r.Phases[0].Ops[0].Pace.Histogram = "spoilt" }
+	if _, err := bench.Run(t.Context(), sc, opt, nil); err == nil || !strings.Contains(err.Error(), "generator 1: route") {
+		t.Errorf("of a spoilt histogram: %v", err)
+	}
+}
+
+// TestCrewErrors: errors are judged by the limits of the run, of all generators together.
+func TestCrewErrors(t *testing.T) {
+	sc := scenario(t, "route", "rate", "0", "requests", "300", "duration", "10m")
+	refusing := func() bench.Options {
+		opt := at(startFake(t, refuseEveryThird()).addr)
+		opt.Crew = &localCrew{size: 2, opt: opt}
+		return opt
+	}
+	mustFailWith(t, sc, refusing(), "refused (SYSTEM_BUSY)")
+	limits, err := bench.ParseErrorLimits("refused=50")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := refusing()
+	opt.MaxErrors = &limits
+	if o := op(t, run(t, sc, opt), "measured", "route"); o.Errors[bench.ErrorBusy] == 0 {
+		t.Errorf("nothing was refused: %+v", o)
+	}
+}
+
+// refuseEveryThird refuses a third of the first reads of the load.
+func refuseEveryThird() func(*codec.Command, *codec.Reply) bool {
+	var n atomic.Int64
+	return func(req *codec.Command, reply *codec.Reply) bool {
+		if !isLoad(req) {
+			return true
+		}
+		if i := n.Add(1); i%3 == 0 && i < 250 { // not when all is checked in the end
+			reply.Code, reply.Body = codec.RespSystemBusy, nil
+		}
+		return true
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 )
 
 // ResultFormat is the version of Result's JSON form. It grows when a field
-// changes its meaning or goes away, not when one is added.
-const ResultFormat = 1
+// changes its meaning or goes away, not when one is added. Since 2 a rate leaves out replies
+// that came after the phase.
+const ResultFormat = 2
 
 // A Result is everything one run has to say. It is written as JSON and read
 // back by programs that compare or draw. Latencies are microseconds, sizes bytes,
@@ -139,9 +140,12 @@ type Operation struct {
 	Answered  uint64            `json:"answered"` // rightly; the latencies are theirs
 	Wrong     uint64            `json:"wrong"`
 	Errors    map[string]uint64 `json:"errors,omitempty"` // by kind: see ErrorKinds
-	PerSecond float64           `json:"perSecond"`        // answered per second of the phase; sent, when oneway
-	Latency   Latency           `json:"latency"`
-	Bytes     Bytes             `json:"bytes"`
+	PerSecond float64           `json:"perSecond"`        // answered within the phase, per second of it; sent, when oneway
+	// AfterPhase are those answered when the phase had ended. A server that is asked more than it
+	// can do answers all in the end.
+	AfterPhase uint64  `json:"afterPhase,omitempty"`
+	Latency    Latency `json:"latency"`
+	Bytes      Bytes   `json:"bytes"`
 	// Histogram is the HDR histogram of the latencies in nanoseconds: its
 	// compressed V2 form in base64, as HdrHistogram's tools read it.
 	Histogram string `json:"histogram,omitempty"`

@@ -16,6 +16,7 @@ func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, maxLate
 // opStats is what one worker has seen of one operation in one phase.
 type opStats struct {
 	sent, answered, wrong uint64
+	after                 uint64 // of those answered, when their phase had ended
 	errors                map[string]uint64
 	bytes                 Bytes
 	latency               *hdrhistogram.Histogram // nil until something is answered
@@ -42,6 +43,7 @@ func (s *opStats) add(o *opStats) {
 	s.sent += o.sent
 	s.answered += o.answered
 	s.wrong += o.wrong
+	s.after += o.after
 	s.bytes.Sent += o.bytes.Sent
 	s.bytes.Received += o.bytes.Received
 	for kind, n := range o.errors {

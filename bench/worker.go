@@ -23,6 +23,7 @@ type worker struct {
 	lanes  []*lane
 
 	phase int
+	over  bool        // the last phase has ended, and answers to it are waited for
 	stats [][]opStats // by phase and operation
 	sec   *second     // what the current second has seen
 	secNo int
@@ -181,6 +182,9 @@ func (w *worker) take(c *conn, frame []byte, now int64) {
 		st.fail(kind)
 	default:
 		st.record(now - s.intended)
+		if w.over || int(s.phase) != w.phase {
+			st.after++
+		}
 		if c.lane.lag != nil {
 			st.recordFromWrite(now - s.written)
 		}
