@@ -20,8 +20,8 @@ const (
 // The limits of a search.
 const (
 	MaxSteps = 100
-	// leastAnswered is the part of the offered requests that must be answered, else a
-	// rate does not hold whatever the latencies are.
+	// leastAnswered is the part of the offered requests that must be answered while they are
+	// sent, else a rate does not hold whatever the latencies are.
 	leastAnswered = 0.99
 )
 
@@ -64,7 +64,7 @@ const (
 // A Step is one rate.
 type Step struct {
 	Rate    float64       `json:"rate"`
-	Verdict string        `json:"verdict"` // Holds, DoesNot or bench.GeneratorBound
+	Verdict string        `json:"verdict"` // Holds, DoesNot, bench.GeneratorBound, or bench.Undecided of one that ended the search
 	Reason  string        `json:"reason,omitempty"`
 	Result  *bench.Result `json:"result"`
 }
@@ -83,7 +83,7 @@ func (o *Options) validate() error {
 		return errors.New("search: each step lasts for the duration, so requests must be 0")
 	case len(o.Scenario.Stages) > 0:
 		return errors.New("search: a scenario with stages has rates of its own")
-	case o.Most < o.Scenario.Params.Rate:
+	case !(o.Most >= o.Scenario.Params.Rate):
 		return fmt.Errorf("search: no rate beyond %g is tried, and it begins with %g", o.Most, o.Scenario.Params.Rate)
 	case o.Steps < 1 || o.Steps > MaxSteps:
 		return fmt.Errorf("search: %d steps, there may be from 1 to %d", o.Steps, MaxSteps)
@@ -181,7 +181,8 @@ func (o *Options) try(ctx context.Context, n int, rate float64) (Step, error) {
 	case err == nil, errors.Is(err, bench.ErrThreshold):
 	case errors.Is(err, bench.ErrWrong) && len(res.Samples) == 0:
 		return does("%s", strings.Join(res.Failures, "; ")) // too much for it, which is no wrong reply
-	default:
+	default: // wrong replies, or somebody has interrupted it
+		step.Verdict, step.Reason = bench.Undecided, err.Error()
 		return step, err
 	}
 	if res.GeneratorBound {
@@ -189,7 +190,7 @@ func (o *Options) try(ctx context.Context, n int, rate float64) (Step, error) {
 		return step, nil
 	}
 	if offered, answered := counts(res); float64(answered) < leastAnswered*float64(offered) {
-		return does("%d of %d requests were answered", answered, offered)
+		return does("%d of %d requests were answered in time", answered, offered)
 	}
 	var bad []string
 	for _, v := range res.Thresholds {
@@ -203,13 +204,14 @@ func (o *Options) try(ctx context.Context, n int, rate float64) (Step, error) {
 	return step, nil
 }
 
-// counts adds up the requests that want an answer.
+// counts adds up the requests that want an answer, and those that had it before the last of
+// them was sent: what a server answers afterwards it could not have gone on with.
 func counts(res *bench.Result) (offered, answered uint64) {
 	for _, p := range res.Phases {
 		for _, o := range p.Ops {
 			if !o.Oneway {
 				offered += o.Offered()
-				answered += o.Answered
+				answered += o.Answered - min(o.Answered, o.AfterPhase)
 			}
 		}
 	}

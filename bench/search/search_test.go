@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -100,6 +101,13 @@ func TestSearchEnds(t *testing.T) {
 				return nil
 			})
 		}, EndedSteps, 0, 1000, 1},
+		{"answered afterwards", 1000, func(o *Options) {
+			o.Steps = 1
+			o.Load = server(1e9, func(_ float64, r *bench.Result) error {
+				r.Phases[0].Ops[0].AfterPhase = 200
+				return nil
+			})
+		}, EndedSteps, 0, 1000, 1},
 		{"not sent", 1000, func(o *Options) {
 			o.Steps = 1
 			o.Load = server(1e9, func(_ float64, r *bench.Result) error {
@@ -136,6 +144,15 @@ func TestSearchStops(t *testing.T) {
 	})
 	if s, err := Run(t.Context(), o); !errors.Is(err, bench.ErrWrong) || len(s.Steps) != 2 || s.Ended != "" || s.Holds != 1000 {
 		t.Errorf("%v, %+v", err, s)
+	} else if last := s.Steps[1]; last.Verdict != bench.Undecided || !strings.Contains(last.Reason, "1 wrong replies") {
+		t.Errorf("the step that ended it %s: %s", last.Verdict, last.Reason)
+	}
+	o.Load = server(1e9, func(_ float64, r *bench.Result) error {
+		r.Interrupted = true
+		return bench.ErrInterrupted
+	})
+	if s, err := Run(t.Context(), o); !errors.Is(err, bench.ErrInterrupted) || len(s.Steps) != 1 || s.Steps[0].Verdict != bench.Undecided {
+		t.Errorf("interrupted: %v, %+v", err, s)
 	}
 	o.Load = func(context.Context, int, bench.Scenario) (*bench.Result, error) { return nil, errors.New("gone") }
 	if s, err := Run(t.Context(), o); err == nil || len(s.Steps) != 0 {
@@ -149,6 +166,7 @@ func TestSearchRefuses(t *testing.T) {
 		"requests must be 0": func(o *Options) { o.Scenario.Params.Requests = 5 },
 		"stages":             func(o *Options) { o.Scenario.Stages = []string{"hold 1s"} },
 		"no rate beyond":     func(o *Options) { o.Most = 10 },
+		"beyond NaN":         func(o *Options) { o.Most = math.NaN() },
 		"0 steps":            func(o *Options) { o.Steps = 0 },
 		"within is 0":        func(o *Options) { o.Within = 0 },
 		"no objective":       func(o *Options) { o.SLO = nil },
