@@ -17,10 +17,12 @@ type ErrorCounts struct {
 	// Lacking routes are none or lack brokers, while brokers come and go:
 	// ErrorNotReady, ErrorShrunken.
 	Lacking uint64 `json:"lacking"`
+	// Differs counts replies of a replay with another code than was recorded: ErrorDiffers.
+	Differs uint64 `json:"differs,omitempty"`
 }
 
 // Any reports whether there is any error.
-func (c ErrorCounts) Any() bool { return c.Wrong+c.Refused+c.Missing+c.Lacking > 0 }
+func (c ErrorCounts) Any() bool { return c.Wrong+c.Refused+c.Missing+c.Lacking+c.Differs > 0 }
 
 // Add adds another part.
 func (c *ErrorCounts) Add(o ErrorCounts) {
@@ -29,6 +31,7 @@ func (c *ErrorCounts) Add(o ErrorCounts) {
 	c.Refused += o.Refused
 	c.Missing += o.Missing
 	c.Lacking += o.Lacking
+	c.Differs += o.Differs
 }
 
 // ErrorCounts counts the errors of one operation.
@@ -37,6 +40,7 @@ func (o *Operation) ErrorCounts() ErrorCounts {
 	return ErrorCounts{
 		Requests: o.Sent + e[ErrorConnect] + e[ErrorOverrun], Wrong: o.Wrong, Refused: e[ErrorBusy],
 		Missing: e[ErrorClosed] + e[ErrorUnanswered] + e[ErrorConnect] + e[ErrorOverrun], Lacking: e[ErrorNotReady] + e[ErrorShrunken],
+		Differs: e[ErrorDiffers],
 	}
 }
 

@@ -500,6 +500,15 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
+	t.Run("replay", func(t *testing.T) {
+		sc, err := bench.ReadScenario(handmade(t, 0, time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := run(t, sc, opt).Phases[0].Ops[0]; o.Answered != 2 {
+			t.Errorf("%+v", o)
+		}
+	})
 	sc := scenario(t, "route", "timeout", "1s")
 	for name, tt := range map[string]struct {
 		cfg  *tls.Config

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -144,7 +143,7 @@ func (p *replay) prepare(c *capture.File) {
 		opaque int32
 	}
 	waiting := map[key]int{} // place of the request in its connection
-	makers := &makers{r: r, captured: s, bodies: map[string]*template{}, changed: map[int]string{}}
+	makers := &makers{r: r, captured: s, frames: map[frameKind]*template{}, bodies: map[string]*template{}, changed: map[int]string{}}
 	for i := range c.Records {
 		rec := &c.Records[i]
 		at := time.Duration(rec.Micros) * time.Microsecond
@@ -225,8 +224,7 @@ func (p *replay) connection(ctx context.Context, c *replayed, begun time.Time) {
 		return // interrupted
 	}
 	timeout := time.Duration(p.r.p.Timeout)
-	dialer := net.Dialer{Timeout: min(timeout, connectTimeout)}
-	nc, err := dialer.DialContext(ctx, "tcp", p.r.d.address)
+	nc, err := p.r.d.dial(ctx)
 	if err != nil {
 		for i := range c.sends {
 			p.failed(c.sends[i].op, ErrorConnect)
@@ -254,13 +252,21 @@ func (p *replay) connection(ctx context.Context, c *replayed, begun time.Time) {
 	if c.to > 0 {
 		_ = sleep(ctx, time.Until(p.due(begun, c.to)))
 	}
-	await(ctx, timeout, func() bool { return w.empty() })
+	await(ctx, timeout, func() bool {
+		select {
+		case <-received: // nothing more comes
+			return true
+		default:
+			return w.empty()
+		}
+	})
 	conn.Close()
 	<-received
 	w.giveUp()
 }
 
-// send sends one request.
+// send sends one request. It waits until the kernel takes it, so that a server which does not
+// read makes the next ones late: then they seem to be the generator's.
 func (p *replay) send(conn *client.Conn, w *waiters, s *send, due time.Time) {
 	opaque := conn.NextOpaque()
 	var out []byte
@@ -270,14 +276,16 @@ func (p *replay) send(conn *client.Conn, w *waiters, s *send, due time.Time) {
 	}
 	out = s.frame.appendTo(out, opaque)
 	p.mu.Unlock()
+	leaves := time.Now()
+	p.sent(s, len(out), leaves.Sub(due))
 	if !s.oneway {
-		w.put(opaque, waiter{s, due})
+		w.put(opaque, waiter{s, due, leaves})
 	}
-	if err := conn.Send(out); err != nil {
-		if w.take(opaque) != nil || s.oneway {
-			p.failed(s.op, ErrorClosed)
-		}
-		return
+	err := conn.Send(out)
+	switch {
+	case err != nil && (s.oneway || w.take(opaque) != nil):
+		p.failed(s.op, ErrorClosed)
+	case err == nil && s.oneway:
+		p.over(s.op) // nothing more is to be known of it
 	}
-	p.sent(s, len(out))
 }

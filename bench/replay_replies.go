@@ -11,10 +11,10 @@ import (
 // replayPhase is the only phase of a replay.
 const replayPhase = 1
 
-// A waiter is a request that waits for its answer, and when it was to be sent.
+// A waiter is a request that waits for its answer, when it was to be sent, and when it was.
 type waiter struct {
-	s   *send
-	due time.Time
+	s         *send
+	due, left time.Time
 }
 
 // waiters are those of one connection.
@@ -77,7 +77,8 @@ func (w *waiters) giveUp() {
 
 // answered notes a reply. It is right if its code is the recorded one.
 func (p *replay) answered(one *waiter, code codec.ResponseCode, size int) {
-	ns := int64(time.Since(one.due))
+	now := time.Now()
+	ns := int64(now.Sub(one.due))
 	d := p.r.d
 	d.mu.Lock()
 	st := d.extraStats(replayPhase, one.s.op)
@@ -85,6 +86,7 @@ func (p *replay) answered(one *waiter, code codec.ResponseCode, size int) {
 	switch {
 	case code == one.s.code || one.s.code < 0:
 		st.record(ns)
+		st.recordFromWrite(int64(now.Sub(one.left)))
 	case code == codec.RespSystemBusy:
 		st.fail(ErrorBusy)
 	default:
@@ -101,16 +103,23 @@ func (p *replay) failed(op int, kind string) {
 	d.extraStats(replayPhase, op).fail(kind)
 }
 
-func (p *replay) sent(s *send, size int) {
+// sent notes a request that is about to be written, so late.
+func (p *replay) sent(s *send, size int, late time.Duration) {
 	d := p.r.d
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	st := d.extraStats(replayPhase, s.op)
 	st.sent++
 	st.bytes.Sent += uint64(size)
-	if s.oneway {
-		st.answered++ // nothing more is to be known of it
-	}
+	st.recordLateness(int64(late))
+}
+
+// over notes a request that was written and wants no answer.
+func (p *replay) over(op int) {
+	d := p.r.d
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.extraStats(replayPhase, op).answered++
 }
 
 // count counts a reply in its second.

@@ -13,8 +13,17 @@ import (
 type makers struct {
 	r *run
 	captured
-	bodies  map[string]*template // registrations by broker and size
-	changed map[int]string       // hash of the body that each broker registered last
+	frames  map[frameKind]*template // all but registrations
+	bodies  map[string]*template    // registrations by broker and size
+	changed map[int]string          // hash of the body that each broker registered last
+}
+
+// A frameKind is what requests have in common whose frames are the same but for their numbers.
+type frameKind struct {
+	code           int
+	binary, oneway bool
+	topic, broker  string // hashes
+	size           int
 }
 
 // padding is the header field that makes a request as long as the recorded one.
@@ -32,6 +41,10 @@ func (m *makers) request(rec *capture.Record) (t *template, next func()) {
 	if code == codec.ReqRegisterBroker {
 		return m.registration(rec, b)
 	}
+	kind := frameKind{rec.Code, rec.Binary, rec.Oneway, rec.Names["topic"], rec.Names["brokerName"], rec.Size}
+	if t = m.frames[kind]; t != nil {
+		return t, nil
+	}
 	c := command(code)
 	switch code {
 	case codec.ReqGetRouteInfoByTopic:
@@ -45,7 +58,9 @@ func (m *makers) request(rec *capture.Record) (t *template, next func()) {
 	if rec.Oneway {
 		c.Flag = codec.FlagOneway
 	}
-	return padded(form(rec), c, rec.Size), nil
+	t = padded(form(rec), c, rec.Size)
+	m.frames[kind] = t
+	return t, nil
 }
 
 func form(rec *capture.Record) codec.SerializeType {

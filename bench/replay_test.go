@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,6 +176,81 @@ func TestReplayKeepsTime(t *testing.T) {
 		if len(res.Milestones) != 1 || !strings.Contains(res.Milestones[0].Name, "3 requests of other kinds left out") {
 			t.Errorf("milestones %+v", res.Milestones)
 		}
+	}
+}
+
+// ofTheReplay reports whether a request is of a replay that handmade has recorded.
+func ofTheReplay(req *codec.Command) bool {
+	_, padded := req.Ext.Get("nsbenchPadding")
+	return padded
+}
+
+// replayAgainst replays a capture of three reads.
+func replayAgainst(t *testing.T, f *fakeServer) (*bench.Result, error) {
+	t.Helper()
+	sc, err := bench.ReadScenario(handmade(t, 0, time.Millisecond, 2*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bench.Run(t.Context(), sc, at(f.addr), nil)
+}
+
+// TestReplayIsPaced: a replay is an open loop, and how late its own requests leave is measured
+// as in any other, at whatever speed.
+func TestReplayIsPaced(t *testing.T) {
+	res, err := replayAgainst(t, startFake(t, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := res.Phases[0].Ops[0]
+	if o.Pace == nil || o.Sent != 3 || o.Answered != 3 {
+		t.Fatalf("%+v", o)
+	}
+	for text, of := range map[string]string{o.Pace.Histogram: "lateness", o.Pace.FromWriteHistogram: "latency from the write"} {
+		if h, err := bench.DecodeHistogram(text); err != nil || h.TotalCount() != 3 {
+			t.Errorf("%s: %v", of, err)
+		}
+	}
+	if want := o.Pace.Lateness.P99 > o.Latency.P99/3; o.GeneratorBound() != want || res.GeneratorBound != want {
+		t.Errorf("late by %g of %g µs, and generator-bound: %v, %v", o.Pace.Lateness.P99, o.Latency.P99, o.GeneratorBound(), res.GeneratorBound)
+	}
+}
+
+// TestReplayDiffers: a reply with another code than was recorded is none of the errors that
+// fail a run, and is not right either.
+func TestReplayDiffers(t *testing.T) {
+	var n atomic.Int64
+	res, err := replayAgainst(t, startFake(t, func(req *codec.Command, reply *codec.Reply) bool {
+		if ofTheReplay(req) && n.Add(1) < 3 {
+			reply.Code = codec.RespTopicNotExist
+		}
+		return true
+	}))
+	if err != nil || !res.OK {
+		t.Fatalf("%v, %+v", err, res)
+	}
+	if e := res.ErrorCounts(); e.Differs != 2 || !e.Any() || e.Requests != 3 || e.Wrong+e.Refused+e.Missing+e.Lacking > 0 {
+		t.Errorf("errors %+v", e)
+	}
+}
+
+// TestReplayBreaks: what a connection that breaks takes with it was sent, and is missing.
+func TestReplayBreaks(t *testing.T) {
+	f := startFakeWith(t, func(f *fakeServer) {
+		f.hangUp = func(frame []byte) bool {
+			var req codec.Command
+			return req.Decode(frame) == nil && ofTheReplay(&req)
+		}
+	})
+	res, err := replayAgainst(t, f)
+	if !errors.Is(err, bench.ErrWrong) {
+		t.Fatalf("%v, %+v", err, res)
+	}
+	if e := res.ErrorCounts(); e.Requests != 3 || e.Missing != 3 {
+		t.Errorf("errors %+v", e)
+	}
+	if text := strings.Join(res.Failures, "\n"); !strings.Contains(text, "3 of 3 requests") || strings.Contains(text, "Inf") {
+		t.Errorf("it fails with\n%s", text)
 	}
 }
 
