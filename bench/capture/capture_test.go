@@ -345,3 +345,28 @@ func TestReadRefuses(t *testing.T) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
+
+// brokenDisk takes nothing.
+type brokenDisk struct{}
+
+func (brokenDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// TestBrokenDisk: a file that cannot be written any more is an error once, however many records
+// there are to come.
+func TestBrokenDisk(t *testing.T) {
+	w := newWriter(brokenDisk{}, nil, 1<<40)
+	record := &Record{Conn: 1, Event: Request, Size: 400}
+	for !w.Full() {
+		w.Write(record)
+	}
+	first := w.err
+	for range 1000 {
+		w.Write(record)
+	}
+	if w.err != first {
+		t.Error("each record makes the error another one")
+	}
+	if _, err := w.Close(0); err == nil || strings.Count(err.Error(), "no space left") > 2 {
+		t.Errorf("it ends with %v", err)
+	}
+}

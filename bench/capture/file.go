@@ -110,7 +110,9 @@ func (w *Writer) line(v any) {
 		w.room -= int64(len(text)) + 1
 		_, err = w.w.Write(append(text, '\n'))
 	}
-	w.err = errors.Join(w.err, err)
+	if w.err == nil {
+		w.err = err
+	}
 }
 
 // Full reports whether records are left out by now, for want of room or because
