@@ -69,13 +69,14 @@ type meter struct {
 	alone bool // this one process, and not what it has started
 	begun Process
 	spent Process // by the processes before
+	last  Process // what was read last: CPU time is never less than that
 }
 
 // follow goes on with another process, which has just started. spent is the CPU
 // time that the process before it had used at its end.
 func (m *meter) follow(pid int, spent Process) {
 	if m.pid != 0 {
-		m.pid, m.spent, m.begun = pid, spent, Process{}
+		m.pid, m.spent, m.begun, m.last = pid, spent, Process{}, spent
 	}
 }
 
@@ -88,29 +89,42 @@ func (m *meter) now() (Process, error) {
 
 // begin counts from now on.
 func (m *meter) begin() error {
-	m.spent = Process{}
+	m.spent, m.last = Process{}, Process{}
 	if m.pid == 0 {
 		return nil
 	}
 	var err error
 	m.begun, err = m.now()
+	m.last = m.begun.since(m.begun, 0)
 	return err
 }
 
 // read returns the CPU time spent since begin, and the other values as they are
-// now. If the process has ended, they stay as they were.
+// now. If the process has ended, they stay as they were read last.
 func (m *meter) read() Process {
 	if m.pid == 0 {
 		return Process{}
 	}
 	now, err := m.now()
 	if err != nil {
-		return m.spent
+		return m.last
 	}
-	now.CPUSeconds += m.spent.CPUSeconds - m.begun.CPUSeconds
-	now.CPUUserSeconds += m.spent.CPUUserSeconds - m.begun.CPUUserSeconds
-	now.CPUSystemSeconds += m.spent.CPUSystemSeconds - m.begun.CPUSystemSeconds
+	now = now.plus(m.spent).since(m.begun, 0)
+	// Of a process that has ended, and whose parent was not there to ask how, the system says
+	// nothing any more. What it had used by the last time counts.
+	lost := Process{CPUUserSeconds: max(0, m.last.CPUUserSeconds-now.CPUUserSeconds), CPUSystemSeconds: max(0, m.last.CPUSystemSeconds-now.CPUSystemSeconds)}
+	lost.CPUSeconds = lost.CPUUserSeconds + lost.CPUSystemSeconds
+	m.spent, now = m.spent.plus(lost), now.plus(lost)
+	m.last = now
 	return now
+}
+
+// plus returns p with the CPU time of o as well.
+func (p Process) plus(o Process) Process {
+	p.CPUSeconds += o.CPUSeconds
+	p.CPUUserSeconds += o.CPUUserSeconds
+	p.CPUSystemSeconds += o.CPUSystemSeconds
+	return p
 }
 
 // since returns p with the CPU time that was spent after before was read.

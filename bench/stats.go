@@ -122,7 +122,9 @@ type series struct {
 	open   map[int]*second // that some worker may still add to
 }
 
-// keepOpen is how many seconds a worker may be behind the others.
+// keepOpen is how many seconds a worker may be behind the others before of its replies only
+// their number, and the largest p99, goes into the second. A worker that is asked seldom adds
+// a second when it sees a reply in a later one.
 const keepOpen = 5
 
 // add adds a worker's second and empties it.
@@ -135,18 +137,24 @@ func (s *series) add(n int, phase string, w *second) {
 	if s.open == nil {
 		s.open = map[int]*second{}
 	}
-	all := s.open[n]
+	p, all := &s.points[n], s.open[n]
+	late := all == nil && p.Rate > 0 // this second was closed: its percentiles are not known any more
 	if all == nil {
 		all = newSecond()
-		s.open[n] = all
+		if !late {
+			s.open[n] = all
+		}
 	}
 	all.replies += w.replies
 	all.latency.Merge(w.latency)
 	w.replies = 0
 	w.latency.Reset()
-	s.points[n].Rate = float64(all.replies)
-	s.points[n].P50 = float64(all.latency.ValueAtQuantile(50)) / 1e3
-	s.points[n].P99 = float64(all.latency.ValueAtQuantile(99)) / 1e3
+	rate, p50, p99 := float64(all.replies), float64(all.latency.ValueAtQuantile(50))/1e3, float64(all.latency.ValueAtQuantile(99))/1e3
+	if late {
+		p.Rate, p.P99 = p.Rate+rate, max(p.P99, p99)
+	} else {
+		p.Rate, p.P50, p.P99 = rate, p50, p99
+	}
 	for old := range s.open {
 		if old < n-keepOpen {
 			delete(s.open, old)
