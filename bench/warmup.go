@@ -37,12 +37,14 @@ func (w *Warmup) UnmarshalText(text []byte) error {
 }
 
 // The figure stands still when so many windows in a row differ by no more than
-// this part of the smallest. A window takes a second at first. Later it takes a
+// stillWithin of the smallest, and do not all go one way by more than stillTrend: then
+// it is on its way. A window takes a second at first. Later it takes a
 // fifth of the warm-up so far, so that a slow fall is seen: a JVM goes on
 // compiling for a minute or two, ever less of it.
 const (
 	stillWindows = 3
 	stillWithin  = 0.05
+	stillTrend   = 0.02
 	firstWindow  = time.Second
 	windowPart   = 5
 )
@@ -57,7 +59,7 @@ type WarmupCurve struct {
 	Unit   string `json:"unit"` // "s/1M", "/s" or "µs"
 	// Fixed says that the warm-up was to last for a fixed time, still or not.
 	Fixed bool `json:"fixed,omitempty"`
-	// Still says that the last three windows were within 5 %.
+	// Still says that the last three windows were within 5 %, and were not going one way.
 	Still       bool     `json:"still"`
 	MostSeconds float64  `json:"mostSeconds"` // it might take
 	Windows     []Window `json:"windows"`
@@ -69,7 +71,7 @@ type Window struct {
 	Value   float64 `json:"value"`   // 0 when nothing was answered
 }
 
-// isStill reports whether the last windows are within stillWithin.
+// isStill reports whether the last windows are within stillWithin, and do not go one way.
 func isStill(windows []Window) bool {
 	if len(windows) < stillWindows {
 		return false
@@ -77,7 +79,17 @@ func isStill(windows []Window) bool {
 	last := windows[len(windows)-stillWindows:]
 	byValue := func(a, b Window) int { return cmp.Compare(a.Value, b.Value) }
 	low, high := slices.MinFunc(last, byValue).Value, slices.MaxFunc(last, byValue).Value
-	return low > 0 && high <= low*(1+stillWithin)
+	return low > 0 && high <= low*(1+stillWithin) && !(goesOneWay(last) && high > low*(1+stillTrend))
+}
+
+// goesOneWay reports whether values only rise, or only fall.
+func goesOneWay(windows []Window) bool {
+	rise, fall := true, true
+	for i := range windows[1:] {
+		rise = rise && windows[i].Value < windows[i+1].Value
+		fall = fall && windows[i].Value > windows[i+1].Value
+	}
+	return rise || fall
 }
 
 // warmUp is the load before anything is measured.

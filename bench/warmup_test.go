@@ -9,14 +9,18 @@ import (
 )
 
 // TestStandsStill wants three windows in a row within 5 %, not before, and not of
-// a figure that falls on.
+// a figure that falls on, however slowly it does so at first.
 func TestStandsStill(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		values []float64
 		want   int // windows that it takes; 0 never
 	}{
-		{"at once", []float64{10, 10.2, 10.4}, 3},
+		{"at once", []float64{10, 10.4, 10.2}, 3},
+		{"falls slowly", []float64{110, 107.5, 105, 102, 99, 96, 93, 90, 87, 84, 81}, 0},
+		{"rises slowly", []float64{100, 102, 104, 106, 108, 110, 112}, 0},
+		{"falls no more than it swings", []float64{100, 99.5, 99}, 3},
+		{"has fallen", []float64{110, 107.5, 105, 105.5}, 4},
 		{"a JVM", []float64{110, 78, 60, 54, 39, 34, 30, 28, 27, 27.5, 27.2}, 10},
 		{"falls on", []float64{110, 106, 102, 98, 94, 91, 88, 85, 82, 79, 76}, 0},
 		{"now this, now that", []float64{10, 12, 10, 12, 10, 12}, 0},
