@@ -525,5 +525,8 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	opt.TLS = &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{c.pair}}
-	run(t, sc, opt)
+	opt.CeilingFor = 50 * time.Millisecond
+	if res := run(t, sc, opt); res.Ceiling != nil {
+		t.Errorf("without TLS it would be %+v", res.Ceiling)
+	}
 }

@@ -516,8 +516,8 @@ func (r *run) fill(p Progress) Progress {
 // measureCeiling runs the main stream against a server that only echoes.
 func (r *run) measureCeiling(ctx context.Context) error {
 	reply := r.d.sampleReply()
-	if r.opt.CeilingFor <= 0 || r.ceiling == nil || reply == nil {
-		return nil
+	if r.opt.CeilingFor <= 0 || r.ceiling == nil || reply == nil || r.opt.TLS != nil {
+		return nil // the server that only echoes speaks no TLS: it would be another load
 	}
 	start := r.opt.StartEcho
 	if start == nil {
