@@ -33,12 +33,11 @@ import (
 func TestThresholds(t *testing.T) {
 	addr := startOwn(t)
 	sc := scenario(t, "route", "rate", "0", "requests", "200", "duration", "10m")
-	sc.FailIf = []string{"route errors > 0", "route p99 > 9m", "server memory > 1B"}
+	sc.FailIf = []string{"route errors > 0", "route p99 > 9m", "milestone noon > 1s"}
 	res, err := bench.Run(t.Context(), sc, at(addr), nil)
 	if !errors.Is(err, bench.ErrThreshold) || errors.Is(err, bench.ErrWrong) || res == nil || !res.OK {
 		t.Fatalf("error %v, result %+v", err, res)
 	}
-	// The process is not known, so its memory is not.
 	for i, want := range []string{bench.Passed, bench.Passed, bench.Undecided} {
 		if got := res.Thresholds[i]; got.Verdict != want || got.Threshold != sc.FailIf[i] {
 			t.Errorf("verdict %+v, want %s", got, want)
@@ -55,7 +54,7 @@ func TestThresholds(t *testing.T) {
 
 	var asked atomic.Int64
 	f := startFakeWith(t, func(f *fakeServer) { f.before = func(*codec.Command) { asked.Add(1) } })
-	for _, text := range []string{"rout p99 > 1ms", "storm: route p99 > 1ms", "server cpu > 2x floor", "route p99 +10%"} {
+	for _, text := range []string{"rout p99 > 1ms", "storm: route p99 > 1ms", "server cpu > 2x floor", "route p99 +10%", "server memory > 1B", "server cores > 1", "lookups failed > 0"} {
 		sc.FailIf = []string{text}
 		if res, err := bench.Run(t.Context(), sc, at(f.addr), nil); err == nil || res != nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: error %v", text, err)

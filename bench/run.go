@@ -43,7 +43,8 @@ type run struct {
 	keepMu      sync.Mutex               // held while keepers are used
 	stage       atomic.Pointer[Progress] // its Elapsed is unset
 	staged      atomic.Int64             // when the stage began
-	event       string                   // that the run is about; "" is none
+	eventful    bool                     // something is going to happen: see survive
+	event       string                   // what it was; "" as long as nothing has happened
 	begun       int64                    // when it began
 	stopKeeping func()                   // ends what keeps brokers alive beside the load
 	wasAway     bool                     // the server was, in that event

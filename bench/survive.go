@@ -25,6 +25,7 @@ type event struct {
 // survive plans three phases: before, the event until every route is whole
 // again, and after. Brokers register on their period, if there is one.
 func (r *run) survive(e event) {
+	r.eventful = true
 	s := r.addReaders()
 	s.tolerant = true
 	if s.rate > 0 { // a client asks no more until it gave up what it asked

@@ -349,17 +349,22 @@ func (t Threshold) Measure(r, base *Result) (v float64, why string) {
 	found := false
 	for _, phase := range phases {
 		at, ok := t.at(r, phase)
+		bound := t.isGenerators(r, phase)
 		if ok && (t.Of != "" || t.Change) {
-			var to float64
-			if base != nil {
-				to, ok = t.at(base, phase)
-			} else {
-				to, ok = t.at(r, t.Of)
+			other, of := base, phase
+			if base == nil {
+				other, of = r, t.Of
 			}
+			var to float64
+			to, ok = t.at(other, of)
+			bound = bound || t.isGenerators(other, of)
 			at = quotient(at, to)
 		}
 		if !ok {
 			continue
+		}
+		if bound {
+			return 0, GeneratorBound
 		}
 		if !found {
 			v = at
@@ -367,9 +372,50 @@ func (t Threshold) Measure(r, base *Result) (v float64, why string) {
 		v, found = t.worse(v, at), true
 	}
 	if !found {
-		return 0, "it was not measured"
+		return 0, t.unmeasured(r)
 	}
 	return v, ""
+}
+
+// isGenerators reports whether the figure is a latency that was the generator's own in a
+// phase: Result.GeneratorBound is of the p99, and there are others.
+func (t Threshold) isGenerators(r *Result, phase string) bool {
+	for _, p := range r.Phases {
+		if p.Name != phase {
+			continue
+		}
+		for _, o := range p.Ops {
+			if o.Pace == nil || o.Name != t.Request && (t.Request != "" || o.Name != r.firstOperation()) {
+				continue
+			}
+			latency, ok := o.Latency.quantile(t.Figure)
+			lateness, _ := o.Pace.Lateness.quantile(t.Figure)
+			return ok && isGenerators(lateness, latency)
+		}
+	}
+	return false
+}
+
+// unmeasured says why there is no such figure of r.
+func (t Threshold) unmeasured(r *Result) string {
+	const why = "it was not measured"
+	switch {
+	case t.Request == ofMilestone:
+		var names []string
+		for _, m := range r.Milestones {
+			if m.Name == t.Figure {
+				return why + ": the milestone was not reached"
+			}
+			names = append(names, m.Name)
+		}
+		if len(names) == 0 {
+			return why + ": there were no milestones"
+		}
+		return why + ": there were only the milestones " + strings.Join(names, ", ")
+	case t.Request == ofServer && t.Figure == "cpu" && r.Server.CPUSeconds > 0:
+		return why + ": requests were of several kinds, or not all that the server did; server cores is known"
+	}
+	return why
 }
 
 // quotient is a/b; nothing against nothing is no change.
@@ -405,12 +451,22 @@ func (t Threshold) at(r *Result, phase string) (float64, bool) {
 			continue
 		}
 		for _, o := range p.Ops {
-			if o.Name == t.Request || t.Request == "" && o.Name == r.Phases[0].Ops[0].Name {
+			if o.Name == t.Request || t.Request == "" && o.Name == r.firstOperation() {
 				return t.operation(o)
 			}
 		}
 	}
 	return 0, false
+}
+
+// firstOperation is the first request of the first phase in which there was one.
+func (r *Result) firstOperation() string {
+	for _, p := range r.Phases {
+		if len(p.Ops) > 0 {
+			return p.Ops[0].Name
+		}
+	}
+	return ""
 }
 
 func (t Threshold) operation(o Operation) (float64, bool) {
@@ -519,9 +575,24 @@ func (r *run) checkThresholds() error {
 	}
 	var errs []error
 	for _, t := range thresholds {
-		errs = append(errs, t.check(operations, phases, r.opt.Versus))
+		errs = append(errs, t.check(operations, phases, r.opt.Versus), r.canMeasure(t))
 	}
 	return errors.Join(errs...)
+}
+
+// canMeasure says why the run will not measure what t is of. The thresholds of a comparison
+// are of its first server.
+func (r *run) canMeasure(t Threshold) error {
+	if r.opt.Versus != nil && r.opt.Label != r.opt.Versus[0] {
+		return nil
+	}
+	switch {
+	case t.Request == ofServer && t.Figure != FirstReply && r.meter.pid == 0:
+		return t.errorf("the server's process is not known: give it with --pid, or let its command stand behind --")
+	case t.Request == ofLookups && !r.eventful:
+		return t.errorf("nothing happens to the server or to its brokers in this scenario, so there are no such lookups")
+	}
+	return nil
 }
 
 // decide gives the verdicts of a run, but of one in a comparison, which has its own.

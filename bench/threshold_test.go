@@ -185,6 +185,10 @@ func TestDecide(t *testing.T) {
 	asItIs := func(*Result) {}
 	bound := func(r *Result) { r.GeneratorBound = true }
 	wrong := func(r *Result) { r.OK = false }
+	interrupted := func(r *Result) { r.Interrupted = true }
+	late := func(r *Result) { // of the slowest of a thousand requests, and of no others
+		r.Phases[0].Ops[0].Pace = &Pace{Lateness: Latency{P99: 300, P999: 1500, Max: 2000}}
+	}
 	for _, tt := range []struct {
 		text   string
 		change func(*Result)
@@ -201,6 +205,15 @@ func TestDecide(t *testing.T) {
 		{"server memory > 9GB", bound, Undecided, GeneratorBound},
 		{"route p99 > 9s", wrong, Undecided, "not right"},
 		{"route wrong > 0", wrong, Failed, ""},
+		{"route p99 > 9s", interrupted, Undecided, "interrupted"},
+		{"route wrong > 9", interrupted, Undecided, "interrupted"},
+		{"undisturbed: route p99 > 9s", late, Passed, ""},
+		{"undisturbed: route p99.9 > 1ms", late, Undecided, GeneratorBound},
+		{"undisturbed: p99.9 > 9s", late, Undecided, GeneratorBound},
+		{"route max > 9s", late, Undecided, GeneratorBound},
+		{"storm: route p99.9 > 2x undisturbed", late, Undecided, GeneratorBound},
+		{"storm: route p99 > 3x undisturbed", late, Passed, ""},
+		{"route rate < 1/s", late, Passed, ""},
 		{"route errors > 10%", wrong, Passed, ""},
 	} {
 		v := decide(tt.text, tt.change)
@@ -210,6 +223,52 @@ func TestDecide(t *testing.T) {
 		if err := ThresholdError([]Verdict{v}); (err == nil) != (tt.want == Passed) || err != nil && !errors.Is(err, ErrThreshold) {
 			t.Errorf("%s: %s is the error %v", tt.text, v.Verdict, err)
 		}
+	}
+}
+
+// TestFirstRequest: a phase in which nothing was to be sent does not hide which request is
+// the first one.
+func TestFirstRequest(t *testing.T) {
+	r := twoPhases()
+	r.Phases[0].Ops = nil
+	for text, want := range map[string]float64{"p99 > 1ms": 2500, "storm: p50 > 1ms": 150, "busy > 0": 25} {
+		th, err := ParseThreshold(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, why := th.Measure(r, nil); got != want || why != "" {
+			t.Errorf("%s: %g, %q; want %g", text, got, why, want)
+		}
+	}
+	r.Phases[1].Ops = nil
+	if _, why := (Threshold{Figure: "p99"}).Measure(r, nil); why == "" {
+		t.Error("a figure of nothing")
+	}
+}
+
+// TestUnmeasured says why there is no such figure, so that it can be asked for otherwise.
+func TestUnmeasured(t *testing.T) {
+	for text, want := range map[string]string{
+		"milestone evry route back > 2s":   "there were only the milestones every route back, first whole route",
+		"milestone first whole route > 2s": "was not reached",
+		"server cpu > 1s":                  "server cores is known",
+	} {
+		th, err := ParseThreshold(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := twoPhases()
+		r.Server.CPUSecondsPerMillion = 0
+		if v := th.Decide(r); v.Verdict != Undecided || !strings.Contains(v.Reason, want) {
+			t.Errorf("%s: %+v, want %q", text, v, want)
+		}
+	}
+	th, err := ParseThreshold("milestone noon > 2s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := th.Decide(&Result{OK: true}); !strings.Contains(v.Reason, "no milestones") {
+		t.Errorf("%+v", v)
 	}
 }
 

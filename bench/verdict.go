@@ -23,7 +23,7 @@ type Verdict struct {
 	Measured  float64 `json:"measured"` // in Unit, in the worst phase; of rounds the median
 	Limit     float64 `json:"limit"`
 	Unit      string  `json:"unit"`             // "µs", "s", "/s", "s/1M", "B", "%", "×" or ""
-	Reason    string  `json:"reason,omitempty"` // of one that is not decided
+	Reason    string  `json:"reason,omitempty"` // of one that is not decided, or not by all rounds
 
 	Rounds int     `json:"rounds,omitempty"` // of a comparison: how many count
 	Low    float64 `json:"low,omitempty"`    // and the least and the most of them
@@ -49,6 +49,9 @@ func (t Threshold) Decided(v float64) Verdict {
 
 // Unfit says why the figures of r do not count for t, "" if they do.
 func (t Threshold) Unfit(r *Result) string {
+	if r.Interrupted {
+		return "it was interrupted"
+	}
 	if r.GeneratorBound {
 		return GeneratorBound
 	}

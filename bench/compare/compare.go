@@ -117,7 +117,7 @@ func Run(ctx context.Context, opt Options, progress func(Progress)) (*Comparison
 		Command: opt.Command, Base: opt.Base, Kept: opt.Keep,
 	}}
 	for _, s := range opt.Servers {
-		c.out.Servers = append(c.out.Servers, Server{Name: s.Name, JVM: s.JVM, Floor: s.Floor})
+		c.out.Servers = append(c.out.Servers, Server{Name: s.Name, JVM: s.JVM, Floor: s.Floor, Running: s.RunsAlready()})
 	}
 	err := errors.Join(c.rounds(ctx), c.closeKept())
 	if err != nil && ctx.Err() != nil {

@@ -47,6 +47,8 @@ type Server struct {
 	Name  string `json:"name"`
 	JVM   bool   `json:"jvm,omitempty"`
 	Floor bool   `json:"floor,omitempty"` // only echoes
+	// Running says that it ran before and all the time: it was neither started nor stopped.
+	Running bool `json:"running,omitempty"`
 }
 
 // A Turn is one run of the scenario against one server.
@@ -91,6 +93,9 @@ type Figure struct {
 	Name  string `json:"name"`            // such as "route p99"
 	Unit  string `json:"unit"`            // "/s", "µs", "s", "s/1M" (CPU seconds per million requests), "B", "", …
 	More  bool   `json:"more,omitempty"`  // more is better
+	// GeneratorBound says that it is a latency which in some run was the generator's own:
+	// see bench.Pace. There is no verdict on a ratio of such.
+	GeneratorBound bool `json:"generatorBound,omitempty"`
 	// Servers has one entry per server of the comparison.
 	Servers []Values `json:"servers"`
 }
@@ -101,7 +106,8 @@ type Values struct {
 	Value  Spread    `json:"value"`
 	Ratio  Spread    `json:"ratio"` // to the base, round by round
 	// Verdict is what the ratio's interval says of the server: Better or Worse than
-	// the base, or "" where it spans 1 or there are fewer than MinRounds rounds.
+	// the base, or "" where it spans 1, there are fewer than MinRounds rounds, or some round is
+	// generator-bound.
 	Verdict string `json:"verdict,omitempty"`
 }
 

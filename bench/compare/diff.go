@@ -74,7 +74,11 @@ func Diff(older, newer Past, failIf []string, gate float64) (*Comparison, error)
 	c.Figures = Figures(c)
 	c.Scenario.FailIf = slices.Clone(failIf)
 	if gate > 0 {
-		c.Scenario.FailIf = append(c.Scenario.FailIf, gates(newer.Turns[0].Result, gate)...)
+		of := gates(newer.Turns[0].Result, gate)
+		if len(of) == 0 {
+			return nil, fmt.Errorf("%s: there is no figure in it that a gate could be for", newer.Name)
+		}
+		c.Scenario.FailIf = append(c.Scenario.FailIf, of...)
 	}
 	var errs []error
 	thresholds, err := c.Scenario.Thresholds()
@@ -87,7 +91,7 @@ func Diff(older, newer Past, failIf []string, gate float64) (*Comparison, error)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	differ := differences(older.Scenario, newer.Scenario)
+	differ := append(differences(older.Scenario, newer.Scenario), drivenOtherwise(older.Turns[0].Result, newer.Turns[0].Result)...)
 	c.Notes = append(c.Notes, differ...)
 	c.Notes = append(c.Notes, otherMachine(older.Turns[0].Result.Machine, newer.Turns[0].Result.Machine)...)
 	if len(differ) == 0 {
@@ -122,11 +126,18 @@ func gates(r *bench.Result, percent float64) (out []string) {
 					out = append(out, fmt.Sprintf("%s%s +%g%%", of, q, percent))
 				}
 			}
-			out = append(out, fmt.Sprintf("%serrors +%g%%", of, percent))
+			out = append(out, fmt.Sprintf("%serrors +%g%%", of, percent), fmt.Sprintf("%swrong +%g%%", of, percent))
+		}
+		// Where requests are of several kinds nobody knows what one of them costs.
+		if p.Server != nil && p.Server.CPUSecondsPerMillion > 0 && len(r.Phases) > 1 {
+			out = append(out, fmt.Sprintf("%s: server cpu +%g%%", p.Name, percent))
 		}
 	}
+	if r.Server.CPUSecondsPerMillion > 0 {
+		out = append(out, fmt.Sprintf("server cpu +%g%%", percent))
+	}
 	if r.Target.PID != 0 {
-		out = append(out, fmt.Sprintf("server cpu +%g%%", percent), fmt.Sprintf("server memory +%g%%", percent))
+		out = append(out, fmt.Sprintf("server memory +%g%%", percent))
 	}
 	return out
 }
@@ -146,10 +157,32 @@ func differences(a, b bench.Scenario) (out []string) {
 			out = append(out, fmt.Sprintf("DIFFERENT: %s was %s and is %s", key, was, is))
 		}
 	}
+	if k.Name == "replay" && a.Name != b.Name {
+		out = append(out, fmt.Sprintf("DIFFERENT: the capture was %s and is %s", a.Name, b.Name))
+	}
 	if !slices.Equal(a.Stages, b.Stages) {
 		out = append(out, fmt.Sprintf("DIFFERENT: stages were %q and are %q", a.Stages, b.Stages))
 	}
 	return out
+}
+
+// drivenOtherwise says in what the load of two runs differs that is no matter of their
+// scenarios.
+func drivenOtherwise(a, b *bench.Result) (out []string) {
+	if was, is := a.Target.TLS != "", b.Target.TLS != ""; was != is {
+		out = append(out, fmt.Sprintf("DIFFERENT: TLS was %s and is %s", onOff(was), onOff(is)))
+	}
+	if was, is := max(1, a.Generators), max(1, b.Generators); was != is {
+		out = append(out, fmt.Sprintf("DIFFERENT: the load was made by %d processes and is made by %d", was, is))
+	}
+	return out
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 // otherMachine warns of figures that come from different machines.

@@ -32,6 +32,7 @@ type value struct {
 	phase, name, unit string
 	more              bool
 	v                 float64
+	bound             bool // a latency that is the generator's own
 }
 
 // valuesOf returns all figures of one run. It leaves out what was not measured, and
@@ -41,7 +42,12 @@ func valuesOf(r *Turn) []value {
 	var out []value
 	add := func(phase, name, unit string, more bool, v float64) {
 		if v > 0 {
-			out = append(out, value{phase, name, unit, more, v})
+			out = append(out, value{phase: phase, name: name, unit: unit, more: more, v: v})
+		}
+	}
+	latency := func(phase, name, unit string, v float64, bound bool) {
+		if v > 0 {
+			out = append(out, value{phase: phase, name: name, unit: unit, v: v, bound: bound})
 		}
 	}
 	for _, p := range res.Phases {
@@ -55,7 +61,7 @@ func valuesOf(r *Turn) []value {
 				name string
 				us   float64
 			}{{"p50", l.P50}, {"p90", l.P90}, {"p99", l.P99}, {"p99.9", l.P999}, {"max", l.Max}} {
-				add(p.Name, op.Name+" "+q.name, "µs", false, q.us)
+				latency(p.Name, op.Name+" "+q.name, "µs", q.us, op.GeneratorBound())
 			}
 		}
 		if p.Server != nil && len(res.Phases) > 1 {
@@ -66,7 +72,7 @@ func valuesOf(r *Turn) []value {
 	for i := 1; i < len(res.Phases); i++ {
 		for _, op := range res.Phases[i].Ops {
 			if before := operation(res.Phases[0], op.Name); before != nil && before.Latency.P99 > 0 {
-				add(res.Phases[i].Name, op.Name+" p99 / "+res.Phases[0].Name, "", false, op.Latency.P99/before.Latency.P99)
+				latency(res.Phases[i].Name, op.Name+" p99 / "+res.Phases[0].Name, "", op.Latency.P99/before.Latency.P99, op.GeneratorBound() || before.GeneratorBound())
 			}
 		}
 	}
@@ -87,7 +93,7 @@ func valuesOf(r *Turn) []value {
 			{"topics shrunken", uint64(s.TopicsShrunken)},
 			{"brokers left out", uint64(s.BrokersLeftOut)},
 		} {
-			out = append(out, value{s.Event, f.name, "", false, float64(f.n)})
+			out = append(out, value{phase: s.Event, name: f.name, v: float64(f.n)})
 		}
 	}
 	if n := len(res.Steps); n > 0 {
@@ -119,9 +125,9 @@ func warmedUp(res *bench.Result) float64 {
 func errorValues(res *bench.Result) []value {
 	e := res.ErrorCounts()
 	return []value{
-		{"", "wrong replies", "", false, float64(e.Wrong)},
-		{"", "refused requests", "", false, float64(e.Refused)},
-		{"", "missing replies", "", false, float64(e.Missing)},
+		{name: "wrong replies", v: float64(e.Wrong)},
+		{name: "refused requests", v: float64(e.Refused)},
+		{name: "missing replies", v: float64(e.Missing)},
 	}
 }
 
@@ -142,7 +148,7 @@ func figuresOf(servers, base int, runs []Turn) []Figure {
 	type key struct{ phase, name, unit string }
 	index := map[key]int{}
 	var figures []Figure
-	byRound := []map[[2]int]float64{} // of each figure: by server and round
+	byRound := []map[[2]int]value{} // of each figure: by server and round
 	last := 0
 	for i := range runs {
 		r := &runs[i]
@@ -161,26 +167,29 @@ func figuresOf(servers, base int, runs []Turn) []Figure {
 				at = len(figures)
 				index[k] = at
 				figures = append(figures, Figure{Phase: v.phase, Name: v.name, Unit: v.unit, More: v.more, Servers: make([]Values, servers)})
-				byRound = append(byRound, map[[2]int]float64{})
+				byRound = append(byRound, map[[2]int]value{})
 			}
-			byRound[at][[2]int{r.Server, r.Round}] = v.v
+			byRound[at][[2]int{r.Server, r.Round}] = v
+			figures[at].GeneratorBound = figures[at].GeneratorBound || v.bound
 		}
 	}
 	for i := range figures {
 		for s := range servers {
 			var values, ratios []float64
+			bound := false
 			for round := 1; round <= last; round++ {
 				v, ok := byRound[i][[2]int{s, round}]
 				if !ok {
 					continue
 				}
-				values = append(values, v)
-				if b, ok := byRound[i][[2]int{base, round}]; ok && b > 0 {
-					ratios = append(ratios, v/b)
+				values = append(values, v.v)
+				if b, ok := byRound[i][[2]int{base, round}]; ok && b.v > 0 {
+					ratios = append(ratios, v.v/b.v)
+					bound = bound || v.bound || b.bound
 				}
 			}
 			v := Values{Rounds: slices.Clone(values), Value: spread(values), Ratio: spread(ratios)}
-			if s != base {
+			if s != base && !bound {
 				v.Verdict = verdict(v.Ratio, figures[i].More)
 			}
 			figures[i].Servers[s] = v

@@ -78,17 +78,9 @@ func (s Spread) Bounds() (low, high float64) {
 	return s.Min, s.Max
 }
 
-// Below says whether s is at most a bar: yes or no when its interval is on one
-// side of it, and not decided when it spans it or there is none.
-func (s Spread) Below(bar float64) (yes, decided bool) {
-	switch {
-	case !s.hasInterval():
-		return false, false
-	case s.High <= bar:
-		return true, true
-	}
-	return false, s.Low > bar
-}
+// spans reports whether a bar is within the interval, so that chance decides on which side
+// of it s is.
+func (s Spread) spans(bar float64) bool { return s.hasInterval() && s.Low < bar && bar < s.High }
 
 // verdict says whether a ratio to the base is better than 1 or worse.
 func verdict(ratio Spread, more bool) string {

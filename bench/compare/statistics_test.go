@@ -150,16 +150,32 @@ func TestNoDifference(t *testing.T) {
 	}
 }
 
-// TestBar: a goal is met or missed where the interval is on one side of the bar.
+// TestBar: a goal is met or missed where the interval is on one side of the bar, also when all
+// rounds are on the same.
 func TestBar(t *testing.T) {
-	s := spread([]float64{1.1, 1.2, 1.3, 1.2, 1.15})
-	for bar, want := range map[float64][2]bool{1.3: {true, true}, 1.2: {false, false}, 1.1: {false, true}} {
-		if yes, decided := s.Below(bar); yes != want[0] || decided != want[1] {
-			t.Errorf("%g to %g against %g: %v, decided %v", s.Low, s.High, bar, yes, decided)
+	rounds := []float64{1000, 1290, 1250, 1100, 1295} // 1,181 on average, 1,025 to 1,361 with 95 % confidence
+	for _, tt := range []struct {
+		text   string
+		rounds int
+		want   string
+	}{
+		{"route p99 > 1.4ms", 5, bench.Passed},
+		{"route p99 > 1.3ms", 5, bench.Undecided},
+		{"route p99 > 1.3ms", 4, bench.Passed}, // too few for an interval: they agree
+		{"route p99 > 999us", 5, bench.Failed},
+		{"route p99 > 1.2ms", 5, bench.Undecided},
+		{"route p99 < 1.3ms", 5, bench.Undecided},
+		{"server cpu > 12s", 5, bench.Passed}, // all equal, and at the limit
+		{"route errors > 0", 5, bench.Passed}, // no interval is there of nothing
+	} {
+		c := &Comparison{Servers: []Server{{Name: "ours"}}, Scenario: bench.Scenario{FailIf: []string{tt.text}}}
+		for i, p99 := range rounds[:tt.rounds] {
+			c.Turns = append(c.Turns, timed(0, i+1, p99, 12, 0))
 		}
-	}
-	if _, decided := spread([]float64{1, 1, 1, 1}).Below(2); decided {
-		t.Error("four rounds decide")
+		_ = c.decide(0) // it is in the verdict
+		if v := c.Thresholds[0]; v.Verdict != tt.want || (v.Reason == "") != (tt.want != bench.Undecided) {
+			t.Errorf("%s, %d rounds: %+v, want %s", tt.text, tt.rounds, v, tt.want)
+		}
 	}
 }
 

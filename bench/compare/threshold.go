@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"fmt"
 	"slices"
 
 	"gonamesrv/bench"
@@ -27,8 +28,10 @@ func (c *Comparison) decide(us int) error {
 	return bench.ThresholdError(c.Thresholds)
 }
 
-// verdict is that of all rounds that count. It is decided when they agree: rounds on
-// both sides of a limit say that it is within the noise.
+// verdict is that of all rounds that count. It is decided when they agree, and so does their
+// interval where they are enough for one: a limit in between is within the noise. And they must
+// be more than half of all: those that are left of many may be the ones that the machine was
+// kind to.
 func (c *Comparison) verdict(t bench.Threshold, us int) bench.Verdict {
 	to := -1
 	switch {
@@ -38,12 +41,16 @@ func (c *Comparison) verdict(t bench.Threshold, us int) bench.Verdict {
 		to = slices.IndexFunc(c.Servers, func(s Server) bool { return s.Name == t.Of })
 	}
 	var values []float64
-	why := "no run counts"
+	why, rounds := "no run counts", 0
 	for i := range c.Turns {
 		turn := &c.Turns[i]
 		if turn.Server != us || turn.WarmUp || turn.Result == nil {
 			continue
 		}
+		if t.Figure == bench.FirstReply && c.Kept && turn.FirstReplySeconds == 0 {
+			continue // it was started before
+		}
+		rounds++
 		v, reason := c.measure(t, turn, to)
 		if reason != "" {
 			why = reason
@@ -63,8 +70,16 @@ func (c *Comparison) verdict(t bench.Threshold, us int) bench.Verdict {
 	s := spread(values)
 	out := t.Decided(s.Median)
 	out.Rounds, out.Low, out.High = s.N, s.Min, s.Max
-	if crossed > 0 && crossed < len(values) {
+	if len(values) < rounds {
+		out.Reason = fmt.Sprintf("%d of %d rounds count: %s", len(values), rounds, why)
+	}
+	switch {
+	case crossed > 0 && crossed < len(values):
 		out.Verdict, out.Reason = bench.Undecided, "the rounds are on both sides of the limit"
+	case s.spans(t.Limit):
+		out.Verdict, out.Reason = bench.Undecided, fmt.Sprintf("the limit is within the interval of the rounds, %.3g to %.3g", s.Low, s.High)
+	case 2*len(values) <= rounds:
+		out.Verdict, out.Reason = bench.Undecided, "only "+out.Reason
 	}
 	return out
 }

@@ -59,7 +59,20 @@ func TestThresholds(t *testing.T) {
 				c.Turns[i].Result.GeneratorBound = true
 			}
 		}, bench.Undecided, 0, bench.GeneratorBound},
+		{"route p99 > 5ms", func(c *Comparison) { c.Turns[0].Result.GeneratorBound = true }, bench.Passed, 2, "2 of 3 rounds count: generator-bound"},
+		{"route p99 > 5ms", func(c *Comparison) { // what is left is the round that the machine was kind to
+			c.Turns[2].Result.GeneratorBound, c.Turns[4].Result.GeneratorBound = true, true
+		}, bench.Undecided, 1, "only 1 of 3 rounds count: generator-bound"},
+		{"route p99 > 900us", func(c *Comparison) {
+			c.Turns[2].Result.OK, c.Turns[4].Result.Interrupted = false, true
+		}, bench.Undecided, 1, "only 1 of 3 rounds count: it was interrupted"},
 		{"server cpu > 1.3x floor", func(c *Comparison) { c.Turns = c.Turns[:1] }, bench.Undecided, 0, "no run of floor"},
+		{"server first-reply > 20ms", func(c *Comparison) { // each was started once
+			c.Kept = true
+			for i := range c.Turns[2:] {
+				c.Turns[2+i].FirstReplySeconds = 0
+			}
+		}, bench.Passed, 1, ""},
 		{"server first-reply > 1s", func(c *Comparison) {
 			for i := range c.Turns {
 				c.Turns[i].FirstReplySeconds = 0
@@ -218,5 +231,88 @@ func TestVersus(t *testing.T) {
 	}
 	if fmt.Sprint(versus) != "[ours floor]" {
 		t.Errorf("a run knows the servers %q", versus)
+	}
+}
+
+// TestVerdictNeedsServersLatency: of a latency that is the generator's own in some round
+// nothing is said of who is better, and all else is.
+func TestVerdictNeedsServersLatency(t *testing.T) {
+	verdicts := func(bound int) map[string]string {
+		var turns []Turn
+		for round := 1; round <= MinRounds; round++ {
+			swing := 1 + float64(round)/100
+			turns = append(turns, timed(0, round, 500*swing, 10, 0), timed(1, round, 1000*swing, 10, 0))
+		}
+		if bound >= 0 {
+			turns[bound].Result.Phases[0].Ops[0].Pace = &bench.Pace{GeneratorBound: true}
+		}
+		out := map[string]string{}
+		for _, f := range figuresOf(2, 0, turns) {
+			out[f.Name] = f.Servers[1].Verdict
+			if f.GeneratorBound != (bound >= 0 && strings.HasPrefix(f.Name, "route p")) {
+				t.Errorf("turn %d: %s is generator-bound: %v", bound, f.Name, f.GeneratorBound)
+			}
+		}
+		return out
+	}
+	for bound, want := range map[int]string{-1: Worse, 4: "", 5: ""} { // nobody, the base, the other
+		got := verdicts(bound)
+		if got["route p99"] != want || got["route p50"] != want || got["route"] != Worse {
+			t.Errorf("turn %d is generator-bound: verdicts %v, want %q on the latencies", bound, got, want)
+		}
+	}
+}
+
+// TestDiffUnlike: a difference that no parameter shows decides nothing either.
+func TestDiffUnlike(t *testing.T) {
+	for want, change := range map[string]func(p *Past){
+		"TLS was off and is on":              func(p *Past) { p.Turns[0].Result.Target.TLS = "TLS 1.3" },
+		"made by 1 processes and is made by": func(p *Past) { p.Turns[0].Result.Generators = 4 },
+		"it was interrupted":                 func(p *Past) { p.Turns[0].Result.Interrupted = true },
+		"the capture was a.jsonl and is b":   func(p *Past) { p.Scenario.Name = "b.jsonl" },
+	} {
+		older, newer := past("a.json", 1000), past("b.json", 1000)
+		if strings.Contains(want, "capture") {
+			for _, p := range []*Past{&older, &newer} {
+				p.Scenario.Kind, p.Scenario.Name = "replay", "a.jsonl"
+			}
+		}
+		change(&newer)
+		c, err := Diff(older, newer, nil, 10)
+		if !errors.Is(err, bench.ErrThreshold) {
+			t.Errorf("%s: error %v", want, err)
+			continue
+		}
+		if text := fmt.Sprint(c.Notes, c.Thresholds); !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+}
+
+// TestGateOfMix: a gate is for what was measured, so that it can be passed where requests are
+// of several kinds; and a result without figures passes none.
+func TestGateOfMix(t *testing.T) {
+	older, newer := past("a.json", 1000), past("b.json", 1000)
+	for _, p := range []Past{older, newer} {
+		r := p.Turns[0].Result
+		r.Server = bench.Process{RSS: 1e6, CPUSeconds: 3}
+		r.Phases = append(r.Phases, bench.Phase{Name: "storm", Ops: r.Phases[0].Ops, Server: &bench.Process{CPUSecondsPerMillion: 20}})
+	}
+	c, err := Diff(older, newer, nil, 10)
+	if err != nil {
+		t.Errorf("%v: %+v", err, c)
+	}
+	newer.Turns[0].Result.Phases[1].Server = &bench.Process{CPUSecondsPerMillion: 30}
+	if c, err := Diff(older, newer, nil, 10); !errors.Is(err, bench.ErrThreshold) || !strings.Contains(err.Error(), `"storm: server cpu +10%" failed`) {
+		t.Errorf("%v: %+v", err, c)
+	}
+	newer.Turns[0].Result.Phases[0].Ops[0].Wrong = 3
+	if _, err := Diff(older, newer, nil, 10); err == nil || !strings.Contains(err.Error(), `"measured: route wrong +10%" failed`) {
+		t.Errorf("wrong replies pass: %v", err)
+	}
+	newer = past("b.json", 1000)
+	newer.Turns[0].Result = &bench.Result{OK: true}
+	if c, err := Diff(older, newer, nil, 10); err == nil || c != nil || !strings.Contains(err.Error(), "b.json: there is no figure") {
+		t.Errorf("of nothing: %v, %+v", err, c)
 	}
 }

@@ -36,10 +36,24 @@ func comparisonSheet(c *compare.Comparison) Sheet {
 
 // started says whether the servers of all turns are the same processes.
 func started(c *compare.Comparison) string {
-	if c.Kept {
-		return "each started once and stopped while others were measured"
+	var ran []string
+	for _, s := range c.Servers {
+		if s.Running {
+			ran = append(ran, s.Name)
+		}
 	}
-	return "each started anew"
+	how := "each started anew"
+	if c.Kept {
+		how = "each started once and stopped while others were measured"
+	}
+	switch len(ran) {
+	case 0:
+		return how
+	case len(c.Servers):
+		return "which ran already, all the time"
+	default:
+		return how + ", but " + strings.Join(ran, " and ") + ", which ran all the time"
+	}
 }
 
 func comparisonFacts(c *compare.Comparison, names []string) []string {
@@ -117,6 +131,9 @@ func ratioTable(c *compare.Comparison, names []string) Table {
 		Title: "Figures and ratios", Left: 2, Head: []string{"phase", "figure"},
 		Note: ratioNote(c, names[c.Base]),
 	}
+	if c.Kept {
+		t.Note += " What one start of a server does better or worse than another is not in that: each was started once."
+	}
 	if least := leastRounds(c); least < compare.MinRounds {
 		t.Note += fmt.Sprintf(" With %d rounds nothing is said of who is better: it takes %d, and in brackets are the smallest and the largest of the rounds.", least, compare.MinRounds)
 	}
@@ -130,7 +147,7 @@ func ratioTable(c *compare.Comparison, names []string) Table {
 		}
 	}
 	for _, f := range c.Figures {
-		cells := []string{f.Phase, t.star(figureName(f), isBound(c, f.Phase, f.Name))}
+		cells := []string{f.Phase, t.star(figureName(f), f.GeneratorBound)}
 		for _, i := range order {
 			v := f.Servers[i]
 			cells = append(cells, valueText(v.Value, f.Unit))

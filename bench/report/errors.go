@@ -38,7 +38,7 @@ func errorLine(c bench.ErrorCounts) string {
 	for _, kind := range []struct {
 		name string
 		n    uint64
-	}{{"wrong", c.Wrong}, {"refused", c.Refused}, {"missing", c.Missing}, {"lacking brokers", c.Lacking}} {
+	}{{"wrong", c.Wrong}, {"refused", c.Refused}, {"missing", c.Missing}, {"lacking brokers", c.Lacking}, {"answered otherwise than recorded", c.Differs}} {
 		if kind.n > 0 {
 			parts = append(parts, count(kind.n)+" "+kind.name)
 		}
@@ -54,14 +54,15 @@ func limitLine(l *bench.ErrorLimits) string {
 	return fmt.Sprintf("; allowed were %s %% wrong, %s %% refused and %s %% missing", digits(l.Wrong), digits(l.Refused), digits(l.Missing))
 }
 
-const errorNote = "Wrong: a wrong reply. Refused: SYSTEM_BUSY. Missing: no reply, or not sent. Lacking: a route without some of its brokers, or none, while brokers come and go."
+const errorNote = "Wrong: a wrong reply. Refused: SYSTEM_BUSY. Missing: no reply, or not sent. Lacking: a route without some of its brokers, or none, while brokers come and go. " +
+	"Errors: all of these, and replies of a replay with another code than was recorded."
 
 func errorHead(first ...string) []string {
 	return append(first, "requests", "right", "wrong", "refused", "missing", "lacking", "errors")
 }
 
 func errorCells(c bench.ErrorCounts, right string) []string {
-	bad := c.Wrong + c.Refused + c.Missing + c.Lacking
+	bad := c.Wrong + c.Refused + c.Missing + c.Lacking + c.Differs
 	part := "0 %"
 	if bad > 0 {
 		part = digits(float64(bad)*100/float64(max(1, c.Requests))) + " %"

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -62,8 +63,12 @@ func parse(text []byte) (Document, error) {
 		return Document{}, fmt.Errorf("is no result of nsbench: %w", err)
 	}
 	known, what := bench.ResultFormat, any(new(bench.Result))
-	if head.Kind == compare.Kind {
+	switch head.Kind {
+	case "":
+	case compare.Kind:
 		known, what = compare.Format, any(new(compare.Comparison))
+	default:
+		return Document{}, fmt.Errorf("is no result of nsbench run or compare, but of kind %q", head.Kind)
 	}
 	if head.Format < 1 || head.Format > known {
 		return Document{}, fmt.Errorf("is no result of nsbench, or one of another version: its format is %d, known is up to %d", head.Format, known)
@@ -74,6 +79,9 @@ func parse(text []byte) (Document, error) {
 	var d Document
 	switch what := what.(type) {
 	case *bench.Result:
+		if len(what.Phases) == 0 {
+			return Document{}, errors.New("is no result of nsbench: it has no phases")
+		}
 		what.DropMixedCPU()
 		d.Result = what
 	case *compare.Comparison:

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/compare"
 )
 
 // wideLines are the lines of a sheet that are wider than a terminal may be taken to
@@ -109,7 +110,7 @@ func TestSummary(t *testing.T) {
 		"result": {"namesrv answered 1,997 requests (route) a second in phase storm", "99 of 100 within 6.94 ms", "During storm 40 of 6,000 lookups failed, and 1,500 routes were shrunken", "40.0 MB"},
 		"failed": {"Not everything was right"},
 		"comparison": {
-			"java 5.5.0 beside ours: route 832/s against 1,997/s (0.42×); route p99 17.3 ms against 6.94 ms (2.50×)", "server cores busy",
+			"java 5.5.0 beside ours: route 815/s against 1,997/s (0.41×); route p99 17.0 ms against 6.94 ms (2.45×, generator-bound)", "server cores busy",
 			"rust beside ours", "floor beside ours",
 		},
 	} {
@@ -131,5 +132,65 @@ func TestSummary(t *testing.T) {
 	}
 	if s := (Document{Result: &bench.Result{}}).Sheet().Summary; s != "" {
 		t.Errorf("of nothing it says %q", s)
+	}
+}
+
+// TestSummaryIsFair: the first sentence has the same ratio as the table, says what may be
+// said of it, and marks latencies that are the generator's own.
+func TestSummaryIsFair(t *testing.T) {
+	turn := func(server, round int, p99 float64, bound bool) compare.Turn {
+		return compare.Turn{Server: server, Round: round, Result: &bench.Result{OK: true, Phases: []bench.Phase{{Name: "measured", Ops: []bench.Operation{{
+			Name: "route", Answered: 9, PerSecond: 100, Latency: bench.Latency{P50: 50, P99: p99}, Pace: &bench.Pace{GeneratorBound: bound},
+		}}}}}}
+	}
+	summary := func(ours, theirs []float64, bound bool) string {
+		c := &compare.Comparison{Servers: []compare.Server{{Name: "ours"}, {Name: "theirs"}}}
+		for i := range ours {
+			c.Turns = append(c.Turns, turn(0, i+1, ours[i], false), turn(1, i+1, theirs[i], bound && i == 1))
+		}
+		c.Figures = compare.Figures(c)
+		return comparisonSummary(c)
+	}
+	for _, tt := range []struct {
+		ours, theirs []float64
+		bound        bool
+		want         string
+	}{
+		// The median of two ratios, 0.5 and 1.64, is their mean, 1.07.
+		{[]float64{1000, 500}, []float64{500, 820}, false, "route p99 640 µs against 707 µs (0.91×)"},
+		{[]float64{1000, 1010, 1020, 1030, 1040}, []float64{500, 505, 510, 515, 520}, false, "(0.50×, better)"},
+		{[]float64{1000, 1010, 1020, 1030, 1040}, []float64{500, 505, 510, 515, 520}, true, "(0.50×, generator-bound)"},
+		{[]float64{1000, 1000, 1000, 1000, 1000}, []float64{500, 2000, 700, 1500, 1000}, false, "(1.01×, which may be chance)"},
+	} {
+		if got := summary(tt.ours, tt.theirs, tt.bound); !strings.Contains(got, tt.want) {
+			t.Errorf("%v against %v: %q, want %q in it", tt.theirs, tt.ours, got, tt.want)
+		}
+	}
+	r := turn(0, 1, 900, true).Result
+	if got := resultSummary(r); !strings.Contains(got, "generator-bound") {
+		t.Errorf("of a run it says %q", got)
+	}
+	if got := resultSummary(turn(0, 1, 900, false).Result); strings.Contains(got, "generator-bound") {
+		t.Errorf("of a run on time it says %q", got)
+	}
+}
+
+// TestStarted says of each server whether it is the same process in all rounds, and whether it
+// ran beside others.
+func TestStarted(t *testing.T) {
+	for _, tt := range []struct {
+		kept    bool
+		running [2]bool
+		want    string
+	}{
+		{false, [2]bool{}, "each started anew"},
+		{true, [2]bool{}, "each started once and stopped while others were measured"},
+		{true, [2]bool{false, true}, "each started once and stopped while others were measured, but b, which ran all the time"},
+		{false, [2]bool{true, true}, "which ran already, all the time"},
+	} {
+		c := &compare.Comparison{Kept: tt.kept, Servers: []compare.Server{{Name: "a", Running: tt.running[0]}, {Name: "b", Running: tt.running[1]}}}
+		if got := started(c); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt, got, tt.want)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -105,4 +104,5 @@ func plain(v float64) string {
 
 func times(v float64) string { return digits(v) + "×" }
 
-func percent(v float64) string { return fmt.Sprintf("%.0f %%", v*100) }
+// percent never makes nothing of something: 206 of 80,937 are 0.25 %.
+func percent(v float64) string { return digits(v*100) + " %" }

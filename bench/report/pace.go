@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"gonamesrv/bench"
-	"gonamesrv/bench/compare"
 )
 
 // generatorBound marks latencies that are the generator's own.
@@ -51,31 +50,4 @@ func paceTable(r *bench.Result) Table {
 		}
 	}
 	return t
-}
-
-// isBound reports whether a figure is a latency that was the generator's own in any run
-// that counts. A figure that compares phases is one if either phase is.
-func isBound(c *compare.Comparison, phase, figure string) bool {
-	for _, t := range c.Turns {
-		if t.WarmUp || !t.Result.OK {
-			continue
-		}
-		for _, p := range t.Result.Phases {
-			if p.Name != phase && !strings.HasSuffix(figure, "/ "+p.Name) {
-				continue
-			}
-			for _, o := range p.Ops {
-				if o.GeneratorBound() && isLatencyOf(o, figure) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// isLatencyOf tells "route p99" from "route", which is the rate.
-func isLatencyOf(o bench.Operation, figure string) bool {
-	after, ok := strings.CutPrefix(figure, o.Name+" ")
-	return ok && (strings.HasPrefix(after, "p") || strings.HasPrefix(after, "max"))
 }

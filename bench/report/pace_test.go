@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,26 +24,22 @@ func TestGeneratorBoundIsMarked(t *testing.T) {
 		{Server: 1, Round: 1, WarmUp: true, Result: &bench.Result{OK: true, Phases: phases(true)}},
 		{Server: 1, Round: 1, Result: &bench.Result{OK: true, Phases: phases(true)}},
 	}}
-	for _, tt := range []struct {
-		phase, figure string
-		want          bool
-	}{
-		{"undisturbed", "route p50", true},
-		{"undisturbed", "route p99", true},
-		{"undisturbed", "route max", true},
-		{"undisturbed", "route", false}, // the rate
-		{"storm", "route p99", false},
-		{"storm", "route p99 / undisturbed", true},
-		{"storm", "register p99", false},
-		{"", "server CPU", false},
-	} {
-		if got := isBound(c, tt.phase, tt.figure); got != tt.want {
-			t.Errorf("%s in phase %q is generator-bound: %v", tt.figure, tt.phase, got)
+	marked := func() (names []string) {
+		c.Figures = compare.Figures(c)
+		for _, row := range ratioTable(c, []string{"a", "b"}).Rows {
+			if strings.HasSuffix(row[1], star) {
+				names = append(names, row[0]+": "+strings.TrimSuffix(row[1], star))
+			}
 		}
+		return names
+	}
+	want := []string{"undisturbed: route p50", "undisturbed: route p99", "undisturbed: route max", "storm: route p99 / undisturbed"}
+	if got := marked(); !slices.Equal(got, want) {
+		t.Errorf("generator-bound are %q, want %q", got, want)
 	}
 	c.Turns[2].Result.Phases = phases(false)
-	if isBound(c, "undisturbed", "route p99") {
-		t.Error("the warm-up makes a figure generator-bound")
+	if got := marked(); len(got) > 0 {
+		t.Errorf("the warm-up makes %q generator-bound", got)
 	}
 
 	r := &bench.Result{OK: true, Phases: phases(true)}

@@ -208,6 +208,7 @@ func TestReadRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing": "", "no JSON": "<html>", "another thing": `{"name":"x"}`, "a newer one": `{"format":99}`, "a newer comparison": `{"kind":"comparison","format":99}`,
 		"no servers": `{"kind":"comparison","format":1}`, "a stray turn": string(text), "wrong types": `{"format":1,"seed":"x"}`,
+		"a search": `{"kind":"search","format":1,"phases":[{}]}`, "a result of nothing": `{"format":1}`,
 	} {
 		if _, err := parse([]byte(text)); err == nil {
 			t.Errorf("%s is read", name)

@@ -39,6 +39,9 @@ func resultSummary(r *bench.Result) string {
 		}
 		said = append(said, fmt.Sprintf("%s answered %s requests (%s) a second%s: half of them within %s, 99 of 100 within %s, the slowest after %s.",
 			who, digits(o.PerSecond), o.Name, where, orNothing(o.Latency.P50), orNothing(o.Latency.P99), orNothing(o.Latency.Max)))
+		if o.GeneratorBound() {
+			said = append(said, "These latencies are "+generatorBound+": the generator's own more than the server's.")
+		}
 		break
 	}
 	if v := r.Survival; v != nil {
@@ -74,9 +77,9 @@ func comparisonSummary(c *compare.Comparison) string {
 			if v.Value.N == 0 || b.Value.N == 0 {
 				continue
 			}
-			part := fmt.Sprintf("%s %s against %s", summaryName(f), quantity(v.Value.Median, f.Unit), quantity(b.Value.Median, f.Unit))
+			part := fmt.Sprintf("%s %s against %s", summaryName(f), quantity(v.Value.Middle(), f.Unit), quantity(b.Value.Middle(), f.Unit))
 			if v.Ratio.N > 0 {
-				part += " (" + times(v.Ratio.Median) + ")"
+				part += " (" + summaryRatio(f, v) + ")"
 			}
 			parts = append(parts, part)
 		}
@@ -85,6 +88,20 @@ func comparisonSummary(c *compare.Comparison) string {
 		}
 	}
 	return strings.Join(said, "\n")
+}
+
+// summaryRatio is a ratio with what may be said of it: where it lies stands in the table.
+func summaryRatio(f compare.Figure, v compare.Values) string {
+	t := times(v.Ratio.Middle())
+	switch {
+	case f.GeneratorBound:
+		t += ", " + generatorBound
+	case v.Verdict != "":
+		t += ", " + v.Verdict
+	case v.Ratio.N >= compare.MinRounds && v.Ratio.Mean > 0:
+		t += ", which may be chance"
+	}
+	return t
 }
 
 // summaryName is a figure's name in a sentence, in which its unit stands behind it.

@@ -288,7 +288,7 @@ func requestTable(r *bench.Result) Table {
 	t := Table{
 		Title: "Requests", Left: 2,
 		Head: []string{"phase", "request", "per second", "p50", "p90", "p99", "p99.9", "max", "sent", "right", "wrong", "errors"},
-		Note: "Per second: right replies, or requests sent where none is wanted (oneway). Latency: of right replies.",
+		Note: "Per second: right replies that came within the phase, or requests sent where none is wanted (oneway). Latency: of all right replies.",
 	}
 	for _, p := range r.Phases {
 		for _, o := range p.Ops {

@@ -13,7 +13,7 @@ func thresholdTable(verdicts []bench.Verdict) Table {
 	rounds := slices.ContainsFunc(verdicts, func(v bench.Verdict) bool { return v.Rounds > 1 })
 	if rounds {
 		t.Head = append(t.Head, "rounds from", "to")
-		t.Note = "Measured: the median of the rounds; a ratio is taken within each round. Decided: when all rounds are on one side of the limit."
+		t.Note = "Measured: the median of the rounds; a ratio is taken within each round. Decided: when all rounds are on one side of the limit, and of five or more also the 95 % interval of their mean."
 	}
 	for _, v := range verdicts {
 		row := []string{v.Threshold, verdictText(v), limit(v.Limit, v.Unit), ""}

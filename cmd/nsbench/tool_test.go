@@ -114,7 +114,7 @@ func TestDiffCommand(t *testing.T) {
 		errs string
 	}{
 		{[]string{old, same}, exitOK, "1.04×", ""},
-		{[]string{old, same, "--gate", "10%"}, exitOK, "5 passed, 0 failed", ""},
+		{[]string{old, same, "--gate", "10%"}, exitOK, "6 passed, 0 failed", ""},
 		{[]string{old, slow, "--gate", "10%", "--json", saved, "--html", page}, exitThreshold, "measured: route p99 +10%", "does not hold"},
 		{[]string{old, slow, "--fail-if", "route p99 +25%"}, exitOK, "passed", ""},
 		{[]string{old, slow, "--fail-if", "route p99 +15%"}, exitThreshold, "1.20×", "failed"},
