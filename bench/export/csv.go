@@ -78,6 +78,14 @@ func figures(o bench.Operation) []figure {
 		out = append(out, figure{"p50", "us", l.P50}, figure{"p90", "us", l.P90}, figure{"p99", "us", l.P99}, figure{"p99.9", "us", l.P999},
 			figure{"max", "us", l.Max}, figure{"mean", "us", l.Mean})
 	}
+	if p := o.Pace; p != nil {
+		bound := 0.0
+		if p.GeneratorBound {
+			bound = 1
+		}
+		out = append(out, figure{"late p50", "us", p.Lateness.P50}, figure{"late p99", "us", p.Lateness.P99}, figure{"late max", "us", p.Lateness.Max},
+			figure{"p99 from write", "us", p.FromWrite.P99}, figure{"generator-bound", "", bound})
+	}
 	return append(out, figure{"bytes sent", "B", float64(o.Bytes.Sent)}, figure{"bytes received", "B", float64(o.Bytes.Received)})
 }
 

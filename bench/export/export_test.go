@@ -42,7 +42,8 @@ func result(t *testing.T, slow int64) *bench.Result {
 		PreloadSeconds: 1.5, WarmupSeconds: 0.5, Target: bench.Target{PID: 7},
 		Phases: []bench.Phase{
 			{Name: "quiet", Seconds: 2, Ops: []bench.Operation{
-				{Name: "route", Sent: 100, Answered: 100, PerSecond: 50, Latency: bench.Latency{P50: 50, P99: 99, Mean: 50}, Histogram: histogram(100, 1000)},
+				{Name: "route", Sent: 100, Answered: 100, PerSecond: 50, Latency: bench.Latency{P50: 50, P99: 99, Mean: 50}, Histogram: histogram(100, 1000),
+					Pace: &bench.Pace{Lateness: bench.Latency{P99: 40}, FromWrite: bench.Latency{P99: 60}, GeneratorBound: true}},
 			}},
 			{Name: "slow readers", From: 2, Seconds: 3, Ops: []bench.Operation{
 				{Name: "asked, and not read", Sent: 10, Answered: 7, Wrong: 1, PerSecond: 2, Errors: map[string]uint64{bench.ErrorBusy: 2}, Latency: bench.Latency{P50: 5e6}, Histogram: histogram(7, 1e9)},
@@ -134,7 +135,7 @@ func TestCSV(t *testing.T) {
 	}
 	for _, want := range []string{
 		"phase|second|request|figure|unit|value", "quiet||route|p99|us|99", "quiet||route|rate|1/s|50", "slow readers||asked, and not read|error busy||2",
-		"slow readers||asked, and not read|wrong||1", "slow readers||heartbeat|sent||5", "quiet|0||p99|us|99", "quiet|0||server cores||0.5",
+		"slow readers||asked, and not read|wrong||1", "slow readers||heartbeat|sent||5", "quiet|0||p99|us|99", "quiet||route|late p99|us|40", "quiet||route|p99 from write|us|60", "quiet||route|generator-bound||1", "quiet|0||server cores||0.5",
 		"|||milestone every route back|s|2.5", "|||server memory|B|1e+06",
 	} {
 		if !has[want] {
@@ -197,6 +198,8 @@ func TestOpenMetrics(t *testing.T) {
 		{"nsbench_resident_memory_bytes", []string{"process", "server"}, 1e6},
 		{"nsbench_milestone_seconds", []string{"milestone", "every route back"}, 2.5},
 		{"nsbench_threshold", []string{"threshold", "route p99 > 5ms", "verdict", "passed"}, 1},
+		{"nsbench_generator_bound", []string{"phase", "quiet", "request", "route"}, 1},
+		{"nsbench_lateness_p99_seconds", []string{"phase", "quiet", "request", "route"}, 40e-6},
 		{"nsbench_replies_right", []string{"scenario", `my "own"`}, 1},
 	} {
 		m := find(tt.name, tt.labels...)

@@ -64,6 +64,8 @@ var (
 	latencyDesc   = desc("latency_seconds", "Latency of right replies.", requestLabels)
 	sentDesc      = desc("requests_sent_total", "Requests sent.", requestLabels)
 	outcomeDesc   = desc("requests_total", "Requests by what became of them.", requestLabels, "outcome")
+	latenessDesc  = desc("lateness_p99_seconds", "How late the generator itself sent 99 of 100 requests, at most; a part of their latency.", requestLabels)
+	boundDesc     = desc("generator_bound", "1 if the latency is the generator's own more than the server's, else 0.", requestLabels)
 	rateDesc      = desc("requests_per_second", "Right replies per second, or requests sent where none is wanted.", requestLabels)
 	lengthDesc    = desc("phase_seconds", "Length of a phase.", phaseLabels)
 	cpuDesc       = desc("cpu_seconds_total", "CPU time while measuring.", runLabels, "process")
@@ -145,6 +147,14 @@ func (c *collector) request(o bench.Operation, labels []string) {
 		if n := o.Errors[kind]; n > 0 {
 			outcome(kind, n)
 		}
+	}
+	if o.Pace != nil {
+		bound := 0.0
+		if o.Pace.GeneratorBound {
+			bound = 1
+		}
+		c.add(latenessDesc, prometheus.GaugeValue, o.Pace.Lateness.P99/1e6, labels...)
+		c.add(boundDesc, prometheus.GaugeValue, bound, labels...)
 	}
 	if o.Oneway {
 		return
