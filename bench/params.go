@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -101,6 +102,9 @@ func (p *Params) Set(key, text string) error {
 		*to, err = strconv.Atoi(text)
 	case *float64:
 		*to, err = strconv.ParseFloat(text, 64)
+		if err == nil && (math.IsNaN(*to) || math.IsInf(*to, 0)) {
+			*to, err = 0, strconv.ErrRange
+		}
 	case *bool:
 		*to, err = strconv.ParseBool(text)
 	case *string:

@@ -191,7 +191,7 @@ func (k *Kind) onFloor() bool {
 // warm as it gets: until the figure stands still, under all that the scenario does.
 func (sc *Scenario) WarmsUp() bool {
 	return sc.Params.Warmup == UntilStill &&
-		slices.Contains([]string{"route", "miss", "heartbeat", "register", "registrations", "mixed", "jmh-a", "jmh-b", "jmh-c", "jmh-d"}, sc.Kind)
+		slices.Contains([]string{"route", "miss", "heartbeat", "register", "registrations", "mixed"}, sc.Kind)
 }
 
 // Keys are the parameters that mean something to k, in alphabetical order.
@@ -265,6 +265,9 @@ func (sc *Scenario) Validate() error {
 	}
 	sc.fit(k)
 	if err := p.validate(k); err != nil {
+		return fmt.Errorf("%s: %w", k.Name, err)
+	}
+	if err := sc.idle(); err != nil {
 		return fmt.Errorf("%s: %w", k.Name, err)
 	}
 	if k.check != nil {

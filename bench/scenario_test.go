@@ -41,6 +41,18 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestNumbersAreFinite: what parses as a number and is none is refused like any other word.
+func TestNumbersAreFinite(t *testing.T) {
+	for _, key := range []string{"rate", "hz", "changed", "share", "speed"} {
+		for _, text := range []string{"NaN", "inf", "-Inf", "1e999"} {
+			sc := scenarioNamed(t, "storm")
+			if err := sc.Set(key, text); err == nil || !strings.Contains(err.Error(), "is no number") {
+				t.Errorf("--%s %s: error is %v", key, text, err)
+			}
+		}
+	}
+}
+
 // TestParamsRefused: what makes no sense is refused in words.
 func TestParamsRefused(t *testing.T) {
 	for _, tt := range []struct{ kind, key, value, want string }{

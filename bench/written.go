@@ -1,6 +1,11 @@
 package bench
 
-import "slices"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Set changes one parameter to what its user wrote. Parameters that nobody wrote
 // give way to it: see fit.
@@ -54,7 +59,29 @@ func (sc *Scenario) fit(k *Kind) {
 	if free("death") && p.Death == deathAll && p.Brokers < leastOfAllDeaths {
 		p.Death = deathClose
 	}
+	// Who says how many are to be unanswered wants a closed loop.
+	if free("rate") && sc.wrote("depth") && p.Depth > 1 && len(sc.Stages) == 0 {
+		p.Rate = 0
+	}
 	if free("changed") && (p.Form == formSplit || sc.wrote("bump") && !p.Bump) {
 		p.Changed = 0
 	}
+}
+
+// idle says which parameter that the user wrote means nothing beside the others, and would
+// be passed over in silence.
+func (sc *Scenario) idle() error {
+	p := &sc.Params
+	open := p.Rate > 0
+	switch {
+	case sc.wrote("depth") && p.Depth > 1 && open:
+		return fmt.Errorf("depth is of a closed loop, and with a rate of %g/s there is none", p.Rate)
+	case sc.wrote("pause-up-to") && p.PauseUpTo > 0 && sc.Kind == "register" && open:
+		return fmt.Errorf("registrars that rest up to %v have no rate, and it is %g/s", time.Duration(p.PauseUpTo), p.Rate)
+	case sc.wrote("arrivals") && p.poisson() && !open:
+		return errors.New("arrivals are of requests that have a rate, and in a closed loop they have none: rate is 0")
+	case sc.wrote("warmup-most") && sc.wrote("warmup") && p.Warmup != UntilStill:
+		return errors.New("warmup-most is of a warm-up until the figure stands still, and its time is fixed")
+	}
+	return nil
 }

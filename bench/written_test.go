@@ -63,6 +63,12 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"route", "brokers-per-topic=0", "brokers-per-topic is 0"},
 		{"route", "brokers-per-topic=65537", "brokers-per-topic is 65537"},
 		{"churn", "brokers=1", "at least 2"},
+		{"route", "depth=16 rate=5000", "depth is of a closed loop"},
+		{"storm", "depth=2 rate=1", "depth is of a closed loop"},
+		{"route", "arrivals=poisson", "rate is 0"},
+		{"storm", "arrivals=poisson rate=0", "rate is 0"},
+		{"register", "pause-up-to=1s rate=100", "rest up to 1s"},
+		{"route", "warmup=3s warmup-most=1m", "its time is fixed"},
 	} {
 		k, err := FindKind(tt.kind)
 		if err != nil {
@@ -77,6 +83,25 @@ func TestContradictionsAreRefused(t *testing.T) {
 		}
 		if err := sc.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s, %s: error is %v, want %q in it", tt.kind, tt.written, err, tt.want)
+		}
+	}
+}
+
+// TestNothingIsPassedOver: what a user wrote has its effect. Who asks for a depth gets a
+// closed loop, also where the scenario has a rate by itself.
+func TestNothingIsPassedOver(t *testing.T) {
+	for written, want := range map[string]float64{"depth=16": 0, "depth=1": 2000, "depth=1 rate=50": 50, "connections=9": 2000, "arrivals=poisson": 2000} {
+		sc := scenarioNamed(t, "storm")
+		for _, w := range strings.Fields(written) {
+			key, value, _ := strings.Cut(w, "=")
+			if err := sc.Set(key, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			if err := sc.Validate(); err != nil || sc.Params.Rate != want {
+				t.Errorf("%s: the rate is %g, want %g: %v", written, sc.Params.Rate, want, err)
+			}
 		}
 	}
 }
