@@ -103,6 +103,7 @@ func (s *Server) exec() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	noteStart(cmd.Process.Pid)
 	ended := make(chan struct{})
 	go func() {
 		_ = cmd.Wait() // how it ended is in its ProcessState
@@ -208,6 +209,7 @@ func (s *Server) Kill() error {
 			return fmt.Errorf("%s: %w", s.spec.Name, err)
 		}
 		<-s.ended
+		noteEnd(s.cmd.Process.Pid)
 	}
 	return nil
 }

@@ -153,20 +153,7 @@ func (a *agent) talk(ctx context.Context, conn net.Conn) {
 	}
 	defer a.busy.Unlock()
 	conn.SetDeadline(time.Time{})
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	_ = a.generate(ctx, cancel, in, conn) // the other side is gone
-}
-
-func (a *agent) generate(ctx context.Context, cancel func(), in *bufio.Reader, conn net.Conn) error {
-	return generateWith(ctx, in, conn, func(t *task) {
-		t.AllowRemote, t.TLS = a.allowRemote, a.tls
-	}, func() {
-		go func() {
-			_, _ = in.ReadByte() // nothing more comes, but the end
-			cancel()
-		}()
-	})
+	_ = generateWith(ctx, in, conn, func(t *task) { t.AllowRemote, t.TLS = a.allowRemote, a.tls }) // the other side is gone
 }
 
 // agentFlags are those of who uses agents.
@@ -210,8 +197,8 @@ func (c *agentCrew) Size() int { return len(c.addresses) }
 
 // Load lets all of them go together and waits for their results.
 func (c *agentCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, begin func()) ([]*bench.Result, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
 	members := make([]*member, len(c.addresses))
 	for i, address := range c.addresses {
 		dialer := net.Dialer{Timeout: tokenTimeout}
@@ -220,16 +207,28 @@ func (c *agentCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, be
 			return nil, fmt.Errorf("agent %s: %w", address, err)
 		}
 		defer conn.Close()
-		defer context.AfterFunc(ctx, func() { conn.Close() })()
+		defer context.AfterFunc(life, func() { conn.Close() })()
 		if _, err := io.WriteString(conn, c.token+"\n"); err != nil {
 			return nil, fmt.Errorf("agent %s: %w", address, err)
 		}
 		t := c.task
 		t.Scenario, t.Seed, t.Part = sc, seed, bench.Part{Index: i, Of: len(c.addresses)}
-		members[i] = &member{name: "agent " + address, in: conn, out: bufio.NewReader(io.LimitReader(conn, mostResult))}
+		members[i] = &member{name: "agent " + address, in: halfOf{conn}, out: bufio.NewReader(io.LimitReader(conn, mostResult))}
 		if err := members[i].tell(t); err != nil {
 			return nil, fmt.Errorf("agent %s: %w", address, err)
 		}
 	}
-	return together(ctx, cancel, members, begin)
+	return together(ctx, end, members, begin)
+}
+
+// A halfOf is what we say over a connection. Closed, it lets the other side speak on.
+type halfOf struct{ net.Conn }
+
+// Close ends our half.
+func (h halfOf) Close() error {
+	tcp, ok := h.Conn.(*net.TCPConn)
+	if !ok {
+		return h.Conn.Close()
+	}
+	return tcp.CloseWrite()
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -67,12 +68,15 @@ func newGeneratorCommand() *cobra.Command {
 
 // generate does one task.
 func generate(ctx context.Context, in io.Reader, out io.Writer) error {
-	return generateWith(ctx, bufio.NewReader(in), out, func(*task) {}, func() {})
+	return generateWith(ctx, bufio.NewReader(in), out, func(*task) {})
 }
 
-// generateWith does one task, changed, and calls started when it goes. An error that it
-// could tell to who gave it is not returned.
-func generateWith(ctx context.Context, lines *bufio.Reader, out io.Writer, change func(*task), started func()) error {
+// generateWith does one task, changed. When who gave it has nothing more to say it ends, and
+// says what it has measured until then: the other side is gone, or wants no more. An error
+// that it could tell to who gave it is not returned.
+func generateWith(ctx context.Context, lines *bufio.Reader, out io.Writer, change func(*task)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	text, err := lines.ReadBytes('\n')
 	if err != nil {
 		return fmt.Errorf("read the task: %w", err)
@@ -82,9 +86,12 @@ func generateWith(ctx context.Context, lines *bufio.Reader, out io.Writer, chang
 			return err
 		}
 		if line, err := lines.ReadString('\n'); err != nil || strings.TrimSpace(line) != lineGo {
-			return fmt.Errorf("not told to go, but %q, %w", line, err)
+			return fmt.Errorf("not told to go, but %q (%v)", line, err)
 		}
-		started()
+		go func() {
+			_, _ = lines.ReadByte() // nothing more comes, but the end
+			cancel()
+		}()
 		return nil
 	})
 	if res == nil {
@@ -114,8 +121,8 @@ func runTask(ctx context.Context, text []byte, change func(*task), ready func() 
 		Target: bench.Target{Address: t.Address}, Seed: t.Seed, AllowRemote: t.AllowRemote, Workers: t.Workers, TLS: cfg, Part: t.Part,
 		Ready: func(context.Context) error { return ready() },
 	}, nil)
-	if errors.Is(err, bench.ErrWrong) {
-		err = nil // the result says so
+	if res != nil && (errors.Is(err, bench.ErrWrong) || errors.Is(err, bench.ErrInterrupted)) {
+		return res, nil // it says so
 	}
 	if err != nil {
 		return nil, err
@@ -153,26 +160,38 @@ func (c *localCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, be
 	members := make([]*member, c.n)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // they end, if they have not
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end() // they end, if they have not
 	for i := range members {
 		t := c.task
 		t.Scenario, t.Seed, t.Part = sc, seed, bench.Part{Index: i, Of: c.n}
-		m, err := startMember(ctx, self, fmt.Sprintf("generator %d", i+1), t)
+		m, err := startMember(life, self, fmt.Sprintf("generator %d", i+1), t)
 		if m != nil {
 			members[i] = m
 			wg.Go(m.wait)
 		}
 		if err != nil {
-			cancel()
+			end()
 			return nil, fmt.Errorf("generator %d: %w", i+1, err)
 		}
 	}
-	return together(ctx, cancel, members, begin)
+	return together(ctx, end, members, begin)
 }
 
-// together lets members go when all are ready. The first error ends all.
-func together(ctx context.Context, cancel func(), members []*member, begin func()) ([]*bench.Result, error) {
+// endWithin is how long generators may take to say what they have measured when somebody
+// interrupts the run.
+const endWithin = 15 * time.Second
+
+// together lets members go when all are ready. The first error ends all. When ctx ends they
+// hear nothing more, and say what they have measured until then.
+func together(ctx context.Context, end func(), members []*member, begin func()) ([]*bench.Result, error) {
+	stop := context.AfterFunc(ctx, func() {
+		for _, m := range members {
+			_ = m.in.Close() // it may be gone
+		}
+		time.AfterFunc(endWithin, end)
+	})
+	defer stop()
 	errs := make(chan error, len(members))
 	results := make([]*bench.Result, len(members))
 	each := func(f func(i int, m *member) error) error {
@@ -181,7 +200,7 @@ func together(ctx context.Context, cancel func(), members []*member, begin func(
 				err := f(i, m)
 				if err != nil {
 					err = fmt.Errorf("%s: %w", m.name, err)
-					cancel()
+					end()
 				}
 				errs <- err
 			}()

@@ -82,6 +82,39 @@ func TestInterruptRun(t *testing.T) {
 	}
 }
 
+// TestInterruptGenerators: what several generators have measured until then is put together,
+// whether they hear of the interruption as this process does, or from it only.
+func TestInterruptGenerators(t *testing.T) {
+	addr, dir := server(t), t.TempDir()
+	token, file, stages := filepath.Join(dir, "token"), filepath.Join(dir, "r.json"), filepath.Join(dir, "stages.yaml")
+	for file, text := range map[string]string{
+		token:  testToken,
+		stages: "scenario: route\nparams: {topics: 20, connections: 4, rate: 500, warmup: 0s}\nstages: [\"first: hold 1s\", \"second: hold 1h\"]\n",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, by := range map[string][]string{
+		"processes": {"--generators", "2"},
+		"agents":    {"--agents", startAgent(t) + "," + startAgent(t), "--agent-token-file", token},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out := interrupt(t, "second, ", append([]string{"run", "-f", stages, "--target", addr, "--json", file}, by...)...)
+			if code != exitInterrupted || !strings.Contains(out, "- interrupted: after ") {
+				t.Errorf("ends with %d:\n%s", code, out)
+			}
+			d, err := report.Read(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := d.Result; !r.Interrupted || !r.OK || r.Generators != 2 || r.Phases[0].Ops[0].Answered == 0 || r.Phases[0].Ops[0].Pace == nil {
+				t.Errorf("result: %+v", r)
+			}
+		})
+	}
+}
+
 // TestInterruptEarly: where nothing was measured yet there is nothing to print.
 func TestInterruptEarly(t *testing.T) {
 	addr, argv := namesrv(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gonamesrv/bench"
+	"gonamesrv/bench/launch"
 	"gonamesrv/internal/version"
 )
 
@@ -30,7 +31,14 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // who asks again is not asked for patience
+	context.AfterFunc(ctx, func() {
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+		stop()
+		<-again
+		launch.KillAll() // who asks again is not asked for patience, and wants nothing left behind
+		os.Exit(exitInterrupted)
+	})
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

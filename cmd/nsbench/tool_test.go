@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -215,6 +217,46 @@ func TestGenerators(t *testing.T) {
 	code, _, errs = nsbench(t, slices.Concat([]string{"run", "route", "--target", addr, "--generators", "9"}, closed)...)
 	if code != exitFailed || !strings.Contains(errs, "each needs one") {
 		t.Errorf("with too many it ends with %d: %s", code, errs)
+	}
+}
+
+// TestGeneratorEnds: a generator whose starter is gone ends, and does not load the server for
+// as long as it was told.
+func TestGeneratorEnds(t *testing.T) {
+	addr := server(t)
+	sc, err := bench.FindScenario("route")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range map[string]string{"warmup": "0s", "duration": "1h", "connections": "2", "topics": "4", "rate": "200"} {
+		if err := sc.Set(key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sc.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(task{Scenario: sc, Address: addr, Part: bench.Part{Of: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, told := io.Pipe()
+	out, said := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- generate(t.Context(), in, said) }()
+	lines := bufio.NewReader(out)
+	fmt.Fprintf(told, "%s\n", text)
+	if line, err := lines.ReadString('\n'); err != nil || line != lineReady+"\n" {
+		t.Fatalf("it says %q, %v", line, err)
+	}
+	fmt.Fprintln(told, lineGo)
+	told.Close()
+	line, err := lines.ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, lineResult) && !strings.Contains(line, "interrupted") { // as it had begun or not
+		t.Errorf("it says %.200q, %v", line, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
