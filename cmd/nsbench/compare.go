@@ -158,6 +158,9 @@ func (f *compareCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.jvmFlags != "" && !slices.ContainsFunc(f.servers, func(s serverFlag) bool { return s.kind == "java" }) {
+		return errors.New("--jvm-flags are of --java, and there is none")
+	}
 	opt := compare.Options{
 		Scenario: sc, Seed: f.seed, Rounds: f.rounds, Keep: f.keep, JVMWarmUp: f.jvmWarmUp, Floor: floor,
 		Bench: bench.Options{

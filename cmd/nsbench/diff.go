@@ -30,9 +30,10 @@ func newDiffCommand() *cobra.Command {
 			"rounds go together in their order.\n" +
 			"A change is written with its sign: --fail-if 'route p99 +10%' fails if p99 has grown by more than 10 %,\n" +
 			"'route rate -5%' if the rate has fallen by more than 5 %. Other thresholds are of the later result.\n" +
-			"--gate 10% is a threshold for each rate, p50, p90 and p99, for errors, and for CPU and memory of the server.\n" +
+			"--gate 10% is a threshold for each rate, p50, p90 and p99, for errors and wrong replies, for memory of the server, and\n" +
+			"for its CPU per request where all were of one kind.\n" +
 			"It ends with 99 if a threshold does not hold or is not decided: because the scenarios differ, replies were not right,\n" +
-			"a run was generator-bound, or rounds are on both sides of the limit.",
+			"a run was interrupted or generator-bound, or the limit is within the noise of the rounds.",
 		Example: "  nsbench diff main.json branch.json --gate 10%\n" +
 			"  nsbench diff main.json branch.json --fail-if 'route p99 +10%' --fail-if 'server memory > 150MB'",
 		Args: cobra.ExactArgs(2),
@@ -80,12 +81,7 @@ func (f *diffCommand) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	c.Command = append([]string{"nsbench", "diff"}, args...)
-	d := report.Document{Comparison: c}
-	if f.markdown {
-		_, outErr := fmt.Fprint(cmd.OutOrStdout(), show(d, true))
-		return errors.Join(err, outErr)
-	}
-	return errors.Join(err, save(cmd.OutOrStdout(), d, f.json, f.html))
+	return errors.Join(err, saveAs(cmd.OutOrStdout(), report.Document{Comparison: c}, f.markdown, f.json, f.html))
 }
 
 func (f *diffCommand) past(file string) (compare.Past, error) {

@@ -76,6 +76,13 @@ func TestUsage(t *testing.T) {
 		{[]string{"run", "restart"}, "kill and start"},
 		{[]string{"run", "route", "--target", "127.0.0.1:1", "--", "/no/such/program"}, "no such file"},
 		{[]string{"run", "-f", "/no/such/file"}, "no such file"},
+		{[]string{"run", "route", "--server-log", "x"}, "there is none"},
+		{[]string{"run", "route", "--target", "127.0.0.1:1", "--pid", "1", "--", "/no/such/program"}, "starts one"},
+		{[]string{"run", "route", "--rate", "NaN"}, "is no number"},
+		{[]string{"run", "route", "--rate", "500", "--depth", "16"}, "of a closed loop"},
+		{[]string{"run", "route", "--json", "r", "--html", "r"}, "two results"},
+		{[]string{"run", "route", "--json", os.DevNull}, "is no file"},
+		{[]string{"compare", "route", "--namesrv", os.Args[0], "--floor", "--jvm-flags", "-Xmx1g"}, "there is none"},
 		{[]string{"list", "nothing"}, "there is no scenario"},
 		{[]string{"sing"}, "unknown command"},
 	} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -28,8 +29,13 @@ func (f *runCommand) options(cmd *cobra.Command, argv []string) (opt bench.Optio
 	if err != nil {
 		return opt, stop, err
 	}
-	if len(argv) == 0 {
+	switch {
+	case len(argv) == 0 && f.serverLog != "":
+		return opt, stop, errors.New("--server-log is for what a command after -- writes, and there is none")
+	case len(argv) == 0:
 		return opt, stop, nil
+	case f.pid != 0:
+		return opt, stop, errors.New("--pid is of a server that runs already, and the command after -- starts one")
 	}
 	spec, err := launch.Given(string(f.label), argv, f.target, f.serverLog)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -56,7 +55,7 @@ func newReportCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&html, "html", false, "write an HTML page beside each file")
 	exports.add(cmd.Flags())
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "write Markdown")
-	cmd.MarkFlagsMutuallyExclusive("html", "markdown")
+	cmd.MarkFlagsMutuallyExclusive("html", "markdown", "export")
 	return cmd
 }
 
@@ -69,7 +68,12 @@ func show(d report.Document, markdown bool) string {
 
 // save prints d and writes the files that are asked for; "" asks for none.
 func save(out io.Writer, d report.Document, json, html string) error {
-	_, err := fmt.Fprint(out, show(d, false))
+	return saveAs(out, d, false, json, html)
+}
+
+// saveAs is save that prints Markdown if it is told to.
+func saveAs(out io.Writer, d report.Document, markdown bool, json, html string) error {
+	_, err := fmt.Fprint(out, show(d, markdown))
 	if json != "" {
 		err = errors.Join(err, d.Write(json))
 	}
@@ -77,19 +81,4 @@ func save(out io.Writer, d report.Document, json, html string) error {
 		err = errors.Join(err, d.WriteHTML(html))
 	}
 	return err
-}
-
-// checkWritable finds out before the work whether its results can be kept.
-func checkWritable(paths ...string) error {
-	for _, path := range paths {
-		if path == "" {
-			continue
-		}
-		if info, err := os.Stat(filepath.Dir(path)); err != nil {
-			return err
-		} else if !info.IsDir() {
-			return fmt.Errorf("%s is no folder", filepath.Dir(path))
-		}
-	}
-	return nil
 }

@@ -31,13 +31,14 @@ func newSearchCommand() *cobra.Command {
 		Short: "Find the highest rate at which an objective holds",
 		Long: "Search runs a scenario again and again, each time at another rate and with its own preload and warm-up: it begins with\n" +
 			"--rate, doubles it until the objective does not hold, or halves it until it does, and then closes in, until the two rates are\n" +
-			"near enough (--within) or --tries are done. A rate does not hold either if fewer than 99 % of the requests are answered. A\n" +
-			"step that is generator-bound ends the search: beyond it the generator is measured, not the server.\n" +
+			"near enough (--within) or --tries are done. A rate does not hold either if fewer than 99 % of the requests are answered\n" +
+			"while they are sent. A step that is generator-bound ends the search: beyond it the generator is measured, not the server.\n" +
 			"It ends with 99 if no rate holds, with 2 when replies were not right, with 1 when it could not be run.",
 		Example: "  nsbench search route --slo 'p99 < 2ms' --duration 10s -- bin/namesrv\n" +
 			"  nsbench search route --slo 'route p99 < 2ms' --slo 'route errors <= 0' --rate 20000 --most 200000 --tries 15",
-		PreRun: spareProcessors,
-		RunE:   f.run,
+		PreRun:            spareProcessors,
+		RunE:              f.run,
+		ValidArgsFunction: completeScenario,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
@@ -58,6 +59,11 @@ func newSearchCommand() *cobra.Command {
 	fl.StringVar(&f.serverLog, "server-log", "", "what the COMMAND writes goes to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	addParams(fl)
+	groupFlags(fl, groupServer, "target", "pid", "label", "server-log", "allow-remote")
+	groupFlags(fl, groupLoad, "slo", "most", "tries", "within", "file", "seed", "workers")
+	groupFlags(fl, groupResults, "json", "quiet")
+	groupHelp(cmd)
+	completeFlags(cmd)
 	return cmd
 }
 
@@ -68,7 +74,7 @@ func (f *searchCommand) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if sc.Params.Rate == 0 {
-		if err := sc.Params.Set("rate", fmt.Sprint(searchFrom)); err != nil {
+		if err := sc.Set("rate", fmt.Sprint(min(searchFrom, f.most))); err != nil {
 			return err
 		}
 	}

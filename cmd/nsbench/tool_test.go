@@ -133,6 +133,13 @@ func TestDiffCommand(t *testing.T) {
 			t.Errorf("%q ends with %d: %s\n%s", tt.args, code, errs, out)
 		}
 	}
+	noted := filepath.Join(dir, "noted.json")
+	if code, out, errs := nsbench(t, "diff", old, same, "--markdown", "--json", noted); code != exitOK || !strings.Contains(out, "| phase |") {
+		t.Errorf("as Markdown it ends with %d: %s\n%s", code, errs, out)
+	}
+	if _, err := report.Read(noted); err != nil {
+		t.Errorf("as Markdown it saves nothing: %v", err)
+	}
 	if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), "Ratios to old") {
 		t.Errorf("page: %d bytes, %v", len(text), err)
 	}
@@ -170,6 +177,13 @@ func TestSearchCommand(t *testing.T) {
 		if p := step.Result.Scenario.Params; p.Rate != step.Rate || p.Warmup == 0 {
 			t.Errorf("step at %g/s: %+v", step.Rate, p)
 		}
+	}
+	// Where it begins is nothing that its user has written.
+	if code, out, errs := nsbench(t, "search", "route", "--target", "127.0.0.1:1", "--quiet", "--most", "50", "--slo", "p99 < 9m"); code != exitFailed || strings.Contains(errs, "no rate beyond") || out != "" {
+		t.Errorf("with fewer than it begins with it ends with %d: %s%s", code, errs, out)
+	}
+	if code, out, errs := nsbench(t, "report", file); code != exitFailed || !strings.Contains(errs, `of kind "search"`) || out != "" {
+		t.Errorf("report of a search ends with %d: %s%s", code, errs, out)
 	}
 	code, out, errs = nsbench(t, append(args, "--slo", "p99 < 1ns", "--tries", "2")...)
 	if code != exitThreshold || !strings.Contains(out, "no rate holds") {
