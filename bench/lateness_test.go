@@ -87,6 +87,28 @@ func TestGeneratorBound(t *testing.T) {
 	}
 }
 
+// TestBoundPart: of several generators one that is generator-bound by itself marks what all of
+// them have measured, also where all together are not.
+func TestBoundPart(t *testing.T) {
+	for _, bound := range []bool{false, true} {
+		var sum opStats
+		for part := range 2 {
+			var s opStats
+			s.sent++
+			s.record(1_000_000)
+			s.recordLateness(10_000)
+			o := operation{name: opRoute}.result(&s, 1)
+			o.Pace.GeneratorBound = bound && part == 1
+			if err := sum.takeOver(o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if o := (operation{name: opRoute}).result(&sum, 1); o.GeneratorBound() != bound || o.Answered != 2 {
+			t.Errorf("with a part that is generator-bound (%v): %+v", bound, o.Pace)
+		}
+	}
+}
+
 // TestBurst: a worker that is behind sends a burst and looks for replies before it sends
 // the next one; nothing is lost or sent twice by that.
 func TestBurst(t *testing.T) {

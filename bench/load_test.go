@@ -339,7 +339,6 @@ func TestCrewLateness(t *testing.T) {
 		t.Errorf("late by %g of %g µs, and generator-bound: %v", o.Pace.Lateness.P99, o.Latency.P99, o.GeneratorBound())
 	}
 
-	// One of them is bound, and the rest is enough that all together are not.
 	spoil = func(part int, r *bench.Result) {
 		r.Phases[0].Ops[0].Pace.GeneratorBound = part == 1
 	}
