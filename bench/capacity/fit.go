@@ -108,6 +108,7 @@ const (
 	perEntry      = "1,000 entries"
 	perConnection = "1,000 connections"
 	perListed     = "1,000 topics that it lists"
+	perNew        = "1,000 of them that no broker had"
 	perKilobyte   = "kB of the answer"
 )
 
@@ -119,7 +120,7 @@ const (
 // Formulas are what follows from a report, as far as it has enough sizes.
 type Formulas struct {
 	Peak, Heap                   *Formula // of topics, entries and connections; Heap of the first two
-	First, Unchanged, NewVersion *Formula // CPU of one registration, of the topics that it lists
+	First, Unchanged, NewVersion *Formula // CPU of one registration, of the topics that it lists; First of new ones too
 	Reads                        *Formula // CPU of a million, of the size of the answer
 }
 
@@ -134,7 +135,8 @@ func (r *Report) Formulas() (f Formulas) {
 		peak = append(peak, sample{of, float64(p.Used.Peak) / megabyte})
 		heap = append(heap, sample{of[:3], float64(p.Registered.Heap) / megabyte})
 		listed := []float64{1, float64(p.Entries) / float64(p.Brokers) / thousand}
-		first = append(first, sample{listed, p.First.each() * thousand})
+		fresh := float64(p.Topics) / float64(p.Brokers) / thousand
+		first = append(first, sample{append(listed[:2:2], fresh), p.First.each() * thousand})
 		unchanged = append(unchanged, sample{listed, p.Unchanged.each() * thousand})
 		newVersion = append(newVersion, sample{listed, p.NewVersion.each() * thousand})
 		reads = append(reads, sample{[]float64{1, p.ReplyBytes / thousand}, p.Reads.each() * 1e6})
@@ -153,7 +155,7 @@ func (r *Report) Formulas() (f Formulas) {
 	tables := []string{"", perTopic, perEntry}
 	set(&f.Peak, "memory at its most", "MB", append(tables, perConnection), peak)
 	set(&f.Heap, "live objects once all brokers have registered", "MB", tables, heap)
-	set(&f.First, "a broker's first registration", "ms of CPU", []string{"", perListed}, first)
+	set(&f.First, "a broker's first registration", "ms of CPU", []string{"", perListed, perNew}, first)
 	set(&f.NewVersion, "a registration with a new data version", "ms of CPU", []string{"", perListed}, newVersion)
 	set(&f.Unchanged, "a registration that repeats the last one", "ms of CPU", []string{"", perListed}, unchanged)
 	set(&f.Reads, "a million reads", "s of CPU", []string{"", perKilobyte}, reads)

@@ -140,7 +140,7 @@ func resident(pid int) (now, peak uint64, err error) {
 
 const (
 	lookEvery  = 500 * time.Millisecond // /metrics may be asked five times a second
-	restWithin = 100 * time.Second      // brokers that are silent for two minutes have gone
+	restWithin = 110 * time.Second      // brokers that are silent for two minutes have gone
 )
 
 // rest waits until the server has written what it knew at some moment to its file.
