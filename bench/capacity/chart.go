@@ -39,7 +39,7 @@ type line struct {
 // The paper, in its own units, which are pixels at the size at which most see it.
 const (
 	paperWidth, paperHeight  = 720.0, 380.0
-	left, right, top, bottom = 84.0, 28.0, 78.0, 56.0
+	left, right, top, bottom = 96.0, 30.0, 78.0, 56.0
 	fontSize, titleSize      = 13.0, 16.0
 	titleLine, legendLine    = 26.0, 54.0
 	widestLetter             = 0.62 // of the font size, for most letters of a sans serif

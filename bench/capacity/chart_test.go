@@ -115,8 +115,8 @@ func TestLabelsFit(t *testing.T) {
 				t.Errorf("%s has only %d labels", c.File, len(found))
 			}
 			for i, l := range found {
-				if l.left < 0 || l.right > paperWidth || l.top < 0 || l.bottom > paperHeight {
-					t.Errorf("%s, times %g: %q is not on the paper: %+v", c.File, times, l.text, l)
+				if l.left < 22 || l.right > paperWidth || l.top < 0 || l.bottom > paperHeight {
+					t.Errorf("%s, times %g: %q is not on the paper, or on the name of an axis: %+v", c.File, times, l.text, l)
 				}
 				for _, o := range found[:i] {
 					if l.left < o.right && o.left < l.right && l.top < o.bottom && o.top < l.bottom {

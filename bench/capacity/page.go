@@ -114,6 +114,15 @@ func number(v float64) string {
 	return report.Number(v)
 }
 
+// rough writes what a formula says with two digits: more would be invented.
+func rough(v float64) string {
+	if v <= 0 {
+		return "0"
+	}
+	power := math.Pow(10, math.Floor(math.Log10(v))-1)
+	return report.Number(math.Round(v/power) * power)
+}
+
 // text writes a formula: 17 MB + 1.2 MB for each 1,000 topics.
 func (f *Formula) text() string {
 	var parts []string
@@ -181,7 +190,7 @@ func (r *Report) exampleTable() report.Table {
 func (r *Report) limitTable() report.Table {
 	t := report.Table{Title: "What one of each carries", Head: []string{"One", "Carries, if it has nothing else to do", "How many"}, Left: 2}
 	add := func(one, what string, many float64) {
-		t.Rows = append(t.Rows, []string{one, what, report.Number(many)})
+		t.Rows = append(t.Rows, []string{one, what, rough(many)})
 	}
 	f := r.Formulas()
 	const listed = 10 // thousand
