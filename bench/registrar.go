@@ -58,6 +58,25 @@ func (r *Registrar) Register(ctx context.Context, bump bool) (bytes int, err err
 	return bytes, nil
 }
 
+// Beat lets each broker that has a connection give a sign of life: it asks whether the
+// server knows its data version. Nothing but AskAll and Whole may be called meanwhile.
+func (r *Registrar) Beat(ctx context.Context) error {
+	for i, c := range r.callers {
+		if ctx.Err() != nil || c == nil {
+			continue
+		}
+		b := r.regs[i].b
+		wrong, err := c.ask(b.queryRequest(r.fleet.header, false).appendTo, &wantUnchanged{b}, 0, b.counter.Load())
+		if err == nil && wrong != "" {
+			err = refusal(wrong)
+		}
+		if err != nil {
+			return fmt.Errorf("sign of life of %s: %w", b.name, err)
+		}
+	}
+	return nil
+}
+
 // Unregister takes all brokers away again, those that have a connection.
 func (r *Registrar) Unregister(ctx context.Context) error {
 	for i, c := range r.callers {

@@ -92,8 +92,9 @@ func (r *Report) point(ctx context.Context, opt Options, size Size) (p Point, er
 		func() error { return p.register(ctx, s, brokers) },
 		func() (err error) { p.Unchanged, err = p.repeat(ctx, s, brokers, false); return err },
 		func() error { return p.askOnce(ctx, s, brokers) },
-		func() error { _, err := brokers.Register(ctx, false); return err }, // they live
-		func() error { return p.read(ctx, s, sc, r, opt.Commit) },
+		func() error {
+			return alive(ctx, brokers, func() error { return p.read(ctx, s, sc, r, opt.Commit) })
+		},
 		func() (err error) { p.NewVersion, err = p.repeat(ctx, s, brokers, true); return err },
 		func() error { return p.look(ctx, s) },
 		func() error { return p.restart(ctx, s, brokers) },
@@ -118,7 +119,8 @@ func (p *Point) register(ctx context.Context, s *server, brokers *bench.Registra
 		return err
 	}
 	before := s.cpu()
-	if err := s.rest(ctx, time.Now()); err != nil {
+	registered := time.Now()
+	if err := alive(ctx, brokers, func() error { return s.rest(ctx, registered) }); err != nil {
 		return err
 	}
 	p.SnapshotCPUSeconds = (s.cpu() - before).Seconds()
@@ -148,8 +150,10 @@ func (p *Point) repeat(ctx context.Context, s *server, brokers *bench.Registrar,
 }
 
 func (p *Point) askOnce(ctx context.Context, s *server, brokers *bench.Registrar) (err error) {
-	p.AskedOnce, err = s.work(p.Names, func() error { return whole(brokers.AskAll(ctx)) })
-	return err
+	return alive(ctx, brokers, func() error {
+		p.AskedOnce, err = s.work(p.Names, func() error { return whole(brokers.AskAll(ctx)) })
+		return err
+	})
 }
 
 // whole makes an error of routes that are not.
