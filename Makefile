@@ -68,6 +68,13 @@ bench-smoke: ## every scenario of nsbench, small, against our server: fails on w
 bench-results: ## hours: all figures of ours, Java's and a server that only echoes, into bench/results/
 	./scripts/bench-results.sh
 
+.PHONY: capacity capacity-document
+capacity: ## what one server carries, size by size, into bench/results/ (a quarter of an hour, 4 GB)
+	./scripts/capacity.sh
+
+capacity-document: ## write tables and charts of docs/CAPACITY.md anew from the newest of these results
+	$(GO) test -count=1 -run TestDocument ./bench/capacity -update-capacity
+
 profile-storm: ## a CPU profile of our server under a storm, into profiles/
 	./scripts/profile-storm.sh
 

@@ -27,7 +27,7 @@ func readProcess(pid int) (Process, error) {
 // sizeOf is what the system says of a process beside its CPU time.
 func sizeOf(p *process.Process) (out Process) {
 	if m, err := p.MemoryInfo(); err == nil {
-		out.RSS, out.PeakRSS = m.RSS, max(m.HWM, m.RSS)
+		out.RSS, out.PeakRSS = m.RSS, max(group.Peak(int(p.Pid)), m.RSS)
 	}
 	if n, err := p.NumThreads(); err == nil {
 		out.Threads = int(n)

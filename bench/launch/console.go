@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // NamesrvWithConsole is our own program at that path, with its console: an address for a
-// browser, on a free port of the loopback.
-func NamesrvWithConsole(path string) (spec Spec, console string, err error) {
+// browser, on a free port of the loopback. more are lines of its configuration, key=value.
+func NamesrvWithConsole(path string, more ...string) (spec Spec, console string, err error) {
 	spec, err = Namesrv(path)
 	if err != nil {
 		return Spec{}, "", err
@@ -29,7 +30,8 @@ func NamesrvWithConsole(path string) (spec Spec, console string, err error) {
 			return nil, err
 		}
 		defer conf.Close()
-		_, err = fmt.Fprintf(conf, "adminServerPort=%d\n", port) // of a key that is there twice the last one counts
+		// Of a key that is there twice the last one counts.
+		_, err = fmt.Fprintf(conf, "adminServerPort=%d\n%s\n", port, strings.Join(more, "\n"))
 		return argv, err
 	}
 	return spec, fmt.Sprintf("http://127.0.0.1:%d/", port), nil

@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	cmd.AddCommand(newRunCommand(), newCompareCommand(), newRecordCommand(), newReportCommand(), newResultsCommand(), newListCommand(), newFloorCommand(), newManCommand(), newDemoCommand())
+	cmd.AddCommand(newRunCommand(), newCompareCommand(), newRecordCommand(), newReportCommand(), newResultsCommand(), newListCommand(), newFloorCommand(), newManCommand(), newDemoCommand(), newCapacityCommand())
 	cmd.AddCommand(newDiffCommand(), newSearchCommand(), newGeneratorCommand(), newAgentCommand())
 	switch err := cmd.ExecuteContext(ctx); {
 	case err != nil && ctx.Err() != nil:

@@ -34,6 +34,7 @@ var notRun = map[string]string{
 	"make interop":                   "CI runs it",
 	"make monitoring":                "CI runs it",
 	"make browser":                   "CI runs it",
+	"make capacity":                  "takes a quarter of an hour: TestCapacity in cmd/nsbench runs small sizes with the command that it types",
 	"bin/namesrv":                    "listens on port 9876, which may be somebody's; the tests of cmd/namesrv start it on free ports",
 	"bin/mqbroker -n localhost:9876": "takes RocketMQ: TestRocketMQ in internal/interop starts its broker",
 	"bin/mqadmin updateBrokerConfig -n ns1:9876 -c DefaultCluster -k namesrvAddr -v 'ns1:9876;ns2:9876;new1:9876;new2:9876'":              "takes RocketMQ: TestMigrating in internal/interop types it",
