@@ -46,12 +46,13 @@ test: ## unit and socket tests, on one CPU and with the race detector, side by s
 test-one-cpu:
 	$(GO) test -count=1 -timeout 30m -p 4 -exec 'env GOMAXPROCS=1' ./bench $(LONGEST) $$($(GO) list ./... | grep -vxF $(ON_ONE))
 
-# What vet has to say it says to the other, and to lint.
+# What vet has to say it says to the other, and to lint. By default each program with the
+# race detector sleeps a second before it exits, and some tests start many.
 test-race:
-	$(GO) test -count=1 -timeout 30m -p 4 -race -vet=off $(LONGEST) $$($(GO) list ./... | grep -vxF $(RACING))
+	GORACE=atexit_sleep_ms=0 $(GO) test -count=1 -timeout 30m -p 4 -race -vet=off $(LONGEST) $$($(GO) list ./... | grep -vxF $(RACING))
 
 race-bench: ## the load generator's tests with the race detector, which make test leaves out
-	$(GO) test -count=1 -timeout 30m -race $(addprefix ./,$(LOADING))
+	GORACE=atexit_sleep_ms=0 $(GO) test -count=1 -timeout 30m -race $(addprefix ./,$(LOADING))
 
 fuzz: ## run each fuzzer for FUZZTIME (30s)
 	./scripts/fuzz.sh $(FUZZTIME)
