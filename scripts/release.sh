@@ -68,7 +68,7 @@ pack() {
 	# The archive can be unpacked anywhere; the unit in it is for /usr/local.
 	BIN=$work/$os-$arch NSCTL=$nsctl OS=$os DESTDIR=$archive PREFIX=/usr/local SYSCONFDIR=/usr/local/etc scripts/install.sh
 	mv "$archive/usr/local" "$archive/$name"
-	bundle "$archive" "$name" | gzip -n -9 >"$dist/$name.tar.gz"
+	bundle "$archive" "$name" | gzip -n >"$dist/$name.tar.gz"
 	rm -rf "$archive"
 	[ "$os" = linux ] || return 0
 	export STAGE=$work/stage-$arch ARCH=$arch VERSION=$version
