@@ -29,8 +29,8 @@ SERIAL := bench/report docs
 # detector only.
 ANYWHERE := bench/compare bench/launch internal/meter internal/nsdiff
 
-# The load generator, whose tests take minutes with the race detector. `make race-bench`
-# takes them.
+# The load generator, whose tests wait for a minute or two, and take minutes more with the race
+# detector: only `make race-bench` takes them there.
 LOADING := bench cmd/nsbench
 RACING := $(foreach p,$(SERIAL) $(LOADING),-e gonamesrv/$(p))
 ON_ONE := $(foreach p,$(ANYWHERE),-e gonamesrv/$(p))
@@ -44,14 +44,15 @@ test: ## unit and socket tests, on one CPU and with the race detector, side by s
 # The tests have one CPU each; the compiler, and packages among themselves, all. Four
 # packages at a time, since most of them wait more than they compute.
 test-one-cpu:
-	$(GO) test -count=1 -timeout 30m -p 4 -exec 'env GOMAXPROCS=1' ./bench $(LONGEST) $$($(GO) list ./... | grep -vxF $(ON_ONE))
+	$(GO) test -count=1 -timeout 30m -p 4 -exec 'env GOMAXPROCS=1' $(addprefix ./,$(LOADING)) $(LONGEST) $$($(GO) list ./... | grep -vxF $(ON_ONE))
 
-# What vet has to say it says to the other, and to lint.
+# What vet has to say it says to the other, and to lint. By default each program with the
+# race detector sleeps a second before it exits, and some tests start many.
 test-race:
-	$(GO) test -count=1 -timeout 30m -p 4 -race -vet=off $(LONGEST) $$($(GO) list ./... | grep -vxF $(RACING))
+	GORACE=atexit_sleep_ms=0 $(GO) test -count=1 -timeout 30m -p 4 -race -vet=off $(LONGEST) $$($(GO) list ./... | grep -vxF $(RACING))
 
 race-bench: ## the load generator's tests with the race detector, which make test leaves out
-	$(GO) test -count=1 -timeout 30m -race $(addprefix ./,$(LOADING))
+	GORACE=atexit_sleep_ms=0 $(GO) test -count=1 -timeout 30m -race $(addprefix ./,$(LOADING))
 
 fuzz: ## run each fuzzer for FUZZTIME (30s)
 	./scripts/fuzz.sh $(FUZZTIME)

@@ -1,6 +1,10 @@
 package docs
 
 import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,11 +16,8 @@ import (
 func TestContinuousIntegration(t *testing.T) {
 	makefile := read(t, "../Makefile")
 	var asked []string
-	for _, m := range regexp.MustCompile(`(?m)^(?:code|peers|products)=\(([a-z -]+)\)`).FindAllStringSubmatch(read(t, "../.ci/run"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^(?:tests|code|packages|more|peers|pages)=\(([a-z -]+)\)$`).FindAllStringSubmatch(read(t, "../.ci/run"), -1) {
 		asked = append(asked, strings.Fields(m[1])...)
-	}
-	if strings.Contains(read(t, "../.ci/run"), "\n\tmake test\n") {
-		asked = append(asked, "test")
 	}
 	if len(asked) < 5 {
 		t.Fatalf("only %d targets found: %q", len(asked), asked)
@@ -26,10 +27,38 @@ func TestContinuousIntegration(t *testing.T) {
 			t.Errorf(".ci/run asks for %s, and the Makefile has no such target", target)
 		}
 	}
-	leftOut := []string{"packages-check", "interop-long", "interop-ecosystem", "pictures", "trials"}
+	leftOut := []string{"interop-long", "interop-ecosystem", "pictures", "trials"}
 	for _, m := range regexp.MustCompile(`(?m)^(test|lint|interop[a-z-]*|browser|packages-check|soak|bench-smoke|monitoring|api-fuzz|trials|pictures):`).FindAllStringSubmatch(makefile, -1) {
 		if slices.Contains(asked, m[1]) == slices.Contains(leftOut, m[1]) {
 			t.Errorf("%s: .ci/run and what is known to be left out do not fit", m[1])
 		}
+	}
+}
+
+// TestContinuousIntegrationRunsAll makes sure that CI cannot leave a part out, and that each
+// list of targets in .ci/run is run.
+func TestContinuousIntegrationRunsAll(t *testing.T) {
+	script := read(t, "../.ci/run")
+	for _, m := range regexp.MustCompile(`(?m)^([a-z]+)=\([a-z -]+\)$`).FindAllStringSubmatch(script, -1) {
+		if !regexp.MustCompile(`(?m)^stage .*"\$\{` + m[1] + `\[@\]\}"`).MatchString(script) {
+			t.Errorf(".ci/run has a list %s and does not run it", m[1])
+		}
+	}
+	few := t.TempDir() // where there is nothing with which it could get any further
+	for _, name := range []string{"bash", "dirname"} {
+		path, err := exec.LookPath(name)
+		if err == nil {
+			err = os.Symlink(path, filepath.Join(few, name))
+		}
+		if err != nil {
+			t.Skip(err)
+		}
+	}
+	first := exec.Command("../.ci/run", "first")
+	first.Env = []string{"CI=true", "PATH=" + few}
+	out, err := first.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "CI runs both parts") {
+		t.Errorf("CI may leave a part out: %v\n%s", err, out)
 	}
 }

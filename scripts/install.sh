@@ -2,7 +2,8 @@
 # Installs the programs of BIN (bin/) with all that goes with them: below DESTDIR, for
 # PREFIX (/usr/local) and SYSCONFDIR (/etc). `make install` calls it, and so do releases.
 # A configuration that is there stays. OS is the system that it is for, NSCTL a program
-# that runs here and writes its own man pages and completions.
+# that runs here and writes its own man pages and completions, LICENCES a file with what
+# scripts/licences.sh --texts says for OS, which otherwise is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,7 +41,11 @@ put 644 "$share/zsh/site-functions" "$work/_nsctl"
 
 put 644 "$share/gonamesrv/monitoring" deploy/monitoring/{rules.yml,board.json}
 put 644 "$share/doc/gonamesrv" LICENSE README.md CHANGELOG.md docs/LICENCES.md
-GOOS=$os scripts/licences.sh --texts >"$work/THIRD-PARTY-LICENCES.txt"
+if [ -n "${LICENCES:-}" ]; then
+	cp "$LICENCES" "$work/THIRD-PARTY-LICENCES.txt"
+else
+	GOOS=$os scripts/licences.sh --texts >"$work/THIRD-PARTY-LICENCES.txt"
+fi
 put 644 "$share/doc/gonamesrv" "$work/THIRD-PARTY-LICENCES.txt"
 
 install -d -m 750 "${DESTDIR:-}$conf"

@@ -35,9 +35,18 @@ file_of() {
 	return 1
 }
 
-modules=$(for p in "${programs[@]}"; do
-	go list -mod=readonly -deps -f "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}} $p{{end}}{{end}}" "./cmd/$p"
-done | sort -u)
+# modules_of NAME PROGRAM... lists the modules of programs: path, folder, NAME.
+modules_of() {
+	local name=$1
+	shift
+	go list -mod=readonly -deps -f "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}} $name{{end}}{{end}}" "${@/#/./cmd/}"
+}
+
+if [ "${1:-}" = --texts ]; then # which say nothing of single programs
+	modules=$(modules_of all "${programs[@]}" | sort -u)
+else
+	modules=$(for p in "${programs[@]}"; do modules_of "$p" "$p"; done | sort -u)
+fi
 
 made=$(mktemp)
 trap 'rm -f "$made"' EXIT

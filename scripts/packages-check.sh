@@ -72,10 +72,10 @@ installed() {
 
 scripts/release.sh "$dist"
 did "release"
-installed
-did "make install, archive and package have the same files"
 again >"$work/again.log" 2>&1 & # meanwhile the others, which wait half of the time
 again=$!
+installed
+did "make install, archive and package have the same files"
 
 if can "the unit" systemd-analyze; then
 	unit

@@ -34,6 +34,7 @@ fi
 root=$work/root
 mkdir "$root"
 tar -C "$root" -xf "$base"
+echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io" # this root is thrown away: nothing need be on the disk
 for device in null zero random urandom; do
 	[ -e "$root/dev/$device" ] || { touch "$root/dev/$device" && echo "$device" >>"$work/devices"; }
 done
@@ -45,9 +46,12 @@ mkdir -p "$next/usr/share/zsh/site-functions"
 cp "$next/usr/share/zsh/vendor-completions/_nsctl" "$next/usr/share/zsh/site-functions/"
 rm "$next/usr/share/doc/gonamesrv/copyright"
 echo '# This line is of the next version.' >>"$next/etc/gonamesrv/namesrv.properties"
+# Nobody passes it on, so it need not be small.
+sed 's/compression: gzip:8/compression: gzip:1/' deploy/packages/nfpm.yaml >"$work/nfpm.yaml"
+echo 'deb: {compression: none}' >>"$work/nfpm.yaml"
 for form in deb rpm; do
 	STAGE=$next ARCH=$(go env GOHOSTARCH) VERSION=99.0.0 MAINTAINER='test <root@localhost>' \
-		scripts/nfpm.sh package -f deploy/packages/nfpm.yaml -p "$form" -t "$root/next.$form" >/dev/null
+		scripts/nfpm.sh package -f "$work/nfpm.yaml" -p "$form" -t "$root/next.$form" >/dev/null
 done
 cp "$deb" "$root/this.deb"
 cp "$rpm" "$root/this.rpm"

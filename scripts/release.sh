@@ -52,6 +52,11 @@ host=$(go env GOHOSTOS)/$(go env GOHOSTARCH)
 [ -e "$work/${host/\//-}" ] || build "$host"
 nsctl=$work/${host/\//-}/nsctl
 
+# The same for each architecture, archive and package.
+for os in linux darwin; do
+	if [[ " $targets " == *" $os/"* ]]; then GOOS=$os scripts/licences.sh --texts >"$work/licences-$os.txt"; fi
+done
+
 # The mail address is asked for by the form; nobody answers there.
 export MAINTAINER="gonamesrv <root@localhost>"
 
@@ -59,10 +64,11 @@ export MAINTAINER="gonamesrv <root@localhost>"
 pack() {
 	local os=${1%/*} arch=${1#*/} form
 	local name=gonamesrv-$version-$os-$arch archive=$work/archive-$os-$arch
+	export LICENCES=$work/licences-$os.txt
 	# The archive can be unpacked anywhere; the unit in it is for /usr/local.
 	BIN=$work/$os-$arch NSCTL=$nsctl OS=$os DESTDIR=$archive PREFIX=/usr/local SYSCONFDIR=/usr/local/etc scripts/install.sh
 	mv "$archive/usr/local" "$archive/$name"
-	bundle "$archive" "$name" | gzip -n -9 >"$dist/$name.tar.gz"
+	bundle "$archive" "$name" | gzip -n >"$dist/$name.tar.gz"
 	rm -rf "$archive"
 	[ "$os" = linux ] || return 0
 	export STAGE=$work/stage-$arch ARCH=$arch VERSION=$version
@@ -72,6 +78,8 @@ pack() {
 		scripts/nfpm.sh package -f deploy/packages/nfpm.yaml -p "$form" -t "$dist/" >/dev/null
 	done
 }
+
+case " $targets " in *" linux/"*) scripts/nfpm.sh --version >/dev/null ;; esac # it is there, then
 
 # Side by side: most of it is gzip, which takes one processor.
 jobs=()

@@ -148,6 +148,7 @@ func TestFreshMonitor(t *testing.T) {
 
 // TestFreshAfterReload: other rules do not make a signature new.
 func TestFreshAfterReload(t *testing.T) {
+	t.Parallel()
 	file, change := withAccess(t, "strict", freshRules)
 	s := start(t, change)
 	wantCode(t, s.dial(t).Do(brokerA.Register()), codec.RespSuccess, "")

@@ -267,6 +267,7 @@ func TestSignedZoneOfBrokers(t *testing.T) {
 
 // TestSignedReload: a key that is taken away counts no more, on open connections too.
 func TestSignedReload(t *testing.T) {
+	t.Parallel()
 	file, change := withAccess(t, "strict", keyRules)
 	s := start(t, change)
 	c := s.dialFrom(t, "203.0.113.7")

@@ -155,6 +155,7 @@ func TestAccessMonitor(t *testing.T) {
 // TestAccessReload: other rules count at once, on open connections too; a file that is
 // wrong changes nothing. Nobody waits for the file system to say something.
 func TestAccessReload(t *testing.T) {
+	t.Parallel()
 	file, change := withAccess(t, "standard", accessRules)
 	s, log := startLogging(t, change)
 	bastion, scanner := s.dialFrom(t, "203.0.113.7"), s.dialFrom(t, "10.9.9.9")
@@ -185,6 +186,7 @@ func TestAccessReload(t *testing.T) {
 
 // TestAccessReloadsSecrets: a secret of another file is looked at too.
 func TestAccessReloadsSecrets(t *testing.T) {
+	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "secret")
 	writeFile(t, secret, "canary-1\n")
 	_, change := withAccess(t, "standard", "accounts: [{accessKey: ops, secretKey: \"${file:"+secret+"}\"}]\n")
@@ -355,6 +357,7 @@ func TestAccessByCertificate(t *testing.T) {
 // TestAttackByDistrustedCertificate: who is trusted no more has no rights by it, neither
 // over a connection that is open nor by resuming a session. Who is still trusted keeps them.
 func TestAttackByDistrustedCertificate(t *testing.T) {
+	t.Parallel()
 	ca, other := newPKI(t), newPKI(t)
 	dir := t.TempDir()
 	install(t, dir, ca.valid("server"))

@@ -161,6 +161,7 @@ func TestRefusedUnseen(t *testing.T) {
 	if want := `level=WARN code=205 request=WIPE_WRITE_PERM_OF_BROKER args.brokerName=a changed=false reply=SYSTEM_BUSY remark="[OVERLOAD]system busy, start flow control for a while"`; len(lines) != 1 || lines[0] != want {
 		t.Errorf("lines are %q, want %q", lines, want)
 	}
+	g.release() // or the end waits for the pool
 }
 
 // TestSentAwayIsLogged is the same for a server that is about to end.

@@ -333,6 +333,7 @@ func TestAuditSync(t *testing.T) {
 // TestAuditRequired: where changes must be audited there are none while the audit log
 // cannot be written. Without the key all goes on, and what is lost is counted.
 func TestAuditRequired(t *testing.T) {
+	t.Parallel()
 	for _, required := range []bool{true, false} {
 		folder := filepath.Join(t.TempDir(), "audit")
 		s := start(t, func(c *namesrv.Config) {

@@ -261,6 +261,7 @@ func TestUpdateConfig(t *testing.T) {
 
 // TestUpdateConfigLive changes keys that the running server obeys at once.
 func TestUpdateConfigLive(t *testing.T) {
+	t.Parallel()
 	s := start(t, nil)
 	c := s.dial(t)
 	list := nstest.Request(codec.ReqGetAllTopicListFromNameserver)

@@ -206,6 +206,7 @@ func TestDrainAnswersWhatWaits(t *testing.T) {
 // TestDrainLimit ends a server while a request hangs for ever. The server ends
 // all the same.
 func TestDrainLimit(t *testing.T) {
+	t.Parallel()
 	g := newGate(t)
 	s := startLeaving(t, func(c *namesrv.Config) { c.DrainTime = 50 * time.Millisecond },
 		func(s *namesrv.Server) { s.InDefaultPool(700, g.serve) })

@@ -226,6 +226,10 @@ func (t *TLSConfig) ClientContext() (*tls.Config, error) { return t.clientContex
 // before it is registered. Before Run only.
 func (s *Server) OnBodyDecoded(f func()) { s.bodyDecoded = f }
 
+// SetHorizonQuiet changes how long after the first sign of a change the horizon file is
+// read. Before Run only.
+func (s *Server) SetHorizonQuiet(d time.Duration) { s.horizons.quiet = d }
+
 // SetTLSPoll changes how often TLS files are looked at. Before Run only.
 func (s *Server) SetTLSPoll(d time.Duration) { s.tls.poll = d }
 

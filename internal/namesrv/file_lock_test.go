@@ -175,6 +175,7 @@ func lastKV(s *namesrv.Server) (n int) {
 // when a half-written file is seen, until several died in the middle. What was confirmed is there afterwards, and no more than
 // one half-written file is, which the next start removes.
 func TestKVConfigKilled(t *testing.T) {
+	t.Parallel()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ func startForHealth(t *testing.T, prepare func(*Server)) (s *Server, end func())
 // TestHealthOfAServerThatHangs holds the locks that a server has, so that an event loop
 // hangs and so does the scan. Health answers all the same, and says so.
 func TestHealthOfAServerThatHangs(t *testing.T) {
+	t.Parallel()
 	hang, goOn := make(chan struct{}), make(chan struct{})
 	s, end := startForHealth(t, func(s *Server) {
 		s.settled = func() bool {

@@ -213,6 +213,7 @@ func TestHorizonMode(t *testing.T) {
 // TestHorizonReload changes the file. Clients that are connected are told what is in force
 // now; a file that cannot be used changes nothing and is said.
 func TestHorizonReload(t *testing.T) {
+	t.Parallel()
 	file, horizons := withHorizons(t, "horizons: []\n")
 	s, log := startLogging(t, horizons)
 	wantCode(t, s.dial(t).Do(brokerA.Register()), codec.RespSuccess, "")
@@ -267,8 +268,9 @@ func TestHorizonReload(t *testing.T) {
 // TestHorizonFollowsReload reloads while clients read: each answer is by some rules that
 // have been in force, the last one by the last.
 func TestHorizonFollowsReload(t *testing.T) {
+	t.Parallel()
 	file, horizons := withHorizons(t, outside)
-	s := start(t, horizons)
+	s := start(t, horizons, func(s *namesrv.Server) { s.SetHorizonQuiet(0) })
 	wantCode(t, s.dial(t).Do(brokerA.Register()), codec.RespSuccess, "")
 	var stop atomic.Bool
 	done := make(chan string)

@@ -59,6 +59,7 @@ func TestB02_testOnChannelException(t *testing.T) {
 //
 // Java: BrokerHousekeepingServiceTest#testOnChannelIdle
 func TestB03_testOnChannelIdle(t *testing.T) {
+	t.Parallel()
 	strangerLeaves(t, func(c *namesrv.Config) { c.ServerChannelMaxIdle = time.Second },
 		func(s engine.Stats) uint64 { return s.ClosedIdle }, func(*nstest.Client) {})
 }

@@ -80,6 +80,7 @@ func TestQueuedBytes(t *testing.T) {
 
 // TestLimitsAreKeys sets each limit low and lets a peer go beyond it.
 func TestLimitsAreKeys(t *testing.T) {
+	t.Parallel()
 	announce := binary.BigEndian.AppendUint32(nil, 16<<20-4)
 	manyReplies := func(c *nstest.Client) []byte {
 		return slices.Repeat(c.Frame(nstest.Request(codec.ReqGetNamesrvConfig)), 20_000)
@@ -229,6 +230,7 @@ func TestSeveralAddresses(t *testing.T) {
 // TestBadPeers lets all kinds of bad peers loose on a server with a broker. The
 // routes stay, and are answered.
 func TestBadPeers(t *testing.T) {
+	t.Parallel()
 	s := start(t, func(c *namesrv.Config) {
 		c.ServerSocketSndBufSize = 16 << 10
 		c.SlowReaderTimeout, c.FirstFrameTimeout, c.FrameTimeout = 300*time.Millisecond, time.Second, time.Second
@@ -273,6 +275,7 @@ func TestBadPeers(t *testing.T) {
 // TestRequestRate sends 60 requests at once for an address that may send 20 a second.
 // All are answered, in their order, with both modes; to enforce it some have to wait.
 func TestRequestRate(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"monitor", "enforce"} {
 		t.Run(mode, func(t *testing.T) {
 			s := start(t, func(c *namesrv.Config) {

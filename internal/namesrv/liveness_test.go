@@ -92,6 +92,7 @@ func TestNoScanAfterAPause(t *testing.T) {
 // have; the broker stays until it is silent for too long. One that its peer
 // closes takes the broker with it.
 func TestWhoClosesDecides(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		change func(*namesrv.Config)
 		make   func(c *nstest.Client)

@@ -2,6 +2,7 @@ package namesrv_test
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"os"
 	"testing"
@@ -25,10 +26,27 @@ func TestMain(m *testing.M) {
 		writeRoutesUntilKilled(file)
 	}
 	namesrv.BePatient()
+	sideBySide()
 	// gnet starts the goroutines of a pool when it is imported.
 	// gnet keeps the goroutines that take connections for 10 s.
 	pooled := goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*goWorker).run.func1")
 	goleak.VerifyTestMain(m, pooled, goleak.IgnoreCurrent())
+}
+
+// sideBySide lets eight parallel tests run at a time, unless the command line says how
+// many. They wait most of their time: by default there would be no more of them than
+// processors, and on one processor each would wait for itself.
+//
+// So t.Parallel is for tests that wait. They have servers, files and clocks of their own,
+// and look at nothing that belongs to the process: no allocations, descriptors, environment.
+// All others have ended by then.
+func sideBySide() {
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if !said {
+		_ = flag.Set("test.parallel", "8")
+	}
 }
 
 // A testServer is a server on a free port of the loopback.

@@ -132,6 +132,7 @@ func TestOverloadIsLogged(t *testing.T) {
 	if got := lines.Load(); got != 1 || s.Overloaded() < 2 {
 		t.Errorf("%d lines for %d refused requests, want 1", got, s.Overloaded())
 	}
+	g.release() // or the end waits for the pool
 }
 
 // TestDiskDoesNotHoldUpAdmin lets requests that wait for the disk hang: lists

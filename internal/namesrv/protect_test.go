@@ -100,6 +100,7 @@ func upTo(n int) (all []int) {
 // With selfProtection=on many that close together stay until they are silent for too
 // long; in all other cases they leave, as with Java.
 func TestMassClose(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		mode                  string
 		brokers, reset, alive int
@@ -164,6 +165,7 @@ func TestCloseIsCancelled(t *testing.T) {
 
 // TestCloseHold waits with the real timer for one broker of eight that is killed.
 func TestCloseHold(t *testing.T) {
+	t.Parallel()
 	s := start(t, func(c *namesrv.Config) { c.SelfProtection = "on" })
 	b, c := nstest.Broker{Cluster: "C", Name: "b", Addr: "10.0.0.1:1", Topics: []string{"T", "b"}}, s.dial(t)
 	wantCode(t, c.Do(b.Register()), codec.RespSuccess, "")
@@ -178,6 +180,7 @@ func TestCloseHold(t *testing.T) {
 // TestOfASetWithActingMaster resets both connections of each set: with an acting master
 // one member of each leaves at once, and the other stays.
 func TestOfASetWithActingMaster(t *testing.T) {
+	t.Parallel()
 	for acting, alive := range map[bool]int{true: 4, false: 8} {
 		t.Run(fmt.Sprint(acting), func(t *testing.T) {
 			t.Parallel()

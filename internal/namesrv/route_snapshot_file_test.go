@@ -186,6 +186,7 @@ func TestSnapshotTakesTooLong(t *testing.T) {
 // TestSnapshotOfTwoServers: the second with the same file neither reads nor writes it,
 // says so once, and writes it when the first has ended.
 func TestSnapshotOfTwoServers(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "routes.snap")
 	lifetime(t, keepRoutes(file), func(t *testing.T, s *testServer, _ *logText) { registerAB(t, s.dial(t)) })
 	long := t
@@ -219,6 +220,7 @@ func TestSnapshotOfTwoServers(t *testing.T) {
 // TestSnapshotCannotBeWritten: there is no folder, and none can be made. The server
 // serves, says so, goes on trying, and writes when it can.
 func TestSnapshotCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "folder")
 	writeFile(t, dir, "in its place")
 	s, log := startLogging(t, keepRoutes(filepath.Join(dir, "routes.snap")))

@@ -42,6 +42,7 @@ func writeRoutesUntilKilled(file string) {
 // each the file is whole, and the next process begins with it. NAMESRV_KILLS says how
 // often.
 func TestSnapshotKilled(t *testing.T) {
+	t.Parallel()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +82,7 @@ func TestSnapshotKilled(t *testing.T) {
 				if half, _ := filepath.Glob(file + ".tmp-*"); len(half) > 0 {
 					break
 				}
+				time.Sleep(50 * time.Microsecond)
 			}
 		}
 		if err := child.Process.Kill(); err != nil {

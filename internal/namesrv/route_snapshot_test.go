@@ -175,6 +175,7 @@ func TestAdminChangesOutliveARestart(t *testing.T) {
 // TestSnapshotWhileServing does not wait for the end: a broker that has come is in
 // the file soon, and so is what an operator has changed.
 func TestSnapshotWhileServing(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "routes.snap")
 	s, _ := startLogging(t, keepRoutes(file))
 	c := s.dial(t)

@@ -18,12 +18,14 @@ import (
 // TestTLSReload replaces certificates in every way operators do, while a
 // connection is used.
 func TestTLSReload(t *testing.T) {
+	t.Parallel()
 	ca := newPKI(t)
-	use := func(c *nstest.Client) {
+	use := func(t *testing.T, c *nstest.Client) {
 		t.Helper()
 		wantCode(t, c.Do(nstest.Request(codec.ReqGetBrokerClusterInfo)), codec.RespSuccess, "")
 	}
 	t.Run("renamed over", func(t *testing.T) {
+		t.Parallel()
 		dir := t.TempDir()
 		install(t, dir, ca.valid("one"))
 		s, log := startLogging(t, filesOf(dir))
@@ -31,7 +33,7 @@ func TestTLSReload(t *testing.T) {
 		for _, name := range []string{"two", "three"} {
 			install(t, dir, ca.valid(name))
 			nstest.Eventually(t, name, func() bool { return serverName(t, s.addr) == name })
-			use(c)
+			use(t, c)
 		}
 		// Only one of the two, and then garbage: the old one stays in force.
 		cert, key := pemOf(t, ca.valid("four"))
@@ -49,9 +51,10 @@ func TestTLSReload(t *testing.T) {
 		if name := serverName(t, s.addr); name != "four" {
 			t.Errorf("without a key: %s", name)
 		}
-		use(c)
+		use(t, c)
 	})
 	t.Run("written in place", func(t *testing.T) {
+		t.Parallel()
 		dir := t.TempDir()
 		install(t, dir, ca.valid("one"))
 		s := start(t, filesOf(dir))
@@ -61,6 +64,7 @@ func TestTLSReload(t *testing.T) {
 		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
 	})
 	t.Run("a symbolic link in the path, as Kubernetes does it", func(t *testing.T) {
+		t.Parallel()
 		dir := t.TempDir()
 		publish := func(version, name string) {
 			t.Helper()
@@ -89,10 +93,11 @@ func TestTLSReload(t *testing.T) {
 				t.Fatal(err)
 			}
 			nstest.Eventually(t, name, func() bool { return serverName(t, s.addr) == name })
-			use(c)
+			use(t, c)
 		}
 	})
 	t.Run("whom to trust", func(t *testing.T) {
+		t.Parallel()
 		dir, other := t.TempDir(), newPKI(t)
 		install(t, dir, ca.valid("server"))
 		s := start(t, func(c *namesrv.Config) {
@@ -101,7 +106,7 @@ func TestTLSReload(t *testing.T) {
 		})
 		cfg := &tls.Config{Certificates: []tls.Certificate{ca.valid("client")}, ClientSessionCache: tls.NewLRUClientSessionCache(8)}
 		c := nstest.DialTLS(t, s.addr, cfg)
-		use(c)
+		use(t, c)
 		other.trust(dir)
 		nstest.Eventually(t, "the client is not let in any more", func() bool {
 			c, err := nstest.TryDialTLS(t, s.addr, cfg)
@@ -112,9 +117,10 @@ func TestTLSReload(t *testing.T) {
 			}
 			return err != nil
 		})
-		use(c)
+		use(t, c)
 	})
 	t.Run("the file of settings", func(t *testing.T) {
+		t.Parallel()
 		dir := t.TempDir()
 		install(t, dir, ca.valid("one"))
 		file := filepath.Join(dir, "tls.properties")
@@ -134,6 +140,7 @@ func TestTLSReload(t *testing.T) {
 		nstest.Eventually(t, "four", func() bool { return serverName(t, s.addr) == "four" })
 	})
 	t.Run("links to files elsewhere", func(t *testing.T) {
+		t.Parallel()
 		dir, elsewhere := t.TempDir(), t.TempDir()
 		install(t, elsewhere, ca.valid("one"))
 		for _, f := range []string{"server.pem", "server.key"} {
@@ -146,6 +153,7 @@ func TestTLSReload(t *testing.T) {
 		nstest.Eventually(t, "two", func() bool { return serverName(t, s.addr) == "two" })
 	})
 	t.Run("when told to", func(t *testing.T) {
+		t.Parallel()
 		dir, hidden := t.TempDir(), t.TempDir()
 		install(t, dir, ca.valid("one"))
 		s := start(t, filesOf(dir), func(s *namesrv.Server) { s.SetTLSPoll(time.Hour) })
@@ -169,6 +177,7 @@ func TestTLSReload(t *testing.T) {
 		nstest.Eventually(t, "three", func() bool { return serverName(t, s.addr) == "three" })
 	})
 	t.Run("without a sign", func(t *testing.T) {
+		t.Parallel()
 		dir := filepath.Join(t.TempDir(), "not there yet")
 		s := start(t, filesOf(dir), func(s *namesrv.Server) { s.SetTLSPoll(10 * time.Millisecond) })
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -183,6 +192,7 @@ func TestTLSReload(t *testing.T) {
 // running server, what was in force stays in force: clients without certificate
 // are not let in because somebody has mistyped a word, or removed the file.
 func TestTLSFileFailsClosed(t *testing.T) {
+	t.Parallel()
 	dir, ca := t.TempDir(), newPKI(t)
 	install(t, dir, ca.valid("server"))
 	file := filepath.Join(dir, "tls.properties")

@@ -160,6 +160,7 @@ func TestTLSKeys(t *testing.T) {
 // TestTLSMisconfigured: paths that are missing stop the start; files that
 // cannot be used stop TLS, until they can.
 func TestTLSMisconfigured(t *testing.T) {
+	t.Parallel()
 	cfg := namesrv.DefaultConfig()
 	cfg.TLS.TestMode = false
 	if _, err := namesrv.New(cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "tls.server.certPath") {
