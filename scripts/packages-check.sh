@@ -74,6 +74,8 @@ scripts/release.sh "$dist"
 did "release"
 installed
 did "make install, archive and package have the same files"
+GONAMESRV_DIST=$(cd "$dist" && pwd) go test -count=1 ./internal/archive
+did "archives; those for macOS are read, not run"
 again >"$work/again.log" 2>&1 & # meanwhile the others, which wait half of the time
 again=$!
 
