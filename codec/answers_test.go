@@ -81,15 +81,58 @@ func TestEachTopic(t *testing.T) {
 	}
 }
 
+// TestDecodeKVTable reads answers to GET_KVLIST_BY_NAMESPACE, the first two as Java sends
+// them: the order is that of its hash table.
+func TestDecodeKVTable(t *testing.T) {
+	for text, want := range map[string]KVTable{
+		`{"table":{"TopicB":"broker-a:8;broker-b:8","TopicA":""}}`: {[]Field{{"TopicA", ""}, {"TopicB", "broker-a:8;broker-b:8"}}},
+		`{"table":{}}`: {[]Field{}},
+		`{"table":{"a\/b":"\u8ba2","null":null},"new":{"x":[1]}}`: {[]Field{{"a/b", "订"}}},
+		`{"table":{"k":1,"k":"2"}}`:                               {[]Field{{"k", "2"}}},
+		`{"table":null}`:                                          {},
+		`{}`:                                                      {},
+	} {
+		var got, again KVTable
+		if err := got.DecodeWithin([]byte(text), nil); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s\n got %+v, %v\nwant %+v", text, got, err, want)
+		}
+		if err := again.DecodeWithin(got.AppendJSON(nil), nil); err != nil || fmt.Sprint(again) != fmt.Sprint(got) {
+			t.Errorf("%s, written and read again: %+v, %v", text, again, err)
+		}
+	}
+	for _, text := range []string{``, `[]`, `{"table":[]}`, `{"table":{"k":"v"`, `{"table":{"k"}}`, `{} x`} {
+		var got KVTable
+		var bad *BodyError
+		if err := got.DecodeWithin([]byte(text), nil); !errors.As(err, &bad) {
+			t.Errorf("%s: %v, want a BodyError", text, err)
+		}
+	}
+	large := []byte(`{"table":{` + strings.Repeat(`"key":"value",`, 10_000) + `}}`)
+	for _, room := range []int{0, 100 << 10, 4 << 20} {
+		left := room
+		err := new(KVTable).DecodeWithin(large, func(n int) bool { left -= n; return left >= 0 })
+		if (err != nil) != (room < 4<<20) || err != nil && !errors.Is(err, ErrNoMemory) {
+			t.Errorf("with room for %d bytes: %v", room, err)
+		}
+	}
+}
+
 func FuzzDecodeAnswers(f *testing.F) {
 	for text := range javaClusterInfos {
 		f.Add([]byte(text))
 	}
 	f.Add([]byte(`{"topicList":["TopicB","TopicA"]}`))
+	f.Add([]byte(`{"table":{"TopicB":"broker-a:8","TopicA":null}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var c ClusterInfo
 		if c.DecodeWithin(body, nil) == nil {
 			if err := c.DecodeWithin(c.AppendJSON(nil), nil); err != nil {
+				t.Errorf("%q, written again: %v", body, err)
+			}
+		}
+		var kv KVTable
+		if kv.DecodeWithin(body, nil) == nil {
+			if err := kv.DecodeWithin(kv.AppendJSON(nil), nil); err != nil {
 				t.Errorf("%q, written again: %v", body, err)
 			}
 		}

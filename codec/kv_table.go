@@ -1,6 +1,9 @@
 package codec
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A KVTable is one namespace of the KV config: the answer to
 // GET_KVLIST_BY_NAMESPACE, and what REGISTER_BROKER is answered with.
@@ -14,6 +17,37 @@ func (t *KVTable) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"table":`...)
 	dst = appendFields(dst, t.Entries, DialectLegacy)
 	return append(dst, '}')
+}
+
+// DecodeWithin reads a KVTable in either dialect, as a stranger sends it, and replaces
+// everything t held. Entries that are null are left out, as if they were not there. All
+// strings are owned. reserve is asked before memory is allocated, as
+// [RegisterBrokerBody].Reserve is; nil is any amount. It fails with a *BodyError, or with
+// ErrNoMemory. Java: RemotingSerializable#decode(byte[], KVTable.class).
+func (t *KVTable) DecodeWithin(body []byte, reserve func(bytes int) bool) error {
+	*t = KVTable{}
+	m := memory{reserve: reserve}
+	var r jsonReader
+	r.begin(body)
+	r.memory = &m
+	if r.object() {
+		for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
+			var buf [32]byte
+			if string(smartName(&buf, name)) != "table" {
+				r.skip()
+			} else if !r.null() {
+				t.Entries = r.fields()
+			}
+		}
+	}
+	r.end()
+	switch {
+	case m.refused:
+		return fmt.Errorf("%w: %d bytes", ErrNoMemory, len(body))
+	case r.err != nil:
+		return r.err.inBody("KVTable")
+	}
+	return nil
 }
 
 // A KVConfigTable is the whole KV config, as it stands in its file.
@@ -86,9 +120,17 @@ func (r *jsonReader) fields() []Field {
 		return nil
 	}
 	for name, ok := r.member(wordNames); ok; name, ok = r.member(wordNames) {
-		if value := r.text(); value != nil {
-			fields = append(fields, Field{Name: string(validText(name)), Value: string(value)})
+		value := r.text()
+		if value == nil {
+			continue
 		}
+		if r.memory != nil { // of a stranger
+			if fields, ok = roomFor(r.memory, fields, 0, 0); !ok || !r.spend(len(name)+len(value)) {
+				r.fail("no memory")
+				break
+			}
+		}
+		fields = append(fields, Field{Name: string(r.validText(name)), Value: string(value)})
 	}
 	return sortedByKey(fields, func(a, b *Field) int { return strings.Compare(a.Name, b.Name) })
 }

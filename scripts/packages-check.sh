@@ -76,6 +76,8 @@ again >"$work/again.log" 2>&1 & # meanwhile the others, which wait half of the t
 again=$!
 installed
 did "make install, archive and package have the same files"
+GONAMESRV_DIST=$(cd "$dist" && pwd) go test -count=1 ./internal/archive
+did "archives; those for macOS are read, not run"
 
 if can "the unit" systemd-analyze; then
 	unit

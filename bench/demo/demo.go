@@ -12,9 +12,10 @@ import (
 	"gonamesrv/internal/client"
 )
 
-// Options say how the demo goes. All fields but Open must be set.
+// Options say how the demo goes. All fields but Nsctl and Open must be set.
 type Options struct {
 	Namesrv string           // path of our server
+	Nsctl   string           // how to start nsctl, as it is typed in a shell; "" says nothing of it
 	For     time.Duration    // it ends after so long
 	Every   time.Duration    // so often a broker is killed, for the first time after a third of it
 	Away    time.Duration    // it comes back after so long
@@ -85,7 +86,9 @@ func (d *show) run(ctx context.Context, console string) error {
 	}
 	fmt.Fprintf(d.Out, "A name server listens on %s. Three simulated brokers and their slaves have registered, clients ask for routes.\n", d.server)
 	fmt.Fprintf(d.Out, "The console: %s\n", console)
-	fmt.Fprintf(d.Out, "In another terminal: nsctl -n %s broker list\n", d.server)
+	if d.Nsctl != "" {
+		fmt.Fprintf(d.Out, "In another terminal: %s -n %s broker list\n", d.Nsctl, d.server)
+	}
 	fmt.Fprintf(d.Out, "It ends after %v, or with Ctrl-C.\n", d.For)
 	if d.Open != nil {
 		d.Open(console)

@@ -108,8 +108,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 }
 
 // complain writes an error that ends the program, each of its lines with the
-// name of the program in front, and what to do where no key helps.
-func complain(w io.Writer, err error) {
+// name of the program in front, and what to do where no key helps. It returns how many
+// lines these are.
+func complain(w io.Writer, err error) (lines int) {
 	text := err.Error()
 	if errors.Is(err, syscall.EMFILE) {
 		text += "; raise the limit of open files (ulimit -n)"
@@ -117,7 +118,9 @@ func complain(w io.Writer, err error) {
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimPrefix(strings.TrimPrefix(line, "namesrv: "), "engine: ")
 		fmt.Fprintln(w, "namesrv: "+line)
+		lines++
 	}
+	return lines
 }
 
 // An outputs holds what a server writes to, and the signals that make it write.

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,6 +34,11 @@ func newDemoCommand() *cobra.Command {
 			if opt.Namesrv == "" {
 				opt.Namesrv = besideUs("namesrv")
 			}
+			folder := ""
+			if filepath.Base(opt.Namesrv) != opt.Namesrv {
+				folder = filepath.Dir(opt.Namesrv)
+			}
+			opt.Nsctl = typed("nsctl", folderOfUs(), folder)
 			if opt.For <= 0 || opt.Every <= 0 || opt.Away < 0 {
 				return fmt.Errorf("--for and --every must be positive, and --away not negative")
 			}
@@ -55,12 +61,57 @@ func newDemoCommand() *cobra.Command {
 
 // besideUs is the path of a program in the folder of this one, or else its bare name.
 func besideUs(name string) string {
-	if self, err := os.Executable(); err == nil {
-		if path := filepath.Join(filepath.Dir(self), name); isFile(path) {
-			return path
-		}
+	if path := filepath.Join(folderOfUs(), name); isFile(path) {
+		return path
 	}
 	return name
+}
+
+// folderOfUs is the folder of this program, "" if that is not known.
+func folderOfUs() string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return filepath.Dir(self)
+}
+
+// typed is what to type in a shell, in any folder, to start a program that is in one of the
+// given ones: its bare name if the PATH leads there, else its whole path. "" means that it
+// is in none of them, nor on the PATH.
+func typed(name string, folders ...string) string {
+	onPath, err := exec.LookPath(name)
+	for _, folder := range folders {
+		path, err := filepath.Abs(filepath.Join(folder, name))
+		if folder == "" || err != nil || !isFile(path) {
+			continue
+		}
+		if isSameFile(path, onPath) {
+			return name
+		}
+		return shellWord(path)
+	}
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+func isSameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+// shellWord is a text as one word of a shell.
+func shellWord(text string) string {
+	isPlain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-+:@%", c)
+	}
+	if strings.IndexFunc(text, func(c rune) bool { return !isPlain(c) }) < 0 {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 func isFile(path string) bool {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -100,6 +101,84 @@ func TestDemo(t *testing.T) {
 	}
 	if _, err := client.Get(console); err == nil {
 		t.Error("the server still answers")
+	}
+}
+
+// TestDemoCommand types the command that the demo prints, in another folder and without
+// nsctl on the PATH.
+func TestDemoCommand(t *testing.T) {
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(t.TempDir(), "it's here")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	beside := filepath.Join(folder, "namesrv")
+	if err := os.Symlink(bin, beside); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := exec.Command("go", "build", "-o", filepath.Join(folder, "nsctl"), "../nsctl").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, text)
+	}
+	t.Setenv("PATH", "/usr/bin:/bin") // as where nobody has installed it
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var out screen
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"demo", "--namesrv", beside, "--for", "1h"}, strings.NewReader(""), &out, &out)
+	}()
+	command := out.await(t, ended, `In another terminal: (.+)\n`)
+	shell := exec.Command("sh", "-c", command)
+	shell.Dir = t.TempDir()
+	if text, err := shell.CombinedOutput(); err != nil || !strings.Contains(string(text), "broker-a") {
+		t.Errorf("%s: %v\n%s", command, err, text)
+	}
+	interrupt()
+	if code := <-ended; code != exitOK {
+		t.Errorf("it ends with %d:\n%s", code, &out)
+	}
+}
+
+// TestTyped: a bare name is typed where the PATH leads to that program, a path where it does
+// not, and nothing where there is none.
+func TestTyped(t *testing.T) {
+	dir := t.TempDir()
+	program := func(folder string) string {
+		path := filepath.Join(dir, folder, "tool")
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Dir(path)
+	}
+	here, spaced, installed, none := program("here"), program("with a 'word'"), program("installed"), filepath.Join(dir, "none")
+	for _, c := range []struct {
+		path    string
+		folders []string
+		want    string
+	}{
+		{none, []string{here}, filepath.Join(here, "tool")},
+		{none, []string{"", none, here, spaced}, filepath.Join(here, "tool")},
+		{installed, []string{here}, filepath.Join(here, "tool")}, // another one may be of another release
+		{none + ":" + here, []string{here}, "tool"},
+		{installed, []string{"", none}, "tool"},
+		{none, []string{spaced}, "'" + strings.ReplaceAll(spaced, "'", `'\''`) + "/tool'"},
+		{none, []string{"", none}, ""},
+	} {
+		t.Setenv("PATH", c.path)
+		if got := typed("tool", c.folders...); got != c.want {
+			t.Errorf("with PATH=%s and %q: %q, want %q", c.path, c.folders, got, c.want)
+		}
+	}
+	t.Setenv("PATH", none)
+	t.Chdir(dir)
+	if got := typed("tool", "here"); got != filepath.Join(here, "tool") {
+		t.Errorf("a folder below the working one: %q", got)
 	}
 }
 

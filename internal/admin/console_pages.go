@@ -523,7 +523,7 @@ type peerPartView struct {
 
 // Parts are what was compared.
 func (p peerAnswer) Parts() []peerPartView {
-	return []peerPartView{{"brokers", p.Brokers}, {"topics", p.Topics}, {"configuration", p.Config}}
+	return []peerPartView{{"brokers", p.Brokers}, {"topics", p.Topics}, {"configuration", p.Config}, {"KV config", p.KV}}
 }
 
 func (a *Admin) peersPage(q *query) (any, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -47,17 +48,59 @@ func (a *Admin) Start(ctx context.Context) error {
 		if !isOptional(&cfg, err) {
 			return err
 		}
-		a.log.Warn("admin server is off", "err", err)
+		a.log.Warn("admin server is off", offAttrs(&cfg, err)...)
+	}
+	return nil
+}
+
+// withoutListener is what nobody has from a server whose admin listener is off.
+const withoutListener = "console, metrics (/metrics), probes (/livez, /readyz, /startupz), commands of nsctl that ask over HTTP"
+
+// offAttrs say why there is no listener, what does not work now, which key to change, and
+// who has the port.
+func offAttrs(cfg *namesrv.Config, err error) []any {
+	attrs := []any{"err", err, "without", withoutListener}
+	var bind *bindError
+	if errors.As(err, &bind) {
+		attrs = append(attrs, "key", bind.key())
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		attrs = append(attrs, "whoHasIt", whoHasPort(runtime.GOOS, cfg.AdminServerPort))
+	}
+	return attrs
+}
+
+// whoHasPort is a command that names the program that listens on a port.
+func whoHasPort(system string, port int) string {
+	if system == "linux" {
+		return fmt.Sprintf("ss -ltnp sport = :%d", port)
+	}
+	return fmt.Sprintf("lsof -nP -iTCP:%d -sTCP:LISTEN", port)
+}
+
+// CheckStart reads the file that Start reads, and returns what stops it: all faults.
+func CheckStart(cfg *namesrv.Config) error {
+	if cfg.AdminServerPort == 0 {
+		return nil
+	}
+	return (&tokens{path: cfg.AdminTokenFile}).begin()
+}
+
+// begin reads the file for the first time.
+func (t *tokens) begin() error {
+	if t.path == "" {
+		return nil
+	}
+	if _, err := t.read(); err != nil {
+		return fmt.Errorf("namesrv: %w", err)
 	}
 	return nil
 }
 
 func (a *Admin) start(ctx context.Context, cfg *namesrv.Config) error {
 	t := a.guard.tokens
-	if t.path != "" {
-		if _, err := t.read(); err != nil {
-			return fmt.Errorf("namesrv: %w", err)
-		}
+	if err := t.begin(); err != nil {
+		return err
 	}
 	server, err := httpserver.New(httpserver.Options{
 		Name:           "admin server",
@@ -124,14 +167,16 @@ type bindError struct{ err error }
 
 func (e *bindError) Unwrap() error { return e.err }
 
-// Error says which key to change.
-func (e *bindError) Error() string {
-	key := "adminBindAddress"
+// key is the one to change.
+func (e *bindError) key() string {
 	if errors.Is(e.err, syscall.EADDRINUSE) || errors.Is(e.err, syscall.EACCES) {
-		key = "adminServerPort"
+		return "adminServerPort"
 	}
-	return fmt.Sprintf("namesrv: %v; change %s", e.err, key)
+	return "adminBindAddress"
 }
+
+// Error says which key to change.
+func (e *bindError) Error() string { return fmt.Sprintf("namesrv: %v; change %s", e.err, e.key()) }
 
 // isOptional reports whether the server starts without its admin listener: whoever
 // has not chosen where it listens need not have it.

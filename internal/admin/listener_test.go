@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -89,8 +90,21 @@ func TestPortTaken(t *testing.T) {
 			}
 			r := runAdmin(t, a, log)
 			nstest.Dial(t, r.server.Addr().String()).Do(nstest.Route("TopicTest"))
-			if got := log.String(); !strings.Contains(got, "level=WARN msg=\"admin server is off\"") || !strings.Contains(got, "; change admin") {
-				t.Errorf("the log is\n%s", got)
+			// The line says what does not work now, what to change, and how to find who is in the way.
+			words := []string{"level=WARN msg=\"admin server is off\"", "; change admin", "console", "/metrics", "/readyz", "nsctl", " key=adminBindAddress"}
+			if tt.bind == taken {
+				words[len(words)-1] = " key=adminServerPort whoHasIt=\"" + whoHasPort(runtime.GOOS, namesrv.DefaultAdminPort) + "\""
+			}
+			line := ""
+			for l := range strings.Lines(log.String()) {
+				if strings.Contains(l, "admin server is off") {
+					line += l
+				}
+			}
+			for _, word := range words {
+				if !strings.Contains(line, word) || strings.Count(line, "\n") != 1 {
+					t.Errorf("the log says %q, want %q in it", line, word)
+				}
 			}
 			if got := r.Stats(); got != (Stats{}) {
 				t.Errorf("the counters are %+v", got)

@@ -10,7 +10,7 @@ import (
 var (
 	tableDigest = gauge("table_digest", "A checksum of what is in the tables, the low 52 bits of it: equal for name servers that know the same.", "table")
 	peerUp      = gauge("peer_up", "1 if the last check has reached the name server of peerNamesrvAddr.", "peer")
-	peerDiffers = gauge("peer_differs", "What differs from the name server of peerNamesrvAddr, and has for longer than brokers take from one registration to the next. Left out if it could not be compared.", "peer", "part")
+	peerDiffers = gauge("peer_differs", "What differs from the name server of peerNamesrvAddr in brokers, topics, config or kv, and has for longer than brokers take from one registration to the next. Left out if it could not be compared.", "peer", "part")
 	peerChecks  = counter("peer_checks_total", "Comparisons with the name server of peerNamesrvAddr.", "peer", "result")
 )
 
@@ -40,7 +40,7 @@ func (e emitter) peers(all []namesrv.PeerStats) {
 		for _, part := range []struct {
 			name string
 			*namesrv.PeerPart
-		}{{"brokers", &p.Brokers}, {"topics", &p.Topics}, {"config", &p.Config}} {
+		}{{"brokers", &p.Brokers}, {"topics", &p.Topics}, {"config", &p.Config}, {"kv", &p.KV}} {
 			if part.Compared {
 				e.add(peerDiffers, float64(part.Differ), name, part.name)
 			}

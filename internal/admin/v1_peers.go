@@ -93,6 +93,7 @@ type peerAnswer struct {
 	Brokers peerPart `json:"brokers"`
 	Topics  peerPart `json:"topics"`
 	Config  peerPart `json:"config"`
+	KV      peerPart `json:"kv"`
 }
 
 type peerPart struct {
@@ -110,7 +111,7 @@ func (a *Admin) peers(*query) (any, error) {
 		l.Items = append(l.Items, peerAnswer{
 			Addr: p.Addr, Up: p.Up, Why: optional(p.Why), Since: stampOf(p.Since), Version: optional(p.Version), Checked: stampOf(p.Checked),
 			TookMs: p.Took.Milliseconds(), Checks: number(p.Checks), Failed: number(p.Failed),
-			Brokers: peerPartOf(&p.Brokers), Topics: peerPartOf(&p.Topics), Config: peerPartOf(&p.Config),
+			Brokers: peerPartOf(&p.Brokers), Topics: peerPartOf(&p.Topics), Config: peerPartOf(&p.Config), KV: peerPartOf(&p.KV),
 		})
 	}
 	return l, nil
@@ -145,5 +146,5 @@ func peerTotals(peers []namesrv.PeerStats) *peersAnswer {
 
 // doesDiffer reports whether a peer differs in anything, for long enough to count.
 func doesDiffer(p *namesrv.PeerStats) bool {
-	return p.Brokers.Differ+p.Topics.Differ+p.Config.Differ > 0
+	return p.Brokers.Differ+p.Topics.Differ+p.Config.Differ+p.KV.Differ > 0
 }

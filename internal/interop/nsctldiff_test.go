@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -49,8 +50,9 @@ func nsctlDiff(nsctl string, args ...string) (code int, parts map[string]nsctlPa
 }
 
 // TestNsctlDiff lets nsctl compare Java's name servers and ours while a real broker
-// registers with all of them: brokers, topics and all routes agree. What is unregistered
-// on one of them is found there.
+// registers with all of them: brokers, topics, all routes and the KV config agree. What is
+// unregistered on one of them is found there, and so is a key of the KV config that one
+// lacks, or has with another value.
 func TestNsctlDiff(t *testing.T) {
 	needTools(t)
 	t.Parallel()
@@ -81,7 +83,7 @@ func TestNsctlDiff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if parts["brokers"].Differ+parts["topics"].Differ > 0 || len(parts) != 3 {
+		if parts["brokers"].Differ+parts["topics"].Differ+parts["kv"].Differ > 0 || len(parts) != 4 {
 			t.Errorf("got %+v", parts)
 		}
 		t.Logf("configuration: %+v", parts["config"].Differences)
@@ -91,6 +93,40 @@ func TestNsctlDiff(t *testing.T) {
 				t.Errorf("%+v: our default is not that of 5.5.0", config)
 			}
 		}
+	})
+	step(t, "the KV config differs", func(t *testing.T) {
+		put := func(ns *namesrv, key, value string) {
+			t.Helper()
+			reply, err := ask(ns.addr(), 100, versionNew, map[string]string{"namespace": "ORDER_TOPIC_CONFIG", "key": key, "value": value})
+			if err != nil || reply.Code != replySuccess {
+				t.Fatalf("put %s: %v, %+v", key, err, reply)
+			}
+		}
+		for i, ns := range all { // in another order at each
+			for k := range 20 {
+				put(ns, fmt.Sprintf("SAME/%d", (7*k+i)%20), `broker-a:8;"größe":4`)
+			}
+		}
+		differ := func(want ...string) {
+			t.Helper()
+			code, parts, err := nsctlDiff(nsctl, append([]string{"--confirm", "0s"}, addrs...)...)
+			var got []string
+			for _, d := range parts["kv"].Differences {
+				line := d.Name
+				for _, addr := range addrs {
+					line += fmt.Sprint("|", d.Said[addr])
+				}
+				got = append(got, line)
+			}
+			if err != nil || len(want) > 0 && code != 1 || !slices.Equal(got, want) {
+				t.Errorf("exit %d, %v: got %q, want %q", code, err, got, want)
+			}
+		}
+		differ()
+		put(java5, "JAVA", "broker-a:8")
+		put(java4, "JAVA", "broker-a:4")
+		put(ours, "OURS", "")
+		differ("ORDER_TOPIC_CONFIG JAVA|<nil>|broker-a:8|broker-a:4", "ORDER_TOPIC_CONFIG OURS|true|false|false")
 	})
 	for _, at := range all {
 		step(t, "what one of them lacks is found", func(t *testing.T) {

@@ -23,6 +23,7 @@ type comparedPeer struct {
 	Up                      bool
 	Why                     string
 	Brokers, Topics, Config comparedPart
+	KV                      comparedPart
 }
 
 // askPeer returns what our server says of its only peer.
@@ -96,6 +97,9 @@ func TestPeers(t *testing.T) {
 					if err := p.Config.shows(len(c.config), c.config...); err != nil {
 						return fmt.Errorf("config: %w", err)
 					}
+					if err := p.KV.shows(0); err != nil {
+						return fmt.Errorf("KV config: %w", err)
+					}
 					return nil
 				})
 			})
@@ -104,6 +108,30 @@ func TestPeers(t *testing.T) {
 			if c.here {
 				at = ns
 			}
+			step(t, "a key of the KV config that only one of them has is shown", func(t *testing.T) {
+				change := func(code int, fields map[string]string) {
+					t.Helper()
+					if reply, err := ask(at.addr(), code, versionNew, fields); err != nil || reply.Code != replySuccess {
+						t.Fatalf("request %d: %v, %+v", code, err, reply)
+					}
+				}
+				change(100, map[string]string{"namespace": "ORDER_TOPIC_CONFIG", "key": "ORDERS", "value": "broker-both:8"})
+				waitFor(t, 2*brokerUp, "the comparison shows it", func() error {
+					p, err := over.askPeer()
+					if err != nil {
+						return err
+					}
+					return p.KV.shows(1, "ORDER_TOPIC_CONFIG ORDERS: "+c.where)
+				})
+				change(102, map[string]string{"namespace": "ORDER_TOPIC_CONFIG", "key": "ORDERS"})
+				waitFor(t, brokerUp, "the comparison shows it no more", func() error {
+					p, err := over.askPeer()
+					if err != nil {
+						return err
+					}
+					return p.KV.shows(0)
+				})
+			})
 			one := startBroker(t, dir, brokerSpec{version: c.version, name: "broker-one", namesrv: at.addr()})
 			step(t, "a broker that only one of them knows is shown", func(t *testing.T) {
 				waitFor(t, brokerUp, "the broker is in the route", func() error { return registered(at.addr(), one.name, one) })
@@ -153,11 +181,11 @@ func TestPeers(t *testing.T) {
 			})
 
 			// Each is said once.
-			log, want := ns.text(), 2
+			log, want := ns.text(), 3
 			if c.config != nil {
 				want++
 			}
-			if differ, agree := strings.Count(log, "name servers differ"), strings.Count(log, "name servers agree again"); differ != want || agree != 2 {
+			if differ, agree := strings.Count(log, "name servers differ"), strings.Count(log, "name servers agree again"); differ != want || agree != 3 {
 				t.Errorf("the log says %d times that they differ, and %d times that they agree again:\n%s", differ, agree, grep(log, "name servers"))
 			}
 		})

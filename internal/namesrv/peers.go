@@ -44,6 +44,17 @@ type PeerStats struct {
 	Brokers PeerPart // names, clusters, IDs and addresses, by GET_BROKER_CLUSTER_INFO
 	Topics  PeerPart // names, by GET_ALL_TOPIC_LIST_FROM_NAMESERVER
 	Config  PeerPart // values of keys that both know, by GET_NAMESRV_CONFIG
+	KV      PeerPart // the KV config, as far as peerNamespaces goes, by GET_KVLIST_BY_NAMESPACE
+}
+
+// parts are the parts of s with their names.
+func (s *PeerStats) parts() [4]peerPartStats {
+	return [...]peerPartStats{{"brokers", &s.Brokers}, {"topics", &s.Topics}, {"config", &s.Config}, {"kv", &s.KV}}
+}
+
+type peerPartStats struct {
+	name string
+	*PeerPart
 }
 
 // A PeerPart is how far a name server and another one agree. What differs counts when
@@ -75,15 +86,15 @@ type peers struct {
 	again time.Duration        // peerConfirm, except in tests: to the next check where something does not count yet
 	now   func() time.Duration // monotonic
 	wall  func() time.Time
-	ask   func(ctx context.Context, addr string) (*peerAnswers, error)
-	us    func() (*route.View, *Config)
+	ask   func(ctx context.Context, addr string, namespaces []string) (*peerAnswers, error)
+	us    func() (*route.View, *Config, *kvState)
 	turns chan struct{} // peersAtOnce
 }
 
 // A peer is one of them. Its parts belong to the goroutine that asks it.
 type peer struct {
-	addr                    string
-	brokers, topics, config peerPart
+	addr                        string
+	brokers, topics, config, kv peerPart
 
 	mu    sync.Mutex
 	stats PeerStats // under mu
@@ -117,15 +128,15 @@ func newPeers(s *Server, cfg *Config) *peers {
 		log: s.log, every: cfg.PeerCheck, first: peerFirst, again: peerConfirm,
 		now:   func() time.Duration { return s.clock.Now() },
 		wall:  func() time.Time { return s.wall() },
-		us:    func() (*route.View, *Config) { return s.tableNow().View(), s.config() },
+		us:    func() (*route.View, *Config, *kvState) { return s.tableNow().View(), s.config(), s.kv.now.Load() },
 		turns: make(chan struct{}, peersAtOnce),
 	}
-	p.ask = func(ctx context.Context, addr string) (*peerAnswers, error) {
+	p.ask = func(ctx context.Context, addr string, namespaces []string) (*peerAnswers, error) {
 		secure, err := s.tls.forClient()
 		if err != nil {
 			return nil, err
 		}
-		return askPeer(ctx, addr, client.Options{TLS: secure, MaxReply: cfg.FrameMaxLength})
+		return askPeer(ctx, addr, namespaces, client.Options{TLS: secure, MaxReply: cfg.FrameMaxLength})
 	}
 	var known []string
 	for addr := range strings.SplitSeq(cfg.PeerNamesrvAddr, ";") {
@@ -183,22 +194,26 @@ func jittered(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5+1) }
 // check asks a peer once.
 func (p *peers) check(ctx context.Context, peer *peer) {
 	began := p.now()
-	answers, err := p.ask(ctx, peer.addr)
+	_, _, kv := p.us()
+	answers, err := p.ask(ctx, peer.addr, peerNamespaces(kv))
 	if ctx.Err() != nil {
 		return // we are about to stop, and the peer may be well
 	}
-	view, cfg := p.us()
+	view, cfg, kv := p.us()
 	now := p.now()
 	next := PeerStats{Addr: peer.addr, Up: err == nil, Checked: p.wall()}
 	if err != nil {
 		next.Why = clip(err.Error())
 		const why = "the name server was not reached"
-		next.Brokers.Why, next.Topics.Why, next.Config.Why = why, why, why
+		for _, part := range next.parts() {
+			part.Why = why
+		}
 	} else {
 		next.Version = clip(answers.version())
 		next.Brokers = peer.brokers.compare(now, next.Checked, answers.brokers, func(d *peerDiff, body []byte) error { return diffBrokers(d, view, body) })
 		next.Topics = peer.topics.compare(now, next.Checked, answers.topics, func(d *peerDiff, body []byte) error { return diffTopics(d, view, body) })
 		next.Config = peer.config.compare(now, next.Checked, answers.config, func(d *peerDiff, body []byte) error { return diffConfig(d, cfg, body) })
+		next.KV = peer.kv.compare(now, next.Checked, answers.kv, func(d *peerDiff, _ []byte) error { return diffKV(d, kv, answers.namespaces) })
 	}
 	next.Took = p.now() - began
 
@@ -232,7 +247,7 @@ func (part *peerPart) compare(now time.Duration, wall time.Time, a peerAnswer, d
 
 // hasNewDifference reports whether something differs that does not count yet.
 func (peer *peer) hasNewDifference(now time.Duration) bool {
-	for _, part := range [...]*peerPart{&peer.brokers, &peer.topics, &peer.config} {
+	for _, part := range peer.parts() {
 		for _, t := range part.seen.items {
 			if now-t.since < peerConfirm {
 				return true
@@ -240,6 +255,11 @@ func (peer *peer) hasNewDifference(now time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// parts are in the order of PeerStats.parts.
+func (peer *peer) parts() [4]*peerPart {
+	return [...]*peerPart{&peer.brokers, &peer.topics, &peer.config, &peer.kv}
 }
 
 // tell writes into the log what has become another: at most one line of each kind for
@@ -251,18 +271,16 @@ func (p *peers) tell(peer *peer, old, now *PeerStats) {
 	case now.Up && !old.Up && old.Checks > 0:
 		p.log.Info("name server of peerNamesrvAddr reached again", "peer", now.Addr)
 	}
-	for _, part := range [...]struct {
-		name string
-		*peerPart
-		now *PeerPart
-	}{{"brokers", &peer.brokers, &now.Brokers}, {"topics", &peer.topics, &now.Topics}, {"config", &peer.config, &now.Config}} {
+	parts := peer.parts()
+	for i, is := range now.parts() {
+		part := parts[i]
 		switch {
-		case part.now.Differ > 0 && !part.told:
+		case is.Differ > 0 && !part.told:
 			part.told = true
-			p.log.Warn("name servers differ", "peer", now.Addr, "part", part.name, "differ", part.now.Differ, "since", part.now.Since, "samples", part.now.Samples)
-		case part.now.Compared && part.now.Now == 0 && part.told:
+			p.log.Warn("name servers differ", "peer", now.Addr, "part", is.name, "differ", is.Differ, "since", is.Since, "samples", is.Samples)
+		case is.Compared && is.Now == 0 && part.told:
 			part.told = false
-			p.log.Info("name servers agree again", "peer", now.Addr, "part", part.name)
+			p.log.Info("name servers agree again", "peer", now.Addr, "part", is.name)
 		}
 	}
 }
@@ -309,7 +327,12 @@ func (p *peers) topic(name string) []PeerTopic {
 }
 
 // A peerAnswers is what a peer has answered, undecoded.
-type peerAnswers struct{ brokers, topics, config peerAnswer }
+type peerAnswers struct {
+	brokers, topics, config peerAnswer
+
+	kv         peerAnswer // only its error: why not all namespaces are there
+	namespaces []peerNamespace
+}
 
 // A peerAnswer is one body, or why there is none: the peer does not serve the request.
 type peerAnswer struct {
@@ -317,9 +340,9 @@ type peerAnswer struct {
 	err  error
 }
 
-// askPeer asks a name server three questions over one connection. An error is one of the
-// connection.
-func askPeer(ctx context.Context, addr string, o client.Options) (*peerAnswers, error) {
+// askPeer asks a name server three questions over one connection, and then for its KV
+// config. An error is one of the connection.
+func askPeer(ctx context.Context, addr string, namespaces []string, o client.Options) (*peerAnswers, error) {
 	connecting, cancel := context.WithTimeoutCause(ctx, peerTimeout, errPeerSlow)
 	defer cancel()
 	c, err := client.Dial(connecting, addr, o)
@@ -336,20 +359,27 @@ func askPeer(ctx context.Context, addr string, o client.Options) (*peerAnswers, 
 		{codec.ReqGetAllTopicListFromNameserver, &a.topics},
 		{codec.ReqGetNamesrvConfig, &a.config},
 	} {
-		asking, cancel := context.WithTimeoutCause(ctx, peerTimeout, errPeerSlow)
-		reply, err := c.Call(asking, q.code, nil, nil)
-		cancel()
-		var refused *client.ReplyError
-		switch {
-		case err == nil:
-			q.to.body = reply.Body
-		case errors.As(err, &refused):
-			q.to.err = err
-		default:
+		if *q.to, err = askQuestion(ctx, c, q.code, nil); err != nil {
 			return nil, err
 		}
 	}
+	a.askKV(ctx, c, namespaces)
 	return a, nil
+}
+
+// askQuestion asks one thing. An error is one of the connection.
+func askQuestion(ctx context.Context, c *client.Conn, code codec.RequestCode, ext codec.ExtFields) (peerAnswer, error) {
+	asking, cancel := context.WithTimeoutCause(ctx, peerTimeout, errPeerSlow)
+	defer cancel()
+	reply, err := c.Call(asking, code, ext, nil)
+	var refused *client.ReplyError
+	switch {
+	case err == nil:
+		return peerAnswer{body: reply.Body}, nil
+	case errors.As(err, &refused):
+		return peerAnswer{err: fmt.Errorf("refused: %w", err)}, nil
+	}
+	return peerAnswer{}, err
 }
 
 var errPeerSlow = fmt.Errorf("namesrv: no answer in %v", peerTimeout)

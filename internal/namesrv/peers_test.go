@@ -28,12 +28,14 @@ type peerWorld struct {
 	peers   *peers
 	ours    *route.Table
 	cfg     Config
+	kv      codec.KVConfigTable
 	now     time.Duration
 	log     bytes.Buffer
 	answers func() (*peerAnswers, error)
 
 	theirs    *route.Table // what answers tells
 	theirsCfg Config
+	theirsKV  codec.KVConfigTable
 }
 
 var peerWorldBegan = time.Date(2026, 11, 28, 7, 0, 0, 0, time.UTC)
@@ -45,8 +47,8 @@ func newPeerWorld(t *testing.T) *peerWorld {
 		log: slog.New(slog.NewTextHandler(&w.log, nil)), every: time.Minute, again: peerConfirm,
 		now:   func() time.Duration { return w.now },
 		wall:  func() time.Time { return peerWorldBegan.Add(w.now) },
-		us:    func() (*route.View, *Config) { return w.ours.View(), &w.cfg },
-		ask:   func(context.Context, string) (*peerAnswers, error) { return w.answers() },
+		us:    func() (*route.View, *Config, *kvState) { return w.ours.View(), &w.cfg, newKVState(w.kv, 0) },
+		ask:   func(context.Context, string, []string) (*peerAnswers, error) { return w.answers() },
 		turns: make(chan struct{}, 1),
 		list:  []*peer{{addr: "ns2:9876", stats: PeerStats{Addr: "ns2:9876", Why: "not asked yet"}}},
 	}
@@ -79,6 +81,8 @@ func (w *peerWorld) tell() (*peerAnswers, error) {
 		brokers: peerAnswer{body: v.ClusterInfo()},
 		topics:  peerAnswer{body: v.AllTopicList()},
 		config:  peerAnswer{body: w.theirsCfg.text()},
+
+		namespaces: w.tellKV(peerNamespaces(newKVState(w.kv, 0))),
 	}, nil
 }
 
@@ -98,6 +102,8 @@ func TestPeersDiffer(t *testing.T) {
 	brokers := func(s *PeerStats) *PeerPart { return &s.Brokers }
 	topics := func(s *PeerStats) *PeerPart { return &s.Topics }
 	config := func(s *PeerStats) *PeerPart { return &s.Config }
+	kv := func(s *PeerStats) *PeerPart { return &s.KV }
+	const order = "ORDER_TOPIC_CONFIG"
 	both := func(w *peerWorld, change func(*route.Table)) { change(w.ours); change(w.theirs) }
 	leave := func(table *route.Table, name, addr string) {
 		table.UnregisterBrokers(route.Unregistration{Cluster: "C", BrokerName: name, BrokerAddr: addr})
@@ -154,6 +160,26 @@ func TestPeersDiffer(t *testing.T) {
 			func(w *peerWorld) { w.theirsCfg.SupportActingMaster = true }, config,
 			[]string{"supportActingMaster: true here, false there"},
 		},
+		{ // a new name server that begins with nothing
+			"KV config only there", func(w *peerWorld) { w.theirsKV = kvOf(order, "T", "a:4", "U", "a:4") },
+			func(w *peerWorld) { w.kv = kvOf(order, "T", "a:4", "U", "a:4") }, kv,
+			[]string{order + " T: only there", order + " U: only there"},
+		},
+		{
+			"KV config only here", func(w *peerWorld) { w.kv = kvOf("mine", "k", "v") },
+			func(w *peerWorld) { w.kv = kvOf("mine") }, kv,
+			[]string{"mine k: only here"},
+		},
+		{
+			"value of the KV config", func(w *peerWorld) { w.kv, w.theirsKV = kvOf(order, "T", "a:4"), kvOf(order, "T", "a:8") },
+			func(w *peerWorld) { w.theirsKV = w.kv }, kv,
+			[]string{order + " T: a:4 here, a:8 there"},
+		},
+		{
+			"secret of the KV config", func(w *peerWorld) { w.kv, w.theirsKV = kvOf("n", "token", "abc"), kvOf("n", "token", "def") },
+			func(w *peerWorld) { w.kv = w.theirsKV }, kv,
+			[]string{"n token: ****** here, ****** there"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newPeerWorld(t)
@@ -163,7 +189,7 @@ func TestPeersDiffer(t *testing.T) {
 					t.Fatalf("the peer is up: %v, %q, version %q", s.Up, s.Why, s.Version)
 				}
 				part := *c.part(&s)
-				for _, p := range []*PeerPart{&s.Brokers, &s.Topics, &s.Config} {
+				for _, p := range []*PeerPart{&s.Brokers, &s.Topics, &s.Config, &s.KV} {
 					if !p.Compared || p.Why != "" || p != c.part(&s) && p.Now > 0 {
 						t.Errorf("part %+v", p)
 					}
@@ -299,10 +325,13 @@ func TestPeerAnswersOfJava(t *testing.T) {
 			brokers: peerAnswer{body: []byte(`{"brokerAddrTable":{"b":{"brokerAddrs":{0:"10.0.0.2:10911"},"brokerName":"b","cluster":"C","enableActingMaster":true,"zoneName":"z"},"a":{"brokerAddrs":{"0":"10.0.0.1:10911"},"brokerName":"a","cluster":"C"}},"clusterAddrTable":{"C":["b","a"],"gone":[]}}`)},
 			topics:  peerAnswer{body: []byte(`{"topicList":["U","%RETRY%g\/\u8ba2","T"]}`)},
 			config:  peerAnswer{body: []byte("listenPort=9876\nserverSelectorThreads=3\nserverWorkerThreads=99\nkvConfigPath=/root/namesrv/kvConfig.json\nrocketmqHome=/opt\nbindAddress=0.0.0.0\nenableTopicList=true\nkeyOfTomorrow=1\nscanNotActiveBrokerInterval=5000\n")},
+
+			namespaces: []peerNamespace{{"ORDER_TOPIC_CONFIG", true, []byte(`{"table":{"U":"b:8;a:8","T\/1":"a:4"}}`)}, {"PROJECT_CONFIG", false, nil}},
 		}, nil
 	}
+	w.kv = kvOf("ORDER_TOPIC_CONFIG", "T/1", "a:4", "U", "b:8;a:8")
 	s := w.check(0)
-	for _, p := range []PeerPart{s.Brokers, s.Topics, s.Config} {
+	for _, p := range []PeerPart{s.Brokers, s.Topics, s.Config, s.KV} {
 		if !p.Compared || p.Now != 0 {
 			t.Errorf("%+v", p)
 		}
@@ -318,19 +347,20 @@ func TestPeerAnswersBadly(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	refused := &client.ReplyError{Code: codec.RespSystemError, Remark: "disable" + long}
 	good, _ := newPeerWorld(t).tell()
+	kv := func(body string) []peerNamespace { return []peerNamespace{{"ORDER_TOPIC_CONFIG", true, []byte(body)}} }
 	for name, a := range map[string]peerAnswers{
-		"refused":    {peerAnswer{err: refused}, peerAnswer{err: refused}, peerAnswer{err: refused}},
-		"nothing":    {},
-		"garbage":    {peerAnswer{body: []byte(long)}, peerAnswer{body: []byte(long)}, peerAnswer{body: []byte(long)}},
-		"half":       {peerAnswer{body: good.brokers.body[:20]}, peerAnswer{body: good.topics.body[:20]}, good.config},
-		"huge":       {peerAnswer{body: []byte(`{"brokerAddrTable":{` + strings.Repeat(`"b":{},`, 1<<20+1) + `}}`)}, peerAnswer{body: []byte(`[`)}, good.config},
-		"long names": {peerAnswer{body: []byte(`{"brokerAddrTable":{"` + long + `":{"brokerAddrs":{0:"` + long + `"}}}}`)}, peerAnswer{body: []byte(`{"topicList":["` + long + `"]}`)}, peerAnswer{body: []byte("enableTopicList=" + long)}},
+		"refused":    {peerAnswer{err: refused}, peerAnswer{err: refused}, peerAnswer{err: refused}, peerAnswer{err: refused}, nil},
+		"nothing":    {namespaces: kv("")},
+		"garbage":    {peerAnswer{body: []byte(long)}, peerAnswer{body: []byte(long)}, peerAnswer{body: []byte(long)}, peerAnswer{}, kv(long)},
+		"half":       {peerAnswer{body: good.brokers.body[:20]}, peerAnswer{body: good.topics.body[:20]}, good.config, peerAnswer{}, kv(`{"table":{"T":"a`)},
+		"huge":       {peerAnswer{body: []byte(`{"brokerAddrTable":{` + strings.Repeat(`"b":{},`, 1<<20+1) + `}}`)}, peerAnswer{body: []byte(`[`)}, good.config, peerAnswer{}, kv(`{"table":{` + strings.Repeat(`"k":"v",`, 1<<20) + `}}`)},
+		"long names": {peerAnswer{body: []byte(`{"brokerAddrTable":{"` + long + `":{"brokerAddrs":{0:"` + long + `"}}}}`)}, peerAnswer{body: []byte(`{"topicList":["` + long + `"]}`)}, peerAnswer{body: []byte("enableTopicList=" + long)}, peerAnswer{}, kv(`{"table":{"` + long + `":"v","short":"` + long + `"}}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newPeerWorld(t)
 			w.answers = func() (*peerAnswers, error) { return &a, nil }
 			s := w.check(0)
-			for part, p := range map[string]PeerPart{"brokers": s.Brokers, "topics": s.Topics, "config": s.Config} {
+			for part, p := range map[string]PeerPart{"brokers": s.Brokers, "topics": s.Topics, "config": s.Config, "kv": s.KV} {
 				size := len(p.Why)
 				for _, sample := range p.Samples {
 					size += len(sample)
@@ -342,7 +372,7 @@ func TestPeerAnswersBadly(t *testing.T) {
 					t.Errorf("%s: %+v, want a reason", part, p)
 				}
 			}
-			if s := w.check(peerConfirm); name != "long names" && s.Brokers.Differ+s.Topics.Differ > 0 {
+			if s := w.check(peerConfirm); name != "long names" && s.Brokers.Differ+s.Topics.Differ+s.KV.Differ > 0 {
 				t.Errorf("it counts: %+v", s)
 			}
 		})
@@ -469,15 +499,17 @@ func waitForPeer(t *testing.T, s *Server, ok func(PeerStats) bool) PeerStats {
 	}
 }
 
+// soonChecked lets a server compare itself again and again.
+func soonChecked(s *Server) {
+	s.peers.first, s.peers.every, s.peers.again = time.Millisecond, time.Millisecond, time.Millisecond
+}
+
 // TestPeersOverTheNetwork runs servers that ask each other.
 func TestPeersOverTheNetwork(t *testing.T) {
 	other, stopOther := runServer(t, func(*Config) {}, nil)
-	soon := func(s *Server) {
-		s.peers.first, s.peers.every, s.peers.again = time.Millisecond, time.Millisecond, time.Millisecond
-	}
-	s, _ := runServer(t, func(c *Config) { c.PeerNamesrvAddr = other.Addr().String() }, soon)
+	s, _ := runServer(t, func(c *Config) { c.PeerNamesrvAddr = other.Addr().String() }, soonChecked)
 	got := waitForPeer(t, s, func(p PeerStats) bool { return p.Up })
-	if got.Version != Version() || !got.Brokers.Compared || !got.Topics.Compared || !got.Config.Compared || got.Brokers.Now+got.Topics.Now+got.Config.Now > 0 {
+	if got.Version != Version() || !got.Brokers.Compared || !got.Topics.Compared || !got.Config.Compared || got.Brokers.Now+got.Topics.Now+got.Config.Now > 0 || !got.KV.Compared || got.KV.Now > 0 {
 		t.Errorf("two empty servers: %+v", got)
 	}
 	b := nstest.Broker{Cluster: "C", Name: "a", Addr: "10.0.0.1:10911", Counter: 1, Topics: []string{"T", "U"}}

@@ -139,10 +139,10 @@ func TestSilentStream(t *testing.T) {
 	})
 }
 
-// TestPeersAreHashed: of topics that differ a bundle has no names.
+// TestPeersAreHashed: of topics that differ a bundle has no names, of the KV config nothing.
 func TestPeersAreHashed(t *testing.T) {
 	t.Parallel()
-	const said = `{"items":[{"addr":"a","brokers":{"samples":["broker"]},"topics":{"samples":["secret"]},"config":{"samples":["secret"]}}]}`
+	const said = `{"items":[{"addr":"a","brokers":{"samples":["broker"]},"topics":{"samples":["secret"]},"config":{"samples":["secret"]},"kv":{"samples":["secret"]}}]}`
 	for _, names := range []bool{false, true} {
 		b := &bundle{names: names}
 		text, err := scrubText([]byte(said), b.scrubPeers)

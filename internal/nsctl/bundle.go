@@ -314,12 +314,12 @@ func (b *bundle) scrubEvent(e map[string]any) {
 	b.hashAll(e["sample"])
 }
 
-// scrubPeers hashes the topics that differ.
+// scrubPeers hashes what differs in topics, configuration and KV config.
 func (b *bundle) scrubPeers(v map[string]any) {
 	items, _ := v["items"].([]any)
 	for _, it := range items {
 		p, _ := it.(map[string]any)
-		for _, part := range []string{"topics", "config"} {
+		for _, part := range []string{"topics", "config", "kv"} {
 			differ, _ := p[part].(map[string]any)
 			if part == "topics" && b.names {
 				continue

@@ -27,11 +27,14 @@ func (c *ctl) newDiff() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "diff [A B [C…]]",
-		Short: "Compare name servers: brokers, topics, configuration",
+		Short: "Compare name servers: brokers, topics, configuration, KV config",
 		Long: `Compare name servers, ours and Java's: those that are named, or those of -n.
 
 Ours with a read API are compared in full, by checksums of their topics. Of others the
 names of topics are compared; --deep asks for the routes of all of them, --topics of some.
+Of the KV config the namespaces that RocketMQ knows are compared (ORDER_TOPIC_CONFIG,
+PROJECT_CONFIG), those of --namespace, and all that servers with a read API have.
+
 What does not stand until --confirm is over is no difference: brokers tell name servers of
 a change one after the other.
 
@@ -44,6 +47,9 @@ be asked.`,
 					return usage("--topics: %v", err)
 				}
 				o.topics = only
+			}
+			if len(o.namespaces) > mostNamespaces-len(nsdiff.KnownNamespaces) {
+				return usage("--namespace is given %d times, must be at most %d", len(o.namespaces), mostNamespaces-len(nsdiff.KnownNamespaces))
 			}
 			if o.rate < 1 || o.lasting < 0 {
 				return usage("--rate must be at least 1, and --confirm not less than 0")
@@ -64,6 +70,7 @@ be asked.`,
 	fl.BoolVar(&o.deep, "deep", false, "ask servers without a read API for the routes of all topics")
 	fl.IntVar(&o.rate, "rate", usualRate, "routes to ask of each server, a second")
 	fl.StringVar(&topics, "topics", "", "compare only topics that match this, with their routes")
+	fl.StringArrayVar(&o.namespaces, "namespace", nil, "compare this namespace of the KV config too; may be given again")
 	fl.DurationVar(&o.lasting, "confirm", usualConfirm, "for how long something must differ to count; 0 looks once")
 	fl.BoolVar(&all, "all", false, "print all differences")
 	return cmd
@@ -159,7 +166,7 @@ func (d *comparison) compared(found *findings) (texts []string) {
 	if d.isFiles {
 		return texts
 	}
-	return append(texts, "configuration")
+	return append(texts, "configuration", d.comparedKV())
 }
 
 func (d *comparison) blanks() []any {
@@ -214,7 +221,7 @@ type diffServer struct {
 }
 
 type diffPart struct {
-	Part        string     `json:"part"` // brokers, topics or config
+	Part        string     `json:"part"` // brokers, topics, config or kv
 	Differ      int        `json:"differ"`
 	Kept        int        `json:"kept"` // of these, in differences
 	Differences []diffItem `json:"differences"`

@@ -24,6 +24,8 @@ type diffOptions struct {
 	rate    int // routes of each server, a second
 	topics  *regexp.Regexp
 	lasting time.Duration
+
+	namespaces []string // of the KV config, beside those that are found
 }
 
 // A comparison compares servers. It looks at them, and then again and again at what
@@ -31,11 +33,13 @@ type diffOptions struct {
 type comparison struct {
 	*ctl
 	diffOptions
-	servers    []*compared
-	isFiles    bool // of snapshots, which have no configuration
-	byDigest   bool // topics are compared by the checksums of the read API
-	incomplete bool // something was refused, so that it is not compared; under mu
-	pause      func(ctx context.Context, d time.Duration) error
+	servers  []*compared
+	isFiles  bool // of snapshots, which have no configuration
+	byDigest bool // topics are compared by the checksums of the read API
+
+	everyNamespace bool // namespaces are all that there are, as far as servers can be asked
+	incomplete     bool // something was refused, so that it is not compared; under mu
+	pause          func(ctx context.Context, d time.Duration) error
 
 	mu    sync.Mutex
 	notes map[string]bool // what was said on stderr
@@ -82,6 +86,10 @@ func (c *ctl) newComparison(named []string, o diffOptions) (*comparison, error) 
 	if err != nil {
 		return nil, err
 	}
+	keys, err := c.keys.read()
+	if err != nil {
+		return nil, err
+	}
 	apis, err := c.admins()
 	if err != nil {
 		return nil, err
@@ -92,7 +100,7 @@ func (c *ctl) newComparison(named []string, o diffOptions) (*comparison, error) 
 	d := &comparison{ctl: c, diffOptions: o, pause: pause, notes: map[string]bool{}}
 	for i, addr := range addrs {
 		d.servers = append(d.servers, &compared{
-			server: &server{ctl: c, addr: addr, tls: secure}, api: apis[i],
+			server: &server{ctl: c, addr: addr, tls: secure, signs: keys}, api: apis[i],
 			limiter: rate.NewLimiter(rate.Limit(o.rate), max(1, o.rate/10)),
 		})
 	}
@@ -101,9 +109,9 @@ func (c *ctl) newComparison(named []string, o diffOptions) (*comparison, error) 
 
 // A findings is what differs in one look, or in all so far.
 type findings struct {
-	brokers, topics, config differences
-	topicCount              int   // that were compared by name; 0 is not known
-	fine                    []int // the finest buckets that differ, if they are few
+	brokers, topics, config, kv differences
+	topicCount                  int   // that were compared by name; 0 is not known
+	fine                        []int // the finest buckets that differ, if they are few
 }
 
 // A differences is what differs in one part.
@@ -120,12 +128,16 @@ func (d *differences) add(more ...nsdiff.Difference) {
 }
 
 func (f *findings) parts() []*differences {
-	f.brokers.name, f.topics.name, f.config.name = "brokers", "topics", "config"
-	return []*differences{&f.brokers, &f.topics, &f.config}
+	f.brokers.name, f.topics.name, f.config.name, f.kv.name = "brokers", "topics", "config", "kv"
+	return []*differences{&f.brokers, &f.topics, &f.config, &f.kv}
 }
 
-func (f *findings) some() bool {
-	return len(f.brokers.list)+len(f.topics.list)+len(f.config.list) > 0
+// count returns how many differences are kept.
+func (f *findings) count() (n int) {
+	for _, part := range f.parts() {
+		n += len(part.list)
+	}
+	return n
 }
 
 // confirmations are when to look again, as parts of --confirm. Most of what is in motion
@@ -141,11 +153,11 @@ func (d *comparison) run(ctx context.Context) (*findings, error) {
 	}
 	waited := time.Duration(0)
 	for _, part := range confirmations {
-		if d.lasting == 0 || !found.some() || d.alive() < 2 {
+		if d.lasting == 0 || found.count() == 0 || d.alive() < 2 {
 			break
 		}
 		at := time.Duration(part * float64(d.lasting))
-		d.progress("%d differences: looking again in %v", len(found.brokers.list)+len(found.topics.list)+len(found.config.list), (at - waited).Round(time.Second))
+		d.progress("%d differences: looking again in %v", found.count(), (at - waited).Round(time.Second))
 		if err := d.pause(ctx, at-waited); err != nil {
 			return nil, err
 		}
@@ -205,13 +217,18 @@ func (d *comparison) ask(ctx context.Context, s *compared, what string, code cod
 	reply, err := s.call(ctx, code, nil, nil)
 	var refused *client.ReplyError
 	if errors.As(err, &refused) {
-		d.notCompared(s, what, err)
+		d.refused(s, what, err)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	return reply.Body, nil
+}
+
+// refused says that a part of a server is not compared, since it does not tell us.
+func (d *comparison) refused(s *compared, what string, err error) {
+	d.notCompared(s, what, errors.New("refused: "+errorText(err)))
 }
 
 // notCompared says that a part of a server is not compared.
@@ -243,6 +260,9 @@ func (d *comparison) look(ctx context.Context, before *findings) (*findings, err
 	if before == nil || len(before.topics.list) > 0 {
 		d.lookAtTopics(ctx, now, before)
 	}
+	if before == nil || len(before.kv.list) > 0 {
+		d.lookAtKV(ctx, now, before == nil)
+	}
 	return now, context.Cause(ctx)
 }
 
@@ -267,10 +287,8 @@ func (d *comparison) lookAtConfig(ctx context.Context, now *findings, first bool
 		return nil
 	})
 	for _, f := range nsdiff.Config(lines) {
-		for i := range f.Said {
-			if v := &f.Said[i]; v.There && v.Text != "" && nsdiff.SoundsSecret(f.Name) {
-				v.Text = fmt.Sprintf("secret %d", i+1) // that they differ may be known
-			}
+		if nsdiff.SoundsSecret(f.Name) {
+			nsdiff.Conceal(f.Said)
 		}
 		now.config.add(f)
 	}

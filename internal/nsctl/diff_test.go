@@ -277,10 +277,10 @@ func TestDiffTable(t *testing.T) {
 	for _, n := range nodes {
 		n.do(testBrokerA.Register())
 	}
-	if code, stdout, stderr := diff(t, true, nodes); code != exitYes || stdout != "the same: brokers, topics, configuration\n" || stderr != "" {
+	if code, stdout, stderr := diff(t, true, nodes); code != exitYes || stdout != "the same: brokers, topics, configuration, KV config\n" || stderr != "" {
 		t.Errorf("exit %d, %q, %q", code, stdout, stderr)
 	}
-	if code, stdout, stderr := diff(t, false, nodes); code != exitYes || stdout != "the same: brokers, names of 3 topics, configuration\n" || stderr != "" {
+	if code, stdout, stderr := diff(t, false, nodes); code != exitYes || stdout != "the same: brokers, names of 3 topics, configuration, KV config of ORDER_TOPIC_CONFIG and PROJECT_CONFIG\n" || stderr != "" {
 		t.Errorf("exit %d, %q, %q", code, stdout, stderr)
 	}
 	nodes[1].do(testBrokerB.Register())

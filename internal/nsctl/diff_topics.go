@@ -455,7 +455,7 @@ func (d *comparison) routes(ctx context.Context, i int, s *compared, items []bat
 	for c := range conns {
 		conns[c] = s.server // the first one
 		if c > 0 {
-			conns[c] = &server{ctl: s.ctl, addr: s.addr, tls: s.tls}
+			conns[c] = &server{ctl: s.ctl, addr: s.addr, tls: s.tls, signs: s.signs}
 		}
 		all.Go(func() {
 			if c > 0 {
@@ -489,7 +489,7 @@ func (d *comparison) route(ctx context.Context, i int, s *compared, conn *server
 	case errors.As(err, &refused) && refused.Code == codec.RespTopicNotExist:
 		it.said[i].Routed = true // it is in the list, and nobody serves it
 	case errors.As(err, &refused):
-		d.notCompared(s, "some routes", err)
+		d.refused(s, "some routes", err)
 	case err != nil:
 		return err
 	default:

@@ -64,22 +64,29 @@ func allKV(ctx context.Context, a *admin) ([]kvItem, error) {
 		return nil, &unreachedError{errNoAPI}
 	}
 	items := []kvItem{}
-	query := url.Values{}
+	err := eachKVPage(ctx, a, url.Values{}, func(page []kvItem) bool {
+		items = append(items, page...)
+		return true
+	})
+	return items, err
+}
+
+// eachKVPage asks the API for the KV config, page by page, as long as take returns true.
+func eachKVPage(ctx context.Context, a *admin, query url.Values, take func([]kvItem) bool) error {
 	for range 1000 { // pages; what answers may be anybody
 		var page struct {
 			Items []kvItem
 			Next  string
 		}
 		if err := a.get(ctx, "/v1/kv", query, &page); err != nil {
-			return nil, err
+			return err
 		}
-		items = append(items, page.Items...)
-		if page.Next == "" {
-			return items, nil
+		if !take(page.Items) || page.Next == "" {
+			return nil
 		}
 		query.Set("after", page.Next)
 	}
-	return nil, badAnswer(errors.New("an endless list"))
+	return badAnswer(errors.New("an endless list"))
 }
 
 func (c *ctl) kvGet() *cobra.Command {

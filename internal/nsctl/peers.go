@@ -18,6 +18,7 @@ type peer struct {
 	Brokers peerPart `json:"brokers"`
 	Topics  peerPart `json:"topics"`
 	Config  peerPart `json:"config"`
+	KV      peerPart `json:"kv"`
 }
 
 type peerPart struct {
@@ -64,6 +65,7 @@ func (c *ctl) peers(ctx context.Context) error {
 		{name: "brokers"},
 		{name: "topics"},
 		{name: "config"},
+		{name: "kv"},
 		{name: "version", wide: true},
 		{name: "checked", wide: true},
 		{name: "samples", wide: true},
@@ -80,14 +82,14 @@ func (c *ctl) peers(ctx context.Context) error {
 				state = "down: " + dashed(deref(p.Why))
 			}
 			var samples []string
-			for _, part := range []*peerPart{&p.Brokers, &p.Topics, &p.Config} {
+			for _, part := range []*peerPart{&p.Brokers, &p.Topics, &p.Config, &p.KV} {
 				samples = append(samples, part.Samples...)
 				if part.differs() {
 					isSame = false
 				}
 			}
 			isSame = isSame && p.Up
-			g.add(p.Addr, a.server, state, p.Brokers.text(), p.Topics.text(), p.Config.text(), dashed(deref(p.Version)), dashed(deref(p.Checked)), strings.Join(samples, " "))
+			g.add(p.Addr, a.server, state, p.Brokers.text(), p.Topics.text(), p.Config.text(), p.KV.text(), dashed(deref(p.Version)), dashed(deref(p.Checked)), strings.Join(samples, " "))
 		}
 	}
 	if err := conclude(c, answers, tellings(answers), g); err != nil || isSame {
