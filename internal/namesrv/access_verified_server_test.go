@@ -1,8 +1,10 @@
 package namesrv_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,15 +75,20 @@ func TestUnchangedIsNotVerified(t *testing.T) {
 // never locked out.
 const fromHere = "accounts: [{ accessKey: brokers, secretKey: canary-brokers, rights: broker-control }]\nbrokerJoin: { require: [account:brokers], mode: enforce }\n"
 
-// TestChangedIsVerified changes each byte of a registration that was verified: all are
-// refused, over the connection that it came by too.
+// TestChangedIsVerified changes each byte of a registration that was verified, and that has
+// none of the time of TestUnchangedButForATime: all are refused, over the connection that
+// it came by too.
 func TestChangedIsVerified(t *testing.T) {
 	const remark = "No permission: broker-control from 127.0.0.1 (standard)"
 	for _, size := range []int{200, 5 << 10} {
 		_, change := withAccess(t, "standard", fromHere)
 		s := start(t, change)
 		c := s.dial(t)
-		wantCode(t, c.Do(registering(size, "brokers")), codec.RespSuccess, "")
+		body := bytes.Replace(brokerA.RegisterPadded(size).Body, []byte(`"mappingDataVersion":{"counter":0`), []byte(`"mappingDataVersion":{"counter":1`), 1)
+		registering := func() *codec.Command {
+			return nstest.Sign(brokerA.RegisterBody(slices.Clone(body)), "brokers", "canary-brokers")
+		}
+		wantCode(t, c.Do(registering()), codec.RespSuccess, "")
 		wrong := uint64(0)
 		refused := func(r *codec.Command, with string) {
 			t.Helper()
@@ -90,9 +97,9 @@ func TestChangedIsVerified(t *testing.T) {
 				t.Errorf("%d bytes: answered %v %s", size, codec.ResponseCode(reply.Code), reply.Remark)
 			}
 		}
-		for i := range registering(size, "brokers").Ext {
-			for j := range registering(size, "brokers").Ext[i].Value {
-				r := registering(size, "brokers")
+		for i := range registering().Ext {
+			for j := range registering().Ext[i].Value {
+				r := registering()
 				r.Ext[i].Value[j] ^= 1
 				refused(r, "; ")
 				if string(r.Ext[i].Name) != "AccessKey" { // that is of an unknown key
@@ -100,20 +107,20 @@ func TestChangedIsVerified(t *testing.T) {
 				}
 			}
 		}
-		body := len(registering(size, "brokers").Body)
-		for _, j := range []int{0, 1, 15, 16, 17, body / 2, body - 17, body - 2, body - 1} {
-			r := registering(size, "brokers")
+		n := len(body)
+		for _, j := range []int{0, 1, 15, 16, 17, n / 2, n - 17, n - 2, n - 1} {
+			r := registering()
 			r.Body[j] ^= 1
 			refused(r, gives)
 			wrong++
 		}
-		for _, body := range []func([]byte) []byte{
+		for _, change := range []func([]byte) []byte{
 			func(b []byte) []byte { return append(slices.Clone(b), ' ') },
 			func(b []byte) []byte { return b[:len(b)-1] },
 			func([]byte) []byte { return nil },
 		} {
-			r := registering(size, "brokers")
-			r.Body = body(r.Body)
+			r := registering()
+			r.Body = change(r.Body)
 			refused(r, gives)
 			wrong++
 		}
@@ -125,13 +132,13 @@ func TestChangedIsVerified(t *testing.T) {
 			func(e codec.ExtFields) codec.ExtFields { return without(e, "enableActingMaster") },
 			func(e codec.ExtFields) codec.ExtFields { return append(e, nstest.Request(0, "Signature", "x").Ext...) },
 		} {
-			r := registering(size, "brokers")
+			r := registering()
 			r.Ext = ext(r.Ext)
 			refused(r, gives)
 			wrong++
 		}
 		refused(brokerA.RegisterPadded(size), "; see brokerJoin")
-		wantCode(t, c.Do(registering(size, "brokers")), codec.RespSuccess, "")
+		wantCode(t, c.Do(registering()), codec.RespSuccess, "")
 		got := signatures(s)
 		delete(got, "unknownKey") // a bounded number is computed, see TestLockOut
 		if want := map[string]uint64{"good": 1, "wrong": wrong, "unchanged": 1}; !maps.Equal(got, want) {
@@ -248,5 +255,56 @@ func TestUnchangedMonitor(t *testing.T) {
 		}
 		want["good"] += 2
 		wantSignatures(t, s, "unsigned ones in between", want)
+	}
+}
+
+// stamped is a registration as brokers since 5.0 send it: with a time that is another one
+// each time and says nothing.
+func stamped(t *testing.T, b nstest.Broker, millis, size int) *codec.Command {
+	t.Helper()
+	body := string(b.RegisterPadded(size).Body)
+	is := regexp.MustCompile(`"mappingDataVersion":\{[^}]*\}`)
+	if !is.MatchString(body) {
+		t.Fatalf("%.500s has none", body)
+	}
+	body = is.ReplaceAllString(body, fmt.Sprintf(`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":%d}`, millis))
+	return b.RegisterBody([]byte(body))
+}
+
+// TestUnchangedButForATime: a broker that says nothing new but such a time is not verified
+// again, nor is its body decoded; one that says more is.
+func TestUnchangedButForATime(t *testing.T) {
+	for _, size := range []int{1000, 64 << 10} {
+		_, change := withAccess(t, "standard", fromHere)
+		s := start(t, change)
+		c := s.dial(t)
+		sign := func(r *codec.Command) *codec.Command { return nstest.Sign(r, "brokers", "canary-brokers") }
+		for millis := range 4 {
+			wantCode(t, c.Do(sign(stamped(t, brokerA, 1795903396624+millis, size))), codec.RespSuccess, "")
+		}
+		wantSignatures(t, s, "other times", map[string]uint64{"good": 1, "unchanged": 3})
+		if st := s.Table().Stats().Registrations; st.Unchanged != 3 {
+			t.Errorf("%d bytes: %+v", size, st)
+		}
+		// Who has seen the first one could send it again, so this gives him nothing.
+		wantCode(t, c.Do(nstest.Sign(stamped(t, brokerA, 7, size), "brokers", "wrong")), codec.RespSuccess, "")
+		wantSignatures(t, s, "a wrong signature", map[string]uint64{"good": 1, "unchanged": 4})
+		more := brokerA
+		more.Topics = append(slices.Clone(more.Topics), "More")
+		for _, r := range []*codec.Command{stamped(t, more, 8, size), stamped(t, moved(brokerA.Addr, 7), 8, size), stamped(t, brokerA, 8, size+1)} {
+			wantCode(t, c.Do(nstest.Sign(r, "brokers", "wrong")), codec.RespNoPermission, "No permission: broker-control from 127.0.0.1 (standard)"+gives)
+		}
+		other := s.dial(t)
+		wantCode(t, other.Do(nstest.Sign(stamped(t, brokerA, 8, size), "brokers", "wrong")), codec.RespNoPermission, "No permission: broker-control from 127.0.0.1 (standard)"+gives)
+		wantSignatures(t, s, "wrong ones", map[string]uint64{"good": 1, "unchanged": 4, "wrong": 4})
+		bad := stamped(t, brokerA, 9, size)
+		for i := range bad.Ext {
+			if string(bad.Ext[i].Name) == "bodyCrc32" {
+				bad.Ext[i].Value = []byte("1")
+			}
+		}
+		wantCode(t, c.Do(sign(bad)), codec.RespSystemError, "crc32 not match")
+		wantCode(t, c.Do(sign(stamped(t, more, 10, size))), codec.RespSuccess, "")
+		wantSignatures(t, s, "other texts", map[string]uint64{"good": 3, "unchanged": 4, "wrong": 4})
 	}
 }
