@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,7 +36,8 @@ func TestSigned(t *testing.T) {
 	needTools(t)
 	t.Parallel()
 	dir := workDir(t)
-	n := startSigned(t, dir)
+	over, adminPort := adminListener(t)
+	n := startSigned(t, dir, adminPort)
 	front := startTap(t, n.addr())
 	const right, wrong, topic = "broker-right", "broker-wrong", "TopicSigned"
 	t.Cleanup(func() { record(t, front) })
@@ -125,9 +127,22 @@ func TestSigned(t *testing.T) {
 		out, state := runNodeClient(t, under, dir, front.addr(), topic, 2)
 		checkTalk(t, "ali-ons", topic, 2, out, state)
 	})
+	step(t, "what a broker repeats is not verified again", func(t *testing.T) {
+		// So far it has asked first whether it must register.
+		if out := admin("5.5.0", opsKey, opsSecret).run(t, "updateBrokerConfig", "-b", b.addr(), "-k", "forceRegister", "-v", "true"); strings.Contains(out, "CODE:") {
+			t.Fatalf("the broker is not changed:\n%s", out)
+		}
+		waitFor(t, brokerUp, "it has registered and been recognised", func() error {
+			times, err := over.metric(`access_signatures_total{outcome="unchanged"}`)
+			if err == nil && times == 0 {
+				err = errors.New("it was not")
+			}
+			return err
+		})
+	})
 }
 
-func startSigned(t *testing.T, dir string) *namesrv {
+func startSigned(t *testing.T, dir string, conf ...string) *namesrv {
 	t.Helper()
 	file := filepath.Join(dir, "access.yaml")
 	writeFile(t, file, fmt.Sprintf(`accounts:
@@ -137,7 +152,7 @@ func startSigned(t *testing.T, dir string) *namesrv {
 	if err := os.Chmod(file, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	n := newNamesrv(t, dir, "", "trustLoopback=false", "accessPreset=strict", "accessFile="+file)
+	n := newNamesrv(t, dir, "", append(conf, "trustLoopback=false", "accessPreset=strict", "accessFile="+file)...)
 	n.env = append(n.env, "KUBERNETES_SERVICE_HOST=127.0.0.1") // so that loopback is one of the site
 	n.start(t)
 	return n

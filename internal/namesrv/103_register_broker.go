@@ -37,7 +37,7 @@ func registerBroker(s *Server, r *request) (codec.Reply, error) {
 		return codec.Reply{}, err
 	}
 	s.bodyBytes.Add(int64(len(r.cmd.Body)))
-	s.brokerConns.add(r.conn, r.key) // before the scan can find the broker
+	s.brokerConns.add(r.conn, r.key, r.verified) // before the scan can find the broker
 	now := s.nowMillis()
 	result, unchanged := s.table.RegisterUnchanged(now, reg)
 	if !unchanged {
@@ -170,10 +170,19 @@ func newRegistration(cfg *Config, r *request, h *codec.RegisterBrokerRequestHead
 		Origin:   r.origin(),
 		Version:  r.cmd.Version,
 		Seq:      r.seq,
-		BodyHash: route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed, h.BodyCRC32),
+		BodyHash: bodyHash(r, h),
 	}
 	if h.HasHeartbeatTimeoutMillis {
 		reg.TimeoutMillis = h.HeartbeatTimeoutMillis
 	}
 	return reg, nil
+}
+
+// bodyHash is route.HashBody, or else comes from the sum of a registration that is signed:
+// that is of the body and of all fields, so a second pass over the body would say no more.
+func bodyHash(r *request, h *codec.RegisterBrokerRequestHeader) uint64 {
+	if r.verified != nil {
+		return r.verified.hash(r.cmd.Version)
+	}
+	return route.HashBody(r.cmd.Body, r.cmd.Version, h.Compressed, h.BodyCRC32)
 }

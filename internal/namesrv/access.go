@@ -388,10 +388,7 @@ func (s *Server) mayUnregister(r *request, h *codec.UnregisterBrokerRequestHeade
 	if id.rights&rightAdminWrite != 0 || id.group == groupLoopback || s.isWhere(r.conn, &peer, l.Conn, l.Peer) {
 		return nil
 	}
-	if r.key == nil && r.how == signedNot && !id.denied && len(p.keys) > 0 {
-		r.key, _ = s.signer(p, r, &id)
-	}
-	if r.key != nil && r.key.rights&rightAdminWrite != 0 {
+	if s.isSignedFor(p, r, &id, rightAdminWrite) {
 		return nil
 	}
 	return s.refuseOf(p, r, &id, &refusal{why: reasonNotTheBroker}, p.monitor)

@@ -39,7 +39,8 @@ type accessFile struct {
 	accounts     []accessAccount
 	javaWhite    bool // javaWhiteAddresses
 	join         joinRule
-	secretFiles  []string // whose contents it has taken
+	kvNamespaces map[string]bool // whose values route-read is enough for; nil: of all
+	secretFiles  []string        // whose contents it has taken
 	warnings     []string
 	weak         []string // what is a warning, and an error with the preset strict
 }
@@ -153,6 +154,7 @@ func (r *accessReader) file(body ast.Node) {
 		"certificates": r.rules("certificates", r.certificate),
 		"accounts":     r.rules("accounts", r.account),
 		"brokerJoin":   r.brokerJoin,
+		"kvNamespaces": r.kvNamespaces,
 
 		whiteNetwork:         r.globalWhite,
 		"javaWhiteAddresses": r.truth("javaWhiteAddresses", &r.f.javaWhite),
@@ -420,6 +422,14 @@ func (r *accessReader) reference(n ast.Node) string {
 		return v.Key.GetToken().Value + ":" + r.text(v.Value)
 	}
 	return r.text(n)
+}
+
+func (r *accessReader) kvNamespaces(n ast.Node) {
+	if _, empty := n.(*ast.NullNode); empty {
+		return
+	}
+	r.f.kvNamespaces = map[string]bool{}
+	r.rules("kvNamespaces", func(n ast.Node) { r.f.kvNamespaces[r.text(n)] = true })(n)
 }
 
 func (r *accessReader) brokerJoin(n ast.Node) {

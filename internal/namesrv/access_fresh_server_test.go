@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,6 +116,52 @@ func without(ext codec.ExtFields, name string) (rest codec.ExtFields) {
 		}
 	}
 	return rest
+}
+
+// TestFreshOfAnEarlierProcess: what is older than the server it takes from nobody, for the
+// one before may have taken it.
+func TestFreshOfAnEarlierProcess(t *testing.T) {
+	_, rules := withAccess(t, "strict", freshRules)
+	var wall atomic.Int64 // milliseconds
+	wall.Store(time.Now().UnixMilli())
+	s := start(t, rules, func(s *namesrv.Server) { s.SetWall(func() time.Time { return time.UnixMilli(wall.Load()) }) })
+	c := s.dialFrom(t, "203.0.113.7")
+	before := wall.Load() - 1
+	wantNot := func(r *codec.Command) {
+		t.Helper()
+		reply := c.Do(r)
+		if remark := string(reply.Remark); codec.ResponseCode(reply.Code) != codec.RespNoPermission || !strings.Contains(remark, ", and not before ") {
+			t.Errorf("what is older than the server is answered %v %s", codec.ResponseCode(reply.Code), remark)
+		}
+	}
+	wantNot(nstest.SignFresh(wipe(), "fresh", "canary-fresh", time.UnixMilli(before), nonceText(1)))
+	wall.Store(time.Now().UnixMilli())
+	wantCode(t, c.Do(nstest.SignFresh(wipe(), "fresh", "canary-fresh", time.UnixMilli(wall.Load()), nonceText(2))), codec.RespSuccess, "")
+	if got := signatures(s); got["stale"] != 1 || got["fresh"] != 1 {
+		t.Errorf("signatures %v", got)
+	}
+}
+
+// TestFreshLockOut: wrong second signatures lock an address out as wrong first ones do.
+// That the first one is right proves little: whoever has seen the request on the wire may
+// try it as many others.
+func TestFreshLockOut(t *testing.T) {
+	_, rules := withAccess(t, "strict", freshRules)
+	s := start(t, rules, func(s *namesrv.Server) { s.SlowLockOuts(time.Hour) })
+	const from = "203.0.113.7"
+	c := s.dialFrom(t, from)
+	refused := "No permission: admin-write from " + from + " (strict)" + gives
+	for i := range 10 {
+		text := "no signature"
+		if i%2 == 0 {
+			text = nstest.FreshSignature(wipe(), "ops", "another secret", time.Now(), nonceText(i))
+		}
+		wantCode(t, c.Do(nstest.Sign(withExt(wipe(), "nsSign", text), "ops", "canary-ops")), codec.RespNoPermission, refused)
+	}
+	wantCode(t, c.Do(nstest.SignFresh(wipe(), "ops", "canary-ops", time.Now(), nonceText(99))), codec.RespNoPermission, refused)
+	if got, st := signatures(s), s.Snapshot().Access; got["wrong"] != 10 || got["lockedOut"] != 1 || len(got) != 2 || st.LockedOut != 1 {
+		t.Errorf("signatures %v, %d locked out", got, st.LockedOut)
+	}
 }
 
 // TestFreshInWorkers: a request that a worker verifies is taken once too; one whose

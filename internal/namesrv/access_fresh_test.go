@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ const (
 	freshWipe   = "v1;1764288000123;000102030405060708090a0b0c0d0e0f;YDbLEtLSm867aQjP8pAM4pgNgL+NPACO0ZKODdwLN7A="
 	freshRead   = "v1;1764288000123;000102030405060708090a0b0c0d0e0f;ci0bTvTET5rRxx6aRq+DeYtihmsRjKMxqKJ1C+WzgHs="
 	freshConfig = "v1;1764288000123;000102030405060708090a0b0c0d0e0f;DSvOogjEI/lJ/H6vqHv9KcWsT8WlEmmlHZhWrMVAktk="
+	freshNull   = "v1;1764288000123;000102030405060708090a0b0c0d0e0f;jvS4KrkQ68bowSUlkfpQ6sDYkzdbXAy01RPP3kw5UZo=" // the brokerName of freshWipe is null
+	freshEmpty  = "v1;1764288000123;000102030405060708090a0b0c0d0e0f;6TzCoqm92aeNvym1PJV8Oe1h2WNK9P1DpWPabX+05N0=" // and here it is empty
 )
 
 func extended(r *codec.Command, name, value string) *codec.Command {
@@ -57,6 +60,26 @@ func TestFreshVectors(t *testing.T) {
 			}
 			if _, ok := keyOf("ops", secret+"x").verifyFresh(&cmd, []byte(tc.text)); ok {
 				t.Errorf("%v, %v: it is good for another secret", tc.r.Code, form)
+			}
+		}
+	}
+}
+
+// TestFreshNullVectors: null is not the empty text, nor the text null, and has the length
+// that other programs give it.
+func TestFreshNullVectors(t *testing.T) {
+	k := keyOf("ops", "a long random text")
+	for value, good := range map[string]string{`null`: freshNull, `""`: freshEmpty, `"null"`: ""} {
+		header := `{"code":205,"extFields":{"AccessKey":"ops","brokerName":` + value + `}}`
+		frame := binary.BigEndian.AppendUint32(nil, uint32(4+len(header)))
+		frame = append(binary.BigEndian.AppendUint32(frame, uint32(len(header))), header...)
+		var cmd codec.Command
+		if err := cmd.Decode(frame); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{freshNull, freshEmpty} {
+			if _, ok := k.verifyFresh(&cmd, []byte(text)); ok != (text == good) {
+				t.Errorf("%s: %s is good: %v", header, text, ok)
 			}
 		}
 	}

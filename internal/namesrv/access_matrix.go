@@ -3,7 +3,9 @@ package namesrv
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -98,7 +100,8 @@ func (p *accessPolicy) matrix(rows []*row, columns []accessColumn) string {
 	return text.String()
 }
 
-// besides returns what decides beside the matrix, about who sends what for which broker.
+// besides returns what decides beside the matrix: who sends what for which broker, or asks
+// for which name space.
 func (p *accessPolicy) besides() string {
 	var who []string
 	for _, c := range p.columns() {
@@ -118,6 +121,12 @@ func (p *accessPolicy) besides() string {
 		text += "refused, brokerJoin.pin is enforce"
 	default:
 		text += "counted and logged, refused with brokerJoin.pin enforce"
+	}
+	if p.file.kvNamespaces != nil {
+		text += "\na value of the KV config (101) takes admin-read"
+		if names := slices.Sorted(maps.Keys(p.file.kvNamespaces)); len(names) > 0 {
+			text += ", but in " + clip(strings.Join(names, ", "))
+		}
 	}
 	return text + "\n"
 }

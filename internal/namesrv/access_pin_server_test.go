@@ -9,6 +9,7 @@ import (
 	"gonamesrv/codec"
 	"gonamesrv/internal/namesrv"
 	"gonamesrv/internal/nstest"
+	"gonamesrv/route"
 )
 
 const pinRules = `
@@ -103,10 +104,10 @@ func TestPins(t *testing.T) {
 	}
 }
 
-// TestPinEnds: a place is free when its broker has gone, or is silent for half of its
-// timeout.
+// TestPinEnds: a place is free when its broker has gone, when its connection has, or when
+// it is silent for half of its timeout.
 func TestPinEnds(t *testing.T) {
-	for _, how := range []string{"closed", "silent", "goodbye"} {
+	for _, how := range []string{"closed", "closed by us", "silent", "goodbye"} {
 		_, change := withAccess(t, "standard", pinRules+"brokerJoin: { pin: enforce }\n")
 		var now atomic.Int64
 		s := start(t, change, func(s *namesrv.Server) { s.SetClock(func() time.Duration { return time.Duration(now.Load()) }) })
@@ -121,6 +122,20 @@ func TestPinEnds(t *testing.T) {
 		case "closed":
 			first.Close()
 			nstest.Eventually(t, "it may take the place", func() bool { return register() == codec.RespSuccess })
+		case "closed by us": // the broker stays, and is heard no more
+			first.Write([]byte{0, 0, 0, 8, 0, 0, 0, 4, 'n', 'o', 'n', 'e'})
+			first.MustClose()
+			live := func() *route.LiveInfo {
+				l, ok := s.Table().View().Live([]byte(brokerA.Cluster), []byte(brokerA.Addr))
+				if !ok {
+					t.Fatal("the broker has gone")
+				}
+				return l
+			}
+			nstest.Eventually(t, "the connection is forgotten", func() bool { return live().Conn == 0 })
+			if got := register(); got != codec.RespSuccess {
+				t.Errorf("its connection has gone: %v", got)
+			}
 		case "silent":
 			now.Add(int64(60*time.Second - time.Millisecond))
 			if got := register(); got != codec.RespNoPermission {

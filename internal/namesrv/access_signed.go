@@ -33,6 +33,7 @@ const (
 	signedStale                   // nsSign is of another time
 	signedReplayed                // nsSign has been used before
 	signedTooMany                 // the account has used so many that no more can be remembered
+	signedUnchanged               // it was not verified: it is that of the registration verified last over the connection
 	numSigned
 )
 
@@ -40,6 +41,7 @@ var signedNames = [numSigned]string{
 	signedNot: "none", signedGood: "good", signedWhite: "white", signedUnknown: "unknownKey",
 	signedWrong: "wrong", signedLockedOut: "lockedOut", signedElsewhere: "elsewhere", signedPlain: "plain",
 	signedFresh: "fresh", signedNotFresh: "notFresh", signedStale: "stale", signedReplayed: "replayed", signedTooMany: "tooMany",
+	signedUnchanged: "unchanged",
 }
 
 // reasons are why a request was refused whose signature was of no use.
@@ -47,6 +49,7 @@ var signedReasons = [numSigned]reason{
 	signedNot: reasonNoRight, signedGood: reasonNoRight, signedWhite: reasonNoRight, signedUnknown: reasonUnknownKey,
 	signedWrong: reasonBadSignature, signedLockedOut: reasonLockedOut, signedElsewhere: reasonKeyElsewhere, signedPlain: reasonKeyPlain,
 	signedFresh: reasonNoRight, signedNotFresh: reasonKeyNotFresh, signedStale: reasonStaleSignature, signedReplayed: reasonReplayed, signedTooMany: reasonManySignatures,
+	signedUnchanged: reasonNoRight,
 }
 
 // A signedCounts counts signatures that were looked at.
@@ -160,29 +163,44 @@ func (s *Server) verify(p *accessPolicy, r *request, id *identity) (*accessKey, 
 		return nil, signedNot
 	}
 	now := s.clock.Now()
-	switch may := s.rules.lockOuts.mayTry(&peer.peerPlace, key != nil, now); {
-	case key == nil:
-		if may {
-			p.nobody.verify(&r.cmd, signature, r.row.right != rightBrokerControl)
-			s.rules.lockOuts.failed(&peer.peerPlace, false, now)
+	if !s.rules.lockOuts.mayTry(&peer.peerPlace, key != nil, now) {
+		if key == nil {
+			return nil, signedUnknown
 		}
-		return nil, signedUnknown
-	case !may:
 		return nil, signedLockedOut
+	}
+	how, is := signedGood, verifiedOf(p, &r.cmd) // of an unknown key too: the time is not to tell
+	again := s.isVerified(r, is)
+	switch {
+	case key == nil:
+		p.nobody.verify(&r.cmd, signature, r.row.right != rightBrokerControl)
+		s.rules.lockOuts.failed(&peer.peerPlace, false, now)
+		return nil, signedUnknown
+	case again:
+		how = signedUnchanged
 	case !key.verify(&r.cmd, signature, r.row.right != rightBrokerControl):
 		s.rules.lockOuts.failed(&peer.peerPlace, true, now)
 		return nil, signedWrong
 	}
-	// Only who knows the secret is told what else is missing.
+	r.verified = is
+	switch what := s.counts(p, key, r, id, &peer.peerPlace); what {
+	case signedGood:
+		return key, how
+	case signedFresh:
+		return key, what
+	default:
+		return nil, what // only who knows the secret is told what else is missing
+	}
+}
+
+// counts returns signedGood or signedFresh if an account counts for a request that is
+// signed with its secret, and else why not.
+func (s *Server) counts(p *accessPolicy, key *accessKey, r *request, id *identity, peer *peerPlace) signed {
 	if len(key.networks) > 0 && !slices.ContainsFunc(id.networks, func(name string) bool { return slices.Contains(key.networks, name) }) {
-		return nil, signedElsewhere
+		return signedElsewhere
 	}
 	if key.requireTLS && !r.conn.IsTLS() {
-		return nil, signedPlain
+		return signedPlain
 	}
-	how := s.fresh(p, key, r, &peer.peerPlace)
-	if how != signedGood && how != signedFresh {
-		return nil, how
-	}
-	return key, how
+	return s.fresh(p, key, r, peer)
 }

@@ -25,6 +25,7 @@ type request struct {
 	key        *accessKey // that it was let in by; nil if nobody had to look
 	how        signed     // what came of its signature; signedNot if nobody has looked, or there is none
 	unverified bool       // a worker is to verify its signature
+	verified   *verified  // what stands for it, a registration whose signature is right; else nil
 
 	memory reservation // until it is answered; of those that a pool serves
 	change adminChange // what is logged of it, if the row wants that
@@ -47,7 +48,7 @@ func (s *Server) Serve(c engine.Conn, _ time.Duration, frame, out []byte) []byte
 		return out
 	}
 	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), 0, nil, false
-	r.key, r.how, r.unverified = nil, signedNot, false
+	r.key, r.how, r.unverified, r.verified = nil, signedNot, false, nil
 	tag := connTag(c.Tag())
 	if tag == 0 {
 		tag = s.meet(c, &r.cmd)
@@ -108,6 +109,7 @@ type carried struct {
 	key        *accessKey
 	how        signed
 	unverified bool
+	verified   *verified
 }
 
 // taskOf returns the task that serves r later. A registration gets a number: its
@@ -118,7 +120,7 @@ func (s *Server) taskOf(r *request) engine.Task {
 	} else if r.key == nil && r.how == signedNot && !r.unverified {
 		return s.task
 	}
-	with := carried{r.seq, r.key, r.how, r.unverified}
+	with := carried{r.seq, r.key, r.how, r.unverified, r.verified}
 	return func(c engine.Conn, arrived time.Duration, frame, out []byte) []byte {
 		return s.serveQueued(c, arrived, frame, out, with)
 	}
@@ -133,7 +135,7 @@ func (s *Server) serveQueued(c engine.Conn, arrived time.Duration, frame, out []
 		return s.drop(c, out, err)
 	}
 	r.conn, r.row, r.seq, r.late, r.damped = c, s.dispatch.of(r.cmd.Code), with.seq, nil, false
-	r.key, r.how, r.unverified = with.key, with.how, false
+	r.key, r.how, r.unverified, r.verified = with.key, with.how, false, with.verified
 	r.tally, r.timed, r.began = s.tallies.workers, true, arrived
 	r.change = adminChange{}
 	if r.row.question && s.isOld(arrived) {

@@ -112,11 +112,12 @@ type brokerConns struct {
 // A brokerConn is one of them.
 type brokerConn struct {
 	engine.Conn
-	account string // that the last registration was let in by; "" if nobody had to look
+	account  string    // that the last registration was let in by; "" if nobody had to look
+	verified *verified // it, if its signature was right; nil if not, or nobody had to look
 }
 
-func (b *brokerConns) add(c engine.Conn, key *accessKey) {
-	with := brokerConn{Conn: c}
+func (b *brokerConns) add(c engine.Conn, key *accessKey, v *verified) {
+	with := brokerConn{Conn: c, verified: v}
 	if key != nil {
 		with.account = key.key
 	}
@@ -149,4 +150,12 @@ func (b *brokerConns) getWith(id uint64) (c engine.Conn, account string) {
 	defer b.mu.Unlock()
 	with := b.byID[id]
 	return with.Conn, with.account
+}
+
+// verifiedOn returns which registration was verified last over a connection, nil if none
+// was.
+func (b *brokerConns) verifiedOn(id uint64) *verified {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.byID[id].verified
 }

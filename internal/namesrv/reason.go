@@ -41,6 +41,7 @@ const (
 	reasonKeyNotFresh                  // the account counts with the second signature only, nsSign
 	reasonStaleSignature               // the second signature is of another time
 	reasonReplayed                     // the second signature has been used before
+	reasonNamespace                    // kvNamespaces does not list the name space of a value
 	reasonManySignatures               // the account has used so many second signatures that no more can be remembered
 	numReasons
 )
@@ -84,6 +85,7 @@ var reasonNames = [numReasons]string{
 	reasonStaleSignature: "staleSignature",
 	reasonReplayed:       "replayed",
 	reasonManySignatures: "manySignatures",
+	reasonNamespace:      "namespace",
 }
 
 func (y reason) String() string { return reasonNames[y] }

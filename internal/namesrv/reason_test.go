@@ -217,6 +217,16 @@ func TestEveryReasonIsCounted(t *testing.T) {
 				s.dialFrom(t, "203.0.113.8").Do(brokerA.Unregister())
 			},
 		},
+		"namespace": {
+			row: "GET_KV_CONFIG",
+			config: func(c *namesrv.Config) {
+				rules("kvNamespaces: []")(c)
+				c.ProxyProtocolTrusted = "127.0.0.1"
+			},
+			provoke: func(t *testing.T, s *testServer) {
+				s.dialFrom(t, "203.0.113.7").Do(getKV("namespace", "n", "key", "k"))
+			},
+		},
 		"notAudited": {
 			row: "PUT_KV_CONFIG",
 			config: func(c *namesrv.Config) {

@@ -93,6 +93,8 @@ func remarkNoPermission(right rights, why reason, from netip.Addr, preset string
 		return fmt.Sprintf("No permission: %v from %s (%s); the time of its nsSign", right, where, preset)
 	case reasonReplayed:
 		return fmt.Sprintf("No permission: %v from %s (%s); its nsSign has been used before", right, where, preset)
+	case reasonNamespace:
+		return fmt.Sprintf("No permission: %v from %s (%s); values of this name space take admin-read, see kvNamespaces in the accessFile of the name server", right, where, preset)
 	case reasonManySignatures:
 		return fmt.Sprintf("No permission: %v from %s (%s); the account has used as many nsSign as can be remembered, wait for two minutes", right, where, preset)
 	}
