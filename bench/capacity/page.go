@@ -3,6 +3,7 @@ package capacity
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -200,7 +201,7 @@ func (r *Report) limitTable() report.Table {
 	}
 	few, many := r.ends()
 	if few != nil {
-		for _, p := range []*Point{few, many} {
+		for _, p := range slices.Compact([]*Point{few, many}) {
 			add("core", fmt.Sprintf("reads a second; brokers in each answer: %s (%s)", count(p.on()), report.Size(p.ReplyBytes)), 1/p.Reads.each())
 		}
 	}
