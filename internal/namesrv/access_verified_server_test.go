@@ -234,9 +234,8 @@ func TestUnchangedMonitor(t *testing.T) {
 		s := start(t, func(c *namesrv.Config) { change(c); c.AccessMode = "monitor" })
 		c := s.dialFrom(t, "203.0.113.7")
 		do := func(r *codec.Command) { wantCode(t, c.Do(r), codec.RespSuccess, "") }
-		for range 2 {
-			do(nstest.Sign(brokerA.RegisterPadded(size), "brokers", "wrong"))
-			do(nstest.Sign(brokerA.RegisterPadded(size), "nobody", "wrong"))
+		for _, key := range []string{"brokers", "brokers", "nobody", "nobody"} {
+			do(nstest.Sign(brokerA.RegisterPadded(size), key, "wrong"))
 		}
 		want := map[string]uint64{"wrong": 2, "unknownKey": 2}
 		wantSignatures(t, s, "wrong", want)
