@@ -42,8 +42,10 @@ func result(t *testing.T, slow int64) *bench.Result {
 		PreloadSeconds: 1.5, WarmupSeconds: 0.5, Target: bench.Target{PID: 7},
 		Phases: []bench.Phase{
 			{Name: "quiet", Seconds: 2, Ops: []bench.Operation{
-				{Name: "route", Sent: 100, Answered: 100, PerSecond: 50, Latency: bench.Latency{P50: 50, P99: 99, Mean: 50}, Histogram: histogram(100, 1000),
-					Pace: &bench.Pace{Lateness: bench.Latency{P99: 40}, FromWrite: bench.Latency{P99: 60}, GeneratorBound: true}},
+				{
+					Name: "route", Sent: 100, Answered: 100, PerSecond: 50, Latency: bench.Latency{P50: 50, P99: 99, Mean: 50}, Histogram: histogram(100, 1000),
+					Pace: &bench.Pace{Lateness: bench.Latency{P99: 40}, FromWrite: bench.Latency{P99: 60}, GeneratorBound: true},
+				},
 			}},
 			{Name: "slow readers", From: 2, Seconds: 3, Ops: []bench.Operation{
 				{Name: "asked, and not read", Sent: 10, Answered: 7, Wrong: 1, PerSecond: 2, Errors: map[string]uint64{bench.ErrorBusy: 2}, Latency: bench.Latency{P50: 5e6}, Histogram: histogram(7, 1e9)},

@@ -31,11 +31,13 @@ func TestKV(t *testing.T) {
 		{"the same", []*codec.KVTable{kvTable("a", "1", "b", ""), kvTable("a", "1", "b", "")}, nil},
 		{"one is not known", []*codec.KVTable{kvTable("a", "1"), nil}, nil},
 		{
-			"a new server", []*codec.KVTable{kvTable("a", "1", "b", ""), kvTable()},
+			"a new server",
+			[]*codec.KVTable{kvTable("a", "1", "b", ""), kvTable()},
 			[]Difference{{Name: "n a", Said: []Value{There("1"), Absent}}, {Name: "n b", Said: []Value{There(""), Absent}}},
 		},
 		{
-			"of three", []*codec.KVTable{kvTable("b", "1"), nil, kvTable("a", "2", "b", "2"), kvTable("a", "2", "b", "1", "c", "")},
+			"of three",
+			[]*codec.KVTable{kvTable("b", "1"), nil, kvTable("a", "2", "b", "2"), kvTable("a", "2", "b", "1", "c", "")},
 			[]Difference{
 				{Name: "n a", Said: []Value{Absent, {}, There("2"), There("2")}},
 				{Name: "n b", Said: []Value{There("1"), {}, There("2"), There("1")}},
@@ -43,11 +45,13 @@ func TestKV(t *testing.T) {
 			},
 		},
 		{
-			"secrets", []*codec.KVTable{kvTable("token", "x"), kvTable("token", "y"), kvTable("token", "x"), kvTable("token", ""), kvTable()},
+			"secrets",
+			[]*codec.KVTable{kvTable("token", "x"), kvTable("token", "y"), kvTable("token", "x"), kvTable("token", ""), kvTable()},
 			[]Difference{{Name: "n token", Said: []Value{There("secret 1"), There("secret 2"), There("secret 1"), There(""), Absent}}},
 		},
 		{
-			"long values", []*codec.KVTable{kvTable("a", long+"1"), kvTable("a", long+"2")},
+			"long values",
+			[]*codec.KVTable{kvTable("a", long+"1"), kvTable("a", long+"2")},
 			[]Difference{{Name: "n a", Said: []Value{There(ShownValue(long + "1")), There(ShownValue(long + "2"))}}},
 		},
 	} {
