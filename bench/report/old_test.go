@@ -17,6 +17,9 @@ func TestOldResults(t *testing.T) {
 		t.Fatalf("%d results, %v", len(files), err)
 	}
 	for _, file := range files {
+		if filepath.Base(file) == "capacity.json" {
+			continue // package capacity reads those: TestDocument
+		}
 		d, err := Read(file)
 		if err != nil {
 			t.Error(err)
