@@ -67,7 +67,7 @@ func newCompareCommand() *cobra.Command {
 			"by then.",
 		Example: "  nsbench compare route --namesrv bin/namesrv --java 5.5.0 --floor\n" +
 			"  nsbench compare register --bump --namesrv bin/namesrv --java 4.9.7 --html register.html\n" +
-			"  nsbench compare route --namesrv bin/namesrv --command 'rust=rocketmq-namesrv-rust -p {port} -i 127.0.0.1'",
+			"  nsbench compare route --namesrv bin/namesrv --command 'rust=rocketmq-namesrv-rust --listenPort {port} --bindAddress 127.0.0.1'",
 		PreRun:            spareProcessors,
 		RunE:              f.run,
 		ValidArgsFunction: completeScenario,
