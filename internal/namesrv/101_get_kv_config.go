@@ -8,7 +8,7 @@ import "gonamesrv/codec"
 // Runs      in the default pool; reads what is published, takes no lock
 // Java      DefaultRequestProcessor#getKVConfig
 // Replies   SUCCESS + value | QUERY_NOT_FOUND | NO_PERMISSION where kvNamespaces of the
-// accessFile does not list the name space, for who may not read what operators do
+//           accessFile does not list the name space, for who may not read what operators do
 // Differs   kvNamespaces, which is not there unless somebody has written it
 
 func getKVConfig(s *Server, r *request) (codec.Reply, error) {
