@@ -142,7 +142,7 @@ func TestMonitoringLive(t *testing.T) {
 			t.Errorf("%s has data, but is to have none: %s", q, why)
 		}
 	}
-	prometheus.wantRules(t, 16)
+	prometheus.wantRules(t, 17)
 	select {
 	case <-loaded:
 		t.Errorf("the load has ended early:\n%s", said.String())

@@ -61,7 +61,7 @@ func startBroker(t *testing.T, dir string, s brokerSpec) *broker {
 		ip:    cmp.Or(s.ip, "127.0.0.1"),
 		port:  freePort(t, -2, 0, 1), // -2 is the VIP port, +1 the HA port
 		home:  home,
-		store: filepath.Join(home, "store"),
+		store: storeFolder(t, s.version, home),
 		owner: t,
 	}
 	conf := filepath.Join(home, "broker.properties")

@@ -84,10 +84,14 @@ func startContainer(t *testing.T, dir, namesrv string, names ...string) *contain
 	c := &container{}
 	var confs []string
 	for _, name := range names {
+		own := filepath.Join(home, name)
+		if err := os.MkdirAll(own, 0o755); err != nil {
+			t.Fatal(err)
+		}
 		b := &broker{
 			version: version, name: name, ip: "127.0.0.1",
 			port:  freePort(t, -2, 0, 1),
-			store: filepath.Join(home, name, "store"),
+			store: storeFolder(t, version, own),
 		}
 		if err := os.MkdirAll(b.store, 0o755); err != nil {
 			t.Fatal(err)

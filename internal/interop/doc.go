@@ -77,7 +77,8 @@
 //	                             default gonamesrv-interop in the user's cache
 //	                             directory
 //	GONAMESRV_INTEROP_KEEP       directory that receives the files of all
-//	                             processes and is not removed
+//	                             processes and is not removed, but for
+//	                             messages on another disk
 //
 // Rules: every process runs in a process group of its own, writes to a file
 // and is killed when its test ends. A guard (guard_test.go) kills what is left
@@ -88,7 +89,9 @@
 // wait behind all other tests. Ports are taken below the ephemeral range, from a
 // block that no other run uses (port_test.go). Waiting is done on
 // conditions with a deadline, which is generous (wait_test.go): a busy machine
-// must not look like a broken server.
+// must not look like a broken server. Nor must a disk that is nearly full, on which
+// brokers refuse to write: disk_test.go finds them another. Why tests have failed is
+// printed once more at the end of the run, in 40 lines (faults_test.go).
 //
 // The directory java holds class paths and programs. pom.xml builds nothing: it
 // resolves the class path of one version, given as -Drocketmq.version, so that

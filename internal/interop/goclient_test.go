@@ -41,10 +41,10 @@ func goProduceConsume(t *testing.T, dir, namesrv, topic string, count int) {
 		body := messageBody(topic, i)
 		res, err := p.SendSync(context.Background(), primitive.NewMessage(topic, []byte(body)))
 		if err != nil {
-			t.Fatalf("the Go producer sends %s: %v", body, err)
+			fatalf(t, "the Go producer sends %s: %v", body, err)
 		}
 		if res.Status != primitive.SendOK {
-			t.Fatalf("the Go producer sends %s: got status %v, want %v", body, res.Status, primitive.SendOK)
+			fatalf(t, "the Go producer sends %s: got status %v, want %v", body, res.Status, primitive.SendOK)
 		}
 		sent = append(sent, body)
 	}

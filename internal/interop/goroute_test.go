@@ -26,7 +26,7 @@ func checkGoRoute(t *testing.T, namesrv, topic, set string, master, slave *broke
 	for i := range 20 {
 		res, err := p.SendSync(context.Background(), primitive.NewMessage(topic, fmt.Appendf(nil, "routed-%d", i)))
 		if err != nil {
-			t.Fatalf("the Go producer sends message %d: %v", i, err)
+			fatalf(t, "the Go producer sends message %d: %v", i, err)
 		}
 		id, err := primitive.UnmarshalMsgID([]byte(res.OffsetMsgID))
 		if err != nil {

@@ -78,6 +78,7 @@ func (j jvm) argv(t *testing.T, extraClasses string, flags []string, mainClass s
 	argv = append(argv,
 		"-Duser.home="+j.home, "-Drocketmq.home.dir="+j.home, "-Djava.io.tmpdir="+j.home)
 	argv = append(argv, openModules...)
+	argv = append(argv, diskFlags...) // of brokers; nobody else reads them
 	argv = append(argv, flags...)
 	argv = append(argv, "-cp", cp, mainClass)
 	return append(argv, args...)

@@ -19,7 +19,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if os.Getenv(goClientEnv) != "" {
-		os.Exit(m.Run()) // as one client, of a test in another process
+		code := m.Run() // as one client, of a test in another process
+		printFaults(os.Stdout)
+		os.Exit(code)
 	}
 	os.Unsetenv("NAMESRV_ADDR") // what a test does not say, no process shall know; empty is a list to Java
 	missing = missingTool()
@@ -41,6 +43,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	printTrials()
+	printFaults(os.Stdout)
 	if dir, err := suiteDir(); err == nil {
 		os.RemoveAll(dir)
 	}

@@ -33,7 +33,7 @@ func checkMessages(t *testing.T, verb, topic string, count int, bodies []string)
 		delete(times, body)
 	}
 	if lacking > 0 {
-		t.Errorf("%s of topic %s: %d of %d messages are missing, the first is %s", verb, topic, lacking, count, example)
+		errorf(t, "%s of topic %s: %d of %d messages are missing, the first is %s", verb, topic, lacking, count, example)
 	}
 	for body := range times {
 		t.Errorf("%s of topic %s: unexpected message %q", verb, topic, body)
@@ -63,6 +63,10 @@ func checkTalk(t *testing.T, who, topic string, count int, out string, state *os
 	checkMessages(t, "sent by "+who, topic, count, sent)
 	checkMessages(t, "received by "+who, topic, count, received)
 	if !state.Success() {
-		t.Errorf("%s ended with %v; besides messages it printed:\n%s", who, state, strings.Join(other, ""))
+		errorf(t, "%s ended with %v", who, state)
+	}
+	if t.Failed() {
+		const shown = 40
+		t.Logf("%s: besides messages it printed:\n%s", who, strings.Join(other[max(0, len(other)-shown):], ""))
 	}
 }

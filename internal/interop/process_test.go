@@ -54,7 +54,11 @@ func startProcess(t, owner *testing.T, name, dir string, env []string, argv ...s
 	}()
 	owner.Cleanup(func() {
 		p.kill(owner)
-		if owner.Failed() && !p.quiet {
+		if !owner.Failed() {
+			return
+		}
+		p.noteFaults(owner)
+		if !p.quiet {
 			p.showLogs(owner)
 		}
 	})
@@ -124,7 +128,7 @@ func (p *process) showLogs(t *testing.T) {
 			return nil
 		}
 		switch d.Name() {
-		case "broker.log", "namesrv.log", "rocketmq_client.log",
+		case "broker.log", "store.log", "namesrv.log", "rocketmq_client.log",
 			"broker_default.log", "remoting.log": // what a client logs that finds the broker's logback file first
 			t.Logf("%s: %s ends with:\n%s", p.name, d.Name(), tail(path, 40))
 		}
@@ -154,7 +158,7 @@ func run(t *testing.T, within time.Duration, name, dir string, argv ...string) (
 	select {
 	case <-p.gone:
 	case <-time.After(within):
-		t.Fatalf("%s has not exited within %v; its output ends with:\n%s", name, within, tail(p.output, 40))
+		fatalf(t, "%s has not exited within %v; its output ends with:\n%s", name, within, tail(p.output, 40))
 	}
 	p.quiet = true
 	return p.text(), p.cmd.ProcessState

@@ -29,10 +29,10 @@ func waitFor(t *testing.T, within time.Duration, what string, cond func() error)
 			return took
 		}
 		if errors.As(err, new(hopeless)) {
-			t.Fatalf("waiting until %s: %v", what, err)
+			fatalf(t, "waiting until %s: %v", what, err)
 		}
 		if took > within {
-			t.Fatalf("waited %v until %s, in vain: %v", within, what, err)
+			fatalf(t, "waited %v until %s, in vain: %v", within, what, err)
 		}
 		time.Sleep(pollEvery)
 	}
