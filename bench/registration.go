@@ -34,6 +34,7 @@ type registration struct {
 	version int
 	part    int   // the next one to send
 	counter int64 // of the data version sent last
+	written int64 // how many plain bodies have been sent
 	cursor  int   // the next topic to change
 	places  []place
 }
@@ -115,7 +116,13 @@ func (r *registration) appendNext(dst []byte, opaque int32) ([]byte, int64, bool
 	}
 	r.sent = true
 	parts := r.versions[r.version]
-	dst = parts[r.part].appendTo(dst, opaque)
+	t := parts[r.part]
+	if t.written >= 0 { // brokers since 5.0 write a time into each that nobody reads
+		r.written++
+		t.setWritten(r.written)
+		t.setCRC()
+	}
+	dst = t.appendTo(dst, opaque)
 	r.part++
 	last := r.part == len(parts)
 	if last {
@@ -139,7 +146,6 @@ func (r *registration) advance() {
 	}
 	for _, t := range r.versions[0] {
 		t.setCounter(r.counter)
-		t.setCRC()
 	}
 }
 

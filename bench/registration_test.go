@@ -66,12 +66,17 @@ func testRegistration(t *testing.T, header, form string, changed float64, bump b
 	}
 	var before map[string]int32
 	var counter int64
+	sent := map[string]bool{}
 	for round := range 10 { // past the end of what was made beforehand
 		queues := map[string]int32{}
 		for part := range wantParts {
 			opaque := int32(firstNumber + 10*round + part)
 			frame, said, last := r.appendNext([]byte("before"), opaque)
 			c, h, body := decode(t, frame[len("before"):])
+			if form != formCompressed && (sent[string(c.Body)] || codec.Timeless(c.Body, 0).Digits != 13) {
+				t.Fatalf("round %d: %.300s has no new time", round, c.Body)
+			}
+			sent[string(c.Body)] = true
 			if c.Opaque != opaque || string(h.BrokerName) != b.name || string(h.BrokerAddr) != b.addr || string(h.ClusterName) != b.cluster || !h.HasBrokerID {
 				t.Fatalf("round %d: opaque %d, header %+v", round, c.Opaque, h)
 			}

@@ -25,6 +25,7 @@ type template struct {
 	opaque  int
 	binary  bool // the opaque is four bytes, not ten digits
 	counter int  // of the body's data version
+	written int  // of the time at which the body was made, the last ten digits
 	crc     int  // the ext field bodyCrc32, ten digits
 }
 
@@ -32,7 +33,7 @@ type template struct {
 func newTemplate(st codec.SerializeType, c *codec.Command) *template {
 	c.Opaque = firstNumber
 	frame := codec.AppendRequest(nil, st, c)
-	t := &template{frame: frame, body: len(frame) - len(c.Body), binary: st == codec.SerializeRocketMQ, counter: -1, crc: -1}
+	t := &template{frame: frame, body: len(frame) - len(c.Body), binary: st == codec.SerializeRocketMQ, counter: -1, written: -1, crc: -1}
 	if t.binary {
 		t.opaque = 4 + 4 + 5 // length, header word; code, language, version
 	} else {
@@ -77,6 +78,10 @@ func putNumber(b []byte, n uint64) {
 
 // setCounter changes the counter of the data version in the body.
 func (t *template) setCounter(n int64) { putNumber(t.frame[t.counter:], uint64(n)) }
+
+// setWritten changes the time at which the body was made, in milliseconds since that of all
+// data versions.
+func (t *template) setWritten(n int64) { putNumber(t.frame[t.written:], uint64(n)) }
 
 // setCRC makes bodyCrc32 agree with the body again.
 func (t *template) setCRC() {
@@ -146,6 +151,7 @@ func (b *broker) registerRequest(st codec.SerializeType, body []byte, compressed
 	}
 	if !compressed {
 		t.counter = after(t.frame, `"dataVersion":{"counter":`)
+		t.written = after(t.frame, `"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":`) + len("1700000000000") - digits
 	}
 	return t
 }

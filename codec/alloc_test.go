@@ -51,6 +51,7 @@ func TestAllocs(t *testing.T) {
 		{"data version", func() { _, _, _ = DecodeDataVersion(dv, 0) }, 0},
 		{"thousand topics as JSON", decodeBody(jsonBody), 3}, // what they said
 		{"thousand known topics as JSON", decodeKnown(jsonBody, said), 0},
+		{"without the time", func() { _ = Timeless(jsonBody, 1) }, 0},
 		{"thousand topics compressed", decodeBody(compactBody), 20}, // per body, not per topic: tables of compress/flate
 	} {
 		tt.f() // let what is used again grow

@@ -19,6 +19,11 @@ type RegisterBrokerBody struct {
 	FilterServers     []string
 	FilterServersNull bool // leave the filter servers alone; an empty list removes them
 
+	// Written is when the body was made, in milliseconds since the Unix epoch, as brokers
+	// since 5.0 say it in plain bodies (TimelessBody). AppendJSON writes it, 0 as the time of
+	// DataVersion. Decode steps over it.
+	Written int64
+
 	// Base is what DecodeKnown was told, if Topics leaves out what the body
 	// repeats of it; nil if Topics is everything.
 	Base *KnownTopics
@@ -62,7 +67,7 @@ const usualTopic = 160
 // BodyCRC32 returns the checksum a broker sends as bodyCrc32: CRC-32 (IEEE)
 // of the body as transmitted, without its highest bit. Java: UtilAll#crc32.
 func BodyCRC32(body []byte) int32 {
-	return int32(crc32.ChecksumIEEE(body) & 0x7FFFFFFF)
+	return int32(crc32.ChecksumIEEE(body) & crcMask)
 }
 
 // What a reused RegisterBrokerBody keeps at most between two bodies.

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"cmp"
 	"compress/zlib"
 	"encoding/binary"
 	"strconv"
@@ -24,7 +25,7 @@ func (b *RegisterBrokerBody) AppendWrapperJSON(dst []byte) []byte {
 	dst = append(dst, `{"dataVersion":`...)
 	dst = b.appendDataVersion(dst)
 	dst = append(dst, `,"mappingDataVersion":`...)
-	dst = DataVersion{Timestamp: b.DataVersion.Timestamp}.AppendJSON(dst)
+	dst = DataVersion{Timestamp: cmp.Or(b.Written, b.DataVersion.Timestamp)}.AppendJSON(dst)
 	dst = append(dst, `,"topicConfigTable":{`...)
 	for i := range b.Topics {
 		dst = appendComma(dst, i)

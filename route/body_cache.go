@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/maphash"
 	"math"
+	"slices"
 	"sync/atomic"
 )
 
@@ -25,8 +26,10 @@ type bodyCache struct {
 // A bodyCount counts the routes of one kind that are kept.
 type bodyCount struct {
 	byteCount
-	misfits atomic.Int64 // routes that were encoded and not kept
-	full    atomic.Bool  // one did not fit since the last sweep
+	misfits atomic.Int64  // routes that were encoded and not kept
+	lacking atomic.Int64  // bytes of those that found no room, since the last sweep
+	stale   atomic.Bool   // the next sweep is to let go of all
+	hand    atomic.Uint64 // the hash of a name, where the next sweep goes on
 }
 
 // newBodyCache returns an empty cache with room for so many bytes; 0 is any number.
@@ -109,7 +112,7 @@ func (v *View) keep(e *TopicEntry, old *bodyList, fresh *encodedRoute) {
 	}
 	if !count.claim(size - before) {
 		count.misfits.Add(1)
-		count.full.Store(true)
+		count.lacking.Add(size - before)
 		return
 	}
 	for _, r := range out {
@@ -153,46 +156,92 @@ func (c *bodyCache) forget() {
 	}
 }
 
-// SweepBodies lets go of all encoded routes, or of all those of horizons, if there was
-// no room for one since it was last called: those that are asked for come back, and what
-// nobody wants, or nobody can use any more, is gone. It walks all topics of a View and
-// holds nobody up.
+// sweepShare is which part of the cache a sweep makes free at most. So what everybody
+// asks for goes on being there, and yet half a minute after they have turned to other
+// topics most of the cache is for those.
+const sweepShare = 8
+
+// SweepBodies makes room for as many bytes of encoded routes as found none since it was
+// last called, but for no more than a sweepShare. While all fit, it does nothing.
+//
+// Like the hand of a clock it goes round the topics of a View, from where it stopped last.
+// Routes go that nobody has been given since it last came by, and those that nobody can
+// use any more; the others get a second chance. So a route that is asked for once goes
+// before one that is asked for again and again. If all are, those go that it meets
+// first, and what is asked for most often comes back before the rest. It goes round
+// twice or so at most and holds nobody up. Routes of horizons are apart.
 func (t *Table) SweepBodies() {
-	c := t.cache
-	common, horizons := c.full.CompareAndSwap(true, false), c.horizons.full.CompareAndSwap(true, false)
-	if !common && !horizons {
-		return
-	}
-	for e := range t.View().topics.all {
-		old := e.bodies.Load()
-		if old == nil || old == retired {
-			continue
+	t.makeRoom(&t.cache.bodyCount, false)
+	t.makeRoom(&t.cache.horizons, true)
+}
+
+func (t *Table) makeRoom(c *bodyCount, ofHorizons bool) {
+	topics := t.View().topics
+	if c.stale.CompareAndSwap(true, false) {
+		for e := range topics.all {
+			t.cache.drop(e, func(r *encodedRoute) bool { return r.horizon != 0 == ofHorizons })
 		}
-		var next *bodyList
-		end := &next
-		for r := range old.all {
-			if r.horizon == 0 && common || r.horizon != 0 && horizons {
-				r.kill()
-			} else {
-				*end = &bodyList{route: r}
-				end = &(*end).next
+	}
+	want := min(c.lacking.Swap(0), c.most/sweepShare) - (c.most - c.used.Load())
+	unasked := func(r *encodedRoute) bool {
+		return r.horizon != 0 == ofHorizons && (r.isDead() || r.given.Swap(0) == 0)
+	}
+	hand := c.hand.Load()
+	for turn := 0; turn < 3 && want > 0; turn++ {
+		for s := range topics.from(hand) {
+			want -= t.cache.drop(s.e, unasked)
+			hand = s.hash + 1
+			if want <= 0 {
+				break
 			}
 		}
-		if e.bodies.CompareAndSwap(old, next) {
-			size, ofHorizons := next.size()
-			before, ofHorizonsBefore := old.size()
-			c.used.Add(size - before)
-			c.horizons.used.Add(ofHorizons - ofHorizonsBefore)
+		if want > 0 {
+			hand = 0
 		}
 	}
-	if common {
-		c.index.reset()
+	c.hand.Store(hand)
+}
+
+// drop lets go of some of the routes of e and returns how many bytes that is: none if a
+// reader has replaced the list meanwhile. What goes is dead even so, and the next who
+// replaces the list leaves it out. All that go are common ones, or all are of horizons.
+func (c *bodyCache) drop(e *TopicEntry, goes func(*encodedRoute) bool) (bytes int64) {
+	old := e.bodies.Load()
+	if old == nil || old == retired {
+		return 0
 	}
+	var out []*encodedRoute
+	for r := range old.all {
+		if goes(r) {
+			out = append(out, r)
+		}
+	}
+	if out == nil {
+		return 0
+	}
+	var next *bodyList
+	end := &next
+	for r := range old.all {
+		if !slices.Contains(out, r) {
+			*end = &bodyList{route: r}
+			end = &(*end).next
+		}
+	}
+	for _, r := range out {
+		r.kill()
+		bytes += r.size()
+	}
+	if !e.bodies.CompareAndSwap(old, next) {
+		return 0
+	}
+	c.countOf(out[0]).used.Add(-bytes)
+	c.index.remove(out)
+	return bytes
 }
 
 // SweepHorizons makes the next SweepBodies let go of the routes of all horizons: others
 // are in force.
-func (t *Table) SweepHorizons() { t.cache.horizons.full.Store(true) }
+func (t *Table) SweepHorizons() { t.cache.horizons.stale.Store(true) }
 
 // CachedBytes returns how many bytes of encoded routes are kept, and how many
 // routes were encoded and not kept; those of horizons are not among them.

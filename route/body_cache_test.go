@@ -2,6 +2,7 @@ package route
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
@@ -69,28 +70,178 @@ func TestCacheIsBounded(t *testing.T) {
 	runtime.KeepAlive(table)
 }
 
-// TestSweep fills the cache with routes, sweeps, and finds room for others.
+// isKept reports whether a route of a topic is kept.
+func isKept(table *Table, topic int) bool {
+	e, ok := table.View().Topic(benchTopic(topic))
+	return ok && len(kinds(e)) == 1
+}
+
+// TestSweep fills the cache with routes, and sweeps. One goes that was asked for once, in
+// the place of the one that found no room, and no other.
 func TestSweep(t *testing.T) {
 	table := wide(t, 64, 1, 1<<14)
-	isKept := func(i int) bool {
-		e, _ := table.View().Topic(benchTopic(i))
-		return len(kinds(e)) == 1
+	read := func(i int) { mustRoute(t, table.View(), benchTopic(i), codec.DialectStrict) }
+	keptOf := func(from, to int) (n int) {
+		for i := from; i < to; i++ {
+			if isKept(table, i) {
+				n++
+			}
+		}
+		return n
 	}
-	for i := range 63 {
-		mustRoute(t, table.View(), benchTopic(i), codec.DialectStrict)
+	for i := range 64 {
+		read(i)
 	}
-	mustRoute(t, table.View(), benchTopic(63), codec.DialectStrict)
-	if !isKept(0) || isKept(63) {
-		t.Fatal("the cache is not full: the test tests nothing")
+	full := keptOf(0, 64)
+	if full < 32 || full > 63 || isKept(table, 63) {
+		t.Fatalf("%d routes are kept: the test tests nothing", full)
 	}
+	const once = 5
+	for i := range full {
+		if i != once {
+			read(i)
+		}
+	}
+	lacking := table.cache.lacking.Load()
+	table.cache.lacking.Store(lacking / int64(64-full)) // of one
 	table.SweepBodies()
-	if used, _ := table.CachedBytes(); used != 0 || isKept(0) {
-		t.Errorf("%d bytes are left", used)
+	if isKept(table, once) || keptOf(0, 64) != full-1 {
+		t.Errorf("%d of %d routes are kept, that which was asked for once: %v", keptOf(0, 64), full, isKept(table, once))
 	}
-	mustRoute(t, table.View(), benchTopic(63), codec.DialectStrict)
+	read(63)
+	if !isKept(table, 63) {
+		t.Error("what is asked for finds no room")
+	}
+	used, _ := table.CachedBytes()
 	table.SweepBodies() // nothing has been turned away: nothing is to be done
-	if !isKept(63) {
-		t.Error("what is asked for is not kept")
+	if now, _ := table.CachedBytes(); now != used || used != kept(table.View()) {
+		t.Errorf("%d bytes were kept, now %d", used, now)
+	}
+	mustHold(t, table)
+}
+
+// A crowdedCache is a table with many times the topics whose routes fit its cache.
+type crowdedCache struct {
+	*testing.T
+	table *Table
+	fit   int // routes, or some more
+}
+
+func newCrowdedCache(t *testing.T, topics, fit int) *crowdedCache {
+	t.Helper()
+	table := wide(t, topics, 1, 0)
+	mustRoute(t, table.View(), benchTopic(0), codec.DialectStrict)
+	size, _ := table.CachedBytes()
+	return &crowdedCache{t, wide(t, topics, 1, int64(fit)*size), fit}
+}
+
+// hits asks for routes and returns how many of them were kept.
+func (c *crowdedCache) hits(topics ...int) int {
+	c.Helper()
+	before := c.table.Stats().EncodedStrict
+	for _, i := range topics {
+		mustRoute(c, c.table.View(), benchTopic(i), codec.DialectStrict)
+	}
+	return len(topics) - int(c.table.Stats().EncodedStrict-before)
+}
+
+// upTo returns from, from+1, … to-1.
+func upTo(from, to int) (numbers []int) {
+	for i := from; i < to; i++ {
+		numbers = append(numbers, i)
+	}
+	return numbers
+}
+
+// TestFullCacheKeepsWhatFits asks for every topic in turn, again and again, with a sweep
+// after each round. As good as all that fits is kept from one round to the next.
+func TestFullCacheKeepsWhatFits(t *testing.T) {
+	c := newCrowdedCache(t, 1000, 200)
+	for round := range 20 {
+		hits := c.hits(upTo(0, 1000)...)
+		if round > 0 && hits < c.fit*3/4 {
+			t.Errorf("round %d: %d hits, %d routes fit", round, hits, c.fit)
+		}
+		c.table.SweepBodies()
+		if used, _ := c.table.CachedBytes(); used < c.table.cache.most*5/6 {
+			t.Errorf("round %d: a sweep leaves %d of %d bytes", round, used, c.table.cache.most)
+		}
+	}
+	mustHold(t, c.table)
+}
+
+// TestFullCacheKeepsWhatIsAskedFor asks for topics as Zipf has it, half of the requests for
+// a few: nearly as many are answered from the cache as could be, if it had those that
+// are asked for most often.
+func TestFullCacheKeepsWhatIsAskedFor(t *testing.T) {
+	const topics, rounds, each = 2000, 30, 4000
+	c := newCrowdedCache(t, topics, 200)
+	zipf := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.1, 1, topics-1)
+	hits, best := 0, 0
+	for round := range rounds {
+		for range each {
+			n := int(zipf.Uint64())
+			hit := c.hits(n * 7919 % topics)
+			if round < rounds/3 {
+				continue
+			}
+			hits += hit
+			if n < c.fit {
+				best++
+			}
+		}
+		c.table.SweepBodies()
+	}
+	t.Logf("%d of %d are hits, %d could be", hits, each*rounds*2/3, best)
+	if hits < best*9/10 {
+		t.Errorf("%d of %d are hits, %d could be", hits, each*rounds*2/3, best)
+	}
+	mustHold(t, c.table)
+}
+
+// TestFullCacheFollows lets everybody turn to other topics, of which as many fit: after a
+// while they are kept.
+func TestFullCacheFollows(t *testing.T) {
+	c := newCrowdedCache(t, 1000, 200)
+	rounds := func(topics []int) (n int) {
+		for ; c.hits(topics...) < len(topics); n++ {
+			if n == 100 {
+				t.Fatalf("%d of %d are kept after %d rounds", c.hits(topics...), len(topics), n)
+			}
+			c.table.SweepBodies()
+		}
+		return n
+	}
+	for i, topics := range [][]int{upTo(0, 190), upTo(300, 490), upTo(600, 790), upTo(0, 190)} {
+		n := rounds(topics)
+		t.Logf("set %d is kept after %d rounds", i, n)
+		if n > 2*sweepShare+4 {
+			t.Errorf("set %d is kept after %d rounds", i, n)
+		}
+	}
+}
+
+// TestStrangersPushNothingOut lets somebody ask for one topic after the other, each of them
+// once in a while, beside clients that ask for some again and again: theirs stay.
+func TestStrangersPushNothingOut(t *testing.T) {
+	c := newCrowdedCache(t, 2000, 200)
+	ours := upTo(0, 100)
+	c.hits(ours...)
+	stranger := 100
+	for round := range 100 {
+		for range 300 {
+			c.hits(stranger)
+			if stranger++; stranger == 2000 {
+				stranger = 100
+			}
+		}
+		if hits := c.hits(ours...); hits < len(ours) {
+			t.Errorf("round %d: %d of %d are kept", round, hits, len(ours))
+		}
+		c.table.SweepBodies()
+	}
+	if _, misfits := c.table.CachedBytes(); misfits == 0 {
+		t.Error("the cache was never full: the test tests nothing")
 	}
 }
 
@@ -226,5 +377,50 @@ func TestTopicListsAreBounded(t *testing.T) {
 	}
 	if body := v.AllTopicList(); cap(body) > len(body)+32 {
 		t.Errorf("a list of %d bytes takes %d", len(body), cap(body))
+	}
+}
+
+// BenchmarkFullCache reads routes that name 300 brokers, of which a fifth finds room, with a
+// sweep as often as a server has it that reads as fast as it can.
+func BenchmarkFullCache(b *testing.B) {
+	const topics, brokers = 1000, 300
+	table := New(Options{})
+	body := benchBody(0, topics, 1, never)
+	for i := range brokers {
+		if _, err := table.RegisterBroker(1, benchRegistration(i, body)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	benchRoute(table.View(), benchTopic(0))
+	size, _ := table.CachedBytes()
+	for _, draw := range []struct {
+		name string
+		next func(*rand.Rand) func() int
+	}{
+		{"uniform", func(r *rand.Rand) func() int { return func() int { return r.IntN(topics) } }},
+		{"zipf", func(r *rand.Rand) func() int {
+			zipf := rand.NewZipf(r, 1.1, 1, topics-1)
+			return func() int { return int(zipf.Uint64()) * 7919 % topics }
+		}},
+	} {
+		b.Run(draw.name, func(b *testing.B) {
+			table.cache.most = size * topics / 5
+			table.cache.stale.Store(true)
+			table.SweepBodies()
+			next := draw.next(rand.New(rand.NewPCG(1, 2)))
+			read := func(n int) {
+				for i := range n {
+					benchRoute(table.View(), benchTopic(next()))
+					if i%1500 == 0 {
+						table.SweepBodies()
+					}
+				}
+			}
+			read(20_000)
+			encoded := table.Stats().EncodedStrict
+			b.ResetTimer()
+			read(b.N)
+			b.ReportMetric(1-float64(table.Stats().EncodedStrict-encoded)/float64(b.N), "hits/op")
+		})
 	}
 }

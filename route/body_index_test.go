@@ -78,7 +78,7 @@ func TestIndexFollows(t *testing.T) {
 		t.Errorf("there is still room for %d routes", most)
 	}
 	table.SweepBodies() // is not full: nothing happens
-	table.cache.full.Store(true)
+	table.cache.stale.Store(true)
 	table.SweepBodies()
 	mustHold(t, table)
 	if used, _ := table.CachedBytes(); used != 0 || x.count != 0 {
@@ -182,8 +182,9 @@ func TestUnlistedIsDead(t *testing.T) {
 	routeIn(t, table.View(), RouteForm{})
 	swept := newest()
 	table.cache.index.mu.Unlock()
-	table.cache.full.Store(true)
+	table.cache.stale.Store(true)
 	table.SweepBodies()
+	table.cache.index.reset()
 	for name, r := range map[string]*encodedRoute{"pushed out": pushedOut, "replaced": replaced, "swept": swept} {
 		if !r.isDead() {
 			t.Errorf("the route that was %s is not dead", name)
@@ -278,7 +279,7 @@ func TestReadersSeeTheirView(t *testing.T) {
 			mustHold(t, table)
 		}
 		if i%100 == 0 {
-			table.cache.full.Store(true)
+			table.cache.stale.Store(true)
 			table.SweepBodies()
 		}
 	}

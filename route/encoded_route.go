@@ -65,7 +65,7 @@ func (f *RouteForm) horizonNumber() uint32 {
 // waits for the first line of it and for little else, however many topics there
 // are. It holds no pointer, so the collector does not look into it either.
 //
-// Everything but the two atomic numbers never changes.
+// Everything but the atomic numbers never changes.
 type encodedRoute struct {
 	// until is the edition of the first View in which the topic has another entry;
 	// forever while there is none; 0 when nobody is to use the route. Whoever takes
@@ -84,6 +84,9 @@ type encodedRoute struct {
 	// horizon is the number of the Horizon it is for, 0 of the common one. Such a route
 	// is not in the index. Its body is the reason where there is no answer.
 	horizon uint32
+	// given is 1 once somebody has been given the route for whom it was not made, and 0
+	// again when SweepBodies has come by.
+	given atomic.Uint32
 }
 
 const (
@@ -135,6 +138,15 @@ func (r *encodedRoute) bodyBytes() []byte {
 // bodyList, and a slot in the index, of which about half are empty.
 func (r *encodedRoute) size() int64 {
 	return int64(encodedHead) + int64(r.name) + int64(r.zone) + int64(r.order) + int64(r.body) + 40
+}
+
+// give returns the body, for somebody who has asked for it. It writes at most once between
+// two sweeps, so that readers on several processors do not wait for each other.
+func (r *encodedRoute) give() []byte {
+	if r.given.Load() == 0 {
+		r.given.Store(1)
+	}
+	return r.bodyBytes()
 }
 
 // isDead reports whether nobody may use r, or nobody will before long.
@@ -207,7 +219,7 @@ func (k formKind) isVariant() bool { return k&(formInZone|formOrdered) != 0 }
 func (v *View) Route(name []byte, f *RouteForm) ([]byte, bool) {
 	h := v.topics.hash(window(name))
 	if r := v.cache.index.get(h, window(name), f); r != nil && v.shows(r) {
-		return r.bodyBytes(), true
+		return r.give(), true
 	}
 	e, ok := v.topic(h, name)
 	if !ok {
@@ -235,7 +247,7 @@ func (v *View) RouteIn(e *TopicEntry, f *RouteForm) []byte {
 		if r.horizon == 0 {
 			v.cache.index.put(r)
 		}
-		return r.bodyBytes()
+		return r.give()
 	}
 	zone := ""
 	if f.InZone {

@@ -3,7 +3,6 @@ package route
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"net/netip"
 	"slices"
 	"strings"
@@ -150,9 +149,6 @@ func (h *history) crowd() {
 
 // give makes b the body of r.
 func (h *history) give(r *Registration, b *codec.RegisterBrokerBody) {
-	hash := fnv.New64a()
-	fmt.Fprintf(hash, "%+v", b)
-	r.BodyHash = hash.Sum64() | 1
 	r.Body = b
 	h.sent = append(h.sent, r)
 }
@@ -199,12 +195,14 @@ func (h *history) register(r *Registration) {
 	if r.Seq > h.seq {
 		r.Seq = 0
 	}
+	text := h.encode(r)
+	r.BodyHash = HashBody(text, codec.Version, false, codec.BodyCRC32(text))
 	got, ok := h.table.RegisterUnchanged(h.now, r)
 	var err error
 	if ok {
 		h.unchanged++
 	} else {
-		got, err = h.registerBody(r)
+		got, err = h.registerText(r, text)
 	}
 	want, wantErr := h.ref.register(h.now, r)
 	if got != want || !sameRefusal(err, wantErr) {
@@ -222,10 +220,22 @@ func sameRefusal(err, want error) bool {
 	return err == want
 }
 
-// registerBody encodes the body of r and decodes it beside what is known.
+// encode returns the body of r as its broker sends it, each time with another time in it.
+func (h *history) encode(r *Registration) []byte {
+	b := *r.Body
+	b.Written = 1_795_903_396_624 + int64(h.registrations)
+	return b.AppendJSON(nil)
+}
+
+// registerBody is the registration of r without the cheap way.
 func (h *history) registerBody(r *Registration) (RegisterResult, error) {
+	return h.registerText(r, h.encode(r))
+}
+
+// registerText decodes the body of r beside what is known.
+func (h *history) registerText(r *Registration, text []byte) (RegisterResult, error) {
 	var b codec.RegisterBrokerBody
-	if err := b.DecodeKnown(r.Body.AppendJSON(nil), codec.Version, false, h.now, h.table.KnownTopics(r)); err != nil {
+	if err := b.DecodeKnown(text, codec.Version, false, h.now, h.table.KnownTopics(r)); err != nil {
 		h.rt.Fatal(err)
 	}
 	if b.Base != nil {

@@ -101,17 +101,22 @@ var bodySeed = maphash.MakeSeed()
 
 // HashBody returns the BodyHash of an encoded body that was sent by a broker
 // of the given version. checksum is the one that came with it; who has found it
-// right need not do so again. The hash is keyed with a random number of this
-// process, 64 bits wide, and compared only with the previous body of the same
-// broker: that two bodies share it by chance is a matter of 1 in 10^19 changes.
+// right need not do so again. The time that brokers since 5.0 write into each body,
+// and that nobody reads, makes no difference (codec.TimelessBody). The hash is keyed
+// with a random number of this process, 64 bits wide, and compared only with the
+// previous body of the same broker: that two bodies share it by chance is a matter
+// of 1 in 10^19 changes.
 func HashBody(body []byte, version int32, compressed bool, checksum int32) uint64 {
+	b := codec.Timeless(body, checksum)
 	var h maphash.Hash
 	h.SetSeed(bodySeed)
 	// The version and the flag decide how the bytes are read.
 	maphash.WriteComparable(&h, version)
 	maphash.WriteComparable(&h, compressed)
-	maphash.WriteComparable(&h, checksum)
-	h.Write(body)
+	maphash.WriteComparable(&h, b.Checksum)
+	maphash.WriteComparable(&h, b.Digits)
+	h.Write(b.Before)
+	h.Write(b.After)
 	return h.Sum64() | 1
 }
 

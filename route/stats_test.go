@@ -1,6 +1,7 @@
 package route
 
 import (
+	"strings"
 	"testing"
 
 	"gonamesrv/internal/nstest"
@@ -17,6 +18,9 @@ func TestStatsShowEveryCounter(t *testing.T) {
 	byNumber := map[int64]string{}
 	next := int64(1_000_003)
 	for name, set := range counters {
+		if strings.HasSuffix(name, ".lacking") || strings.HasSuffix(name, ".hand") {
+			continue // what a sweep has for itself; misfits counts
+		}
 		next++
 		byNumber[next] = name
 		set(next)

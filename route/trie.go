@@ -157,6 +157,34 @@ func (n *trieNode[E]) all(yield func(E) bool) bool {
 	return true
 }
 
+// from returns the elements whose hash is at least h, in ascending order of hash. The
+// trie must not change meanwhile; copies of it may.
+func (t *trie[E]) from(h uint64) func(yield func(trieSlot[E]) bool) {
+	return func(yield func(trieSlot[E]) bool) {
+		if t.root != nil {
+			t.root.from(trieFirst, h, yield)
+		}
+	}
+}
+
+// from is that of the trie for the elements below n, which is at the level of shift.
+func (n *trieNode[E]) from(shift int, h uint64, yield func(trieSlot[E]) bool) bool {
+	for i := trieWay(h, shift); i < trieWays; i++ {
+		if n.lens[i] == 0 {
+			if n.ways[i] != nil && !(*trieNode[E])(n.ways[i]).from(shift-trieBits, h, yield) {
+				return false
+			}
+		}
+		for _, s := range n.bucket(i) {
+			if s.hash >= h && !yield(s) {
+				return false
+			}
+		}
+		h = 0 // the other ways have higher ones
+	}
+	return true
+}
+
 // put adds e, or replaces the element with its key. Nodes made by the same
 // edition are changed in place: they must not have been published yet.
 func (t *trie[E]) put(edition uint64, e E) { t.putHashed(edition, t.hash(e.trieKey()), e) }

@@ -1,10 +1,13 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"maps"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -67,6 +70,34 @@ func TestTrieAgainstMap(t *testing.T) {
 	}
 }
 
+// checkFrom compares what from returns with all that there is.
+func checkFrom(rt *rapid.T, tr *trie[*trieItem]) {
+	var all []trieSlot[*trieItem]
+	for i := range tr.all {
+		all = append(all, trieSlot[*trieItem]{tr.hash(i.key), i})
+	}
+	hashes := []uint64{0, rapid.Uint64().Draw(rt, "from"), math.MaxUint64}
+	if n := len(all); n > 0 {
+		h := all[rapid.IntRange(0, n-1).Draw(rt, "at")].hash
+		hashes = append(hashes, h, h+1)
+	}
+	for _, h := range hashes {
+		var want []trieSlot[*trieItem]
+		for _, s := range all {
+			if s.hash >= h {
+				want = append(want, s)
+			}
+		}
+		got := slices.Collect(tr.from(h))
+		if !slices.Equal(got, want) || !slices.IsSortedFunc(got, func(a, b trieSlot[*trieItem]) int { return cmp.Compare(a.hash, b.hash) }) {
+			rt.Fatalf("from %x there are %v, want %v", h, got, want)
+		}
+		for range tr.from(h) {
+			break // it ends there
+		}
+	}
+}
+
 func checkTrie(rt *rapid.T, tr *trie[*trieItem], want map[string]int) {
 	got := map[string]int{}
 	for i := range tr.all {
@@ -78,6 +109,7 @@ func checkTrie(rt *rapid.T, tr *trie[*trieItem], want map[string]int) {
 	if !maps.Equal(got, want) || tr.size != len(want) {
 		rt.Fatalf("trie holds %v (size %d), want %v", got, tr.size, want)
 	}
+	checkFrom(rt, tr)
 	for k, v := range want {
 		if i, ok := tr.get(k); !ok || i.value != v {
 			rt.Fatalf("get(%q) = %v, %v, want %d", k, i, ok, v)

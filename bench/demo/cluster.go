@@ -50,7 +50,7 @@ func cluster() (all []*broker) {
 
 // registration is request 103.
 func (b *broker) registration() *codec.Command {
-	body := codec.RegisterBrokerBody{DataVersion: codec.DataVersion{Timestamp: 1_700_000_000_000, Counter: 1}}
+	body := codec.RegisterBrokerBody{DataVersion: codec.DataVersion{Timestamp: 1_700_000_000_000, Counter: 1}, Written: time.Now().UnixMilli()}
 	for _, name := range b.topics {
 		body.Topics = append(body.Topics, codec.TopicConfig{Name: []byte(name), Key: []byte(name), ReadQueueNums: 8, WriteQueueNums: 8, Perm: 6})
 	}

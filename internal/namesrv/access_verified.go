@@ -1,12 +1,10 @@
 package namesrv
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
-	"strconv"
 
 	"gonamesrv/codec"
 )
@@ -83,10 +81,10 @@ func verifiedOf(p *accessPolicy, cmd *codec.Command) *verified {
 // if the fields are too long.
 //
 // Brokers since 5.0, and so all that sign, send a time in the body that nobody reads and
-// that is never the same: it is left out, and with it the signature and the checksum, which
-// must be right. So a request may have the sum of one that was verified though its own
-// signature is wrong. It does what that one did: whoever can send it could as well have
-// sent that one again, for RocketMQ's signature has no time.
+// that is never the same (codec.TimelessBody): it is left out, and with it the signature.
+// The checksum is the one without that time. So a request may have the sum of one that was
+// verified though its own signature is wrong. It does what that one did: whoever can send
+// it could as well have sent that one again, for RocketMQ's signature has no time.
 func sumOfSigned(cmd *codec.Command) (sum [sumSize]byte, ok bool) {
 	text := make([]byte, 0, 1<<10) // no other request has the same, with the same body
 	text = binary.BigEndian.AppendUint32(text, uint32(len(cmd.Ext)))
@@ -98,13 +96,15 @@ func sumOfSigned(cmd *codec.Command) (sum [sumSize]byte, ok bool) {
 		}
 	}
 	ok = true
-	from, to := stampOf(cmd.Body)
-	stamped := to > 0
-	text = strconv.AppendBool(text, stamped) // so that it is known below where a value is left out
+	var h codec.RegisterBrokerRequestHeader
+	h.Decode(cmd.Ext)
+	body := codec.Timeless(cmd.Body, h.BodyCRC32)
+	timeless := body.Digits > 0
+	text = binary.BigEndian.AppendUint32(text, uint32(body.Digits)) // so that it is known below where a value is left out
 	for i := range cmd.Ext {
 		f := &cmd.Ext[i]
 		add(f.Name)
-		if stamped && (string(f.Name) == fieldSignature || string(f.Name) == fieldCRC) {
+		if timeless && (string(f.Name) == fieldSignature || string(f.Name) == fieldCRC) {
 			continue // they follow from the rest
 		}
 		add(f.Value)
@@ -112,56 +112,19 @@ func sumOfSigned(cmd *codec.Command) (sum [sumSize]byte, ok bool) {
 	for _, name := range cmd.Nulls {
 		add(name)
 	}
-	if stamped {
-		add(cmd.Body[:from])
-		add(crcState(cmd))
+	if timeless {
+		add(body.Before)
+		text = binary.BigEndian.AppendUint64(text, uint64(body.Checksum))
 	}
 	if !ok {
 		return sum, false
 	}
-	sealed := sums.Seal(text[:0], sumNonce, text, cmd.Body[to:])
+	sealed := sums.Seal(text[:0], sumNonce, text, body.After)
 	return [sumSize]byte(sealed[len(sealed)-sumSize:]), true
 }
 
-// stampStart is how a time begins in the bodies of brokers since 5.0 that is another one each
-// time, and that nobody reads: they never set what it is the time of.
-// Java: TopicConfigAndMappingSerializeWrapper#mappingDataVersion.
-var stampStart = []byte(`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":`)
-
-// maxStampAt is where that is at the latest, in bytes: what is before it is short.
-const maxStampAt = 1 << 10
-
-// stampOf returns where the digits of that time are in a body; 0, 0 if it has none. No
-// text within a value has it: there, quotes have a backslash.
-func stampOf(body []byte) (from, to int) {
-	at := bytes.Index(body[:min(len(body), maxStampAt)], stampStart)
-	if at < 0 {
-		return 0, 0
-	}
-	from = at + len(stampStart)
-	for to = from; to < len(body) && '0' <= body[to] && body[to] <= '9'; to++ {
-	}
-	if to == from || to == len(body) || body[to] != '}' {
-		return 0, 0
-	}
-	return from, to
-}
-
-// fieldCRC is the checksum of a body, which has the time in it.
+// fieldCRC is the checksum of a body.
 const fieldCRC = "bodyCrc32"
-
-// crcState is what a checksum says beside its value: whether there is one, and is right.
-func crcState(cmd *codec.Command) []byte {
-	var h codec.RegisterBrokerRequestHeader
-	h.Decode(cmd.Ext)
-	switch h.BodyCRC32 {
-	case 0:
-		return []byte("none")
-	case codec.BodyCRC32(cmd.Body):
-		return []byte("right")
-	}
-	return []byte("wrong")
-}
 
 // isVerified reports whether what stands for a request was verified last over its
 // connection.

@@ -257,8 +257,8 @@ func TestUnchangedMonitor(t *testing.T) {
 	}
 }
 
-// stamped is a registration as brokers since 5.0 send it: with a time that is another one
-// each time and says nothing.
+// stamped is a registration as brokers since 5.0 send it, with a time that says nothing: so
+// many milliseconds after the first one.
 func stamped(t *testing.T, b nstest.Broker, millis, size int) *codec.Command {
 	t.Helper()
 	body := string(b.RegisterPadded(size).Body)
@@ -266,7 +266,7 @@ func stamped(t *testing.T, b nstest.Broker, millis, size int) *codec.Command {
 	if !is.MatchString(body) {
 		t.Fatalf("%.500s has none", body)
 	}
-	body = is.ReplaceAllString(body, fmt.Sprintf(`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":%d}`, millis))
+	body = is.ReplaceAllString(body, fmt.Sprintf(`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":%d}`, 1795903396624+millis))
 	return b.RegisterBody([]byte(body))
 }
 
@@ -279,7 +279,7 @@ func TestUnchangedButForATime(t *testing.T) {
 		c := s.dial(t)
 		sign := func(r *codec.Command) *codec.Command { return nstest.Sign(r, "brokers", "canary-brokers") }
 		for millis := range 4 {
-			wantCode(t, c.Do(sign(stamped(t, brokerA, 1795903396624+millis, size))), codec.RespSuccess, "")
+			wantCode(t, c.Do(sign(stamped(t, brokerA, millis, size))), codec.RespSuccess, "")
 		}
 		wantSignatures(t, s, "other times", map[string]uint64{"good": 1, "unchanged": 3})
 		if st := s.Table().Stats().Registrations; st.Unchanged != 3 {

@@ -43,7 +43,7 @@ func TestSumOfSigned(t *testing.T) {
 
 // TestWhereAPieceEnds: the same bytes in other fields, or in null ones, have another sum.
 func TestWhereAPieceEnds(t *testing.T) {
-	const stamp = `"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":`
+	const stamp = beforeTime
 	request := func(body string, nulls []string, fields ...string) *codec.Command {
 		r := nstest.Request(codec.ReqRegisterBroker, fields...)
 		r.Body = []byte(body)
@@ -67,8 +67,8 @@ func TestWhereAPieceEnds(t *testing.T) {
 		request("", nil, "a", "bc", "d", "e"),
 		request("", nil, "d", "e", "a", "bc"),
 		request(stamp+"1}", nil, "Signature", "x"),
-		request("}", []string{stamp, "none"}, "Signature", "x"),
-		request("}", []string{"none"}, "Signature", stamp),
+		request("}", []string{stamp, "\x80\x00\x00\x00\x00\x00\x00\x00"}, "Signature", "x"),
+		request("}", []string{"\x80\x00\x00\x00\x00\x00\x00\x00"}, "Signature", stamp),
 		request(stamp+"}", nil, "Signature", "x"),
 		request(stamp+"}", nil, "Signature", "y"),
 		request(stamp+"1}", nil, "signature", "x"),
@@ -149,41 +149,37 @@ func TestWhatIsVerifiedAgain(t *testing.T) {
 	}
 }
 
-// TestStampOf finds the time that brokers since 5.0 write anew each time, and nothing that
-// only looks like it.
-func TestStampOf(t *testing.T) {
-	const start, rest = `{"topicConfigSerializeWrapper":{"dataVersion":{"counter":3,"stateVersion":0,"timestamp":17},`, `,"topicConfigTable":{}}}`
-	for stamp, want := range map[string]string{
-		`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":1795903396624}`:               "1795903396624",
-		`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":7}`:                           "7",
-		`"mappingDataVersion":{"counter":1,"stateVersion":0,"timestamp":1795903396624}`:               "",
-		`"mappingDataVersion":{"counter":0,"stateVersion":1,"timestamp":1795903396624}`:               "",
-		`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":1795903396624,"more":1}`:      "",
-		`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":}`:                            "",
-		`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":"1"}`:                         "",
-		`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":-1}`:                          "",
-		`"x":"\"mappingDataVersion\":{\"counter\":0,\"stateVersion\":0,\"timestamp\":1795903396624}"`: "",
-	} {
-		body := []byte(start + stamp + rest)
-		if from, to := stampOf(body); string(body[from:to]) != want || want != "" && string(body[:from]) != start+stamp[:len(stamp)-len(want)-1] {
-			t.Errorf("%s: %d to %d", stamp, from, to)
+// TestRecordedTime finds the time in what real brokers have sent.
+func TestRecordedTime(t *testing.T) {
+	found := 0
+	for _, f := range signedFrames(t) {
+		var cmd codec.Command
+		if err := cmd.Decode(f.frame); err != nil {
+			t.Fatalf("%s: %v", f.title, err)
+		}
+		if cmd.Code != codec.ReqRegisterBroker {
+			continue
+		}
+		found++
+		if b := codec.Timeless(cmd.Body, 0); b.Digits != 13 {
+			t.Errorf("%s: %d digits, %.400s", f.title, b.Digits, cmd.Body)
 		}
 	}
-	late := append(make([]byte, maxStampAt), start+`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":7}`+rest...)
-	cut := []byte(start + `"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":17`)
-	for _, body := range [][]byte{late, cut, nil, []byte("{}")} {
-		if _, to := stampOf(body); to != 0 {
-			t.Errorf("%.200q has one", body)
-		}
+	if found == 0 {
+		t.Error("no registration is recorded")
 	}
 }
 
-// TestEveryByteOfAStampedSum: of a registration with such a time too, each byte is in the
-// sum, but for the time, the signature and a checksum that is right.
-func TestEveryByteOfAStampedSum(t *testing.T) {
+// beforeTime is what is before the time in a body of a broker since 5.0.
+const beforeTime = `{"filterServerList":[],"topicConfigSerializeWrapper":{"dataVersion":{"counter":3,"stateVersion":0,"timestamp":17},` +
+	`"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":`
+
+// TestEveryByteOfATimelessSum: of a registration with such a time too, each byte is in the
+// sum, but for the time, what the checksum says of it, and the signature.
+func TestEveryByteOfATimelessSum(t *testing.T) {
 	request := func(millis int64) *codec.Command {
 		b := nstest.Broker{Cluster: "c", Name: "b", Addr: "10.0.0.1:10911"}
-		body := []byte(`{"topicConfigSerializeWrapper":{"mappingDataVersion":{"counter":0,"stateVersion":0,"timestamp":` + strconv.FormatInt(millis, 10) + `},"topicConfigTable":{}}}`)
+		body := []byte(beforeTime + strconv.FormatInt(millis, 10) + `},"topicConfigTable":{}}}`)
 		return nstest.Sign(b.RegisterBody(body), "ops", "secret")
 	}
 	sumOf := func(r *codec.Command) [sumSize]byte {
@@ -194,7 +190,7 @@ func TestEveryByteOfAStampedSum(t *testing.T) {
 		return sum
 	}
 	whole := sumOf(request(1795903396624))
-	if sumOf(request(1795903406622)) != whole || sumOf(request(8)) != whole {
+	if sumOf(request(1795903406622)) != whole {
 		t.Error("another time has another one")
 	}
 	r := request(1795903396624)
@@ -214,8 +210,7 @@ func TestEveryByteOfAStampedSum(t *testing.T) {
 			t.Errorf("byte %d of the body, with the old checksum, is not in it", j)
 		}
 		other := nstest.Sign(nstest.Broker{Cluster: "c", Name: "b", Addr: "10.0.0.1:10911"}.RegisterBody(r.Body), "ops", "secret")
-		from, to := stampOf(request(1795903396624).Body)
-		if same := sumOf(other) == whole; same != (j >= from && j < to) {
+		if same := sumOf(other) == whole; same != (j >= len(beforeTime) && j < len(beforeTime)+13) {
 			t.Errorf("byte %d of the body, with a checksum of its own: same %v", j, same)
 		}
 		r.Body[j] ^= 1

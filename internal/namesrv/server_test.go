@@ -88,8 +88,14 @@ func TestRefusedRegistrationLeavesNoTrace(t *testing.T) {
 // when the checksum that came with it says otherwise.
 func TestWrongChecksumOfAKnownBody(t *testing.T) {
 	c := start(t, nil).dial(t)
-	register := func(checksum int32) codec.ResponseCode {
+	// Each body has another time, and its checksum is wrong by so much; absent is none.
+	const absent = 1 << 30
+	register := func(wrong int32) codec.ResponseCode {
 		r := brokerA.Register()
+		checksum := codec.BodyCRC32(r.Body) ^ wrong
+		if wrong == absent {
+			checksum = 0
+		}
 		for i := range r.Ext {
 			if string(r.Ext[i].Name) == "bodyCrc32" {
 				r.Ext[i].Value = strconv.AppendInt(nil, int64(checksum), 10)
@@ -99,21 +105,22 @@ func TestWrongChecksumOfAKnownBody(t *testing.T) {
 		t.Fatal("the request has no field bodyCrc32")
 		return 0
 	}
-	right := codec.BodyCRC32(brokerA.Body())
 	for i, tc := range []struct {
-		checksum int32
-		want     codec.ResponseCode
+		wrong int32
+		want  codec.ResponseCode
 	}{
-		{right, codec.RespSuccess},
-		{right, codec.RespSuccess},
-		{right + 1, codec.RespSystemError},
-		{right + 1, codec.RespSystemError},
 		{0, codec.RespSuccess},
-		{right + 1, codec.RespSystemError},
-		{right, codec.RespSuccess},
+		{0, codec.RespSuccess},
+		{1, codec.RespSystemError},
+		{1, codec.RespSystemError},
+		{absent, codec.RespSuccess},
+		{1, codec.RespSystemError},
+		{0, codec.RespSuccess},
+		{-1 << 31, codec.RespSystemError},
+		{-1 << 31, codec.RespSystemError},
 	} {
-		if got := register(tc.checksum); got != tc.want {
-			t.Errorf("registration %d with checksum %d, %d is right: %v, want %v", i, tc.checksum, right, got, tc.want)
+		if got := register(tc.wrong); got != tc.want {
+			t.Errorf("registration %d, its checksum wrong by %x: %v, want %v", i, tc.wrong, got, tc.want)
 		}
 	}
 }

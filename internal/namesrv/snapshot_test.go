@@ -26,6 +26,8 @@ var notCounters = map[string]string{
 	"keeper.urgent":     "the number of a View",
 	"journal.given":     "the number of an event, which shown is a moment later",
 	"bufs.":             "free memory that is kept",
+	".lacking":          "what the next sweep is to make room for; CacheMisfits counts",
+	".hand":             "where the next sweep goes on",
 	"Log.":              "a time, and lines held back: HeldLines, TestHeldLinesAreCounted",
 	"Logs[":             "the same",
 }

@@ -128,8 +128,8 @@ func TestLimitsFollowMemory(t *testing.T) {
 	}
 }
 
-// TestRouteCacheIsAKey reads routes of a server that may keep none, and of one
-// that sweeps what it kept.
+// TestRouteCacheIsAKey reads more routes than a server may keep. Its next scan makes room
+// for others, and leaves most.
 func TestRouteCacheIsAKey(t *testing.T) {
 	s := start(t, func(c *namesrv.Config) { c.RouteCacheBytes = 6000 })
 	c := s.dial(t)
@@ -147,7 +147,7 @@ func TestRouteCacheIsAKey(t *testing.T) {
 		t.Fatalf("%d bytes are kept, %d routes are not", used, misfits)
 	}
 	s.ScanIn(0)
-	if used, _ := s.Table().CachedBytes(); used != 0 {
-		t.Errorf("the scan has left %d bytes of a cache that was full", used)
+	if left, _ := s.Table().CachedBytes(); left >= used || left < used*3/4 {
+		t.Errorf("the scan has left %d bytes of a cache that had %d", left, used)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"gonamesrv/codec"
 )
@@ -51,9 +52,13 @@ func (b Broker) RegisterPadded(size int) *codec.Command {
 	return b.withBody(codec.ReqRegisterBroker, body)
 }
 
-// Body is the plain body of the registration.
+// bodies counts what Body has made.
+var bodies atomic.Int64
+
+// Body is the plain body of the registration. As with a real broker, no two have the same
+// bytes: each has another time in it, which nobody reads (codec.TimelessBody).
 func (b Broker) Body() []byte {
-	body := codec.RegisterBrokerBody{DataVersion: codec.DataVersion{Timestamp: 1_700_000_000_000, Counter: b.Counter}}
+	body := codec.RegisterBrokerBody{DataVersion: codec.DataVersion{Timestamp: 1_700_000_000_000, Counter: b.Counter}, Written: 1_795_903_396_624 + bodies.Add(1)}
 	for _, name := range b.Topics {
 		body.Topics = append(body.Topics, codec.TopicConfig{Name: []byte(name), Key: []byte(name), ReadQueueNums: 4, WriteQueueNums: 4, Perm: 6})
 	}
