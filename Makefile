@@ -23,11 +23,11 @@ demo: build ## five minutes of a server and a simulated cluster, to look at in a
 
 # Packages without a goroutine, a lock or an atomic, in which the race detector
 # has nothing to find: TestSerialPackages in docs makes sure of that.
-SERIAL := bench/report docs
+SERIAL := bench/report docs internal/archive
 
 # Tools of people, whose tests say the same on one CPU and on two. They run with the race
 # detector only.
-ANYWHERE := bench/compare bench/launch internal/meter internal/nsdiff
+ANYWHERE := bench/capacity bench/capture bench/compare bench/export bench/group bench/launch bench/live bench/search internal/meter internal/nsdiff
 
 # The load generator, whose tests wait for a minute or two, and take minutes more with the race
 # detector: only `make race-bench` takes them there.
