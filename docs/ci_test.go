@@ -87,7 +87,7 @@ func TestContinuousIntegrationParts(t *testing.T) {
 		t.Run(strings.TrimSpace(c.part+" "+c.fails), func(t *testing.T) {
 			bin := t.TempDir()
 			asked := filepath.Join(bin, "asked")
-			for _, name := range []string{"bash", "dirname", "mktemp", "cat", "rm", "nice"} {
+			for _, name := range []string{"bash", "dirname", "mktemp", "cat", "rm", "nice", "chrt"} {
 				path, err := exec.LookPath(name)
 				if err == nil {
 					err = os.Symlink(path, filepath.Join(bin, name))
