@@ -23,11 +23,11 @@ demo: build ## five minutes of a server and a simulated cluster, to look at in a
 
 # Packages without a goroutine, a lock or an atomic, in which the race detector
 # has nothing to find: TestSerialPackages in docs makes sure of that.
-SERIAL := bench/report docs
+SERIAL := bench/report docs internal/archive
 
 # Tools of people, whose tests say the same on one CPU and on two. They run with the race
 # detector only.
-ANYWHERE := bench/compare bench/launch internal/meter internal/nsdiff
+ANYWHERE := bench/capacity bench/capture bench/compare bench/export bench/group bench/launch bench/live bench/search internal/meter internal/nsdiff
 
 # The load generator, whose tests wait for a minute or two, and take minutes more with the race
 # detector: only `make race-bench` takes them there.
@@ -42,12 +42,13 @@ test: ## unit and socket tests, on one CPU and with the race detector, side by s
 	@$(MAKE) --no-print-directory -j2 test-one-cpu test-race
 
 # The tests have one CPU each; the compiler, and packages among themselves, all. Four
-# packages at a time, since most of them wait more than they compute.
+# packages at a time, since most of them wait more than they compute. What vet has to say it
+# says to lint, which asks more of it.
 test-one-cpu:
-	$(GO) test -count=1 -timeout 30m -p 4 -exec 'env GOMAXPROCS=1' $(addprefix ./,$(LOADING)) $(LONGEST) $$($(GO) list ./... | grep -vxF $(ON_ONE))
+	$(GO) test -count=1 -timeout 30m -p 4 -vet=off -exec 'env GOMAXPROCS=1' $(addprefix ./,$(LOADING)) $(LONGEST) $$($(GO) list ./... | grep -vxF $(ON_ONE))
 
-# What vet has to say it says to the other, and to lint. By default each program with the
-# race detector sleeps a second before it exits, and some tests start many.
+# By default each program with the race detector sleeps a second before it exits, and some
+# tests start many.
 test-race:
 	GORACE=atexit_sleep_ms=0 $(GO) test -count=1 -timeout 30m -p 4 -race -vet=off $(LONGEST) $$($(GO) list ./... | grep -vxF $(RACING))
 
@@ -92,10 +93,10 @@ configuration: ## write what the code knows of keys into docs/CONFIGURATION.md a
 	$(GO) test -count=1 -run TestConfigurationFile ./internal/namesrv -update-configuration
 
 monitoring: ## rules and board against a Prometheus that scrapes a server under load (needs Debian's package prometheus)
-	$(GO) test -tags monitoring -count=1 -v -timeout 5m -run TestMonitoring ./internal/admin
+	$(GO) test -tags monitoring -count=1 -vet=off -v -timeout 5m -run TestMonitoring ./internal/admin
 
 browser: ## the console in a real browser (needs Debian's package chromium, and npm)
-	$(GO) -C internal/browser test -tags browser -count=1 -v -timeout 20m -parallel 4 .
+	$(GO) -C internal/browser test -tags browser -count=1 -vet=off -v -timeout 20m -parallel 4 .
 
 pictures: ## write docs/images, the pictures of the console, anew (needs what browser needs)
 	GONAMESRV_DOC_PICTURES=$(CURDIR)/docs/images $(GO) -C internal/browser test -tags browser -count=1 -v -run TestPictures .
@@ -132,7 +133,7 @@ LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases|TestNsctlDiff|Te
 ECOSYSTEM := ^TestEcosystem$$
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
-	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 4 -skip '$(LONG)|$(ECOSYSTEM)' .
+	$(GO) -C internal/interop test -tags interop -count=1 -vet=off -v -timeout 40m -parallel 4 -skip '$(LONG)|$(ECOSYSTEM)' .
 
 interop-long: ## what interop leaves out: access by address and key, a real attack, mqadmin's text (ten minutes; needs root for namespaces)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 60m -parallel 3 -run '$(LONG)' .
@@ -144,7 +145,7 @@ trials: ## ours beside Java while servers, brokers and networks fail: a table (1
 	GONAMESRV_TRIALS=1 GONAMESRV_INTEROP_RACE=0 $(GO) -C internal/interop test -tags interop -count=1 -v -timeout 60m -parallel 8 -run TestTrial .
 
 soak: ## everything at once for SOAKTIME (10m): nothing may leak, no route may be lost
-	$(GO) test -tags soak -count=1 -v -timeout 0 ./internal/soak/ -args -time $(SOAKTIME)
+	$(GO) test -tags soak -count=1 -vet=off -v -timeout 0 ./internal/soak/ -args -time $(SOAKTIME)
 
 clean: ## remove what build made
 	rm -rf $(BIN) dist

@@ -522,5 +522,5 @@ func TestLateAnswers(t *testing.T) {
 			hold.Do(func() { <-ended })
 		}
 	}
-	mustFail(t, scenario(t, "route", "connections", "1", "duration", "50ms", "warmup", "0s", "timeout", "100ms"), at(f.addr), "not answered within")
+	mustFail(t, scenario(t, "route", "connections", "1", "duration", "50ms", "warmup", "0s", "timeout", "3s"), at(f.addr), "not answered within")
 }

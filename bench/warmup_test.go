@@ -64,7 +64,7 @@ func echoRun(t *testing.T, pid int, change func(*Params)) *Result {
 // TestWarmsUpUntilStill: the warm-up ends when the figure stands still, or is said
 // not to have, whatever the machine does meanwhile. The curve shows why.
 func TestWarmsUpUntilStill(t *testing.T) {
-	const most = 30 * time.Second
+	const most = 15 * time.Second
 	res := echoRun(t, 0, func(p *Params) { p.Warmup, p.WarmupMost = UntilStill, Duration(most) })
 	w := res.Warmup
 	if w == nil || w.Fixed || w.Figure != "replies per second" || w.Unit != "/s" || w.MostSeconds != most.Seconds() || len(w.Windows) < stillWindows {

@@ -211,6 +211,9 @@ func (t TopicConfig) renamed(name string) TopicConfig {
 // TestKnownPiecesKeepTheirSize: topics that come one by one make no piece of
 // their own, nor any piece long; and where they go, what is left is joined.
 func TestKnownPiecesKeepTheirSize(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	t.Parallel()
 	body := manyTopics(160)
 	var b RegisterBrokerBody

@@ -41,6 +41,9 @@ func wide(t *testing.T, topics, brokers int, cache int64) *Table {
 // TestCacheIsBounded asks for each of many wide routes once in each dialect,
 // which together take many times what may be kept, and does so again and again.
 func TestCacheIsBounded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	const most = 8 << 20
 	table := wide(t, 300, 300, most)
 	before := heapInUse()

@@ -308,6 +308,9 @@ func memberOf(a, b *Member) *Member {
 // TestDiffCostsWhatChanged counts the nodes that are looked into, of some
 // thousands, when one topic or one of many members has changed, or nothing.
 func TestDiffCostsWhatChanged(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	table := benchTable(100_000)
 	visited := func(old, now *View) (visited, changes int) {
 		d := trieDiff[*TopicEntry]{change: func(_, _ *TopicEntry) bool { changes++; return true }}

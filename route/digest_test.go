@@ -307,6 +307,9 @@ func TestDigestOfEachCell(t *testing.T) {
 
 // TestDigestLooksAtWhatHasChanged counts the elements that are looked at.
 func TestDigestLooksAtWhatHasChanged(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	table := benchTable(40_000)
 	looked := func() int {
 		n := 0

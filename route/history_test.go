@@ -110,6 +110,9 @@ func TestHistoryOfATopic(t *testing.T) {
 // TestHistoryIsBounded changes topics for an hour: no more Views are kept than one a
 // second, than the budget allows, and than 15 minutes are old. Tight memory takes all.
 func TestHistoryIsBounded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	const budget = 1 << 20 // 4,096 entries
 	table := New(Options{HistoryBytes: budget})
 	counter, now := int64(1), int64(0)

@@ -229,6 +229,10 @@ func keptOfHorizons(v *View) (bytes int64) {
 // go and topics change. What is kept is always what would be encoded anew.
 func TestHorizonsUnderChurn(t *testing.T) {
 	const topics = 6
+	rounds := 1500
+	if raceEnabled {
+		rounds = 400
+	}
 	table := New(Options{HorizonCacheBytes: 60_000, CacheBytes: 60_000}) // not enough for all
 	for i := range 3 {
 		mustRegister(t, table, benchRegistration(i, benchBody(0, topics, 1, never)))
@@ -281,7 +285,7 @@ func TestHorizonsUnderChurn(t *testing.T) {
 		})
 	}
 	r := rand.New(rand.NewPCG(2, 2))
-	for i := range 1500 {
+	for i := range rounds {
 		b := r.IntN(3)
 		switch r.IntN(4) {
 		case 0:
@@ -310,7 +314,7 @@ func TestHorizonsUnderChurn(t *testing.T) {
 	wg.Wait()
 	mustHold(t, table)
 	common, _ := table.CachedBytes()
-	if checked.Load() < 1500*4 {
+	if checked.Load() < int64(rounds*4) {
 		t.Errorf("only %d routes were checked", checked.Load())
 	}
 	if st := table.Stats(); st.HorizonCachedBytes != keptOfHorizons(table.View()) || common != kept(table.View()) {

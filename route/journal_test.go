@@ -125,6 +125,9 @@ func TestJournalReadersBesideWriters(t *testing.T) {
 // TestJournalRefusalsAreBounded sends refusals, which anybody can, for a day: few get
 // in, the next one says how many did not, and what matters stays.
 func TestJournalRefusalsAreBounded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	j := NewJournal(0)
 	j.Note(JournalEvent{Type: JournalTopicDeleted, AtMillis: 1})
 	for ms := int64(0); ms < 86_400_000; ms += 100 {
@@ -384,6 +387,9 @@ func TestJournalFindsLongTopics(t *testing.T) {
 // fewer of them, so that it takes what it says and no more, and keeps many again of short
 // ones.
 func TestJournalStaysWithinBytes(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	long := func(c byte) string { return strings.Repeat(string(c), maxEventText) }
 	longest := func() JournalEvent {
 		d := &EventDetails{

@@ -54,6 +54,9 @@ func TestPrefetchChangesNothing(t *testing.T) {
 // TestWantsPrefetch wants it where there are many routes, and not where there are
 // few.
 func TestWantsPrefetch(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	for topics, want := range map[int]bool{0: false, 1_000: false, 30_000: true} {
 		table := benchTable(topics)
 		for i := range topics {

@@ -279,6 +279,9 @@ func TestSnapshotReadAllocates(t *testing.T) {
 // TestSnapshotManySections: texts go on from section to section; whoever is asked
 // between them may give up, and so may the writer.
 func TestSnapshotManySections(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	v := benchTable(60_000).View()
 	var b bytes.Buffer
 	pieces := 0

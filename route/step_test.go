@@ -24,6 +24,9 @@ var boundless = Limits{FilterServersPerBroker: unlimited, BrokersPerConn: unlimi
 // TestLargeChangesAreCut carries out large changes. Each is cut into steps of
 // bounded work, and between two of them everything holds.
 func TestLargeChangesAreCut(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one goroutine")
+	}
 	const topics = 6_000
 	withTopics := func(t *testing.T) *Table {
 		table := New(Options{})

@@ -481,9 +481,9 @@ func TestKilled(t *testing.T) {
 			t.Errorf("the route of %s is\n%s, before\n%s", topics[i], got, before[i])
 		}
 	}
-	if !strings.Contains(log.String(), `msg="starts with the routes of its snapshot"`) {
-		t.Errorf("the log is %s", log)
-	}
+	nstest.Eventually(t, "the log says so", func() bool {
+		return strings.Contains(log.String(), `msg="starts with the routes of its snapshot"`)
+	})
 }
 
 // TestFirstLine: the first line of the log has the version, whatever is to be said

@@ -137,6 +137,9 @@ func TestConsoleSaysWhatV1Says(t *testing.T) {
 // TestConsolePagesAreBounded: however much there is, a page has 100 rows of it; the worst
 // broker is on the first.
 func TestConsolePagesAreBounded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one request at a time")
+	}
 	f := newFixture(t, func(c *namesrv.Config) {})
 	c := nstest.Dial(t, f.addr)
 	var topics []string

@@ -93,6 +93,9 @@ func TestShortPages(t *testing.T) {
 
 // TestLargePages: what a page shows is bounded, however many brokers have each topic.
 func TestLargePages(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one request at a time")
+	}
 	f := newFixture(t, nil)
 	const brokers = 100
 	names := make([]string, mostShown/brokers+100)

@@ -24,7 +24,11 @@ import (
 func TestWatchersLoseNothing(t *testing.T) {
 	// One that has lost its connection may be back before that is noticed.
 	f := newFixture(t, func(c *namesrv.Config) { c.AdminMaxWatchers = 128 })
-	c := newCrowd(f, 4, 10_000)
+	topics := 10_000
+	if raceEnabled {
+		topics = 3_000
+	}
+	c := newCrowd(f, 4, topics)
 	listener := httptest.NewServer(f.Handler)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	ctx, stop := context.WithCancel(t.Context())

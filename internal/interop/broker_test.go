@@ -112,6 +112,8 @@ func brokerProperties(b *broker, namesrv string) []string {
 		// A busy machine must not look like a busy broker, which refuses messages.
 		"waitTimeMillsInSendQueue=10000",
 		"osPageCacheBusyTimeOutMills=10000",
+		// A broker of 5.5.0 looks at the clock without a pause until this has passed, 10 s by default.
+		"transactionMetricFlushInterval=1000",
 		"timerWheelEnable=false",
 		"enableCompaction=false",
 	}

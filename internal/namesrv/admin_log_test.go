@@ -218,7 +218,8 @@ func TestLogIsBounded(t *testing.T) {
 	log := &logText{}
 	s := startWithLog(t, func(c *namesrv.Config) { c.NotifyMinBrokerIDChanged, c.DeleteTopicWithBrokerRegistration = true, true },
 		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	long := func(i int) string { return fmt.Sprint(i) + strings.Repeat("\x01", 300) + strings.Repeat("x", 64<<10) }
+	const size = 20 << 10 // more than a line may have
+	long := func(i int) string { return fmt.Sprint(i) + strings.Repeat("\x01", 300) + strings.Repeat("x", size) }
 	sent := 0
 	do := func(c *nstest.Client, r *codec.Command) {
 		frame := c.Frame(r)
@@ -239,10 +240,10 @@ func TestLogIsBounded(t *testing.T) {
 		do(c, nstest.Request(codec.ReqAddWritePermOfBroker, "brokerName", long(i)))
 		do(c, nstest.Request(codec.ReqDeleteTopicInNamesrv, "topic", long(i), "clusterName", long(i)))
 		r := nstest.Request(codec.ReqRegisterTopicInNamesrv, "topic", long(i))
-		r.Body = []byte(`{"queueDatas":[{"brokerName":"` + strings.Repeat("b", 64<<10) + `"}]}`)
+		r.Body = []byte(`{"queueDatas":[{"brokerName":"` + strings.Repeat("b", size) + `"}]}`)
 		do(c, r)
-		do(c, updateConfig("productEnvName="+strings.Repeat("\x01", 64<<10)))
-		do(c, updateConfig(strings.Repeat("k", 64<<10)+"=1\nlistenPort="+strings.Repeat("1", 64<<10)))
+		do(c, updateConfig("productEnvName="+strings.Repeat("\x01", size)))
+		do(c, updateConfig(strings.Repeat("k", size)+"=1\nlistenPort="+strings.Repeat("1", size)))
 		do(c, updateConfig(strings.Repeat("a", 1000)+"=1\n"+strings.Repeat("b", 1000)+strings.Repeat("=1\nx", 1000)))
 		do(c, b.Unregister())
 		c.TryWrite([]byte("GET / HTTP/1.0\r\n\r\n"))

@@ -175,6 +175,9 @@ func lastKV(s *namesrv.Server) (n int) {
 // when a half-written file is seen, until several died in the middle. What was confirmed is there afterwards, and no more than
 // one half-written file is, which the next start removes.
 func TestKVConfigKilled(t *testing.T) {
+	if raceEnabled {
+		t.Skip("who is killed tells of no race")
+	}
 	t.Parallel()
 	exe, err := os.Executable()
 	if err != nil {

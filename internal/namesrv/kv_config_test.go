@@ -397,6 +397,9 @@ func TestKVConfigLimit(t *testing.T) {
 // or leaves its size, is done, though it is still too large; what makes it
 // larger, by a byte, is not.
 func TestKVConfigBeyondLimit(t *testing.T) {
+	if raceEnabled {
+		t.Skip("one request at a time")
+	}
 	file := filepath.Join(t.TempDir(), "kvConfig.json")
 	a, b := strings.Repeat("a", 6<<20), strings.Repeat("b", 6<<20)
 	writeFile(t, file, `{"configTable":{"ns":{"a":"`+a+`","b":"`+b+`","c":"4"}}}`)

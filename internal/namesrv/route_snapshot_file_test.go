@@ -20,7 +20,10 @@ import (
 // long and later forty times, and what it has slept does not count for the time to the next
 // one. That of a server that ends does not.
 func TestWriteRests(t *testing.T) {
-	const topics = 20_000
+	topics := 20_000
+	if raceEnabled {
+		topics = 5_000
+	}
 	for name, c := range map[string]struct {
 		piece   time.Duration // of work
 		hasTime bool

@@ -42,6 +42,9 @@ func writeRoutesUntilKilled(file string) {
 // each the file is whole, and the next process begins with it. NAMESRV_KILLS says how
 // often.
 func TestSnapshotKilled(t *testing.T) {
+	if raceEnabled {
+		t.Skip("who is killed tells of no race")
+	}
 	t.Parallel()
 	exe, err := os.Executable()
 	if err != nil {

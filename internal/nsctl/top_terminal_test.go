@@ -5,6 +5,7 @@ package nsctl
 import (
 	"context"
 	"io"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -190,6 +191,16 @@ func TestTopEndsBySignal(t *testing.T) {
 	t.Setenv("TERM", "xterm-256color")
 	t.Setenv("NO_COLOR", "1")
 	r := startReal(t)
+	// The screen has room for the newest event only, and that of the broker has its name.
+	nstest.Eventually(t, "the server has said that it is ready", func() bool {
+		reply, err := http.Get(r.url + "/v1/events")
+		if err != nil {
+			return false
+		}
+		defer reply.Body.Close()
+		text, err := io.ReadAll(reply.Body)
+		return err == nil && strings.Contains(string(text), "server.ready")
+	})
 	r.register("b\x1b]0;title\a\x1b[2J日本", "10.0.0.1:10911", "ORDERS", "PAYMENTS")
 	before := goleak.IgnoreCurrent()
 	tm := openTerminal(t, 80, 24)
