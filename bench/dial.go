@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
 // A dialer makes the connections of a run, with TLS where the run has it.
 type dialer struct {
 	address string
 	tls     *tls.Config            // nil speaks without
+	within  time.Duration          // bounds each attempt to connect, with its handshake; 0 does not
 	agreed  atomic.Pointer[string] // what the last handshake came to
+
+	attempt func(context.Context) error // takes part in each attempt; nil outside of tests
 }
 
 // dial connects and, with TLS, shakes hands.
@@ -22,8 +26,16 @@ func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 
 // dialFrom is dial from a local address; nil lets the system choose one.
 func (d *dialer) dialFrom(ctx context.Context, from net.Addr) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
+	if d.within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.within)
+		defer cancel()
+	}
+	if d.attempt != nil {
+		if err := d.attempt(ctx); err != nil {
+			return nil, err
+		}
+	}
 	tcp := net.Dialer{LocalAddr: from}
 	conn, err := tcp.DialContext(ctx, "tcp", d.address)
 	if err != nil || d.tls == nil {

@@ -105,9 +105,6 @@ func (w *worker) needsPacer() bool {
 	return false
 }
 
-// connectTimeout bounds one attempt to connect.
-const connectTimeout = 10 * time.Second
-
 func (d *driver) connect(ctx context.Context, w *worker, c *conn) error {
 	nc, err := d.dialLoad(ctx)
 	if err != nil {

@@ -47,7 +47,7 @@ type Params struct {
 	Death           string   `json:"death,omitempty" about:"how brokers die: close, kill, silence or all"`
 	Steps           int      `json:"steps,omitempty" about:"steps in which the connections are opened"`
 	Speed           float64  `json:"speed,omitempty" about:"how many times as fast as it was recorded"`
-	Timeout         Duration `json:"timeout,omitempty" about:"how long to wait for a connection, for each answer of the preload, for last answers and for milestones"`
+	Timeout         Duration `json:"timeout,omitempty" about:"how long to wait for each connection, for each answer of the preload, for last answers and for milestones"`
 }
 
 // A Duration is written as Go writes it: 1m30s.

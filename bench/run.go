@@ -74,6 +74,16 @@ type part struct {
 // ErrInterrupted together with a Result of what was measured until then. With any
 // other error the Result is nil.
 func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress)) (*Result, error) {
+	r, err := newRun(ctx, sc, opt, progress)
+	if err != nil {
+		return nil, err
+	}
+	return r.result(ctx)
+}
+
+// newRun makes sure that the scenario has a meaning, and that somebody listens on the
+// target.
+func newRun(ctx context.Context, sc Scenario, opt Options, progress func(Progress)) (*run, error) {
 	if err := sc.Validate(); err != nil {
 		return nil, err
 	}
@@ -87,20 +97,25 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 	if opt.Floor && !kind.onFloor() {
 		return nil, fmt.Errorf("%s: means nothing to a server that only echoes", kind.Name)
 	}
-	if err := checkTarget(ctx, opt.Target.Address, opt.AllowRemote); err != nil {
+	within := time.Duration(sc.Params.Timeout)
+	if err := checkTarget(ctx, opt.Target.Address, opt.AllowRemote, within); err != nil {
 		return nil, err
 	}
-	if err := Reach(ctx, opt.Target.Address, time.Duration(sc.Params.Timeout)); err != nil {
+	d := newDriver(opt.Target.Address, opt.Seed)
+	d.part, d.tls, d.within = opt.Part, opt.TLS, within
+	if err := d.reach(ctx); err != nil {
 		return nil, err
 	}
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	r := &run{sc: sc, p: sc.Params, kind: kind, opt: opt, progress: progress, res: new(Result)}
+	r := &run{sc: sc, p: sc.Params, kind: kind, opt: opt, progress: progress, d: d, res: new(Result)}
 	r.meter.pid, r.own.pid, r.own.alone = opt.Target.PID, os.Getpid(), true
-	if err := r.meter.begin(); err != nil {
-		return nil, err
-	}
+	return r, r.meter.begin()
+}
+
+// result is Run of a run that is ready.
+func (r *run) result(ctx context.Context) (*Result, error) {
 	stop := r.reportProgress()
 	defer stop()
 	if err := r.all(ctx); err != nil {
@@ -119,8 +134,9 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 	return r.res, r.decide()
 }
 
-// checkTarget refuses to put load on anybody else's machine by mistake.
-func checkTarget(ctx context.Context, address string, remote bool) error {
+// checkTarget refuses to put load on anybody else's machine by mistake. Its name must be
+// known within so long.
+func checkTarget(ctx context.Context, address string, remote bool, within time.Duration) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
@@ -128,6 +144,8 @@ func checkTarget(ctx context.Context, address string, remote bool) error {
 	if remote {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
@@ -143,10 +161,7 @@ func checkTarget(ctx context.Context, address string, remote bool) error {
 // all is the run from preload to result.
 func (r *run) all(ctx context.Context) error {
 	r.res.Started = time.Now()
-	r.d = newDriver(r.opt.Target.Address, r.opt.Seed)
-	r.d.part = r.opt.Part
 	r.d.cut = func() bool { return ctx.Err() != nil }
-	r.d.tls = r.opt.TLS
 	r.fleet = newFleet(r.p, r.opt.Seed)
 	r.fleet.now = r.d.now
 	r.enterStage("preload", 0, len(r.fleet.brokers))
@@ -534,7 +549,7 @@ func (r *run) measureCeiling(ctx context.Context) error {
 	s.depth = cmp.Or(s.depth, 1)
 	r.enterStage("ceiling", r.opt.CeilingFor, 0)
 	d := newDriver(addr, r.opt.Seed)
-	d.ops, d.streams, d.lenient = r.ops, []*stream{&s}, true
+	d.ops, d.streams, d.lenient, d.within = r.ops, []*stream{&s}, true, time.Duration(r.p.Timeout)
 	d.phases = []*phase{{name: "warm-up"}, {name: "ceiling"}}
 	if err := d.open(ctx, r.opt.Workers); err != nil {
 		return fmt.Errorf("ceiling: %w", err)
@@ -556,6 +571,9 @@ func (r *run) measureCeiling(ctx context.Context) error {
 	return nil
 }
 
+// ceilingPatience bounds the wait for the last replies of a server that only echoes.
+const ceilingPatience = 10 * time.Second
+
 // runCeiling drives d; the figures per million are sums still.
 func runCeiling(ctx context.Context, d *driver, pid int, length time.Duration) (*Ceiling, error) {
 	own, server := meter{pid: os.Getpid(), alone: true}, meter{pid: pid}
@@ -570,7 +588,7 @@ func runCeiling(ctx context.Context, d *driver, pid int, length time.Duration) (
 	if err := sleep(ctx, length); err != nil {
 		return nil, err
 	}
-	d.finish(ctx, connectTimeout)
+	d.finish(ctx, ceilingPatience)
 	return &Ceiling{
 		Seconds: seconds(d.phases[1].to - d.phases[1].from), SameProcess: pid == 0,
 		GeneratorPerMillion: own.read().CPUSeconds, ServerPerMillion: server.read().CPUSeconds,

@@ -82,6 +82,20 @@ func TestSilentTarget(t *testing.T) {
 	}
 }
 
+// TestSilentTLSTarget: somebody who takes connections and never shakes hands is given up
+// within the timeout, before anything else is done.
+func TestSilentTLSTarget(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // it accepts in the kernel
+	code, out, errs := nsbench(t, "run", "route", "--target", l.Addr().String(), "--tls", "--tls-insecure", "--timeout", "300ms", "--topics", "10000000", "--brokers-per-topic", "1")
+	if code != exitFailed || out != "" || !strings.Contains(errs, l.Addr().String()+" cannot be reached: connect: TLS") || strings.Contains(errs, "preload") {
+		t.Errorf("ends with %d, %q and %q", code, out, errs)
+	}
+}
+
 // TestFlagsGiveWay: what the user did not write does not make what he wrote invalid.
 func TestFlagsGiveWay(t *testing.T) {
 	for _, line := range []string{"route --brokers 1", "storm --brokers 3", "churn --brokers 4", "route --brokers-per-topic 50", "mixed --form split", "jmh-a --registrars 2"} {
