@@ -30,9 +30,9 @@ type driver struct {
 	measured atomic.Int64 // when the warm-up ended; 0 before
 	series   series
 	left     atomic.Int64 // requests still to be sent, where streams have an end
-	stop     chan struct{}
 	lost     chan lostConn // connections to make anew
 	redials  sync.WaitGroup
+	end      func() // of making them anew
 
 	mu       sync.Mutex // guards the following fields
 	samples  []Sample
@@ -55,7 +55,7 @@ type lostConn struct {
 }
 
 func newDriver(address string, seed uint64) *driver {
-	return &driver{dialer: dialer{address: address}, seed: seed, base: time.Now(), start: startLoop, stop: make(chan struct{}), failures: map[string]int{}}
+	return &driver{dialer: dialer{address: address, places: make(chan struct{}, dialAtOnce)}, seed: seed, base: time.Now(), start: startLoop, end: func() {}, failures: map[string]int{}}
 }
 
 // now is the run's time in nanoseconds.
@@ -82,17 +82,21 @@ func (d *driver) open(ctx context.Context, workers int) error {
 			d.workers = append(d.workers, w)
 		}
 	}
+	conns := make([]lostConn, 0, total)
 	for _, w := range d.workers {
 		for _, l := range w.lanes {
 			for _, c := range l.conns {
-				if err := d.connect(ctx, w, c); err != nil {
-					d.close()
-					return err
-				}
+				conns = append(conns, lostConn{w, c})
 			}
 		}
 	}
-	d.redials.Go(d.redial)
+	if err := dialEach(ctx, len(conns), func(ctx context.Context, i int) error { return d.connect(ctx, conns[i]) }); err != nil {
+		d.close()
+		return err
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	d.end = end
+	d.redials.Go(func() { d.redial(life) })
 	return nil
 }
 
@@ -105,12 +109,12 @@ func (w *worker) needsPacer() bool {
 	return false
 }
 
-func (d *driver) connect(ctx context.Context, w *worker, c *conn) error {
+func (d *driver) connect(ctx context.Context, l lostConn) error {
 	nc, err := d.dialLoad(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	if err := w.loop.enroll(nc, c); err != nil {
+	if err := l.w.loop.enroll(nc, l.c); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	return nil
@@ -135,28 +139,43 @@ func (d *driver) closed(w *worker, c *conn, err error) {
 // redialEvery is the pause after a refused connection.
 const redialEvery = 10 * time.Millisecond
 
-// redial makes lost connections anew until the run is stopped.
-func (d *driver) redial() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		<-d.stop
-		cancel()
-	}()
+// redial makes lost connections anew until ctx ends, many at a time. As long as the last
+// attempt has failed, one at a time finds out whether the server is back: more would take
+// the processors that it starts on.
+func (d *driver) redial(ctx context.Context) {
+	var dials sync.WaitGroup
+	defer dials.Wait()
+	var away atomic.Bool
+	places := make(chan struct{}, dialAtOnce)
 	for {
+		select {
+		case <-ctx.Done():
+			return
+		case places <- struct{}{}:
+		}
 		var l lostConn
 		select {
-		case <-d.stop:
+		case <-ctx.Done():
 			return
 		case l = <-d.lost:
 		}
-		for d.connect(ctx, l.w, l.c) != nil {
-			select {
-			case <-d.stop:
-				return
-			case <-time.After(redialEvery):
+		if away.Load() {
+			<-places
+			for d.connect(ctx, l) != nil {
+				if sleep(ctx, redialEvery) != nil {
+					return
+				}
 			}
+			away.Store(false)
+			continue
 		}
+		dials.Go(func() {
+			defer func() { <-places }()
+			if d.connect(ctx, l) != nil {
+				away.Store(true)
+				d.lost <- l // there is room for each connection once
+			}
+		})
 	}
 }
 
@@ -277,7 +296,7 @@ func (d *driver) close() {
 	d.mu.Lock()
 	d.quitting = true
 	d.mu.Unlock()
-	close(d.stop)
+	d.end()
 	d.redials.Wait()
 	for _, w := range d.workers {
 		w.do(w.giveUp)
