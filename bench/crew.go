@@ -147,7 +147,7 @@ func (r *run) measureCrew(ctx context.Context, over <-chan struct{}) error {
 	if err := sleepUntil(ctx, time.Duration(r.p.Warmup), over); err != nil {
 		return err
 	}
-	if err := errors.Join(r.meter.begin(), r.own.begin()); err != nil {
+	if err := r.beginMeters(); err != nil {
 		return err
 	}
 	for i, p := range r.parts {
@@ -161,7 +161,7 @@ func (r *run) measureCrew(ctx context.Context, over <-chan struct{}) error {
 			d.measured.Store(at)
 			r.watch.start(r.meter.pid)
 		} else {
-			d.phases[i].cpu = r.meter.read()
+			r.readMeter(i)
 		}
 		r.res.Interrupted = sleepUntil(ctx, lasts, over) != nil
 		d.phases[i+1].to = d.now()
@@ -169,7 +169,7 @@ func (r *run) measureCrew(ctx context.Context, over <-chan struct{}) error {
 			break
 		}
 	}
-	d.phases[d.entered].cpu = r.meter.read()
+	r.readMeter(d.entered)
 	r.res.Server, r.res.Generator = r.meter.read(), r.own.read()
 	return nil
 }

@@ -23,13 +23,10 @@ type driver struct {
 	lenient bool        // take every reply
 	start   func(*worker) (loop, error)
 
-	fence     *template
-	fenceWant want
-
 	workers  []*worker
 	measured atomic.Int64 // when the warm-up ended; 0 before
 	series   series
-	left     atomic.Int64 // requests still to be sent, where streams have an end
+	left     atomic.Int64  // requests still to be sent, where streams have an end
 	lost     chan lostConn // connections to make anew
 	redials  sync.WaitGroup
 	end      func() // of making them anew
@@ -45,8 +42,10 @@ type driver struct {
 // A phase is a part of the run.
 type phase struct {
 	name     string
-	from, to int64 // in the run's nanoseconds
-	cpu      Process
+	from, to int64   // in the run's nanoseconds
+	cpu      Process // that was spent by its end
+	kept     uint64  // requests of keepers by its end
+	fences   uint64  // asked when it had ended
 }
 
 type lostConn struct {
@@ -283,7 +282,7 @@ func (d *driver) fences(ctx context.Context, timeout time.Duration) bool {
 	d.each(func(w *worker) {
 		for _, l := range w.lanes {
 			if l.stream.fence {
-				w.fence(l)
+				d.phases[d.entered].fences += w.fence(l)
 			}
 		}
 	})
@@ -473,13 +472,3 @@ func (o operation) result(s *opStats, secs float64) Operation {
 }
 
 func seconds(ns int64) float64 { return float64(ns) / 1e9 }
-
-// sentTotal is how many requests the measured phases sent.
-func (d *driver) sentTotal() (n uint64) {
-	for i := 1; i < len(d.phases); i++ {
-		for op := range d.ops {
-			n += d.tally(i, op).sent
-		}
-	}
-	return n
-}

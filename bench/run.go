@@ -40,7 +40,10 @@ type run struct {
 	watch       watch
 	res         *Result
 	ready       atomic.Int64             // brokers that keepers have registered
+	keepEvery   time.Duration            // keepEvery, but in tests
 	keepMu      sync.Mutex               // held while keepers are used
+	spoken      atomic.Int64             // when keepers began to speak for all brokers last
+	kept        atomic.Uint64            // what they have asked since the meter began
 	stage       atomic.Pointer[Progress] // its Elapsed is unset
 	staged      atomic.Int64             // when the stage began
 	eventful    bool                     // something is going to happen: see survive
@@ -109,7 +112,7 @@ func newRun(ctx context.Context, sc Scenario, opt Options, progress func(Progres
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	r := &run{sc: sc, p: sc.Params, kind: kind, opt: opt, progress: progress, d: d, res: new(Result)}
+	r := &run{sc: sc, p: sc.Params, kind: kind, opt: opt, progress: progress, d: d, keepEvery: keepEvery, res: new(Result)}
 	r.meter.pid, r.own.pid, r.own.alone = opt.Target.PID, os.Getpid(), true
 	return r, r.meter.begin()
 }
@@ -229,8 +232,6 @@ func (r *run) prepareDriver() {
 	for _, p := range r.parts {
 		d.phases = append(d.phases, &phase{name: p.name})
 	}
-	const unknown = "nsbench-fence"
-	d.fence, d.fenceWant = routeRequest(r.fleet.header, unknown), &wantMiss{unknown}
 }
 
 // addOp makes an operation and returns its index.
@@ -299,11 +300,12 @@ func (r *run) measure(ctx context.Context) error {
 	for i, p := range r.parts {
 		r.enterStage(p.name, cmp.Or(p.lasts, time.Duration(r.p.Duration)), 0)
 		if i == 0 {
-			if err := errors.Join(r.meter.begin(), r.own.begin()); err != nil {
+			r.keepBefore(ctx)
+			if err := r.beginMeters(); err != nil {
 				return err
 			}
 		} else {
-			d.phases[i].cpu = r.meter.read()
+			r.readMeter(i)
 		}
 		d.enter(i + 1)
 		if i == 0 {
@@ -335,9 +337,19 @@ func (r *run) measure(ctx context.Context) error {
 	if !r.res.Interrupted {
 		r.fence(ctx, timeout)
 	}
-	d.phases[d.entered].cpu = r.meter.read()
+	r.readMeter(d.entered)
 	r.res.Server, r.res.Generator = r.meter.read(), r.own.read()
 	return nil
+}
+
+func (r *run) beginMeters() error {
+	r.kept.Store(0)
+	return errors.Join(r.meter.begin(), r.own.begin())
+}
+
+// readMeter notes what was spent and asked by the end of the phase n.
+func (r *run) readMeter(n int) {
+	r.d.phases[n].cpu, r.d.phases[n].kept = r.meter.read(), r.kept.Load()
 }
 
 // waitPhase lasts for the duration, or until all counted requests are answered.
@@ -425,22 +437,22 @@ func (r *run) assemble() {
 // processes works out the CPU of each phase, and per request.
 func (r *run) processes() {
 	res := r.res
-	before := Process{}
+	before := new(phase)
+	total := uint64(0)
 	for i := range res.Phases {
-		res.Phases[i].Beside = r.parts[i].beside
-		sent := uint64(0)
-		for _, op := range res.Phases[i].Ops {
-			sent += op.Sent
-		}
+		p := &res.Phases[i]
+		p.Beside = r.parts[i].beside
+		// What a phase took is known when the next one begins.
+		at := r.d.phases[i+1]
+		p.KeepAlives, p.Fences = at.kept-before.kept, at.fences
+		sent := p.requests()
+		total += sent
 		if r.meter.pid != 0 {
-			// The CPU time of a phase is known when the next phase begins.
-			at := r.d.phases[i+1].cpu
-			cpu := at.since(before, sent)
-			res.Phases[i].Server = &cpu
-			before = at
+			cpu := at.cpu.since(before.cpu, sent)
+			p.Server = &cpu
 		}
+		before = at
 	}
-	total := r.d.sentTotal()
 	res.Server, res.Generator = res.Server.since(Process{}, total), res.Generator.since(Process{}, total)
 	res.DropMixedCPU()
 }
