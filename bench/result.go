@@ -325,6 +325,10 @@ type Options struct {
 	Part  Part                            // of the load; the zero value makes all of it
 	Ready func(ctx context.Context) error // called when all connections are there, before any load; nil goes on
 	Crew  Crew                            // makes the load; nil lets this process make it
+	// Warm lasts as long as the warm-up of a part does: whoever puts the parts together says
+	// when all are warm. seen returns what was seen since it was called last; it may be called
+	// until Warm returns. nil: the part warms up as the scenario says.
+	Warm func(ctx context.Context, seen func() Seen) error
 
 	// Floor says that the target answers everything with the same bytes: nothing
 	// is registered, no reply is checked, and milestones are not waited for.
