@@ -85,6 +85,7 @@ type Scenario struct {
 
 	written uint64        // a bit for each parameter that Set was told: its place in Params
 	capture *capture.File // of a replay
+	calm    bool          // nothing happens to the server or its brokers: see WarmUp
 }
 
 // A Target is the server under load.

@@ -84,7 +84,8 @@ func newCompareCommand() *cobra.Command {
 	fl.StringVar(&f.base, "base", "", "the server that ratios are taken to, by its name; the first one when empty")
 	fl.IntVar(&f.rounds, "rounds", compare.MinRounds, "turns of each server; fewer than 5 say nothing of who is better")
 	fl.BoolVar(&f.keep, "keep", false, "start each server once and keep it for all rounds, stopped (SIGSTOP) while others are measured; a JVM compiles once then")
-	fl.DurationVar(&f.jvmWarmUp, "jvm-warmup", 20*time.Second, "load before each measured run of a Java server, not counted, where the run's own warm-up does not see to it: of scenarios that do more than ask, and with a fixed --warmup")
+	fl.DurationVar(&f.jvmWarmUp, "jvm-warmup", 20*time.Second, "load before each measured run of a Java server, not counted, where the run's own warm-up does not see to it: of scenarios that do more than ask, and with a fixed --warmup. "+
+		"Nothing is killed or stopped in it, and no broker leaves; a server that restart starts again is cold all the same")
 	fl.StringVar(&f.jvmFlags, "jvm-flags", "", "flags of the JVM; those of RocketMQ's own runserver.sh when empty")
 	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, or what nsbench record has written, instead of NAME")
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent in the first round; the next takes one more")
