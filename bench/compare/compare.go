@@ -229,11 +229,7 @@ func (c *comparer) load(ctx context.Context, s Started, sc bench.Scenario, run T
 		return err
 	}
 	if run.WarmUp {
-		for i := range res.Phases { // their place is not needed
-			for j := range res.Phases[i].Ops {
-				res.Phases[i].Ops[j].Histogram = ""
-			}
-		}
+		dropHistograms(res)
 	}
 	run.Result = res
 	c.out.Turns = append(c.out.Turns, run)
@@ -245,6 +241,19 @@ func (c *comparer) load(ctx context.Context, s Started, sc bench.Scenario, run T
 		return err
 	}
 	return nil
+}
+
+// dropHistograms leaves of a run that no figure counts what it says of itself.
+func dropHistograms(res *bench.Result) {
+	for i := range res.Phases {
+		for j := range res.Phases[i].Ops {
+			o := &res.Phases[i].Ops[j]
+			o.Histogram = ""
+			if o.Pace != nil {
+				o.Pace.Histogram, o.Pace.FromWriteHistogram = "", ""
+			}
+		}
+	}
 }
 
 // replyBytes is the size of a reply of the first operation that has some.
