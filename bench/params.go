@@ -26,7 +26,7 @@ type Params struct {
 	Rate            float64  `json:"rate,omitempty" about:"requests per second of all connections, whatever the server does; 0 is a closed loop"`
 	Arrivals        string   `json:"arrivals,omitempty" about:"of requests that have a rate: regular, or poisson: at random moments"`
 	Popularity      string   `json:"popularity,omitempty" about:"of topics: uniform, zipf or zipf:EXPONENT (1 when not given): the i-th is asked for 1/i^EXPONENT as often as the first"`
-	Requests        int      `json:"requests,omitempty" about:"end after so many requests, without warm-up; 0 goes by time"`
+	Requests        int      `json:"requests,omitempty" about:"end after so many requests, or when the duration is over, without warm-up; 0 goes by time"`
 	Warmup          Warmup   `json:"warmup,omitempty" about:"load before anything is measured: a time, or 'still': until three windows in a row are within 5 % and do not all go one way"`
 	WarmupMost      Duration `json:"warmup-most,omitempty" about:"the longest warm-up until the figure stands still"`
 	Duration        Duration `json:"duration,omitempty" about:"length of each phase"`

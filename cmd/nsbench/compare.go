@@ -61,7 +61,8 @@ func newCompareCommand() *cobra.Command {
 			"span 1, and after 5 rounds. The servers take turns in the order of their flags, and the other way round in every\n" +
 			"other round; ratios are to the first one, or to --base. Each is started anew for each turn (but --keep), on a free\n" +
 			"port of the loopback, with a folder of its own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
-			"Thresholds (--fail-if) are of the first server, and may be ratios to another: 'server cpu > 1.3x floor'.\n" +
+			"Thresholds (--fail-if) are of the first server, and may be ratios to another, 'server cpu > 1.3x floor', or to another\n" +
+			"phase of the same run.\n" +
 			"It ends with 2 when replies were not right, with 99 when a threshold does not hold or is not decided, with 1 when a\n" +
 			"server could not be run, and with 130 when somebody has interrupted it: then figures are of the turns that were over\n" +
 			"by then.",
