@@ -258,6 +258,7 @@ func TestIdleConnectTogether(t *testing.T) {
 	}
 	r.fleet = newFleet(r.p, 1)
 	r.fleet.now = r.d.now
+	r.d.within = 0 // the gate decides how long it takes
 	var g gate
 	asks := true // who asks beside them connects first
 	r.d.attempt = func(ctx context.Context) error {

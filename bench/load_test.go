@@ -621,7 +621,7 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	})
-	sc := scenario(t, "route", "timeout", "1s")
+	sc := scenario(t, "route", "timeout", "1m")
 	for name, tt := range map[string]struct {
 		cfg  *tls.Config
 		want string

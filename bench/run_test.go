@@ -267,7 +267,7 @@ func TestWrongReplies(t *testing.T) {
 				tt.want = ""
 			}
 			f := startFake(t, every(20, tt.spoil))
-			res := mustFail(t, scenario(t, "route", "topics", "3", "timeout", "200ms"), at(f.addr), tt.want)
+			res := mustFail(t, scenario(t, "route", "topics", "3", "timeout", "5s"), at(f.addr), tt.want)
 			if len(res.Samples) == 0 || len(res.Samples) > 10 {
 				t.Errorf("%d samples", len(res.Samples))
 			}
@@ -494,7 +494,7 @@ func TestFence(t *testing.T) {
 		return first.Code == codec.ReqBrokerHeartbeat && first.Flag.IsOneway() && !req.Flag.IsOneway()
 	}
 	f := startFakeWith(t, func(f *fakeServer) { f.mute = mute })
-	res = mustFail(t, beats("timeout", "500ms"), at(f.addr), "every oneway request read: not within")
+	res = mustFail(t, beats("timeout", "3s"), at(f.addr), "every oneway request read: not within")
 	if m := res.Milestones; len(m) != 1 || m[0].Reached {
 		t.Errorf("milestones are %+v", m)
 	}
@@ -502,7 +502,7 @@ func TestFence(t *testing.T) {
 
 // TestDeadButNamed: a server that goes on naming the dead fails the run.
 func TestDeadButNamed(t *testing.T) {
-	res, err := bench.Run(t.Context(), scenario(t, "churn", "death", "close", "timeout", "2s"), at(startFake(t, nil).addr), nil)
+	res, err := bench.Run(t.Context(), scenario(t, "churn", "death", "close", "timeout", "4s"), at(startFake(t, nil).addr), nil)
 	if res != nil || err == nil || !strings.Contains(err.Error(), "still in routes") {
 		t.Errorf("got %v, %v", res, err)
 	}
@@ -522,5 +522,5 @@ func TestLateAnswers(t *testing.T) {
 			hold.Do(func() { <-ended })
 		}
 	}
-	mustFail(t, scenario(t, "route", "connections", "1", "duration", "50ms", "warmup", "0s", "timeout", "100ms"), at(f.addr), "not answered within")
+	mustFail(t, scenario(t, "route", "connections", "1", "duration", "50ms", "warmup", "0s", "timeout", "2s"), at(f.addr), "not answered within")
 }

@@ -47,7 +47,7 @@ func TestStandsStill(t *testing.T) {
 func echoRun(t *testing.T, change func(*Params)) *Result {
 	t.Helper()
 	sc := scenarioNamed(t, "route")
-	sc.Params.Topics, sc.Params.Connections, sc.Params.Duration = 40, 2, Duration(50*time.Millisecond)
+	sc.Params.Topics, sc.Params.Connections, sc.Params.Duration = 40, 2, Duration(time.Second)
 	change(&sc.Params)
 	return echoed(t, sc, func(*run) {})
 }
