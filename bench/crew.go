@@ -25,13 +25,26 @@ type Part struct {
 	Of    int `json:"of"`
 }
 
-// A Crew makes the load of a run in so many processes. begin is to be called when
-// all of them are connected and about to start, at the same moment; the crew
-// returns the result of each part. When ctx ends it returns soon, with what the parts
-// have measured until then.
+// A Crew makes the load of a run in so many processes.
 type Crew interface {
 	Size() int
-	Load(ctx context.Context, sc Scenario, seed uint64, begin func()) ([]*Result, error)
+	// Load calls begin when all parts are connected and about to start, at the same moment,
+	// and returns the result of each. When ctx ends it returns soon, with what the parts
+	// have measured until then.
+	//
+	// Where there is a warm-up, lead is not nil: all parts warm up, see Options.Warm, until
+	// lead has returned, which looks at them as often as it likes; then all measure. When lead
+	// fails, so does Load.
+	Load(ctx context.Context, sc Scenario, seed uint64, begin func(), lead func(Look) error) ([]*Result, error)
+}
+
+// A Look asks each part what it has seen of the warm-up since it was asked last.
+type Look func() ([]Seen, error)
+
+// A Seen is what a part has seen of the warm-up.
+type Seen struct {
+	Answered  uint64 `json:"answered"`            // right replies
+	Histogram string `json:"histogram,omitempty"` // of their latencies, as Operation.Histogram
 }
 
 // crewed are the scenarios whose load knows nothing of what other processes do.
@@ -93,40 +106,76 @@ func (r *run) loadAsGuest(ctx context.Context) error {
 	return nil
 }
 
-// crewWarmup is the warm-up of a crew that is to warm up until the figure stands still:
-// its parts begin together, and none knows the figure of all.
-const crewWarmup = Warmup(5 * time.Second)
+// seen is what this part has seen of the warm-up since it was asked last.
+func (r *run) seen() Seen {
+	s := r.d.takeWarmUp()
+	return Seen{Answered: s.answered, Histogram: encodeHistogram(s.latency)}
+}
 
-// loadByCrew lets others make the load, while this process measures the server.
-func (r *run) loadByCrew(ctx context.Context) error {
-	if r.p.Warmup == UntilStill {
-		r.p.Warmup, r.sc.Params.Warmup = crewWarmup, crewWarmup
+// seenBy is takeWarmUp of all parts together.
+func seenBy(look Look) func() (*opStats, error) {
+	return func() (*opStats, error) {
+		parts, err := look()
+		if err != nil {
+			return nil, err
+		}
+		sum := new(opStats)
+		for i, s := range parts {
+			h, err := ownHistogram(s.Histogram)
+			if err != nil {
+				return nil, fmt.Errorf("generator %d: warm-up: %w", i+1, err)
+			}
+			sum.answered += s.Answered
+			merge(&sum.latency, h)
+		}
+		return sum, nil
 	}
+}
+
+// loadByCrew lets others make the load, while this process measures the server and says
+// when all are warm: none of them knows the figure of all.
+func (r *run) loadByCrew(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	begun := make(chan struct{})
+	begun, warm := make(chan struct{}), make(chan struct{})
+	var lead func(Look) error
+	if most, fixed := r.p.warmUp(); most > 0 {
+		lead = func(look Look) error {
+			if err := r.warmCrew(ctx, most, fixed, look); err != nil {
+				return err
+			}
+			close(warm)
+			return nil
+		}
+	} else {
+		r.keepBefore(ctx)
+		close(warm)
+	}
 	type answer struct {
 		results []*Result
 		err     error
 	}
 	done, over := make(chan answer, 1), make(chan struct{})
 	go func() {
-		results, err := r.opt.Crew.Load(ctx, r.sc, r.opt.Seed, func() { close(begun) })
+		results, err := r.opt.Crew.Load(ctx, r.sc, r.opt.Seed, func() { close(begun) }, lead)
 		done <- answer{results, err}
 		close(over)
 	}()
 	r.enterStage("connecting", 0, 0)
-	var a answer
 	select {
 	case <-begun:
-		err := r.measureCrew(ctx, over)
-		if err != nil {
+	case <-over:
+	}
+	var err error
+	if isClosed(begun) {
+		if err = r.measureCrew(ctx, warm, over); err != nil {
 			cancel()
 		}
-		a = <-done
-		a.err = errors.Join(err, a.err)
-	case a = <-done:
-		a.err = cmp.Or(a.err, errors.New("the crew did not begin"))
+	}
+	a := <-done
+	a.err = errors.Join(err, a.err)
+	if a.err == nil && r.d.entered == 0 {
+		a.err = errors.New("the crew has measured nothing")
 	}
 	if a.err == nil {
 		a.err = r.takeOver(a.results)
@@ -138,16 +187,29 @@ func (r *run) loadByCrew(ctx context.Context) error {
 	return cmp.Or(a.err, ctx.Err())
 }
 
-// measureCrew looks at the server while others load it, until over is closed at the
-// latest: counted requests take the time they take.
-func (r *run) measureCrew(ctx context.Context, over <-chan struct{}) error {
+// warmCrew is the warm-up of all parts.
+func (r *run) warmCrew(ctx context.Context, most time.Duration, fixed bool, look Look) (err error) {
+	r.enterStage("warm-up", most, 0)
+	r.d.phases[0].from = r.d.now()
+	r.res.Warmup, err = r.watchWarmUp(ctx, most, fixed, seenBy(look))
+	r.keepBefore(ctx)
+	return err
+}
+
+// measureCrew looks at the server while others load it, from when they are warm until over is
+// closed at the latest: counted requests take the time they take.
+func (r *run) measureCrew(ctx context.Context, warm, over <-chan struct{}) error {
 	d := r.d
 	defer r.watch.stop()
-	r.enterStage("warm-up", time.Duration(r.p.Warmup), 0)
-	if err := sleepUntil(ctx, time.Duration(r.p.Warmup), over); err != nil {
-		return err
+	select {
+	case <-warm:
+	case <-over:
+	case <-ctx.Done():
 	}
-	if err := errors.Join(r.meter.begin(), r.own.begin()); err != nil {
+	if !isClosed(warm) {
+		return ctx.Err()
+	}
+	if err := r.beginMeters(); err != nil {
 		return err
 	}
 	for i, p := range r.parts {
@@ -161,7 +223,7 @@ func (r *run) measureCrew(ctx context.Context, over <-chan struct{}) error {
 			d.measured.Store(at)
 			r.watch.start(r.meter.pid)
 		} else {
-			d.phases[i].cpu = r.meter.read()
+			r.readMeter(i)
 		}
 		r.res.Interrupted = sleepUntil(ctx, lasts, over) != nil
 		d.phases[i+1].to = d.now()
@@ -169,9 +231,18 @@ func (r *run) measureCrew(ctx context.Context, over <-chan struct{}) error {
 			break
 		}
 	}
-	d.phases[d.entered].cpu = r.meter.read()
+	r.readMeter(d.entered)
 	r.res.Server, r.res.Generator = r.meter.read(), r.own.read()
 	return nil
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // sleepUntil is sleep that ends early when over is closed.

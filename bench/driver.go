@@ -23,16 +23,13 @@ type driver struct {
 	lenient bool        // take every reply
 	start   func(*worker) (loop, error)
 
-	fence     *template
-	fenceWant want
-
 	workers  []*worker
 	measured atomic.Int64 // when the warm-up ended; 0 before
 	series   series
-	left     atomic.Int64 // requests still to be sent, where streams have an end
-	stop     chan struct{}
+	left     atomic.Int64  // requests still to be sent, where streams have an end
 	lost     chan lostConn // connections to make anew
 	redials  sync.WaitGroup
+	end      func() // of making them anew
 
 	mu       sync.Mutex // guards the following fields
 	samples  []Sample
@@ -45,8 +42,10 @@ type driver struct {
 // A phase is a part of the run.
 type phase struct {
 	name     string
-	from, to int64 // in the run's nanoseconds
-	cpu      Process
+	from, to int64   // in the run's nanoseconds
+	cpu      Process // that was spent by its end
+	kept     uint64  // requests of keepers by its end
+	fences   uint64  // asked when it had ended
 }
 
 type lostConn struct {
@@ -55,7 +54,7 @@ type lostConn struct {
 }
 
 func newDriver(address string, seed uint64) *driver {
-	return &driver{dialer: dialer{address: address}, seed: seed, base: time.Now(), start: startLoop, stop: make(chan struct{}), failures: map[string]int{}}
+	return &driver{dialer: dialer{address: address, places: make(chan struct{}, dialAtOnce)}, seed: seed, base: time.Now(), start: startLoop, end: func() {}, failures: map[string]int{}}
 }
 
 // now is the run's time in nanoseconds.
@@ -82,17 +81,21 @@ func (d *driver) open(ctx context.Context, workers int) error {
 			d.workers = append(d.workers, w)
 		}
 	}
+	conns := make([]lostConn, 0, total)
 	for _, w := range d.workers {
 		for _, l := range w.lanes {
 			for _, c := range l.conns {
-				if err := d.connect(ctx, w, c); err != nil {
-					d.close()
-					return err
-				}
+				conns = append(conns, lostConn{w, c})
 			}
 		}
 	}
-	d.redials.Go(d.redial)
+	if err := dialEach(ctx, len(conns), func(ctx context.Context, i int) error { return d.connect(ctx, conns[i]) }); err != nil {
+		d.close()
+		return err
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	d.end = end
+	d.redials.Go(func() { d.redial(life) })
 	return nil
 }
 
@@ -105,15 +108,12 @@ func (w *worker) needsPacer() bool {
 	return false
 }
 
-// connectTimeout bounds one attempt to connect.
-const connectTimeout = 10 * time.Second
-
-func (d *driver) connect(ctx context.Context, w *worker, c *conn) error {
+func (d *driver) connect(ctx context.Context, l lostConn) error {
 	nc, err := d.dialLoad(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	if err := w.loop.enroll(nc, c); err != nil {
+	if err := l.w.loop.enroll(nc, l.c); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	return nil
@@ -138,28 +138,43 @@ func (d *driver) closed(w *worker, c *conn, err error) {
 // redialEvery is the pause after a refused connection.
 const redialEvery = 10 * time.Millisecond
 
-// redial makes lost connections anew until the run is stopped.
-func (d *driver) redial() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		<-d.stop
-		cancel()
-	}()
+// redial makes lost connections anew until ctx ends, many at a time. As long as the last
+// attempt has failed, one at a time finds out whether the server is back: more would take
+// the processors that it starts on.
+func (d *driver) redial(ctx context.Context) {
+	var dials sync.WaitGroup
+	defer dials.Wait()
+	var away atomic.Bool
+	places := make(chan struct{}, dialAtOnce)
 	for {
+		select {
+		case <-ctx.Done():
+			return
+		case places <- struct{}{}:
+		}
 		var l lostConn
 		select {
-		case <-d.stop:
+		case <-ctx.Done():
 			return
 		case l = <-d.lost:
 		}
-		for d.connect(ctx, l.w, l.c) != nil {
-			select {
-			case <-d.stop:
-				return
-			case <-time.After(redialEvery):
+		if away.Load() {
+			<-places
+			for d.connect(ctx, l) != nil {
+				if sleep(ctx, redialEvery) != nil {
+					return
+				}
 			}
+			away.Store(false)
+			continue
 		}
+		dials.Go(func() {
+			defer func() { <-places }()
+			if d.connect(ctx, l) != nil {
+				away.Store(true)
+				d.lost <- l // there is room for each connection once
+			}
+		})
 	}
 }
 
@@ -267,7 +282,7 @@ func (d *driver) fences(ctx context.Context, timeout time.Duration) bool {
 	d.each(func(w *worker) {
 		for _, l := range w.lanes {
 			if l.stream.fence {
-				w.fence(l)
+				d.phases[d.entered].fences += w.fence(l)
 			}
 		}
 	})
@@ -280,7 +295,7 @@ func (d *driver) close() {
 	d.mu.Lock()
 	d.quitting = true
 	d.mu.Unlock()
-	close(d.stop)
+	d.end()
 	d.redials.Wait()
 	for _, w := range d.workers {
 		w.do(w.giveUp)
@@ -457,13 +472,3 @@ func (o operation) result(s *opStats, secs float64) Operation {
 }
 
 func seconds(ns int64) float64 { return float64(ns) / 1e9 }
-
-// sentTotal is how many requests the measured phases sent.
-func (d *driver) sentTotal() (n uint64) {
-	for i := 1; i < len(d.phases); i++ {
-		for op := range d.ops {
-			n += d.tally(i, op).sent
-		}
-	}
-	return n
-}

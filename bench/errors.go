@@ -34,6 +34,9 @@ func (c *ErrorCounts) Add(o ErrorCounts) {
 	c.Differs += o.Differs
 }
 
+// Offered counts all requests that were to be sent.
+func (o Operation) Offered() uint64 { return o.Sent + o.Errors[ErrorConnect] + o.Errors[ErrorOverrun] }
+
 // ErrorCounts counts the errors of one operation.
 func (o *Operation) ErrorCounts() ErrorCounts {
 	e := o.Errors

@@ -24,7 +24,9 @@ type fakeServer struct {
 	before func(req *codec.Command) // told of each request, nil tells nobody
 	closed func()                   // told of each connection that ends, nil tells nobody
 	hangUp func(frame []byte) bool  // whether to close the connection instead of an answer; nil never does
-	stall  sync.RWMutex             // locked: nobody is served
+	// whether a request gets no answer, by the first one of its connection; nil is never
+	mute  func(first, req *codec.Command) bool
+	stall sync.RWMutex // locked: nobody is served
 
 	mu      sync.Mutex // guards the following fields
 	routes  map[string][]codec.BrokerData
@@ -107,10 +109,20 @@ func (f *fakeServer) serve(c net.Conn) {
 		f.stall.RLock()
 		out := f.answer(frame)
 		f.stall.RUnlock()
+		if f.mute != nil && f.isMute(sent.Bytes(), frame) {
+			continue
+		}
 		if _, err := c.Write(out); err != nil {
 			return
 		}
 	}
+}
+
+// isMute asks mute of a request over a connection that has sent this before.
+func (f *fakeServer) isMute(sent, frame []byte) bool {
+	var first, req codec.Command
+	n, err := codec.SplitFrame(sent)
+	return err == nil && n > 0 && n <= len(sent) && first.Decode(sent[:n]) == nil && req.Decode(frame) == nil && f.mute(&first, &req)
 }
 
 // keepsAlive reports whether a connection that registered brokers speaks for

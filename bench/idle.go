@@ -27,24 +27,30 @@ func (r *run) idle(ctx context.Context, op int) error {
 		return err
 	}
 	defer probe.close()
-	conns := make([]*caller, 0, r.p.Connections)
+	conns, open := make([]*caller, r.p.Connections), 0
 	defer func() {
 		for _, c := range conns {
-			c.close()
+			if c != nil {
+				c.close()
+			}
 		}
 	}()
 	rng := r.random(0, 0)
 	before := r.meter.read()
 	for step := range r.p.Steps {
 		from := r.d.now()
-		for range share(r.p.Connections, step, r.p.Steps) {
-			c, err := r.dialIdle(ctx, len(conns))
-			if err != nil {
-				return fmt.Errorf("connection %d: %w", len(conns)+1, err)
+		more := share(r.p.Connections, step, r.p.Steps)
+		err := dialEach(ctx, more, func(ctx context.Context, i int) (err error) {
+			if conns[open+i], err = r.dialIdle(ctx, open+i); err != nil {
+				err = fmt.Errorf("connection %d: %w", open+i+1, err)
 			}
-			conns = append(conns, c)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		s := Step{Connections: len(conns), Seconds: seconds(r.d.now() - from)}
+		open += more
+		s := Step{Connections: open, Seconds: seconds(r.d.now() - from)}
 		if err := sleep(ctx, time.Duration(r.p.Duration)); err != nil {
 			return err
 		}
@@ -59,8 +65,8 @@ func (r *run) idle(ctx context.Context, op int) error {
 		}
 		now := r.meter.read()
 		s.RSS, s.FDs, s.Latency = now.RSS, now.FDs, latencyOf(latency.latency)
-		if now.RSS > before.RSS && len(conns) > 0 {
-			s.BytesPerConnection = float64(now.RSS-before.RSS) / float64(len(conns))
+		if now.RSS > before.RSS && open > 0 {
+			s.BytesPerConnection = float64(now.RSS-before.RSS) / float64(open)
 		}
 		r.milMu.Lock()
 		r.steps = append(r.steps, s)

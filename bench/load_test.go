@@ -170,19 +170,38 @@ func TestPopularityRun(t *testing.T) {
 type localCrew struct {
 	size  int
 	opt   bench.Options
+	looks int // at the warm-up
 	spoil func(part int, r *bench.Result, err error) (*bench.Result, error)
 }
 
 func (c *localCrew) Size() int { return c.size }
 
-func (c *localCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, begin func()) ([]*bench.Result, error) {
+func (c *localCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, begin func(), lead func(bench.Look) error) ([]*bench.Result, error) {
 	results, errs := make([]*bench.Result, c.size), make([]error, c.size)
 	ready, begun := make(chan struct{}, c.size), make(chan struct{})
+	looks, measure := make([]chan chan bench.Seen, c.size), make(chan struct{})
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	var wg sync.WaitGroup
 	for i := range c.size {
+		looks[i] = make(chan chan bench.Seen)
 		wg.Go(func() {
 			opt := c.opt
 			opt.Seed, opt.Part = seed, bench.Part{Index: i, Of: c.size}
+			if lead != nil {
+				opt.Warm = func(ctx context.Context, seen func() bench.Seen) error {
+					for {
+						select {
+						case <-ctx.Done():
+							return ctx.Err()
+						case answer := <-looks[i]:
+							answer <- seen()
+						case <-measure:
+							return nil
+						}
+					}
+				}
+			}
 			opt.Ready = func(context.Context) error {
 				ready <- struct{}{}
 				<-begun
@@ -199,8 +218,103 @@ func (c *localCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, be
 	}
 	begin()
 	close(begun)
+	if lead != nil {
+		err := lead(func() (seen []bench.Seen, err error) {
+			for i := range looks {
+				answer := make(chan bench.Seen, 1)
+				select {
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				case looks[i] <- answer:
+					seen = append(seen, <-answer)
+				}
+			}
+			c.looks++
+			return seen, nil
+		})
+		if err != nil {
+			end()
+			wg.Wait()
+			return nil, err
+		}
+		close(measure)
+	}
 	wg.Wait()
 	return results, errors.Join(errs...)
+}
+
+// TestCrewWarmsUp: several generators warm up as a single one does, until the figure of all of
+// them together stands still or it was long enough, and the result says which.
+func TestCrewWarmsUp(t *testing.T) {
+	_, opt := startProcess(t)
+	addr, pid := opt.Target.Address, opt.Target.PID
+	opt.Server = nil // it is not started anew
+	for _, tt := range []struct {
+		params []string
+		figure string
+		fixed  bool
+		most   float64
+		pid    bool
+	}{
+		{[]string{"rate", "0", "warmup", "still", "warmup-most", "40s"}, "server CPU per million requests", false, 40, true},
+		{[]string{"rate", "0", "warmup", "still", "warmup-most", "1100ms"}, "replies per second", false, 1.1, false},
+		{[]string{"rate", "800", "warmup", "1200ms"}, "median latency", true, 1.2, false},
+	} {
+		var mu sync.Mutex
+		var parts []*bench.Result
+		crew := &localCrew{size: 2, opt: at(addr), spoil: func(_ int, r *bench.Result, err error) (*bench.Result, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			parts = append(parts, r)
+			return r, err
+		}}
+		opt.Crew = crew
+		if opt.Target.PID = 0; tt.pid {
+			opt.Target.PID = pid
+		}
+		sc := scenario(t, "route", tt.params...)
+		res := run(t, sc, opt)
+		w := res.Warmup
+		if w == nil || w.Figure != tt.figure || w.Fixed != tt.fixed || w.MostSeconds != tt.most || len(w.Windows) == 0 {
+			t.Fatalf("%q: the warm-up is %+v", tt.params, w)
+		}
+		last := w.Windows[len(w.Windows)-1]
+		if crew.looks != len(w.Windows)+1 && crew.looks != len(w.Windows)+2 { // one begins, and one may be too short
+			t.Errorf("%q: %d looks at all, and %d windows", tt.params, crew.looks, len(w.Windows))
+		}
+		for _, one := range w.Windows {
+			if one.Value <= 0 {
+				t.Errorf("%q: windows %+v", tt.params, w.Windows)
+			}
+		}
+		if !tt.fixed && !w.Still && last.Seconds < tt.most*4/5 {
+			t.Errorf("%q: it did not stand still, and gave up after %g s", tt.params, last.Seconds)
+		}
+		if res.WarmupSeconds < last.Seconds || res.Scenario.Params.Warmup != sc.Params.Warmup {
+			t.Errorf("%q: it took %g s, less than %g, or was to take %s", tt.params, res.WarmupSeconds, last.Seconds, res.Scenario.Params.Get("warmup"))
+		}
+		for _, p := range parts {
+			if p.WarmupSeconds < last.Seconds*9/10 {
+				t.Errorf("%q: a part has warmed up for %g s, all together for %g", tt.params, p.WarmupSeconds, res.WarmupSeconds)
+			}
+		}
+	}
+
+	// What goes wrong meanwhile ends the run.
+	opt.Crew = failingCrew{}
+	if res, err := bench.Run(t.Context(), scenario(t, "route", "warmup", "still"), opt, nil); err == nil || res != nil || !strings.Contains(err.Error(), "nobody looks") {
+		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
+// A failingCrew cannot be looked at.
+type failingCrew struct{}
+
+func (failingCrew) Size() int { return 2 }
+
+func (failingCrew) Load(_ context.Context, _ bench.Scenario, _ uint64, begin func(), lead func(bench.Look) error) ([]*bench.Result, error) {
+	begin()
+	return nil, lead(func() ([]bench.Seen, error) { return nil, errors.New("nobody looks") })
 }
 
 // TestCrew: a run whose load others make is what they have seen together: counts and
@@ -507,7 +621,7 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	})
-	sc := scenario(t, "route", "timeout", "1s")
+	sc := scenario(t, "route", "timeout", "1m")
 	for name, tt := range map[string]struct {
 		cfg  *tls.Config
 		want string

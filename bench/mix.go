@@ -7,6 +7,8 @@ import "strings"
 // kinds, or in which the server had something else to do. A registration of
 // 10,000 topics and a read are not two of a kind, and probes did not cost what
 // the connections cost that they probe. It is for results of older versions, too.
+// Requests that keep brokers registered count as the others do, where they are few: no
+// more than mostKept percent of all.
 func (r *Result) DropMixedCPU() {
 	whole := ""
 	for i := range r.Phases {
@@ -27,6 +29,18 @@ func (r *Result) DropMixedCPU() {
 	}
 }
 
+// mostKept is in percent.
+const mostKept = 2
+
+// requests are all that were sent, measured or not.
+func (p *Phase) requests() uint64 {
+	n := p.KeepAlives + p.Fences
+	for _, op := range p.Ops {
+		n += op.Sent
+	}
+	return n
+}
+
 // kindOf returns the one kind of request that the server was busy with in p, ""
 // when there was more.
 func (r *Result) kindOf(p *Phase) (kind string) {
@@ -43,6 +57,9 @@ func (r *Result) kindOf(p *Phase) (kind string) {
 			return ""
 		}
 		kind = name
+	}
+	if kind != opQuery && over(p.KeepAlives, p.requests(), mostKept) {
+		return ""
 	}
 	return kind
 }

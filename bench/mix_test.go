@@ -1,9 +1,13 @@
 package bench_test
 
 import (
+	"math"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"gonamesrv/bench"
+	"gonamesrv/codec"
 )
 
 // TestMixedCPU: CPU per request is that of one kind, or there is none.
@@ -37,6 +41,63 @@ func TestMixedCPU(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestUnmeasuredCPU: the server's CPU time is also that of requests which keep brokers
+// registered, and of those which make sure that oneway ones were read. They are counted as
+// well; and where keepers ask more than a few, there is no figure.
+func TestUnmeasuredCPU(t *testing.T) {
+	const often = 20 * time.Millisecond
+	_, opt := startProcess(t)
+	res, err := bench.RunKeeping(t.Context(), scenario(t, "heartbeat", "brokers", "1", "brokers-per-topic", "1", "hz", "5000", "duration", "1s"), opt, often, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := res.Phases[0]
+	all := p.KeepAlives + p.Fences
+	for _, o := range p.Ops {
+		all += o.Sent
+	}
+	if p.KeepAlives == 0 || p.Fences != 1 {
+		t.Errorf("%d requests kept brokers registered, %d made sure that others were read", p.KeepAlives, p.Fences)
+	}
+	for what, s := range map[string]bench.Process{"phase": *p.Server, "whole run": res.Server} {
+		if want := s.CPUSeconds / float64(all) * 1e6; s.CPUSeconds == 0 || math.Abs(s.CPUSecondsPerMillion-want) > 1e-9*want {
+			t.Errorf("%s: %g s are %g s per million of %d requests, want %g", what, s.CPUSeconds, s.CPUSecondsPerMillion, all, want)
+		}
+	}
+
+	_, opt = startProcess(t)
+	res, err = bench.RunKeeping(t.Context(), scenario(t, "register", "rate", "20", "duration", "1s"), opt, often, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = res.Phases[0]
+	if p.KeepAlives < 6 || p.Server.CPUSecondsPerMillion != 0 || res.Server.CPUSecondsPerMillion != 0 {
+		t.Errorf("beside %d registrations %d requests kept brokers registered, and there is a figure: %+v", p.Ops[0].Sent, p.KeepAlives, res.Server)
+	}
+}
+
+// TestKeepersSpeakBefore: who would have to speak for brokers while the run measures speaks
+// before, so that a run of a usual length measures nothing of that.
+func TestKeepersSpeakBefore(t *testing.T) {
+	for silent, want := range map[time.Duration]int64{time.Hour - time.Second: 2 * 6, time.Minute: 6} { // in the end each broker is asked for
+		var asked atomic.Int64
+		f := startFakeWith(t, func(f *fakeServer) {
+			f.before = func(req *codec.Command) {
+				if req.Code == codec.ReqQueryDataVersion {
+					asked.Add(1)
+				}
+			}
+		})
+		res, err := bench.RunKeeping(t.Context(), scenario(t, "route", "duration", "2s"), at(f.addr), time.Hour, silent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := res.Phases[0].KeepAlives; n != 0 || asked.Load() != want {
+			t.Errorf("silent for %v: %d data versions are asked for while it measures, and %d in all, want %d", silent, n, asked.Load(), want)
+		}
 	}
 }
 

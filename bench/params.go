@@ -26,7 +26,7 @@ type Params struct {
 	Rate            float64  `json:"rate,omitempty" about:"requests per second of all connections, whatever the server does; 0 is a closed loop"`
 	Arrivals        string   `json:"arrivals,omitempty" about:"of requests that have a rate: regular, or poisson: at random moments"`
 	Popularity      string   `json:"popularity,omitempty" about:"of topics: uniform, zipf or zipf:EXPONENT (1 when not given): the i-th is asked for 1/i^EXPONENT as often as the first"`
-	Requests        int      `json:"requests,omitempty" about:"end after so many requests, without warm-up; 0 goes by time"`
+	Requests        int      `json:"requests,omitempty" about:"end after so many requests, or when the duration is over, without warm-up; 0 goes by time"`
 	Warmup          Warmup   `json:"warmup,omitempty" about:"load before anything is measured: a time, or 'still': until three windows in a row are within 5 % and do not all go one way"`
 	WarmupMost      Duration `json:"warmup-most,omitempty" about:"the longest warm-up until the figure stands still"`
 	Duration        Duration `json:"duration,omitempty" about:"length of each phase"`
@@ -47,7 +47,7 @@ type Params struct {
 	Death           string   `json:"death,omitempty" about:"how brokers die: close, kill, silence or all"`
 	Steps           int      `json:"steps,omitempty" about:"steps in which the connections are opened"`
 	Speed           float64  `json:"speed,omitempty" about:"how many times as fast as it was recorded"`
-	Timeout         Duration `json:"timeout,omitempty" about:"how long to wait for a connection, for each answer of the preload, for last answers and for milestones"`
+	Timeout         Duration `json:"timeout,omitempty" about:"how long to wait for each connection, for each answer of the preload, for last answers and for milestones"`
 }
 
 // A Duration is written as Go writes it: 1m30s.

@@ -105,17 +105,18 @@ func beatName(plain, asked string, oneway, load bool) string {
 // beatsOf are a broker's heartbeats, one of each code.
 func (r *run) beatsOf(b *broker, ops map[string]int, oneway bool) (out []beat) {
 	if op, ok := ops["904"]; ok {
-		out = append(out, beat{request: b.heartbeatRequest(r.fleet.header, oneway), op: op, want: &wantSuccess{"heartbeat " + b.name}})
+		out = append(out, beat{
+			request: b.heartbeatRequest(r.fleet.header, oneway), op: op, oneway: oneway,
+			asked: b.heartbeatRequest(r.fleet.header, false), want: &wantSuccess{"heartbeat " + b.name},
+		})
 	}
 	if op, ok := ops["322"]; ok {
-		out = append(out, beat{request: b.queryRequest(r.fleet.header, oneway), op: op, want: &wantUnchanged{b}, arg: b.counter.Load()})
+		out = append(out, beat{
+			request: b.queryRequest(r.fleet.header, oneway), op: op, oneway: oneway,
+			asked: b.queryRequest(r.fleet.header, false), want: &wantUnchanged{b}, arg: b.counter.Load(),
+		})
 		if r.p.Registrars > 0 { // they change what it must answer
 			out[len(out)-1].want = &wantSuccess{"data version of " + b.name}
-		}
-	}
-	if oneway {
-		for i := range out {
-			out[i].want = nil
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +13,10 @@ import (
 // The brokers of one keeper share its connection and stay registered over it.
 const maxKeepers = 64
 
-// keepEvery is how often keepers speak for their brokers: servers close a
-// connection that is silent for two minutes.
-const keepEvery = 20 * time.Second
+// keepEvery is how often keepers speak for their brokers. Servers forget brokers, and
+// close connections, that are silent for two minutes; and what keepers ask takes time of
+// the server that is not the load's.
+const keepEvery = time.Minute
 
 // A keeper is a connection that keeps brokers registered beside the load.
 type keeper struct {
@@ -43,6 +45,7 @@ func (r *run) preload(ctx context.Context) error {
 // registerAll connects all keepers and registers all brokers.
 func (r *run) registerAll(ctx context.Context) error {
 	r.ready.Store(0)
+	r.spoken.Store(r.d.now())
 	errs := make(chan error, len(r.keepers))
 	var wg sync.WaitGroup
 	for _, k := range r.keepers {
@@ -117,15 +120,8 @@ func (r *run) keepAlive() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		tick := time.NewTicker(keepEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				r.keep(ctx)
-			}
+		for sleep(ctx, r.untilKept()) == nil {
+			r.keep(ctx, 0)
 		}
 	})
 	return func() {
@@ -134,9 +130,19 @@ func (r *run) keepAlive() (stop func()) {
 	}
 }
 
-func (r *run) keep(ctx context.Context) {
+// untilKept is how long keepers may still be silent.
+func (r *run) untilKept() time.Duration {
+	return r.keepEvery - time.Duration(r.d.now()-r.spoken.Load())
+}
+
+// keep lets keepers speak, if they have to within so long.
+func (r *run) keep(ctx context.Context, within time.Duration) {
 	r.keepMu.Lock()
 	defer r.keepMu.Unlock()
+	if r.untilKept() > within {
+		return
+	}
+	r.spoken.Store(r.d.now())
 	for _, k := range r.keepers {
 		for _, reg := range k.regs {
 			if ctx.Err() != nil {
@@ -145,11 +151,22 @@ func (r *run) keep(ctx context.Context) {
 			if reg.mortal {
 				continue
 			}
+			r.kept.Add(1)
 			if _, err := k.ask(reg.b.queryRequest(r.fleet.header, false).appendTo, &wantSuccess{"data version"}, 0, 0); err != nil {
 				break // a keeper that is gone is found out by verify
 			}
 		}
 	}
+}
+
+// keepBefore lets keepers speak who else had to while the run measures, which is about
+// to begin. What they ask in a long one is counted: see Phase.KeepAlives.
+func (r *run) keepBefore(ctx context.Context) {
+	planned := time.Duration(0)
+	for _, p := range r.parts {
+		planned += cmp.Or(p.lasts, time.Duration(r.p.Duration))
+	}
+	r.keep(ctx, planned)
 }
 
 // maxVerified is how many topics verify checks in the end.

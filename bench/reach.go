@@ -3,17 +3,19 @@ package bench
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 )
 
-// Reach finds out within so long, and at most 10 s, whether somebody listens on
-// an address.
+// Reach finds out within so long whether somebody listens on an address.
 func Reach(ctx context.Context, address string, within time.Duration) error {
-	dialer := net.Dialer{Timeout: min(within, connectTimeout)}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
+	return (&dialer{address: address, within: within}).reach(ctx)
+}
+
+// reach connects once, and with TLS shakes hands.
+func (d *dialer) reach(ctx context.Context) error {
+	conn, err := d.dial(ctx)
 	if err != nil {
-		return fmt.Errorf("target %s cannot be reached: connect: %w", address, err)
+		return fmt.Errorf("target %s cannot be reached: connect: %w", d.address, err)
 	}
 	conn.Close()
 	return nil

@@ -24,7 +24,7 @@ func NewRegistrar(sc Scenario, address string, seed uint64) (*Registrar, error) 
 		return nil, err
 	}
 	r := &Registrar{fleet: newFleet(sc.Params, seed)}
-	r.dialer.address = address
+	r.dialer.address, r.dialer.within = address, time.Duration(sc.Params.Timeout)
 	begun := time.Now()
 	r.fleet.now = func() int64 { return int64(time.Since(begun)) }
 	for _, b := range r.fleet.brokers {

@@ -85,6 +85,7 @@ type Scenario struct {
 
 	written uint64        // a bit for each parameter that Set was told: its place in Params
 	capture *capture.File // of a replay
+	calm    bool          // nothing happens to the server or its brokers: see WarmUp
 }
 
 // A Target is the server under load.
@@ -128,7 +129,12 @@ type Phase struct {
 	Seconds float64     `json:"seconds"`
 	Ops     []Operation `json:"ops"`              // in the scenario's order
 	Beside  bool        `json:"beside,omitempty"` // the server had to do more than these requests
-	Server  *Process    `json:"server,omitempty"` // CPU of this phase alone; nil without process id
+	// KeepAlives are the requests by which brokers stayed registered meanwhile, and Fences
+	// those that made sure, at the end, that oneway requests were read. They are not measured;
+	// the server's CPU time is theirs as well. Results of older versions do not have them.
+	KeepAlives uint64   `json:"keepAlives,omitempty"`
+	Fences     uint64   `json:"fences,omitempty"`
+	Server     *Process `json:"server,omitempty"` // CPU of this phase alone; nil without process id
 }
 
 // An Operation is one kind of request within one phase. A request belongs to
@@ -258,8 +264,8 @@ type Process struct {
 	CPUSeconds       float64 `json:"cpuSeconds"` // user and system
 	CPUUserSeconds   float64 `json:"cpuUserSeconds"`
 	CPUSystemSeconds float64 `json:"cpuSystemSeconds"`
-	// Per million requests sent, where all were of one kind and the server had
-	// nothing else to do; else 0: see DropMixedCPU.
+	// Per million requests sent, those that are not measured too, where all were of one kind and
+	// the server had nothing else to do; else 0: see DropMixedCPU.
 	CPUSecondsPerMillion float64 `json:"cpuSecondsPerMillion"`
 	PeakRSS              uint64  `json:"peakRss"` // since the process started
 	RSS                  uint64  `json:"rss"`     // at the end
@@ -320,6 +326,10 @@ type Options struct {
 	Part  Part                            // of the load; the zero value makes all of it
 	Ready func(ctx context.Context) error // called when all connections are there, before any load; nil goes on
 	Crew  Crew                            // makes the load; nil lets this process make it
+	// Warm lasts as long as the warm-up of a part does: whoever puts the parts together says
+	// when all are warm. seen returns what was seen since it was called last; it may be called
+	// until Warm returns. nil: the part warms up as the scenario says.
+	Warm func(ctx context.Context, seen func() Seen) error
 
 	// Floor says that the target answers everything with the same bytes: nothing
 	// is registered, no reply is checked, and milestones are not waited for.

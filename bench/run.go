@@ -40,7 +40,10 @@ type run struct {
 	watch       watch
 	res         *Result
 	ready       atomic.Int64             // brokers that keepers have registered
+	keepEvery   time.Duration            // keepEvery, but in tests
 	keepMu      sync.Mutex               // held while keepers are used
+	spoken      atomic.Int64             // when keepers began to speak for all brokers last
+	kept        atomic.Uint64            // what they have asked since the meter began
 	stage       atomic.Pointer[Progress] // its Elapsed is unset
 	staged      atomic.Int64             // when the stage began
 	eventful    bool                     // something is going to happen: see survive
@@ -74,6 +77,16 @@ type part struct {
 // ErrInterrupted together with a Result of what was measured until then. With any
 // other error the Result is nil.
 func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress)) (*Result, error) {
+	r, err := newRun(ctx, sc, opt, progress)
+	if err != nil {
+		return nil, err
+	}
+	return r.result(ctx)
+}
+
+// newRun makes sure that the scenario has a meaning, and that somebody listens on the
+// target.
+func newRun(ctx context.Context, sc Scenario, opt Options, progress func(Progress)) (*run, error) {
 	if err := sc.Validate(); err != nil {
 		return nil, err
 	}
@@ -87,20 +100,25 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 	if opt.Floor && !kind.onFloor() {
 		return nil, fmt.Errorf("%s: means nothing to a server that only echoes", kind.Name)
 	}
-	if err := checkTarget(ctx, opt.Target.Address, opt.AllowRemote); err != nil {
+	within := time.Duration(sc.Params.Timeout)
+	if err := checkTarget(ctx, opt.Target.Address, opt.AllowRemote, within); err != nil {
 		return nil, err
 	}
-	if err := Reach(ctx, opt.Target.Address, time.Duration(sc.Params.Timeout)); err != nil {
+	d := newDriver(opt.Target.Address, opt.Seed)
+	d.part, d.tls, d.within = opt.Part, opt.TLS, within
+	if err := d.reach(ctx); err != nil {
 		return nil, err
 	}
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	r := &run{sc: sc, p: sc.Params, kind: kind, opt: opt, progress: progress, res: new(Result)}
+	r := &run{sc: sc, p: sc.Params, kind: kind, opt: opt, progress: progress, d: d, keepEvery: keepEvery, res: new(Result)}
 	r.meter.pid, r.own.pid, r.own.alone = opt.Target.PID, os.Getpid(), true
-	if err := r.meter.begin(); err != nil {
-		return nil, err
-	}
+	return r, r.meter.begin()
+}
+
+// result is Run of a run that is ready.
+func (r *run) result(ctx context.Context) (*Result, error) {
 	stop := r.reportProgress()
 	defer stop()
 	if err := r.all(ctx); err != nil {
@@ -119,8 +137,9 @@ func Run(ctx context.Context, sc Scenario, opt Options, progress func(Progress))
 	return r.res, r.decide()
 }
 
-// checkTarget refuses to put load on anybody else's machine by mistake.
-func checkTarget(ctx context.Context, address string, remote bool) error {
+// checkTarget refuses to put load on anybody else's machine by mistake. Its name must be
+// known within so long.
+func checkTarget(ctx context.Context, address string, remote bool, within time.Duration) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
@@ -128,6 +147,8 @@ func checkTarget(ctx context.Context, address string, remote bool) error {
 	if remote {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
@@ -143,10 +164,7 @@ func checkTarget(ctx context.Context, address string, remote bool) error {
 // all is the run from preload to result.
 func (r *run) all(ctx context.Context) error {
 	r.res.Started = time.Now()
-	r.d = newDriver(r.opt.Target.Address, r.opt.Seed)
-	r.d.part = r.opt.Part
 	r.d.cut = func() bool { return ctx.Err() != nil }
-	r.d.tls = r.opt.TLS
 	r.fleet = newFleet(r.p, r.opt.Seed)
 	r.fleet.now = r.d.now
 	r.enterStage("preload", 0, len(r.fleet.brokers))
@@ -214,8 +232,6 @@ func (r *run) prepareDriver() {
 	for _, p := range r.parts {
 		d.phases = append(d.phases, &phase{name: p.name})
 	}
-	const unknown = "nsbench-fence"
-	d.fence, d.fenceWant = routeRequest(r.fleet.header, unknown), &wantMiss{unknown}
 }
 
 // addOp makes an operation and returns its index.
@@ -284,11 +300,12 @@ func (r *run) measure(ctx context.Context) error {
 	for i, p := range r.parts {
 		r.enterStage(p.name, cmp.Or(p.lasts, time.Duration(r.p.Duration)), 0)
 		if i == 0 {
-			if err := errors.Join(r.meter.begin(), r.own.begin()); err != nil {
+			r.keepBefore(ctx)
+			if err := r.beginMeters(); err != nil {
 				return err
 			}
 		} else {
-			d.phases[i].cpu = r.meter.read()
+			r.readMeter(i)
 		}
 		d.enter(i + 1)
 		if i == 0 {
@@ -320,9 +337,19 @@ func (r *run) measure(ctx context.Context) error {
 	if !r.res.Interrupted {
 		r.fence(ctx, timeout)
 	}
-	d.phases[d.entered].cpu = r.meter.read()
+	r.readMeter(d.entered)
 	r.res.Server, r.res.Generator = r.meter.read(), r.own.read()
 	return nil
+}
+
+func (r *run) beginMeters() error {
+	r.kept.Store(0)
+	return errors.Join(r.meter.begin(), r.own.begin())
+}
+
+// readMeter notes what was spent and asked by the end of the phase n.
+func (r *run) readMeter(n int) {
+	r.d.phases[n].cpu, r.d.phases[n].kept = r.meter.read(), r.kept.Load()
 }
 
 // waitPhase lasts for the duration, or until all counted requests are answered.
@@ -410,22 +437,22 @@ func (r *run) assemble() {
 // processes works out the CPU of each phase, and per request.
 func (r *run) processes() {
 	res := r.res
-	before := Process{}
+	before := new(phase)
+	total := uint64(0)
 	for i := range res.Phases {
-		res.Phases[i].Beside = r.parts[i].beside
-		sent := uint64(0)
-		for _, op := range res.Phases[i].Ops {
-			sent += op.Sent
-		}
+		p := &res.Phases[i]
+		p.Beside = r.parts[i].beside
+		// What a phase took is known when the next one begins.
+		at := r.d.phases[i+1]
+		p.KeepAlives, p.Fences = at.kept-before.kept, at.fences
+		sent := p.requests()
+		total += sent
 		if r.meter.pid != 0 {
-			// The CPU time of a phase is known when the next phase begins.
-			at := r.d.phases[i+1].cpu
-			cpu := at.since(before, sent)
-			res.Phases[i].Server = &cpu
-			before = at
+			cpu := at.cpu.since(before.cpu, sent)
+			p.Server = &cpu
 		}
+		before = at
 	}
-	total := r.d.sentTotal()
 	res.Server, res.Generator = res.Server.since(Process{}, total), res.Generator.since(Process{}, total)
 	res.DropMixedCPU()
 }
@@ -534,7 +561,7 @@ func (r *run) measureCeiling(ctx context.Context) error {
 	s.depth = cmp.Or(s.depth, 1)
 	r.enterStage("ceiling", r.opt.CeilingFor, 0)
 	d := newDriver(addr, r.opt.Seed)
-	d.ops, d.streams, d.lenient = r.ops, []*stream{&s}, true
+	d.ops, d.streams, d.lenient, d.within = r.ops, []*stream{&s}, true, time.Duration(r.p.Timeout)
 	d.phases = []*phase{{name: "warm-up"}, {name: "ceiling"}}
 	if err := d.open(ctx, r.opt.Workers); err != nil {
 		return fmt.Errorf("ceiling: %w", err)
@@ -556,6 +583,9 @@ func (r *run) measureCeiling(ctx context.Context) error {
 	return nil
 }
 
+// ceilingPatience bounds the wait for the last replies of a server that only echoes.
+const ceilingPatience = 10 * time.Second
+
 // runCeiling drives d; the figures per million are sums still.
 func runCeiling(ctx context.Context, d *driver, pid int, length time.Duration) (*Ceiling, error) {
 	own, server := meter{pid: os.Getpid(), alone: true}, meter{pid: pid}
@@ -570,7 +600,7 @@ func runCeiling(ctx context.Context, d *driver, pid int, length time.Duration) (
 	if err := sleep(ctx, length); err != nil {
 		return nil, err
 	}
-	d.finish(ctx, connectTimeout)
+	d.finish(ctx, ceilingPatience)
 	return &Ceiling{
 		Seconds: seconds(d.phases[1].to - d.phases[1].from), SameProcess: pid == 0,
 		GeneratorPerMillion: own.read().CPUSeconds, ServerPerMillion: server.read().CPUSeconds,

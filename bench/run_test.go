@@ -267,7 +267,7 @@ func TestWrongReplies(t *testing.T) {
 				tt.want = ""
 			}
 			f := startFake(t, every(20, tt.spoil))
-			res := mustFail(t, scenario(t, "route", "topics", "3", "timeout", "200ms"), at(f.addr), tt.want)
+			res := mustFail(t, scenario(t, "route", "topics", "3", "timeout", "5s"), at(f.addr), tt.want)
 			if len(res.Samples) == 0 || len(res.Samples) > 10 {
 				t.Errorf("%d samples", len(res.Samples))
 			}
@@ -490,11 +490,11 @@ func TestFence(t *testing.T) {
 	if m := res.Milestones; len(m) != 1 || m[0].Name != "every oneway request read" || !m[0].Reached {
 		t.Errorf("milestones are %+v", m)
 	}
-	f := startFake(t, func(req *codec.Command, _ *codec.Reply) bool {
-		topic, _ := req.Ext.Get("topic")
-		return string(topic) != "nsbench-fence"
-	})
-	res = mustFail(t, beats("timeout", "500ms"), at(f.addr), "every oneway request read: not within")
+	mute := func(first, req *codec.Command) bool { // where oneway requests came, none is answered
+		return first.Code == codec.ReqBrokerHeartbeat && first.Flag.IsOneway() && !req.Flag.IsOneway()
+	}
+	f := startFakeWith(t, func(f *fakeServer) { f.mute = mute })
+	res = mustFail(t, beats("timeout", "3s"), at(f.addr), "every oneway request read: not within")
 	if m := res.Milestones; len(m) != 1 || m[0].Reached {
 		t.Errorf("milestones are %+v", m)
 	}
@@ -502,7 +502,7 @@ func TestFence(t *testing.T) {
 
 // TestDeadButNamed: a server that goes on naming the dead fails the run.
 func TestDeadButNamed(t *testing.T) {
-	res, err := bench.Run(t.Context(), scenario(t, "churn", "death", "close", "timeout", "2s"), at(startFake(t, nil).addr), nil)
+	res, err := bench.Run(t.Context(), scenario(t, "churn", "death", "close", "timeout", "4s"), at(startFake(t, nil).addr), nil)
 	if res != nil || err == nil || !strings.Contains(err.Error(), "still in routes") {
 		t.Errorf("got %v, %v", res, err)
 	}

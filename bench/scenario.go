@@ -194,6 +194,23 @@ func (sc *Scenario) WarmsUp() bool {
 		slices.Contains([]string{"route", "miss", "heartbeat", "register", "registrations", "mixed"}, sc.Kind)
 }
 
+// WarmUp is the scenario to warm a server up with, apart from the run that is measured and for
+// so long: the same load, and nothing happens to the server or to its brokers.
+func (sc Scenario) WarmUp(lasts time.Duration) Scenario {
+	sc.Params.Duration, sc.Params.Warmup, sc.Params.Requests = Duration(lasts), 0, 0
+	sc.Stages, sc.FailIf, sc.calm = nil, nil, true
+	return sc
+}
+
+// Happens is what happens to the server or to its brokers in the scenario, as its name: restart,
+// pause, massclose, …; "" for nothing.
+func (sc *Scenario) Happens() string {
+	if slices.Contains([]string{"restart", "pause", "massclose", "partition", "returning"}, sc.Kind) {
+		return sc.Kind
+	}
+	return ""
+}
+
 // Keys are the parameters that mean something to k, in alphabetical order.
 func (k *Kind) Keys() []string {
 	if k.only != nil {

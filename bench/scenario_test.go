@@ -41,6 +41,25 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestHappens: every scenario in which something happens to the server or to its brokers says
+// so, and in no other does anything.
+func TestHappens(t *testing.T) {
+	for _, k := range Kinds() {
+		sc := k.Scenario()
+		sc.Params.Topics = 64
+		if err := sc.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		r := &run{sc: sc, p: sc.Params, kind: k, d: newDriver("", 1), fleet: newFleet(sc.Params, 1)}
+		if err := k.plan(r); err != nil {
+			t.Fatal(err)
+		}
+		if happens := sc.Happens() != ""; happens != r.eventful {
+			t.Errorf("%s: something happens: %v, and it says %q", k.Name, r.eventful, sc.Happens())
+		}
+	}
+}
+
 // TestNumbersAreFinite: what parses as a number and is none is refused like any other word.
 func TestNumbersAreFinite(t *testing.T) {
 	for _, key := range []string{"rate", "hz", "changed", "share", "speed"} {

@@ -55,7 +55,9 @@ func unknownTopics(st codec.SerializeType, n int) (requests []*template, wants [
 type beat struct {
 	request *template
 	op      int
-	want    want // nil when oneway
+	oneway  bool
+	asked   *template // the same that wants an answer
+	want    want      // of that answer
 	arg     int64
 }
 
@@ -68,7 +70,15 @@ type beats struct {
 func (s *beats) next(dst []byte, opaque int32) ([]byte, ask) {
 	b := &s.beats[s.i]
 	s.i = (s.i + 1) % len(s.beats)
+	if b.oneway {
+		return b.request.appendTo(dst, opaque), ask{op: b.op}
+	}
 	return b.request.appendTo(dst, opaque), ask{op: b.op, want: b.want, arg: b.arg}
+}
+
+func (s *beats) fence(dst []byte, opaque int32) ([]byte, ask) {
+	b := &s.beats[s.i]
+	return b.asked.appendTo(dst, opaque), ask{op: fenceOp, want: b.want, arg: b.arg}
 }
 
 func (s *beats) reset() {}

@@ -12,6 +12,13 @@ type source interface {
 	reset()
 }
 
+// A fencer is the source of a stream whose requests are oneway.
+type fencer interface {
+	// fence appends a request like the others, which wants an answer: the server's CPU time
+	// is that of one kind of request.
+	fence(dst []byte, opaque int32) ([]byte, ask)
+}
+
 // An ask is what the generator remembers of a request until its reply comes.
 type ask struct {
 	op   int   // index into the driver's operations
@@ -39,7 +46,7 @@ type stream struct {
 	pause       time.Duration // a closed loop rests up to so long between two requests
 	requests    int           // in all; 0 knows no end
 	from        int           // the phase that starts it
-	fence       bool          // its requests are oneway: ask at the end whether they were read
+	fence       bool          // its requests are oneway: ask at the end whether they were read; its source is a fencer
 	tolerant    bool          // connections may break, and are made anew
 	heavy       bool          // a request takes long to send: not beside requests that have their time
 	source      func(i int) source

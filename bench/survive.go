@@ -23,9 +23,9 @@ type event struct {
 }
 
 // survive plans three phases: before, the event until every route is whole
-// again, and after. Brokers register on their period, if there is one.
+// again, and after. Brokers register on their period, if there is one. In a calm run there is
+// only the time before.
 func (r *run) survive(e event) {
-	r.eventful = true
 	s := r.addReaders()
 	s.tolerant = true
 	if s.rate > 0 { // a client asks no more until it gave up what it asked
@@ -34,7 +34,12 @@ func (r *run) survive(e event) {
 	if r.p.Period > 0 {
 		r.addRegulars()
 	}
-	r.parts = []part{{name: "before"}, {name: e.name, do: func(ctx context.Context) error { return r.through(ctx, e) }}, {name: "after"}}
+	r.parts = []part{{name: "before"}}
+	if r.sc.calm {
+		return
+	}
+	r.eventful = true
+	r.parts = append(r.parts, part{name: e.name, do: func(ctx context.Context) error { return r.through(ctx, e) }}, part{name: "after"})
 }
 
 // through goes through an event.
@@ -166,6 +171,9 @@ func planReturning(r *run) error {
 		}
 		return r.backToKeepers()
 	}})
+	if r.sc.calm {
+		return nil
+	}
 	op = r.addOp("register (returned)", false)
 	for i := 0; i < len(r.regs); i += 2 {
 		r.regs[i].mortal = true

@@ -28,6 +28,35 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// TestWarmUpIsCalm: a server is warmed up with the load of a scenario, and without what happens
+// in it: a server that was killed would be cold again, one that was stopped would lose its
+// brokers, and thresholds would be of phases that there are not.
+func TestWarmUpIsCalm(t *testing.T) {
+	for _, kind := range []string{"restart", "pause", "massclose", "partition", "returning"} {
+		t.Run(kind, func(t *testing.T) {
+			server, opt := startProcess(t)
+			first := server.Target().PID
+			sc := scenario(t, kind)
+			sc.FailIf = []string{"after: route p99 > 9m"}
+			res := run(t, sc.WarmUp(300*time.Millisecond), opt)
+			if now := server.Target().PID; now != first {
+				t.Errorf("the server is process %d, it was %d", now, first)
+			}
+			if len(res.Phases) != 1 || res.Phases[0].Seconds < 0.3 || res.WarmupSeconds > 0 || len(res.Milestones) > 0 || res.Survival != nil || len(res.Thresholds) > 0 {
+				t.Errorf("%d phases, %g s of warm-up, milestones %+v, survival %+v", len(res.Phases), res.WarmupSeconds, res.Milestones, res.Survival)
+			}
+			if o := op(t, res, "before", "route"); o.Answered == 0 || len(o.Errors) > 0 {
+				t.Errorf("%+v", o)
+			}
+			// The scenario itself is as it was.
+			sc.FailIf = nil
+			if res := run(t, sc, opt); len(res.Phases) != 3 || res.Survival == nil {
+				t.Errorf("%d phases, survival %+v", len(res.Phases), res.Survival)
+			}
+		})
+	}
+}
+
 // A loser is a fake server that loses brokers or whole routes from the moment a
 // broker's connection ends until it has told readers so often enough.
 type loser struct {

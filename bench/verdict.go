@@ -1,9 +1,16 @@
 package bench
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
+
+// Run fails with an error that wraps ErrThreshold when replies were right, and a
+// threshold of the scenario does not hold or could not be decided.
+var ErrThreshold = errors.New("bench: a threshold does not hold")
 
 // The verdicts on a threshold.
 const (
@@ -71,4 +78,33 @@ func (t Threshold) Decide(r *Result) Verdict {
 		return t.Undecided(why)
 	}
 	return t.Decided(v)
+}
+
+// decide gives the verdicts of a run, but of one in a comparison, which has its own.
+func (r *run) decide() error {
+	if r.opt.Versus != nil {
+		return nil
+	}
+	thresholds, err := r.sc.Thresholds()
+	if err != nil {
+		return err
+	}
+	for _, t := range thresholds {
+		r.res.Thresholds = append(r.res.Thresholds, t.Decide(r.res))
+	}
+	return ThresholdError(r.res.Thresholds)
+}
+
+// ThresholdError is nil if all have passed, else it wraps ErrThreshold.
+func ThresholdError(verdicts []Verdict) error {
+	var bad []string
+	for _, v := range verdicts {
+		if v.Verdict != Passed {
+			bad = append(bad, fmt.Sprintf("%q %s", v.Threshold, v.Verdict))
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d: %s", ErrThreshold, len(bad), len(verdicts), strings.Join(bad, ", "))
 }

@@ -92,24 +92,31 @@ func goesOneWay(windows []Window) bool {
 	return rise || fall
 }
 
+// warmUp is how long the warm-up may take, and whether it lasts for all of that.
+func (p *Params) warmUp() (most time.Duration, fixed bool) {
+	if p.Warmup == UntilStill {
+		return time.Duration(p.WarmupMost), false
+	}
+	return time.Duration(p.Warmup), true
+}
+
 // warmUp is the load before anything is measured.
 func (r *run) warmUp(ctx context.Context) error {
-	most := time.Duration(r.p.Warmup)
-	fixed := r.p.Warmup != UntilStill
-	if !fixed {
-		most = time.Duration(r.p.WarmupMost)
-	}
+	most, fixed := r.p.warmUp()
 	loaded := len(r.streams) > 0 || r.warm != nil
 	if most == 0 || (!fixed && !loaded) {
 		return nil
 	}
 	r.enterStage("warm-up", most, 0)
 	r.d.enter(0)
-	if !loaded {
+	switch {
+	case !loaded:
 		return sleep(ctx, most)
+	case r.opt.Warm != nil:
+		return r.opt.Warm(ctx, r.seen)
 	}
 	watched, stop := r.warmBeside(ctx)
-	curve, err := r.watchWarmUp(watched, most, fixed)
+	curve, err := r.watchWarmUp(watched, most, fixed, func() (*opStats, error) { return r.d.takeWarmUp(), nil })
 	if err := stop(); err != nil {
 		return fmt.Errorf("warm-up: %w", err)
 	}
@@ -135,11 +142,21 @@ func (r *run) warmBeside(ctx context.Context) (watched context.Context, stop fun
 	}
 }
 
-// watchWarmUp looks at window after window until the figure stands still.
-func (r *run) watchWarmUp(ctx context.Context, most time.Duration, fixed bool) (*WarmupCurve, error) {
+// watchWarmUp looks at window after window until the figure stands still. take returns what
+// was seen since it was called last.
+func (r *run) watchWarmUp(ctx context.Context, most time.Duration, fixed bool, take func() (*opStats, error)) (*WarmupCurve, error) {
 	curve := &WarmupCurve{Fixed: fixed, MostSeconds: most.Seconds()}
-	read := r.warmFigure(curve)
-	read(0) // the first window begins
+	figure := r.warmFigure(curve)
+	read := func(took time.Duration) (float64, error) {
+		seen, err := take()
+		if err != nil {
+			return 0, err
+		}
+		return figure(seen, took), nil
+	}
+	if _, err := read(0); err != nil { // the first window begins
+		return curve, err
+	}
 	begun := time.Now()
 	for at := begun; ; {
 		rest := most - time.Since(begun)
@@ -151,7 +168,10 @@ func (r *run) watchWarmUp(ctx context.Context, most time.Duration, fixed bool) (
 		}
 		took := time.Since(at)
 		at = at.Add(took)
-		value := read(took)
+		value, err := read(took)
+		if err != nil {
+			return curve, err
+		}
 		if took < firstWindow && len(curve.Windows) > 0 {
 			continue // what was left of a fixed time says little
 		}
@@ -160,15 +180,15 @@ func (r *run) watchWarmUp(ctx context.Context, most time.Duration, fixed bool) (
 	}
 }
 
-// warmFigure chooses the figure, and returns what reads it: the figure of the time
-// since it was called last, which is so long ago.
-func (r *run) warmFigure(c *WarmupCurve) (read func(time.Duration) float64) {
+// warmFigure chooses the figure, and returns what makes it of what was seen in the time since
+// it was called last, which is so long ago.
+func (r *run) warmFigure(c *WarmupCurve) func(seen *opStats, took time.Duration) float64 {
 	switch pid := r.meter.pid; {
 	case pid != 0:
 		c.Figure, c.Unit = "server CPU per million requests", "s/1M"
 		var before time.Duration
-		return func(time.Duration) float64 {
-			seen, now := r.d.takeWarmUp(), group.CPU(pid)
+		return func(seen *opStats, _ time.Duration) float64 {
+			now := group.CPU(pid)
 			spent := now - before
 			before = now
 			if seen.answered == 0 {
@@ -178,11 +198,10 @@ func (r *run) warmFigure(c *WarmupCurve) (read func(time.Duration) float64) {
 		}
 	case len(r.streams) > 0 && r.streams[0].rate > 0:
 		c.Figure, c.Unit = "median latency", "µs"
-		return func(time.Duration) float64 { return latencyOf(r.d.takeWarmUp().latency).P50 }
+		return func(seen *opStats, _ time.Duration) float64 { return latencyOf(seen.latency).P50 }
 	}
 	c.Figure, c.Unit = "replies per second", "/s"
-	return func(took time.Duration) float64 {
-		seen := r.d.takeWarmUp()
+	return func(seen *opStats, took time.Duration) float64 {
 		if took <= 0 {
 			return 0
 		}

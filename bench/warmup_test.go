@@ -44,17 +44,29 @@ func TestStandsStill(t *testing.T) {
 }
 
 // echoRun runs reads against a server that only echoes.
-func echoRun(t *testing.T, pid int, change func(*Params)) *Result {
+func echoRun(t *testing.T, change func(*Params)) *Result {
+	t.Helper()
+	sc := scenarioNamed(t, "route")
+	sc.Params.Topics, sc.Params.Connections, sc.Params.Duration = 40, 2, Duration(time.Second)
+	change(&sc.Params)
+	return echoed(t, sc, func(*run) {})
+}
+
+// echoed runs a scenario against a server that only echoes, when change has changed what it
+// likes.
+func echoed(t *testing.T, sc Scenario, change func(*run)) *Result {
 	t.Helper()
 	addr, stop, err := ListenEcho(t.Context(), codec.AppendReply(nil, codec.SerializeJSON, &codec.Reply{Opaque: firstNumber}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
-	sc := scenarioNamed(t, "route")
-	sc.Params.Topics, sc.Params.Connections, sc.Params.Duration = 40, 2, Duration(50*time.Millisecond)
-	change(&sc.Params)
-	res, err := Run(t.Context(), sc, Options{Target: Target{Address: addr, PID: pid}, Seed: 1, Floor: true}, nil)
+	r, err := newRun(t.Context(), sc, Options{Target: Target{Address: addr}, Seed: 1, Floor: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(r)
+	res, err := r.result(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +77,7 @@ func echoRun(t *testing.T, pid int, change func(*Params)) *Result {
 // not to have, whatever the machine does meanwhile. The curve shows why.
 func TestWarmsUpUntilStill(t *testing.T) {
 	const most = 15 * time.Second
-	res := echoRun(t, 0, func(p *Params) { p.Warmup, p.WarmupMost = UntilStill, Duration(most) })
+	res := echoRun(t, func(p *Params) { p.Warmup, p.WarmupMost = UntilStill, Duration(most) })
 	w := res.Warmup
 	if w == nil || w.Fixed || w.Figure != "replies per second" || w.Unit != "/s" || w.MostSeconds != most.Seconds() || len(w.Windows) < stillWindows {
 		t.Fatalf("warm-up is %+v", w)
@@ -89,7 +101,7 @@ func TestWarmsUpUntilStill(t *testing.T) {
 // TestWarmUpGivesUp: a figure that never stands still ends the warm-up at its
 // maximum, and the result says so.
 func TestWarmUpGivesUp(t *testing.T) {
-	w := echoRun(t, 0, func(p *Params) { p.Warmup, p.WarmupMost = UntilStill, Duration(1100*time.Millisecond) }).Warmup
+	w := echoRun(t, func(p *Params) { p.Warmup, p.WarmupMost = UntilStill, Duration(1100*time.Millisecond) }).Warmup
 	if w == nil || w.Still || w.Fixed || w.MostSeconds != 1.1 || len(w.Windows) != 1 {
 		t.Errorf("warm-up is %+v", w)
 	}
@@ -97,12 +109,12 @@ func TestWarmUpGivesUp(t *testing.T) {
 
 // TestFixedWarmUp lasts as long as it was told to, and shows its curve, too.
 func TestFixedWarmUp(t *testing.T) {
-	res := echoRun(t, 0, func(p *Params) { p.Warmup, p.Rate = Warmup(1200*time.Millisecond), 100 })
+	res := echoRun(t, func(p *Params) { p.Warmup, p.Rate = Warmup(1200*time.Millisecond), 100 })
 	w := res.Warmup
 	if w == nil || !w.Fixed || w.Still || w.Figure != "median latency" || len(w.Windows) != 1 || w.Windows[0].Value <= 0 || res.WarmupSeconds < 1.2 {
 		t.Errorf("warm-up of %g s is %+v", res.WarmupSeconds, w)
 	}
-	if res := echoRun(t, 0, func(p *Params) { p.Warmup = 0 }); res.Warmup != nil || res.WarmupSeconds != 0 {
+	if res := echoRun(t, func(p *Params) { p.Warmup = 0 }); res.Warmup != nil || res.WarmupSeconds != 0 {
 		t.Errorf("none took %g s and is %+v", res.WarmupSeconds, res.Warmup)
 	}
 }

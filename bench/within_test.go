@@ -1,10 +1,63 @@
 package bench
 
 import (
+	"context"
+	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
+
+// TestConnectWithin: the timeout of a scenario bounds each attempt to connect, be it
+// shorter than what systems wait for or longer, and whoever makes it.
+func TestConnectWithin(t *testing.T) {
+	for _, within := range []time.Duration{200 * time.Millisecond, time.Minute} {
+		sc := scenarioNamed(t, "route")
+		sc.Params.Timeout = Duration(within)
+		brokers, err := NewRegistrar(sc, "127.0.0.1:1", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &driver{dialer: dialer{address: "127.0.0.1:1", within: within}}
+		for name, connect := range map[string]func(context.Context) error{
+			"load":    func(ctx context.Context) error { _, err := d.dialLoad(ctx); return err },
+			"caller":  func(ctx context.Context) error { _, err := dialCaller(ctx, &d.dialer); return err },
+			"reach":   d.reach,
+			"brokers": func(ctx context.Context) error { _, err := brokers.Register(ctx, false); return err },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				silent := func(ctx context.Context) error {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				d.attempt, brokers.dialer.attempt = silent, silent
+				from := time.Now()
+				err := connect(t.Context())
+				if took := time.Since(from); !errors.Is(err, context.DeadlineExceeded) || took != within {
+					t.Errorf("%s: nobody answers, and within %v it is given up after %v: %v", name, within, took, err)
+				}
+			})
+		}
+	}
+}
+
+// TestRunConnectsWithin: each connection of a run has the scenario's timeout.
+func TestRunConnectsWithin(t *testing.T) {
+	const within = 70 * time.Second
+	seen := time.Duration(0)
+	sc := scenarioNamed(t, "route")
+	sc.Params.Timeout, sc.Params.Topics, sc.Params.Connections, sc.Params.Requests, sc.Params.Duration = Duration(within), 4, 1, 5, Duration(10*time.Minute)
+	echoed(t, sc, func(r *run) {
+		r.opt.Ready = func(context.Context) error {
+			seen = r.d.within
+			return nil
+		}
+	})
+	if seen != within {
+		t.Errorf("connections have %v, want %v", seen, within)
+	}
+}
 
 // TestPreloadWithin: the timeout of a scenario bounds each answer of the preload. A
 // broker that registers on its period never waits longer than real ones do.

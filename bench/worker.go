@@ -357,19 +357,22 @@ func (w *worker) issueDue(l *lane, now int64, most int) int64 {
 }
 
 // fence asks on every connection of l for an answer: when it is there, all
-// that was sent before has been read.
-func (w *worker) fence(l *lane) {
+// that was sent before has been read. It returns how often it asked.
+func (w *worker) fence(l *lane) (asked uint64) {
 	for _, c := range l.conns {
 		if c.s == nil {
 			continue
 		}
 		opaque := c.nextOpaque()
-		w.out = w.d.fence.appendTo(w.out[:0], opaque)
-		c.put(slot{opaque: opaque, op: fenceOp, phase: int16(w.phase), intended: w.d.now(), want: w.d.fenceWant})
+		var a ask
+		w.out, a = c.src.(fencer).fence(w.out[:0], opaque)
+		c.put(slot{opaque: opaque, op: fenceOp, phase: int16(w.phase), intended: w.d.now(), arg: a.arg, want: a.want})
 		w.unanswered++
 		w.flush(c)
+		asked++
 	}
 	w.publish()
+	return asked
 }
 
 // do runs f on the loop and returns when it has run.

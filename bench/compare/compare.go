@@ -26,7 +26,8 @@ type Options struct {
 
 	// JVMWarmUp is how long a JVM is loaded with the same scenario before each
 	// measured run, so that it has compiled its code, where the run's own warm-up
-	// does not see to that: see bench.Scenario.WarmsUp. 0 leaves it out.
+	// does not see to that: see bench.Scenario.WarmsUp. Nothing happens in it that happens to
+	// servers or brokers in the scenario: see bench.Scenario.WarmUp. 0 leaves it out.
 	JVMWarmUp time.Duration
 	// Floor makes the server that only echoes, for replies of so many bytes. It
 	// replaces each of Servers that is a floor.
@@ -201,10 +202,7 @@ func (c *comparer) turn(ctx context.Context, i, round int) (err error) {
 		first = s.FirstReply().Seconds()
 	}
 	if anew && spec.JVM && c.JVMWarmUp > 0 && !c.Scenario.WarmsUp() {
-		warm := c.Scenario
-		warm.Stages = nil
-		warm.Params.Duration, warm.Params.Warmup, warm.Params.Requests = bench.Duration(c.JVMWarmUp), 0, 0
-		if err := c.load(ctx, s, warm, Turn{Server: i, Round: round, WarmUp: true}); err != nil {
+		if err := c.load(ctx, s, c.Scenario.WarmUp(c.JVMWarmUp), Turn{Server: i, Round: round, WarmUp: true}); err != nil {
 			return fmt.Errorf("warm-up: %w", err)
 		}
 	}
@@ -231,11 +229,7 @@ func (c *comparer) load(ctx context.Context, s Started, sc bench.Scenario, run T
 		return err
 	}
 	if run.WarmUp {
-		for i := range res.Phases { // their place is not needed
-			for j := range res.Phases[i].Ops {
-				res.Phases[i].Ops[j].Histogram = ""
-			}
-		}
+		dropHistograms(res)
 	}
 	run.Result = res
 	c.out.Turns = append(c.out.Turns, run)
@@ -247,6 +241,19 @@ func (c *comparer) load(ctx context.Context, s Started, sc bench.Scenario, run T
 		return err
 	}
 	return nil
+}
+
+// dropHistograms leaves of a run that no figure counts what it says of itself.
+func dropHistograms(res *bench.Result) {
+	for i := range res.Phases {
+		for j := range res.Phases[i].Ops {
+			o := &res.Phases[i].Ops[j]
+			o.Histogram = ""
+			if o.Pace != nil {
+				o.Pace.Histogram, o.Pace.FromWriteHistogram = "", ""
+			}
+		}
+	}
 }
 
 // replyBytes is the size of a reply of the first operation that has some.

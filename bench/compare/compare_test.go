@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -182,6 +183,36 @@ func TestOwnWarmUp(t *testing.T) {
 		}
 		if got := strings.Count(strings.Join(log, "\n"), "warm java"); got != want {
 			t.Errorf("%s: %d warm-ups of java, want %d:\n%s", kind, got, want, strings.Join(log, "\n"))
+		}
+	}
+}
+
+// TestJVMWarmUp is the load of the scenario without what happens in it, nor what it is judged by.
+func TestJVMWarmUp(t *testing.T) {
+	var log []string
+	opt := fakes(&log, "ours", "java 5")
+	k, err := bench.FindKind("restart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.Scenario, opt.JVMWarmUp = k.Scenario(), 3*time.Second
+	opt.Scenario.FailIf = []string{"restart: route p99 > 9m"}
+	var loads []bench.Scenario
+	load := opt.Load
+	opt.Load = func(ctx context.Context, sc bench.Scenario, o bench.Options, p func(bench.Progress)) (*bench.Result, error) {
+		loads = append(loads, sc)
+		return load(ctx, sc, o, p)
+	}
+	if _, err := Run(t.Context(), opt, nil); err != nil && !errors.Is(err, bench.ErrThreshold) {
+		t.Fatal(err)
+	}
+	if len(loads) != 6 {
+		t.Fatalf("%d loads, want 2 rounds of 2 servers, one of which is warmed up:\n%s", len(loads), strings.Join(log, "\n"))
+	}
+	warm := opt.Scenario.WarmUp(opt.JVMWarmUp)
+	for i, want := range []bench.Scenario{opt.Scenario, warm, opt.Scenario, warm, opt.Scenario, opt.Scenario} {
+		if !reflect.DeepEqual(loads[i], want) {
+			t.Errorf("load %d is %+v, want %+v", i, loads[i], want)
 		}
 	}
 }

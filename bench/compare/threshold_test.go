@@ -316,3 +316,32 @@ func TestGateOfMix(t *testing.T) {
 		t.Errorf("of nothing: %v, %+v", err, c)
 	}
 }
+
+// TestRatioToAPhase: the goal of the storm of unknown topics is a ratio of two phases of one run,
+// of the first server, and that of the round.
+func TestRatioToAPhase(t *testing.T) {
+	sc, err := bench.FindScenario("goals-misses")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for during, want := range map[float64]string{1100: bench.Passed, 1300: bench.Failed} {
+		c := &Comparison{Servers: []Server{{Name: "ours"}, {Name: "java 5.5.0", JVM: true}}, Scenario: sc}
+		for round := 1; round <= MinRounds; round++ {
+			swing := float64(round) // the machine is slower each round
+			for server, p99 := range []float64{during, 9000} {
+				turn := timed(server, round, 1000*swing, 1, 0)
+				quiet := turn.Result.Phases[0]
+				misses := timed(server, round, p99*swing, 1, 0).Result.Phases[0]
+				quiet.Name, misses.Name = "quiet", "misses"
+				turn.Result.Phases = []bench.Phase{quiet, misses}
+				c.Turns = append(c.Turns, turn)
+			}
+		}
+		if err := c.decide(0); errors.Is(err, bench.ErrThreshold) != (want == bench.Failed) {
+			t.Errorf("%g µs beside 1,000: error is %v", during, err)
+		}
+		if v := c.Thresholds; len(v) != 1 || v[0].Verdict != want || v[0].Rounds != MinRounds || v[0].Unit != "×" {
+			t.Errorf("%g µs beside 1,000: verdicts %+v, want %s", during, v, want)
+		}
+	}
+}

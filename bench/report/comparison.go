@@ -46,6 +46,9 @@ func started(c *compare.Comparison) string {
 	if c.Kept {
 		how = "each started once and stopped while others were measured"
 	}
+	if restarts(c.Scenario) {
+		how += ", and killed and started again in each run"
+	}
 	switch len(ran) {
 	case 0:
 		return how
@@ -84,7 +87,11 @@ func comparisonFacts(c *compare.Comparison, names []string) []string {
 			if c.Kept {
 				which = "its first"
 			}
-			facts = append(facts, fmt.Sprintf("warm-up: before %s run %s was loaded in the same way for %s s, which no figure counts", which, n, digits(secs)))
+			how := "in the same way"
+			if what := c.Scenario.Happens(); what != "" {
+				how += ", without " + what + ","
+			}
+			facts = append(facts, fmt.Sprintf("warm-up: before %s run %s was loaded %s for %s s, which no figure counts", which, n, how, digits(secs)))
 		}
 	}
 	facts = append(facts, warmupLines(c, names)...)

@@ -431,3 +431,16 @@ func TestNumbers(t *testing.T) {
 		}
 	})
 }
+
+// TestUnmeasuredShown: a result says which requests the server has answered beside the load.
+func TestUnmeasuredShown(t *testing.T) {
+	r := sample(t, 1)
+	if text := (Document{Result: r}).Sheet().Text(); strings.Contains(text, "beside:") {
+		t.Errorf("there are none, and it says\n%s", text)
+	}
+	r.Phases[0].KeepAlives, r.Phases[1].KeepAlives, r.Phases[1].Fences = 1000, 234, 16
+	facts := strings.Join(resultFacts(r), "\n")
+	if want := "beside: 1,234 requests that kept brokers registered, 16 that made sure that oneway requests were read; CPU per 1M requests counts them"; !strings.Contains(facts, want) {
+		t.Errorf("no %q in\n%s", want, facts)
+	}
+}

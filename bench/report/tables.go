@@ -206,11 +206,34 @@ func resultFacts(r *bench.Result) []string {
 	if c := r.Ceiling; c != nil {
 		facts = append(facts, "ceiling: "+ceiling(r))
 	}
+	if t := unmeasured(r); t != "" {
+		facts = append(facts, "beside: "+t)
+	}
 	if r.Generators > 0 {
 		facts = append(facts, fmt.Sprintf("generators: the load was made by %d generators together; their latencies are merged, and of each second the largest p99 is shown", r.Generators))
 	}
 	facts = append(facts, "errors: "+errorLine(r.ErrorCounts())+limitLine(r.MaxErrors))
 	return append(facts, thresholdFact(r.Thresholds)...)
+}
+
+// unmeasured says which requests the server's CPU time has beside those of the load, "" for
+// none.
+func unmeasured(r *bench.Result) string {
+	var kept, fences uint64
+	for _, p := range r.Phases {
+		kept, fences = kept+p.KeepAlives, fences+p.Fences
+	}
+	var parts []string
+	if kept > 0 {
+		parts = append(parts, count(kept)+" requests that kept brokers registered")
+	}
+	if fences > 0 {
+		parts = append(parts, count(fences)+" that made sure that oneway requests were read")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + "; CPU per 1M requests counts them"
 }
 
 func server(r *bench.Result) string {
@@ -353,7 +376,7 @@ func ratio(v, base float64) string {
 func processTable(r *bench.Result) Table {
 	t := Table{
 		Title: "Processes", Left: 1, Head: []string{"process", "CPU", "user", "system", "cores busy", "CPU per 1M requests", "memory", "peak", "threads", "files"},
-		Note: "CPU: seconds of the measured time; per 1M requests sent where all were of one kind and the server did nothing else. " +
+		Note: "CPU: seconds of the measured time; per 1M requests sent where all were of one kind, but for up to 2 % that keep brokers registered, and the server did nothing else. " +
 			"Memory: resident, at the end, and the most since the process began; of all processes of a server together. " +
 			"Cores busy: of " + fmt.Sprint(r.Machine.Cores) + " that server and generator share.",
 	}

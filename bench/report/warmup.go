@@ -29,8 +29,15 @@ func warmupLine(r *bench.Result) string {
 	case !w.Still:
 		how = fmt.Sprintf("it did NOT stand still in the %s s that the warm-up might take", digits(w.MostSeconds))
 	}
+	if restarts(r.Scenario) {
+		how += ", and later the server was killed: the one that came back was cold"
+	}
 	return fmt.Sprintf("%s; %s: %s", how, w.Figure, windows(w))
 }
+
+// restarts reports whether the server is killed and started again, and so is not the one that
+// was warmed up.
+func restarts(sc bench.Scenario) bool { return sc.Happens() == "restart" }
 
 // windows are the values of all windows, in their order.
 func windows(w *bench.WarmupCurve) string {

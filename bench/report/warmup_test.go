@@ -44,6 +44,31 @@ func TestWarmupLine(t *testing.T) {
 	}
 }
 
+// TestWarmupOfWhatHappens: what is said of warm-ups is true where something happens: a server
+// that was killed is not the one that was warmed up, and its warm-up was without that.
+func TestWarmupOfWhatHappens(t *testing.T) {
+	c := sampleComparison(t)
+	for kind, want := range map[string][]string{
+		"storm":   {"java 5.5.0 was loaded in the same way for 20.0 s, which no figure counts", "2 rounds, each started anew; ratios"},
+		"pause":   {"java 5.5.0 was loaded in the same way, without pause, for 20.0 s, which no figure counts", "2 rounds, each started anew; ratios"},
+		"restart": {"java 5.5.0 was loaded in the same way, without restart, for 20.0 s", "each started anew, and killed and started again in each run; ratios", "and later the server was killed: the one that came back was cold; server CPU"},
+	} {
+		c.Scenario.Kind = kind
+		for _, turn := range c.Turns {
+			turn.Result.Scenario.Kind = kind
+		}
+		text := strings.Join(comparisonFacts(c, []string{"ours", "java 5.5.0", "rust", "floor"}), "\n")
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: no %q in\n%s", kind, w, text)
+			}
+		}
+		if kind != "restart" && strings.Contains(text, "cold") {
+			t.Errorf("%s: cold in\n%s", kind, text)
+		}
+	}
+}
+
 // TestWarmupsCompared: each server has its line.
 func TestWarmupsCompared(t *testing.T) {
 	c := sampleComparison(t)

@@ -196,7 +196,7 @@ type agentCrew struct {
 func (c *agentCrew) Size() int { return len(c.addresses) }
 
 // Load lets all of them go together and waits for their results.
-func (c *agentCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, begin func()) ([]*bench.Result, error) {
+func (c *agentCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, begin func(), lead func(bench.Look) error) ([]*bench.Result, error) {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	members := make([]*member, len(c.addresses))
@@ -212,13 +212,13 @@ func (c *agentCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, be
 			return nil, fmt.Errorf("agent %s: %w", address, err)
 		}
 		t := c.task
-		t.Scenario, t.Seed, t.Part = sc, seed, bench.Part{Index: i, Of: len(c.addresses)}
+		t.Scenario, t.Seed, t.Part, t.Led = sc, seed, bench.Part{Index: i, Of: len(c.addresses)}, lead != nil
 		members[i] = &member{name: "agent " + address, in: halfOf{conn}, out: bufio.NewReader(io.LimitReader(conn, mostResult))}
 		if err := members[i].tell(t); err != nil {
 			return nil, fmt.Errorf("agent %s: %w", address, err)
 		}
 	}
-	return together(ctx, end, members, begin)
+	return together(ctx, end, members, begin, lead)
 }
 
 // A halfOf is what we say over a connection. Closed, it lets the other side speak on.

@@ -61,7 +61,8 @@ func newCompareCommand() *cobra.Command {
 			"span 1, and after 5 rounds. The servers take turns in the order of their flags, and the other way round in every\n" +
 			"other round; ratios are to the first one, or to --base. Each is started anew for each turn (but --keep), on a free\n" +
 			"port of the loopback, with a folder of its own. Any server may be named: --namesrv new=bin/namesrv --namesrv old=/tmp/namesrv.\n" +
-			"Thresholds (--fail-if) are of the first server, and may be ratios to another: 'server cpu > 1.3x floor'.\n" +
+			"Thresholds (--fail-if) are of the first server, and may be ratios to another, 'server cpu > 1.3x floor', or to another\n" +
+			"phase of the same run.\n" +
 			"It ends with 2 when replies were not right, with 99 when a threshold does not hold or is not decided, with 1 when a\n" +
 			"server could not be run, and with 130 when somebody has interrupted it: then figures are of the turns that were over\n" +
 			"by then.",
@@ -84,7 +85,8 @@ func newCompareCommand() *cobra.Command {
 	fl.StringVar(&f.base, "base", "", "the server that ratios are taken to, by its name; the first one when empty")
 	fl.IntVar(&f.rounds, "rounds", compare.MinRounds, "turns of each server; fewer than 5 say nothing of who is better")
 	fl.BoolVar(&f.keep, "keep", false, "start each server once and keep it for all rounds, stopped (SIGSTOP) while others are measured; a JVM compiles once then")
-	fl.DurationVar(&f.jvmWarmUp, "jvm-warmup", 20*time.Second, "load before each measured run of a Java server, not counted, where the run's own warm-up does not see to it: of scenarios that do more than ask, and with a fixed --warmup")
+	fl.DurationVar(&f.jvmWarmUp, "jvm-warmup", 20*time.Second, "load before each measured run of a Java server, not counted, where the run's own warm-up does not see to it: of scenarios that do more than ask, and with a fixed --warmup. "+
+		"Nothing is killed or stopped in it, and no broker leaves; a server that restart starts again is cold all the same")
 	fl.StringVar(&f.jvmFlags, "jvm-flags", "", "flags of the JVM; those of RocketMQ's own runserver.sh when empty")
 	fl.StringVarP(&f.file, "file", "f", "", "a scenario file, or what nsbench record has written, instead of NAME")
 	fl.Uint64Var(&f.seed, "seed", 1, "fixes what is sent in the first round; the next takes one more")

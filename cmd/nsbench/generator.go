@@ -41,18 +41,25 @@ type task struct {
 	Workers     int
 	Part        bench.Part
 	TLS         tlsFlags
+	Led         bool // who gives the task says when the warm-up is over
 }
 
 // What a generator and who started it say to each other, a line each.
 const (
-	lineReady  = "ready"
-	lineGo     = "go"
-	lineResult = "result "
-	lineError  = "error "
+	lineReady   = "ready"
+	lineLed     = " led" // it does as it is told in the warm-up
+	lineGo      = "go"
+	lineLook    = "look"
+	lineSeen    = "seen "
+	lineMeasure = "measure"
+	lineResult  = "result "
+	lineError   = "error "
 )
 
 // newGeneratorCommand is a process that makes a part of the load: it is told what on
-// stdin, says ready when it is connected, starts with go, and says what it has seen.
+// stdin, says ready when it is connected, starts with go, and says what it has seen: of the
+// warm-up when somebody wants to look, until he lets it measure, and of all that it has
+// measured.
 func newGeneratorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "generator",
@@ -81,19 +88,8 @@ func generateWith(ctx context.Context, lines *bufio.Reader, out io.Writer, chang
 	if err != nil {
 		return fmt.Errorf("read the task: %w", err)
 	}
-	res, err := runTask(ctx, text, change, func() error {
-		if _, err := fmt.Fprintln(out, lineReady); err != nil {
-			return err
-		}
-		if line, err := lines.ReadString('\n'); err != nil || strings.TrimSpace(line) != lineGo {
-			return fmt.Errorf("not told to go, but %q (%v)", line, err)
-		}
-		go func() {
-			_, _ = lines.ReadByte() // nothing more comes, but the end
-			cancel()
-		}()
-		return nil
-	})
+	g := &guided{lines: lines, out: out, end: cancel, heard: make(chan string)}
+	res, err := g.run(ctx, text, change)
 	if res == nil {
 		_, outErr := fmt.Fprintln(out, lineError+strings.ReplaceAll(err.Error(), "\n", "; "))
 		return outErr
@@ -105,8 +101,16 @@ func generateWith(ctx context.Context, lines *bufio.Reader, out io.Writer, chang
 	return err
 }
 
-// runTask returns nil and an error, or a result.
-func runTask(ctx context.Context, text []byte, change func(*task), ready func() error) (*bench.Result, error) {
+// A guided generator hears what it is to do. It speaks from one goroutine.
+type guided struct {
+	lines *bufio.Reader
+	out   io.Writer
+	end   func()      // is called when nobody has anything more to say
+	heard chan string // lines after go
+}
+
+// run returns nil and an error, or a result.
+func (g *guided) run(ctx context.Context, text []byte, change func(*task)) (*bench.Result, error) {
 	var t task
 	if err := json.Unmarshal(text, &t); err != nil {
 		return nil, fmt.Errorf("read the task: %w", err)
@@ -117,10 +121,14 @@ func runTask(ctx context.Context, text []byte, change func(*task), ready func() 
 		return nil, err
 	}
 	t.Scenario.FailIf = nil // for who puts the parts together
-	res, err := bench.Run(ctx, t.Scenario, bench.Options{
+	opt := bench.Options{
 		Target: bench.Target{Address: t.Address}, Seed: t.Seed, AllowRemote: t.AllowRemote, Workers: t.Workers, TLS: cfg, Part: t.Part,
-		Ready: func(context.Context) error { return ready() },
-	}, nil)
+		Ready: func(ctx context.Context) error { return g.ready(ctx, t.Led) },
+	}
+	if t.Led {
+		opt.Warm = g.warm
+	}
+	res, err := bench.Run(ctx, t.Scenario, opt, nil)
 	if res != nil && (errors.Is(err, bench.ErrWrong) || errors.Is(err, bench.ErrInterrupted)) {
 		return res, nil // it says so
 	}
@@ -128,6 +136,63 @@ func runTask(ctx context.Context, text []byte, change func(*task), ready func() 
 		return nil, err
 	}
 	return res, nil
+}
+
+// ready says so, and waits until it may go.
+func (g *guided) ready(ctx context.Context, led bool) error {
+	say := lineReady
+	if led {
+		say += lineLed
+	}
+	if _, err := fmt.Fprintln(g.out, say); err != nil {
+		return err
+	}
+	if line, err := g.lines.ReadString('\n'); err != nil || strings.TrimSpace(line) != lineGo {
+		return fmt.Errorf("not told to go, but %q (%v)", line, err)
+	}
+	go g.listen(ctx)
+	return nil
+}
+
+// listen hands on what it hears until nothing more comes.
+func (g *guided) listen(ctx context.Context) {
+	defer g.end()
+	for {
+		line, err := g.lines.ReadString('\n')
+		if err != nil {
+			return
+		}
+		select {
+		case g.heard <- strings.TrimSpace(line):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// warm says what was seen whenever somebody wants to look, until it is to measure.
+func (g *guided) warm(ctx context.Context, seen func() bench.Seen) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case line := <-g.heard:
+			switch line {
+			case lineMeasure:
+				return nil
+			case lineLook:
+			default:
+				return fmt.Errorf("told %.100q in the warm-up", line)
+			}
+		}
+		b, err := json.Marshal(seen())
+		if err == nil {
+			_, err = fmt.Fprintf(g.out, "%s%s\n", lineSeen, b)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // A localCrew is generators on this machine.
@@ -152,7 +217,7 @@ func (f *generatorFlags) crew(t task) (bench.Crew, error) {
 }
 
 // Load starts all of them, lets them go together and waits for their results.
-func (c *localCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, begin func()) ([]*bench.Result, error) {
+func (c *localCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, begin func(), lead func(bench.Look) error) ([]*bench.Result, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -164,7 +229,7 @@ func (c *localCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, be
 	defer end() // they end, if they have not
 	for i := range members {
 		t := c.task
-		t.Scenario, t.Seed, t.Part = sc, seed, bench.Part{Index: i, Of: c.n}
+		t.Scenario, t.Seed, t.Part, t.Led = sc, seed, bench.Part{Index: i, Of: c.n}, lead != nil
 		m, err := startMember(life, self, fmt.Sprintf("generator %d", i+1), t)
 		if m != nil {
 			members[i] = m
@@ -175,16 +240,17 @@ func (c *localCrew) Load(ctx context.Context, sc bench.Scenario, seed uint64, be
 			return nil, fmt.Errorf("generator %d: %w", i+1, err)
 		}
 	}
-	return together(ctx, end, members, begin)
+	return together(ctx, end, members, begin, lead)
 }
 
 // endWithin is how long generators may take to say what they have measured when somebody
 // interrupts the run.
 const endWithin = 15 * time.Second
 
-// together lets members go when all are ready. The first error ends all. When ctx ends they
-// hear nothing more, and say what they have measured until then.
-func together(ctx context.Context, end func(), members []*member, begin func()) ([]*bench.Result, error) {
+// together lets members go when all are ready, and measure when lead says that they are warm.
+// The first error ends all. When ctx ends they hear nothing more, and say what they have
+// measured until then.
+func together(ctx context.Context, end func(), members []*member, begin func(), lead func(bench.Look) error) ([]*bench.Result, error) {
 	stop := context.AfterFunc(ctx, func() {
 		for _, m := range members {
 			_ = m.in.Close() // it may be gone
@@ -213,14 +279,33 @@ func together(ctx context.Context, end func(), members []*member, begin func()) 
 		}
 		return first
 	}
-	if err := each(func(_ int, m *member) error { return m.expectReady() }); err != nil {
+	tell := func(line string) error {
+		return each(func(_ int, m *member) error { return m.say(line) })
+	}
+	if err := each(func(_ int, m *member) error { return m.expectReady(lead != nil) }); err != nil {
 		return nil, err
 	}
 	begin()
-	err := each(func(i int, m *member) (err error) {
-		results[i], err = m.finish()
-		return err
-	})
+	err := tell(lineGo)
+	if err == nil && lead != nil {
+		err = lead(func() ([]bench.Seen, error) {
+			seen := make([]bench.Seen, len(members))
+			err := each(func(i int, m *member) (err error) {
+				seen[i], err = m.look()
+				return err
+			})
+			return seen, err
+		})
+		if err == nil {
+			err = tell(lineMeasure)
+		}
+	}
+	if err == nil {
+		err = each(func(i int, m *member) (err error) {
+			results[i], err = m.finish()
+			return err
+		})
+	}
 	if err != nil {
 		return nil, errors.Join(err, ctx.Err())
 	}
@@ -283,16 +368,35 @@ func (m *member) line(begin string) (string, error) {
 	return rest, nil
 }
 
-func (m *member) expectReady() error {
-	_, err := m.line(lineReady)
+// expectReady waits until it is. One of an older version cannot be led.
+func (m *member) expectReady(led bool) error {
+	rest, err := m.line(lineReady)
+	if err == nil && led && rest != lineLed {
+		err = errors.New("it is of an older version of nsbench, which warms up by itself: install the same everywhere, or give --warmup 0s")
+	}
 	return err
 }
 
-// finish lets it go and returns its result.
-func (m *member) finish() (*bench.Result, error) {
-	if _, err := io.WriteString(m.in, lineGo+"\n"); err != nil {
-		return nil, err
+// say tells it a line.
+func (m *member) say(line string) error {
+	_, err := io.WriteString(m.in, line+"\n")
+	return err
+}
+
+// look asks what it has seen of the warm-up since it was asked last.
+func (m *member) look() (seen bench.Seen, err error) {
+	if err := m.say(lineLook); err != nil {
+		return seen, err
 	}
+	text, err := m.line(lineSeen)
+	if err != nil {
+		return seen, err
+	}
+	return seen, json.Unmarshal([]byte(text), &seen)
+}
+
+// finish returns its result.
+func (m *member) finish() (*bench.Result, error) {
 	text, err := m.line(lineResult)
 	if err != nil {
 		return nil, err

@@ -75,10 +75,24 @@ func TestSilentTarget(t *testing.T) {
 	}
 	defer l.Close() // it accepts in the kernel
 	for _, scenario := range []string{"route", "massclose"} {
-		code, out, errs := nsbench(t, "run", scenario, "--target", l.Addr().String(), "--timeout", "300ms", "--topics", "10")
+		code, out, errs := nsbench(t, "run", scenario, "--target", l.Addr().String(), "--timeout", "2s", "--topics", "10")
 		if code != exitFailed || out != "" || !strings.Contains(errs, "preload: register") || !strings.Contains(errs, "timeout") {
 			t.Errorf("%s ends with %d, %q and %q", scenario, code, out, errs)
 		}
+	}
+}
+
+// TestSilentTLSTarget: somebody who takes connections and never shakes hands is given up
+// within the timeout, before anything else is done.
+func TestSilentTLSTarget(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // it accepts in the kernel
+	code, out, errs := nsbench(t, "run", "route", "--target", l.Addr().String(), "--tls", "--tls-insecure", "--timeout", "1s", "--topics", "10000000", "--brokers-per-topic", "1")
+	if code != exitFailed || out != "" || !strings.Contains(errs, l.Addr().String()+" cannot be reached: connect: TLS") || strings.Contains(errs, "preload") {
+		t.Errorf("ends with %d, %q and %q", code, out, errs)
 	}
 }
 

@@ -60,8 +60,18 @@ const spareThreads = 2
 // run is the whole program; results go to stdout, progress to stderr.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cmd := &cobra.Command{
-		Use:           "nsbench",
-		Short:         "Load for RocketMQ name servers",
+		Use:   "nsbench",
+		Short: "Load for RocketMQ name servers",
+		Long: "Nsbench puts load on a RocketMQ name server, ours or any other, checks every reply, and says how fast\n" +
+			"it answered and what that took. It registers brokers and topics of its own (nsbench-…) and takes them\n" +
+			"away in the end: use a server that nobody needs meanwhile. One that is not on this machine's loopback\n" +
+			"is loaded only with --allow-remote.\n\n" +
+			"It ends with 0 when all was right, 1 when it could not be run, 2 when replies were not right, 99 when a\n" +
+			"threshold does not hold or is not decided, and 130 when somebody has interrupted it.",
+		Example: "  nsbench list                                              # the scenarios; `list storm` shows one\n" +
+			"  nsbench run route -- bin/namesrv                          # starts the server, loads it, ends it\n" +
+			"  nsbench run route --rate 5000 --target 127.0.0.1:9877     # one that runs already\n" +
+			"  nsbench compare route --namesrv bin/namesrv --floor --keep",
 		Version:       version.String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

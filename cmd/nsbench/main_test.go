@@ -176,7 +176,7 @@ func TestWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	code, out, errs := nsbench(t, "run", "route", "--target", addr, "--requests", "100", "--ceiling", "0", "--timeout", "300ms")
+	code, out, errs := nsbench(t, "run", "route", "--target", addr, "--requests", "100", "--ceiling", "0", "--timeout", "3s")
 	if code != exitWrong || !strings.Contains(out, "FAILED") || !strings.Contains(errs, "not right") {
 		t.Errorf("ends with %d:\n%s\n%s", code, out, errs)
 	}

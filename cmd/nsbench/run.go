@@ -39,6 +39,8 @@ func newRunCommand() *cobra.Command {
 		Short: "Run a scenario, built in or from a file",
 		Long: "Run puts the load of a scenario on a server and prints what came of it.\n" +
 			"With a command after -- it starts that server first, which must listen on the target's address, and ends it afterwards.\n" +
+			"The brokers and topics of the scenario are registered before and taken away in the end. Then a server that only echoes\n" +
+			"is asked the same, which shows what the generator could reach (--ceiling).\n" +
 			"It ends with 2 when replies were not right or too many were refused or missing (--max-errors), with 99\n" +
 			"when a threshold (--fail-if) does not hold or is not decided, with 1 when it could not be run, and with 130 when somebody has interrupted it: then results are of what was measured until then.",
 		Example: "  nsbench run route --connections 64 --depth 16\n" +

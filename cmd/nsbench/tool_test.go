@@ -234,6 +234,90 @@ func TestGenerators(t *testing.T) {
 	}
 }
 
+// TestGeneratorsWarmUp: they load until the figure of all together stands still, or for as long
+// as that may take, and the result says so.
+func TestGeneratorsWarmUp(t *testing.T) {
+	addr, dir := server(t), t.TempDir()
+	token, file := filepath.Join(dir, "token"), filepath.Join(dir, "r.json")
+	if err := os.WriteFile(token, []byte(testToken+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range [][]string{{"--generators", "2"}, {"--agents", startAgent(t) + "," + startAgent(t), "--agent-token-file", token}} {
+		code, out, errs := nsbench(t, slices.Concat([]string{
+			"run", "route", "--target", addr, "--json", file, "--quiet", "--rate", "0", "--topics", "20", "--connections", "4", "--duration", "50ms", "--ceiling", "0",
+			"--warmup", "still", "--warmup-most", "1100ms",
+		}, who)...)
+		if code != exitOK || !strings.Contains(out, "warm-up: it did NOT stand still in the 1.10 s") {
+			t.Fatalf("%s ends with %d: %s\n%s", who[0], code, errs, out)
+		}
+		d, err := report.Read(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := d.Result.Warmup; w == nil || w.Still || w.Fixed || w.MostSeconds != 1.1 || len(w.Windows) != 1 || d.Result.WarmupSeconds < 1 {
+			t.Errorf("%s: the warm-up is %+v", who[0], w)
+		}
+	}
+}
+
+// TestGuided: a generator that is led says what it has seen when it is asked, measures when it
+// is told to, and ends when it is told anything else.
+func TestGuided(t *testing.T) {
+	addr := server(t)
+	sc, err := bench.FindScenario("route")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range map[string]string{"warmup": "still", "warmup-most": "1h", "duration": "50ms", "connections": "2", "brokers": "2", "topics": "4", "rate": "200"} {
+		if err := sc.Set(key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sc.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(task{Scenario: sc, Address: addr, Part: bench.Part{Of: 1}, Led: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for word, want := range map[string]string{lineMeasure: lineResult, "dance": lineError + `told "dance"`} {
+		in, told := io.Pipe()
+		out, said := io.Pipe()
+		ended := make(chan error, 1)
+		go func() { ended <- generate(t.Context(), in, said) }()
+		lines := bufio.NewReader(out)
+		hear := func(want string) {
+			t.Helper()
+			if line, err := lines.ReadString('\n'); err != nil || !strings.HasPrefix(line, want) {
+				t.Errorf("it says %.200q, %v; want %q", line, err, want)
+			}
+		}
+		fmt.Fprintf(told, "%s\n", text)
+		hear(lineReady + lineLed)
+		fmt.Fprintln(told, lineGo)
+		for range 2 {
+			fmt.Fprintln(told, lineLook)
+			hear(lineSeen + `{"answered":`)
+		}
+		fmt.Fprintln(told, word)
+		hear(want)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		told.Close()
+	}
+}
+
+// TestOldGenerator: one that cannot be led is no part of a run with a warm-up.
+func TestOldGenerator(t *testing.T) {
+	for led, want := range map[bool]string{true: "older version", false: ""} {
+		m := &member{out: bufio.NewReader(strings.NewReader(lineReady + "\n"))}
+		if err := m.expectReady(led); (err != nil) != led || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("led %v: %v", led, err)
+		}
+	}
+}
+
 // TestGeneratorEnds: a generator whose starter is gone ends, and does not load the server for
 // as long as it was told.
 func TestGeneratorEnds(t *testing.T) {
