@@ -17,9 +17,9 @@ func TestRepeatedRegistration(t *testing.T) {
 		t.Skip("Java has nothing of it")
 	}
 	for name, spec := range map[string]brokerSpec{
-		"5.5.0":             {version: "5.5.0"},
-		"5.5.0, compressed": {version: "5.5.0", conf: []string{"compressedRegister=true"}},
-		"4.9.7":             {version: "4.9.7"},
+		"5.5.0":            {version: "5.5.0"},
+		"5.5.0 compressed": {version: "5.5.0", conf: []string{"compressedRegister=true"}},
+		"4.9.7":            {version: "4.9.7"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
