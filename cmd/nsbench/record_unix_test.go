@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,7 +65,12 @@ func TestRecordAndReplay(t *testing.T) {
 	if code != exitOK || !strings.Contains(out, "nsbench c.jsonl (replay)") || !strings.Contains(out, "replay at 10×") || !strings.Contains(out, "get routeinfo by topic") {
 		t.Errorf("the replay ends with %d:\n%s%s", code, out, errs)
 	}
-	if code, _, errs := nsbench(t, "record", "--target", addr, "--out", file); code != exitFailed || !strings.Contains(errs, "cannot be reached") {
+	conn, err := net.Dial("tcp", start())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() // until then its port is nobody's to listen on
+	if code, _, errs := nsbench(t, "record", "--target", conn.LocalAddr().String(), "--out", file); code != exitFailed || !strings.Contains(errs, "cannot be reached") {
 		t.Errorf("in front of nobody it ends with %d: %s", code, errs)
 	}
 	if code, _, errs := nsbench(t, "record", "--target", start(), "--out", file); code != exitFailed || !strings.Contains(errs, "file exists") {
