@@ -126,8 +126,9 @@ packages-check: ## make a release twice and try all that is in it (needs root, d
 kubernetes: ## write deploy/kubernetes, the manifests without Helm, anew
 	$(GO) -C internal/chart test -count=1 -run TestManifests . -update
 
-# Tests that start JVMs for minutes: who may do what, mqadmin's own text, comparing servers.
-LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases|TestNsctlDiff|TestMigrating)$$
+# Tests that start JVMs for minutes: who may do what, mqadmin's own text, comparing servers,
+# repeated registrations.
+LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases|TestNsctlDiff|TestPeers|TestMigrating|TestRepeatedRegistration)$$
 
 # Clients of others, which come from Maven Central, PyPI and npm.
 ECOSYSTEM := ^TestEcosystem$$
@@ -135,7 +136,7 @@ ECOSYSTEM := ^TestEcosystem$$
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
 	$(GO) -C internal/interop test -tags interop -count=1 -vet=off -v -timeout 40m -parallel 4 -skip '$(LONG)|$(ECOSYSTEM)' .
 
-interop-long: ## what interop leaves out: access by address and key, a real attack, mqadmin's text (ten minutes; needs root for namespaces)
+interop-long: ## what interop leaves out: access by address and key, a real attack, mqadmin's text (a quarter of an hour; needs root for namespaces)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 60m -parallel 3 -run '$(LONG)' .
 
 interop-ecosystem: ## the Spring Boot starter, the C++ client, and gRPC clients for Python and Node through a proxy (needs Python 3 with venv, too)
