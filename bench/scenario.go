@@ -197,7 +197,8 @@ func (sc *Scenario) WarmsUp() bool {
 // WarmUp is the scenario to warm a server up with, apart from the run that is measured and for
 // so long: the same load, and nothing happens to the server or to its brokers.
 func (sc Scenario) WarmUp(lasts time.Duration) Scenario {
-	sc.Params.Duration, sc.Params.Warmup, sc.Params.Requests = Duration(lasts), 0, 0
+	sc.fix("warmup", "0s") // even where its user wrote warmup-most
+	sc.Params.Duration, sc.Params.Requests = Duration(lasts), 0
 	sc.Stages, sc.FailIf, sc.calm = nil, nil, true
 	return sc
 }

@@ -57,6 +57,28 @@ func TestWarmUpIsCalm(t *testing.T) {
 	}
 }
 
+// TestWarmUpOfWhatWasWritten: every kind of scenario can be warmed up for a time, whatever
+// its user wrote of the warm-up.
+func TestWarmUpOfWhatWasWritten(t *testing.T) {
+	for _, k := range bench.Kinds() {
+		sc := k.Scenario()
+		for _, key := range k.Keys() {
+			if text := map[string]string{"warmup": "still", "warmup-most": "7s", "duration": "7s"}[key]; text != "" {
+				if err := sc.Set(key, text); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := sc.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		warm := sc.WarmUp(3 * time.Second)
+		if err := warm.Validate(); err != nil || warm.Params.Warmup != 0 || warm.Params.Duration != bench.Duration(3*time.Second) {
+			t.Errorf("%s: %v, %+v", k.Name, err, warm.Params)
+		}
+	}
+}
+
 // A loser is a fake server that loses brokers or whole routes from the moment a
 // broker's connection ends until it has told readers so often enough.
 type loser struct {

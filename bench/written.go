@@ -23,6 +23,15 @@ func (sc *Scenario) wrote(key string) bool {
 	return ok && sc.written&(1<<f.Index[0]) != 0
 }
 
+// fix changes a parameter whatever its user wrote, who is not to be told of it.
+func (sc *Scenario) fix(key, text string) {
+	if err := sc.Set(key, text); err != nil {
+		panic(err) // of a text of ours
+	}
+	_, f, _ := sc.Params.field(key)
+	sc.written &^= 1 << f.Index[0]
+}
+
 // fit changes defaults that contradict what the user wrote: who asks for one
 // broker has no topic on two. It leaves a scenario alone of which nothing was
 // written with Set.
