@@ -15,8 +15,8 @@ import (
 	core "k8s.io/api/core/v1"
 )
 
-// patience is how long a test waits for what must come: CI runs it behind all others.
-const patience = 10 * time.Minute
+// patience is how long a test waits for what must come.
+const patience = 2 * time.Minute
 
 // A pod is the chart's only container as the kubelet would run it, but for cgroups and
 // seccomp: the root of the image, read-only, with all that is mounted.
