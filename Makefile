@@ -110,7 +110,7 @@ sbom: ## what each program is made of, in CycloneDX's form, into bin/
 vulncheck: ## known vulnerabilities in what the programs call, by Go's own data (25 MB of the module proxy, once)
 	./scripts/vulncheck.sh
 
-.PHONY: install release packages-test packages-check kubernetes
+.PHONY: install release packages-test packages-check packages-smoke kubernetes
 install: build ## install below PREFIX (/usr/local), with SYSCONFDIR (/etc); DESTDIR comes before both
 	DESTDIR="$(DESTDIR)" PREFIX="$(or $(PREFIX),/usr/local)" SYSCONFDIR="$(or $(SYSCONFDIR),/etc)" ./scripts/install.sh
 
@@ -122,6 +122,9 @@ packages-test: ## install, upgrade and purge the packages of dist/ in a bare Deb
 
 packages-check: ## make a release twice and try all that is in it (needs root, debootstrap, systemd)
 	./scripts/packages-check.sh dist
+
+packages-smoke: ## packages-check for Linux only, and the second time for one processor
+	RELEASE_TARGETS="linux/amd64 linux/arm64" AGAIN_TARGETS="linux/$$($(GO) env GOHOSTARCH)" ./scripts/packages-check.sh $(BIN)/release
 
 kubernetes: ## write deploy/kubernetes, the manifests without Helm, anew
 	$(GO) -C internal/chart test -count=1 -run TestManifests . -update
