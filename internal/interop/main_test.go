@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	printTrials()
+	printSpent(os.Stdout)
 	printFaults(os.Stdout)
 	if dir, err := suiteDir(); err == nil {
 		os.RemoveAll(dir)

@@ -49,6 +49,7 @@ func startProcess(t, owner *testing.T, name, dir string, env []string, argv ...s
 	guardTell('+', p.cmd.Process.Pid)
 	go func() {
 		p.cmd.Wait()
+		noteSpent(owner.Name(), p.cmd.ProcessState)
 		guardTell('-', p.cmd.Process.Pid)
 		close(p.gone)
 	}()
