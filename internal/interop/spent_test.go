@@ -21,7 +21,7 @@ var spent struct {
 	by map[string]time.Duration // by name of the test that is not a subtest
 }
 
-// noteSpent adds what a process of a test has taken, its children among it.
+// noteSpent adds what a process of a test has taken, with the children that it has waited for.
 func noteSpent(test string, s *os.ProcessState) {
 	if s == nil {
 		return
@@ -35,7 +35,7 @@ func noteSpent(test string, s *os.ProcessState) {
 	spent.by[test] += s.UserTime() + s.SystemTime()
 }
 
-// printSpent writes a line for each test that has taken a second or more, the dearest first.
+// printSpent writes a line for each test that has taken a second or more, the largest first.
 func printSpent(w io.Writer) {
 	spent.mu.Lock()
 	defer spent.mu.Unlock()
