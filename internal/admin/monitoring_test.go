@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,7 +144,7 @@ func TestMonitoringLive(t *testing.T) {
 			t.Errorf("%s has data, but is to have none: %s", q, why)
 		}
 	}
-	prometheus.wantRules(t, 17)
+	prometheus.wantRules(t, alertNames(t))
 	select {
 	case <-loaded:
 		t.Errorf("the load has ended early:\n%s", said.String())
@@ -232,10 +234,28 @@ func (p prometheusServer) hasData(t *testing.T, query string) bool {
 	return false
 }
 
-// wantRules waits until so many rules have been evaluated, each without an error.
-func (p prometheusServer) wantRules(t *testing.T, want int) {
+// alertNames returns the names of the alerts in rules.yml, in their order.
+func alertNames(t *testing.T) []string {
 	t.Helper()
-	nstest.Eventually(t, "all rules are evaluated", func() bool {
+	text, err := os.ReadFile(monitoring + "rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllStringSubmatch(string(text), -1) {
+		names = append(names, m[1])
+	}
+	if len(names) == 0 {
+		t.Fatal("rules.yml has no alert")
+	}
+	return names
+}
+
+// wantRules waits until these rules, and no others, have been evaluated, each without an
+// error.
+func (p prometheusServer) wantRules(t *testing.T, want []string) {
+	t.Helper()
+	nstest.Eventually(t, fmt.Sprintf("the rules %q are evaluated", want), func() bool {
 		var answer struct {
 			Data struct {
 				Groups []struct {
@@ -244,17 +264,17 @@ func (p prometheusServer) wantRules(t *testing.T, want int) {
 			}
 		}
 		p.get(t, "/api/v1/rules", &answer)
-		good := 0
+		var good []string
 		for _, g := range answer.Data.Groups {
 			for _, r := range g.Rules {
 				switch r.Health {
 				case "ok":
-					good++
+					good = append(good, r.Name)
 				case "err":
 					t.Fatalf("rule %s: %s", r.Name, r.LastError)
 				}
 			}
 		}
-		return good == want
+		return slices.Equal(good, want)
 	})
 }
