@@ -113,7 +113,7 @@ func brokerProperties(b *broker, namesrv string) []string {
 		"waitTimeMillsInSendQueue=10000",
 		"osPageCacheBusyTimeOutMills=10000",
 		// A broker of 5.5.0 looks at the clock without a pause until this has passed, 10 s by default.
-		"transactionMetricFlushInterval=1000",
+		"transactionMetricFlushInterval=200",
 		"timerWheelEnable=false",
 		"enableCompaction=false",
 	}

@@ -18,12 +18,14 @@ func TestTLS(t *testing.T) {
 	needTools(t)
 	t.Parallel()
 	const set, topic, count = "broker-a", "SecretTopic", 100
-	secure := []string{"-Dtls.enable=true"}
+	// Who speaks TLS for the first time loads many classes before it connects: on a busy
+	// machine that takes longer than the 3 s which a client waits for a connection.
+	secure := []string{"-Dtls.enable=true", "-Dcom.rocketmq.remoting.client.connect.timeout=30000"}
 	dir := workDir(t)
 	plain := startNamesrv(t, filepath.Join(dir, "default"))
 	strict := startNamesrvOf(t, filepath.Join(dir, "enforcing"), "", "tls.server.mode=enforcing")
 	both := strings.Join([]string{plain.addr(), strict.addr()}, ";")
-	b := startBroker(t, dir, brokerSpec{version: "5.5.0", name: set, namesrv: both, flags: secure})
+	b := startBroker(t, dir, brokerSpec{version: "5.5.0", name: set, namesrv: both, flags: append(secure, withTLS)})
 	step(t, "a Java broker registers over TLS", func(t *testing.T) {
 		for _, ns := range []*namesrv{strict, plain} {
 			waitFor(t, brokerUp, "the broker is in the route", func() error { return registered(ns.addr(), set, b) })
