@@ -5,6 +5,9 @@ BIN         := bin
 FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
 
+# The build cache holds for each checkout what it holds for one.
+export GOFLAGS := -trimpath $(GOFLAGS)
+
 .PHONY: all build man run demo test test-one-cpu test-race race-bench fuzz api-fuzz bench bench-smoke bench-results profile-storm lint files metrics configuration monitoring licences sbom vulncheck browser pictures interop interop-long interop-ecosystem trials soak clean help
 
 all: test lint ## test and lint
@@ -137,7 +140,7 @@ LONG := ^(TestAccess|TestSigned|TestAttackJava|TestNsctlAliases|TestNsctlDiff|Te
 ECOSYSTEM := ^TestEcosystem$$
 
 interop: ## real brokers and clients, Java and Go, against our server (needs JDK 17, Maven, Node)
-	$(GO) -C internal/interop test -tags interop -count=1 -vet=off -v -timeout 40m -parallel 4 -skip '$(LONG)|$(ECOSYSTEM)' .
+	$(GO) -C internal/interop test -tags interop -count=1 -vet=off -v -timeout 40m -parallel 3 -skip '$(LONG)|$(ECOSYSTEM)' .
 
 interop-long: ## what interop leaves out: access by address and key, a real attack, mqadmin's text (a quarter of an hour; needs root for namespaces)
 	$(GO) -C internal/interop test -tags interop -count=1 -v -timeout 60m -parallel 3 -run '$(LONG)' .
