@@ -11,7 +11,7 @@
 // The package holds tests only, behind the build tag interop. "make interop"
 // runs them, which is:
 //
-//	go -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 4 .
+//	go -C internal/interop test -tags interop -count=1 -v -timeout 40m -parallel 3 .
 //
 // The folder is a module of its own, so that the go.mod of the name server does
 // not list what the Go client needs.
