@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func startProxy(t *testing.T, dir, version, namesrv string) *proxy {
 	}
 	conf := filepath.Join(home, "conf", "rmq-proxy.json")
 	writeFile(t, conf, string(text))
-	argv := j.argv(t, "", append(brokerMemory, withTLS), "org.apache.rocketmq.proxy.ProxyStartup", "-pc", conf)
+	argv := j.argv(t, "", slices.Concat(brokerMemory, []string{withTLS}), "org.apache.rocketmq.proxy.ProxyStartup", "-pc", conf)
 	env := []string{"RMQ_PROXY_HOME=" + home, "ROCKETMQ_HOME=" + home}
 	p.process = startProcess(t, t, "proxy "+version, home, env, argv...)
 	return p
