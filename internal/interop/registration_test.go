@@ -101,21 +101,30 @@ func TestSplitRegistration(t *testing.T) {
 
 	step(t, "mqadmin changes and makes topics, with requests 217 and 103", func(t *testing.T) {
 		single, split := len(wire.asked(codeRegisterTopic)), len(wire.asked(codeRegisterBroker))
-		var commands []string
-		for _, c := range []string{
+		run := func(commands ...string) {
+			for i, c := range commands {
+				verb, args, _ := strings.Cut(c, " ")
+				commands[i] = fmt.Sprintf("%s -n %s -b %s %s", verb, ns.addr(), b.addr(), args)
+			}
+			for i, out := range runAdminBatch(t, filepath.Join(dir, "mqadmin"), version, commands) {
+				if !strings.Contains(out, "success") {
+					t.Fatalf("mqadmin %s: got no success in:\n%s", commands[i], out)
+				}
+			}
+		}
+		const change = "updateTopic -t SplitTopic01 -r 4 -w 1"
+		run(
 			"updateTopic -t SplitTopic00 -r 3 -w 2",
 			"updateTopic -t By217 -r 5 -w 6",
 			"updateBrokerConfig -k enableSingleTopicRegister -v false",
-			"updateTopic -t SplitTopic01 -r 4 -w 1",
+			change,
 			"updateTopic -t By103 -r 2 -w 7",
-		} {
-			verb, args, _ := strings.Cut(c, " ")
-			commands = append(commands, fmt.Sprintf("%s -n %s -b %s %s", verb, ns.addr(), b.addr(), args))
-		}
-		for i, out := range runAdminBatch(t, filepath.Join(dir, "mqadmin"), version, commands) {
-			if !strings.Contains(out, "success") {
-				t.Fatalf("mqadmin %s: got no success in:\n%s", commands[i], out)
-			}
+		)
+		// A broker that is registering all its topics meanwhile sends what it has read before
+		// the change with the version after it. Java, too, then ignores the change.
+		for i := 0; i < 3 && topicQueues(java.addr(), "SplitTopic01", set, 4, 1) != nil; i++ {
+			t.Log("the Java name server has not taken the change of SplitTopic01; once more")
+			run(change)
 		}
 		topics = append(topics, "By217", "By103")
 		waitFor(t, soon, "both servers know them", func() error {
