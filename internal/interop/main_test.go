@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	printTrials()
-	printSpent(os.Stdout)
+	spent.print(os.Stdout)
 	printFaults(os.Stdout)
 	if dir, err := suiteDir(); err == nil {
 		os.RemoveAll(dir)
