@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the programs of BIN (bin/) with all that goes with them: below DESTDIR, for
 # PREFIX (/usr/local) and SYSCONFDIR (/etc). `make install` calls it, and so do releases.
-# A configuration that is there stays. OS is the system that it is for, NSCTL a program
-# that runs here and writes its own man pages and completions, LICENCES a file with what
-# scripts/licences.sh --texts says for OS, which otherwise is asked.
+# A configuration that is there stays. OS is the system that it is for, NATIVE a folder with
+# the same programs for this one, which write their man pages and completions, LICENCES a file
+# with what scripts/licences.sh --texts says for OS, which otherwise is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +11,7 @@ bin=${BIN:-bin}
 prefix=${PREFIX:-/usr/local}
 conf=${SYSCONFDIR:-/etc}/gonamesrv
 os=${OS:-$(go env GOHOSTOS)}
-nsctl=${NSCTL:-$bin/nsctl}
+native=${NATIVE:-$bin}
 root=${DESTDIR:-}$prefix
 share=$root/share
 
@@ -29,18 +29,24 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/man"
 cp deploy/man/*.1 "$work/man/"
-"$nsctl" man "$work/man"
+for program in nsctl nsbench; do
+	"$native/$program" man "$work/man"
+	"$native/$program" completion bash >"$work/$program"
+	"$native/$program" completion fish >"$work/$program.fish"
+	"$native/$program" completion zsh >"$work/_$program"
+done
 gzip -n -9 "$work/man"/*
 put 644 "$share/man/man1" "$work/man"/*
-"$nsctl" completion bash >"$work/nsctl"
-"$nsctl" completion fish >"$work/nsctl.fish"
-"$nsctl" completion zsh >"$work/_nsctl"
-put 644 "$share/bash-completion/completions" "$work/nsctl"
-put 644 "$share/fish/vendor_completions.d" "$work/nsctl.fish"
-put 644 "$share/zsh/site-functions" "$work/_nsctl"
+put 644 "$share/bash-completion/completions" "$work"/{nsctl,nsbench}
+put 644 "$share/fish/vendor_completions.d" "$work"/{nsctl,nsbench}.fish
+put 644 "$share/zsh/site-functions" "$work"/{_nsctl,_nsbench}
 
 put 644 "$share/gonamesrv/monitoring" deploy/monitoring/{rules.yml,board.json}
-put 644 "$share/doc/gonamesrv" LICENSE README.md CHANGELOG.md docs/LICENCES.md
+# The pages that README.md leads to lie as they do here.
+put 644 "$share/doc/gonamesrv" LICENSE {README,CHANGELOG,CONTRIBUTING,SECURITY}.md
+put 644 "$share/doc/gonamesrv/docs" docs/*.md
+put 644 "$share/doc/gonamesrv/docs/images" docs/images/*
+put 644 "$share/doc/gonamesrv/deploy" deploy/README.md
 if [ -n "${LICENCES:-}" ]; then
 	cp "$LICENCES" "$work/THIRD-PARTY-LICENCES.txt"
 else

@@ -15,7 +15,6 @@ serving() { grep -lx namesrv /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3 | paste
 
 # start starts the server as the unit does, and waits until it answers.
 start() {
-	install -d -m 750 -o rocketmq -g rocketmq /var/lib/gonamesrv
 	setpriv --reuid=rocketmq --regid=rocketmq --clear-groups env HOME=/var/lib/gonamesrv JAVA_OPT=-Duser.home=/var/lib/gonamesrv \
 		/usr/bin/mqnamesrv -c "$conf" >/tmp/log 2>&1 &
 	server=$!
@@ -47,9 +46,10 @@ installed() {
 	is "user" "$(getent passwd rocketmq | cut -d: -f6,7)" "/var/lib/gonamesrv:/usr/sbin/nologin"
 	owned /etc/gonamesrv "rocketmq:rocketmq 750"
 	owned "$conf" "rocketmq:rocketmq 640"
+	owned /var/lib/gonamesrv "rocketmq:rocketmq 750"
 	owned /usr/bin/namesrv "root:root 755"
 	for f in /usr/bin/{nsctl,nsbench,mqnamesrv,mqshutdown} /usr/lib/systemd/system/gonamesrv.service \
-		/usr/lib/sysusers.d/gonamesrv.conf /usr/share/bash-completion/completions/nsctl \
+		/usr/lib/sysusers.d/gonamesrv.conf /usr/share/bash-completion/completions/{nsctl,nsbench} \
 		/usr/share/gonamesrv/monitoring/{rules.yml,board.json}; do
 		[ -s "$f" ] || fail "$f is missing"
 	done

@@ -43,7 +43,7 @@ done
 next=$work/next
 dpkg-deb -x "$deb" "$next"
 mkdir -p "$next/usr/share/zsh/site-functions"
-cp "$next/usr/share/zsh/vendor-completions/_nsctl" "$next/usr/share/zsh/site-functions/"
+cp "$next/usr/share/zsh/vendor-completions/"* "$next/usr/share/zsh/site-functions/"
 rm "$next/usr/share/doc/gonamesrv/copyright"
 echo '# This line is of the next version.' >>"$next/etc/gonamesrv/namesrv.properties"
 # Nobody passes it on, so it need not be small.

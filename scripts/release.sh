@@ -50,7 +50,7 @@ echo "release: $version, $(go version)"
 for t in $targets; do build "$t"; done
 host=$(go env GOHOSTOS)/$(go env GOHOSTARCH)
 [ -e "$work/${host/\//-}" ] || build "$host"
-nsctl=$work/${host/\//-}/nsctl
+native=$work/${host/\//-}
 
 # The same for each architecture, archive and package.
 for os in linux darwin; do
@@ -66,13 +66,13 @@ pack() {
 	local name=gonamesrv-$version-$os-$arch archive=$work/archive-$os-$arch
 	export LICENCES=$work/licences-$os.txt
 	# The archive can be unpacked anywhere; the unit in it is for /usr/local.
-	BIN=$work/$os-$arch NSCTL=$nsctl OS=$os DESTDIR=$archive PREFIX=/usr/local SYSCONFDIR=/usr/local/etc scripts/install.sh
+	BIN=$work/$os-$arch NATIVE=$native OS=$os DESTDIR=$archive PREFIX=/usr/local SYSCONFDIR=/usr/local/etc scripts/install.sh
 	mv "$archive/usr/local" "$archive/$name"
 	bundle "$archive" "$name" | gzip -n >"$dist/$name.tar.gz"
 	rm -rf "$archive"
 	[ "$os" = linux ] || return 0
 	export STAGE=$work/stage-$arch ARCH=$arch VERSION=$version
-	BIN=$work/$os-$arch NSCTL=$nsctl OS=$os DESTDIR=$STAGE PREFIX=/usr scripts/install.sh
+	BIN=$work/$os-$arch NATIVE=$native OS=$os DESTDIR=$STAGE PREFIX=/usr scripts/install.sh
 	find "$STAGE" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 	for form in deb rpm; do
 		scripts/nfpm.sh package -f deploy/packages/nfpm.yaml -p "$form" -t "$dist/" >/dev/null
@@ -96,7 +96,7 @@ for job in "${jobs[@]}"; do wait "$job"; done
 if [[ " $targets " == *" linux/amd64 "* && " $targets " == *" linux/arm64 "* ]]; then
 	for arch in amd64 arm64; do scripts/busybox.sh "$arch" "$work/busybox-$arch"; done
 	mkdir "$work/licences"
-	cp "$work/stage-amd64/usr/share/doc/gonamesrv"/{LICENSE,LICENCES.md,THIRD-PARTY-LICENCES.txt} "$work/licences/"
+	cp "$work/stage-amd64/usr/share/doc/gonamesrv"/{LICENSE,THIRD-PARTY-LICENCES.txt,docs/LICENCES.md} "$work/licences/"
 	go -C internal/image run . -version "$version" -revision "$(git rev-parse HEAD)" -created "$SOURCE_DATE_EPOCH" \
 		-in "$work" -scripts "$PWD/deploy/bin" -out "$dist"
 	bundle "$dist/oci" . >"$dist/gonamesrv-$version-oci.tar"

@@ -31,13 +31,15 @@ var (
 	// someFiles are in each archive, beside what a release may add.
 	someFiles = slices.Concat(programs, scripts, []string{
 		"etc/gonamesrv/namesrv.properties",
-		"share/bash-completion/completions/nsctl",
-		"share/doc/gonamesrv/CHANGELOG.md", "share/doc/gonamesrv/LICENCES.md", "share/doc/gonamesrv/LICENSE",
+		"share/bash-completion/completions/nsbench", "share/bash-completion/completions/nsctl",
+		"share/doc/gonamesrv/CHANGELOG.md", "share/doc/gonamesrv/LICENSE",
 		"share/doc/gonamesrv/README.md", "share/doc/gonamesrv/THIRD-PARTY-LICENCES.txt",
-		"share/fish/vendor_completions.d/nsctl.fish",
+		"share/doc/gonamesrv/deploy/README.md", "share/doc/gonamesrv/docs/LICENCES.md",
+		"share/doc/gonamesrv/docs/OPERATING.md", "share/doc/gonamesrv/docs/images/console-overview-light.png",
+		"share/fish/vendor_completions.d/nsbench.fish", "share/fish/vendor_completions.d/nsctl.fish",
 		"share/gonamesrv/monitoring/board.json", "share/gonamesrv/monitoring/rules.yml",
-		"share/man/man1/namesrv.1.gz", "share/man/man1/nsctl.1.gz",
-		"share/zsh/site-functions/_nsctl",
+		"share/man/man1/namesrv.1.gz", "share/man/man1/nsbench.1.gz", "share/man/man1/nsctl.1.gz",
+		"share/zsh/site-functions/_nsbench", "share/zsh/site-functions/_nsctl",
 	})
 	linuxFiles = []string{"lib/systemd/system/gonamesrv.service", "lib/sysusers.d/gonamesrv.conf"}
 )
