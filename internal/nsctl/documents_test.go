@@ -47,7 +47,7 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 		return base.Host
 	}
-	b := nstest.Broker{Cluster: "DefaultCluster", Name: "broker-b", Addr: "10.0.0.3:10911", Topics: []string{"broker-b", "ORDERS"}}
+	b := nstest.Broker{Cluster: "DefaultCluster", Name: "broker-b", Addr: "10.0.0.3:10911", Topics: []string{"broker-b", "ORDERS", "TBW102"}}
 	a := nstest.Broker{Cluster: "DefaultCluster", Name: "broker-a", Addr: "10.0.0.1:10911", Topics: []string{"broker-a", "ORDERS", "OLD_ORDERS"}, Fields: []string{"__ZONE_NAME", "zone-1"}}
 	for _, addr := range []string{ns1, ns2} {
 		register(t, addr, a)
