@@ -25,9 +25,10 @@ import (
 // A terminal is a real one, with somebody who reads what is on its screen.
 type terminal struct {
 	t       testing.TB
-	ours    *os.File // of who types and looks
-	theirs  *os.File // of the program
-	readers sync.WaitGroup
+	ours    *os.File       // of who types and looks
+	theirs  *os.File       // of the program
+	reader  sync.WaitGroup // of the screen
+	answers sync.WaitGroup // of the terminal
 
 	mu     sync.Mutex
 	screen *vt.Emulator
@@ -42,7 +43,7 @@ func openTerminal(t testing.TB, width, height int) *terminal {
 	}
 	tm := &terminal{t: t, ours: ours, theirs: theirs, screen: vt.NewEmulator(width, height)}
 	tm.setSize(width, height)
-	tm.readers.Go(func() {
+	tm.reader.Go(func() {
 		b := make([]byte, 32<<10)
 		for {
 			n, err := ours.Read(b)
@@ -55,7 +56,7 @@ func openTerminal(t testing.TB, width, height int) *terminal {
 			}
 		}
 	})
-	tm.readers.Go(func() { io.Copy(ours, tm.screen) }) // a terminal answers questions
+	tm.answers.Go(func() { io.Copy(ours, tm.screen) }) // a terminal answers questions
 	return tm
 }
 
@@ -91,11 +92,13 @@ func (tm *terminal) wait(what string, ok func(screen string) bool) {
 	}
 }
 
+// close ends the terminal once all that the program wrote has been read.
 func (tm *terminal) close() {
 	tm.theirs.Close()
-	tm.ours.Close()
+	tm.reader.Wait()                          // until the other end is closed and nothing is left
 	tm.screen.InputPipe().(io.Closer).Close() // Close would race with who reads the answers
-	tm.readers.Wait()
+	tm.ours.Close()
+	tm.answers.Wait()
 }
 
 func shows(texts ...string) func(string) bool {
